@@ -1,0 +1,3 @@
+//! Firehose, XML requests and raw data (sahara-firehose.md §4 and §5).
+
+pub mod message;

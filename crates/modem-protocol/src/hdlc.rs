@@ -1,0 +1,1 @@
+//! HDLC-like framing (qdl.md §2). Not written yet.

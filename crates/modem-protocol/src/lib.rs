@@ -1,0 +1,24 @@
+//! The download protocols of Sierra Wireless modems as pure state machines.
+//!
+//! Time and bytes come in as values, intentions come out as values: no file, no socket, no thread and
+//! no clock is in here, and `no_std` lets the compiler prove it. One file per layer: `message` modules turn
+//! bytes into types and back, for both sides of the wire; the conversations next to them are the host's side.
+//! The modem's side of the conversations lives in the crate `virtual-modem`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod bytes;
+pub mod conversation;
+pub mod firehose;
+pub mod hdlc;
+pub mod qdl;
+pub mod sahara;
+pub mod time;
+
+pub use bytes::ParseError;
+pub use conversation::{Action, Conversation, ProtocolError, Report};
+pub use time::Instant;

@@ -1,0 +1,3 @@
+//! Sahara, the protocol of the boot loader of SWI9x07, 9x50 and later (sahara-firehose.md §3).
+
+pub mod message;

@@ -1,0 +1,93 @@
+//! Plain types for ports and the devices behind them.
+
+use std::fmt;
+
+/// A serial port, by its canonical name: `/dev/ttyUSB0`. Such a name is good only until the device leaves the
+/// bus; what stays is the [`UsbPath`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(String);
+
+impl PortId {
+    /// The port with this canonical name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A place on the bus, as the kernel names it: `1-1.4` is port 4 of the hub in port 1 of bus 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UsbPath(String);
+
+impl UsbPath {
+    /// The place with this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UsbPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A serial port and what is known about the device behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortInfo {
+    /// The port.
+    pub id: PortId,
+    /// The USB device behind it; none for a pseudo-terminal or a port on the mainboard.
+    pub device: Option<UsbDevice>,
+    /// Number of the USB interface that the port belongs to.
+    pub interface: Option<u8>,
+    /// USB driver of that interface: `qcserial`, `option`.
+    pub driver: Option<String>,
+}
+
+/// A USB device as the kernel describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsbDevice {
+    /// Its place on the bus.
+    pub path: UsbPath,
+    /// The same socket on the bus of the other speed (USB 2 / USB 3), when the kernel knows it.
+    pub peer: Option<UsbPath>,
+    /// Number on the bus; changes with every enumeration.
+    pub number: u32,
+    /// `idVendor`.
+    pub vendor: u16,
+    /// `idProduct`.
+    pub product: u16,
+    /// Number of interfaces of the active configuration; none while it isn't configured.
+    pub interfaces: Option<u8>,
+    /// Speed in Mbit/s.
+    pub speed: Option<u32>,
+    /// Manufacturer string.
+    pub manufacturer: Option<String>,
+    /// Product string.
+    pub product_name: Option<String>,
+    /// Serial string.
+    pub serial: Option<String>,
+}
+
+impl UsbDevice {
+    /// `1199:9091`.
+    pub fn id(&self) -> String {
+        format!("{:04x}:{:04x}", self.vendor, self.product)
+    }
+}

@@ -1,0 +1,93 @@
+//! What can go wrong at the seam: kind for the program, errno and path for support.
+
+use crate::{PortId, UsbPath};
+
+/// A port can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{port}: {kind}")]
+pub struct PortError {
+    /// The port.
+    pub port: PortId,
+    /// What is wrong.
+    pub kind: PortErrorKind,
+}
+
+/// What is wrong with a port.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PortErrorKind {
+    /// There is no such port.
+    #[error("no such port")]
+    NotFound,
+    /// The user may not open it.
+    #[error("permission denied")]
+    PermissionDenied,
+    /// Another process has it.
+    #[error("in use{}", holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
+    Busy {
+        /// `ModemManager (pid 812)`, when it can be found out.
+        holder: Option<String>,
+    },
+    /// It isn't a serial port.
+    #[error("not a serial port")]
+    NotASerialPort,
+    /// It has left the bus.
+    #[error("has gone")]
+    Gone,
+    /// Anything else.
+    #[error("{call}: errno {errno}")]
+    Io {
+        /// The system call.
+        call: &'static str,
+        /// Its error number.
+        errno: i32,
+    },
+}
+
+/// The bus can't be read, or what was asked for isn't there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiscoveryError {
+    /// There is no such port.
+    #[error("{name}: no such port")]
+    NotFound {
+        /// What was asked for.
+        name: String,
+    },
+    /// It isn't a serial port.
+    #[error("{name}: not a serial port")]
+    NotASerialPort {
+        /// What was asked for.
+        name: String,
+    },
+    /// A file can't be read.
+    #[error("{path}: {call}: errno {errno}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The system call.
+        call: &'static str,
+        /// Its error number.
+        errno: i32,
+    },
+}
+
+/// The host can't do what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The host has no way to do it.
+    #[error("{device}: not possible on this host")]
+    Unsupported {
+        /// The device.
+        device: UsbPath,
+    },
+    /// A file can't be written.
+    #[error("{path}: errno {errno}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Error number.
+        errno: i32,
+    },
+}

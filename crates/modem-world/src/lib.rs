@@ -1,0 +1,18 @@
+//! The seam between the update engine and the world.
+//!
+//! The engine sees the world through the one trait [`World`]: the time, one call that waits, the serial ports
+//! with what the bus says about them, and the few things it may ask of the host. Two worlds implement it:
+//! Linux (`modem-transport`), and a simulated one with a virtual clock (`virtual-modem`). Wrappers in here
+//! implement it over another world: they record, replay or damage the traffic.
+//!
+//! Only [`World::wait`] waits; everything else returns at once.
+#![forbid(unsafe_code)]
+
+mod bus;
+mod error;
+mod world;
+
+pub use bus::{PortId, PortInfo, UsbDevice, UsbPath};
+pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};
+pub use modem_protocol::Instant;
+pub use world::{Host, Interest, PortHandle, Wake, World};

@@ -1,0 +1,97 @@
+//! The trait that both worlds implement.
+
+use crate::{DiscoveryError, HostError, Instant, PortError, PortId, PortInfo, UsbPath};
+
+/// What the engine may ask of the world.
+pub trait World {
+    /// The present moment. It doesn't go backwards and doesn't jump when the system's clock is set.
+    fn now(&self) -> Instant;
+
+    /// Waits until something of interest happens, or until `deadline`. The only call that waits.
+    ///
+    /// It may return early for no reason that the caller can see; callers look again. A port that has gone is
+    /// readable and writable: reading or writing it then says so. A bus change or a cancellation is returned
+    /// once for each time it happened, also when it happened before the call.
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake;
+
+    /// Opens a port for exclusive use, raw: no echo, no line editing, no flow control, nothing flushed.
+    ///
+    /// # Errors
+    /// [`PortErrorKind::Busy`](crate::PortErrorKind::Busy) names the holder when that can be found out.
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError>;
+
+    /// Reads what is there. `Ok(0)` means that nothing is there now.
+    ///
+    /// # Errors
+    /// [`PortErrorKind::Gone`](crate::PortErrorKind::Gone) when the port has gone.
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError>;
+
+    /// Writes as much as the port takes now, from the start of `bytes`. `Ok(0)` means that it takes nothing now.
+    ///
+    /// # Errors
+    /// [`PortErrorKind::Gone`](crate::PortErrorKind::Gone) when the port has gone.
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError>;
+
+    /// Closes a port without waiting for unsent bytes. A handle that isn't open is ignored.
+    fn close(&mut self, port: PortHandle);
+
+    /// The port that a user means by `name`: a device node or a link to one, such as `/dev/serial/by-id/…`.
+    ///
+    /// # Errors
+    /// Nothing there, not a serial port, no permission to look.
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError>;
+
+    /// All serial ports of USB devices that are there now.
+    ///
+    /// # Errors
+    /// The bus can't be read.
+    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError>;
+
+    /// What else the engine may ask of this host.
+    fn host(&mut self) -> &mut dyn Host;
+}
+
+/// The few things that the engine may ask of the host.
+pub trait Host {
+    /// Makes a USB device enumerate again, as if it were unplugged and plugged in.
+    ///
+    /// # Errors
+    /// No permission, or the host can't do it.
+    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError>;
+
+    /// Keeps a USB device from being suspended, until it leaves the bus or the run ends.
+    ///
+    /// # Errors
+    /// No permission, or the host can't do it.
+    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError>;
+}
+
+/// An open port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortHandle(pub u32);
+
+/// Something to wait for. Cancellation is always waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interest {
+    /// The port has bytes, or has gone.
+    Readable(PortHandle),
+    /// The port takes bytes, or has gone.
+    Writable(PortHandle),
+    /// A device joined or left the bus.
+    Bus,
+}
+
+/// Why [`World::wait`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// The port has bytes, or has gone.
+    Readable(PortHandle),
+    /// The port takes bytes, or has gone.
+    Writable(PortHandle),
+    /// A device joined or left the bus, or may have done so.
+    BusChanged,
+    /// The user asked to stop (Ctrl-C, SIGTERM).
+    Cancelled,
+    /// The deadline has passed.
+    Deadline,
+}
