@@ -1,2 +1,39 @@
-//! Not written yet.
-fn main() {}
+//! Developer commands: `cargo xtask COMMAND`.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod lab;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer commands of modemflash.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
+    Lab(lab::Lab),
+    /// The part of `lab` that runs inside the guest.
+    #[command(hide = true)]
+    LabGuest(lab::Guest),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Lab(lab) => lab.run(),
+        Command::LabGuest(guest) => guest.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
