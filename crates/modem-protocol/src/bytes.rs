@@ -79,9 +79,12 @@ impl<'a> Reader<'a> {
                 self.offset += count;
                 Ok(taken)
             }
-            None => {
-                Err(ParseError::Truncated { field, offset: self.offset, needed: count, got: self.bytes.len() })
-            }
+            None => Err(ParseError::Truncated {
+                field,
+                offset: self.offset,
+                needed: count,
+                got: self.bytes.len(),
+            }),
         }
     }
 
@@ -129,7 +132,10 @@ impl<'a> Reader<'a> {
         if self.bytes.is_empty() {
             Ok(())
         } else {
-            Err(ParseError::Surplus { message, surplus: self.bytes.len() })
+            Err(ParseError::Surplus {
+                message,
+                surplus: self.bytes.len(),
+            })
         }
     }
 }
@@ -177,14 +183,25 @@ mod tests {
         assert_eq!(reader.u16_le("first"), Ok(0x0201));
         assert_eq!(
             reader.u32_le("second"),
-            Err(ParseError::Truncated { field: "second", offset: 2, needed: 4, got: 1 })
+            Err(ParseError::Truncated {
+                field: "second",
+                offset: 2,
+                needed: 4,
+                got: 1
+            })
         );
     }
 
     #[test]
     fn surplus_bytes_are_counted() {
         let reader = Reader::new(&[1, 2, 3]);
-        assert_eq!(reader.finish("hello"), Err(ParseError::Surplus { message: "hello", surplus: 3 }));
+        assert_eq!(
+            reader.finish("hello"),
+            Err(ParseError::Surplus {
+                message: "hello",
+                surplus: 3
+            })
+        );
     }
 
     #[test]

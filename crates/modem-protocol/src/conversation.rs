@@ -232,7 +232,12 @@ impl fmt::Display for Step {
             Self::Hello => write!(f, "hello"),
             Self::Open { image } => write!(f, "open of image {}", image + 1),
             Self::Write { image, chunk, of } => {
-                write!(f, "write {} of {of} of image {}", u64::from(*chunk) + 1, image + 1)
+                write!(
+                    f,
+                    "write {} of {of} of image {}",
+                    u64::from(*chunk) + 1,
+                    image + 1
+                )
             }
             Self::SessionDone { image } => write!(f, "end of image {}", image + 1),
             Self::Reset => write!(f, "reset"),

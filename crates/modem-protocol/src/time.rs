@@ -60,6 +60,9 @@ mod tests {
     fn additions_and_differences_saturate() {
         assert_eq!(Instant::FAR + Duration::from_secs(1), Instant::FAR);
         assert_eq!(Instant::START - Instant::FAR, Duration::ZERO);
-        assert_eq!(Instant::START + Duration::from_secs(2), Instant::from_start(Duration::from_secs(2)));
+        assert_eq!(
+            Instant::START + Duration::from_secs(2),
+            Instant::from_start(Duration::from_secs(2))
+        );
     }
 }

@@ -8,4 +8,4 @@
 
 mod modem;
 
-pub use modem::{Output, VirtualModem, Violation};
+pub use modem::{Output, Violation, VirtualModem};
