@@ -115,7 +115,12 @@ impl Decoder {
 
     /// A decoder that gives up frames with more than `longest` bytes of payload.
     pub const fn with_longest(longest: usize) -> Self {
-        Self { bytes: Vec::new(), searched: 0, longest, state: State::Collecting }
+        Self {
+            bytes: Vec::new(),
+            searched: 0,
+            longest,
+            state: State::Collecting,
+        }
     }
 
     /// Takes bytes of the stream.
@@ -172,7 +177,10 @@ impl Decoder {
             return None;
         }
         bytes.truncate(Self::SHOWN);
-        Some(FrameError { kind: FrameErrorKind::Long { limit }, bytes })
+        Some(FrameError {
+            kind: FrameErrorKind::Long { limit },
+            bytes,
+        })
     }
 }
 
@@ -186,21 +194,35 @@ fn unframe(raw: Vec<u8>, longest: usize) -> Result<Vec<u8>, FrameError> {
         } else if let Some(&escaped) = wire.next() {
             payload.push(escaped ^ ESCAPE_BIT);
         } else {
-            return Err(FrameError { kind: FrameErrorKind::Aborted, bytes: raw });
+            return Err(FrameError {
+                kind: FrameErrorKind::Aborted,
+                bytes: raw,
+            });
         }
     }
     let got = payload.len();
-    let Some((_, &tail)) = payload.split_last_chunk::<CHECKSUM>().filter(|(message, _)| !message.is_empty())
+    let Some((_, &tail)) = payload
+        .split_last_chunk::<CHECKSUM>()
+        .filter(|(message, _)| !message.is_empty())
     else {
-        return Err(FrameError { kind: FrameErrorKind::Short { got }, bytes: raw });
+        return Err(FrameError {
+            kind: FrameErrorKind::Short { got },
+            bytes: raw,
+        });
     };
     payload.truncate(got - CHECKSUM);
     if payload.len() > longest {
-        return Err(FrameError { kind: FrameErrorKind::Long { limit: longest }, bytes: raw });
+        return Err(FrameError {
+            kind: FrameErrorKind::Long { limit: longest },
+            bytes: raw,
+        });
     }
     let (got, computed) = (u16::from_le_bytes(tail), checksum(&payload));
     if got != computed {
-        return Err(FrameError { kind: FrameErrorKind::Checksum { got, computed }, bytes: raw });
+        return Err(FrameError {
+            kind: FrameErrorKind::Checksum { got, computed },
+            bytes: raw,
+        });
     }
     Ok(payload)
 }
@@ -252,18 +274,27 @@ mod tests {
 
     #[test]
     fn captured_diag_answer_without_a_leading_flag_is_a_frame() {
-        assert_eq!(decode(&[0x13, 0x70, 0, 0, 0x6a, 0x9a, 0x7e]), vec![Ok(vec![0x13, 0x70, 0, 0])]);
+        assert_eq!(
+            decode(&[0x13, 0x70, 0, 0, 0x6a, 0x9a, 0x7e]),
+            vec![Ok(vec![0x13, 0x70, 0, 0])]
+        );
     }
 
     #[test]
     fn captured_streaming_nop_and_nak_are_frames() {
         assert_eq!(encode(&[0x0b]), [0x7e, 0x0b, 0xab, 0x4e, 0x7e]);
-        assert_eq!(encode(&[0x03, 0x00, 0x06]), [0x7e, 0x03, 0x00, 0x06, 0x9e, 0x4c, 0x7e]);
+        assert_eq!(
+            encode(&[0x03, 0x00, 0x06]),
+            [0x7e, 0x03, 0x00, 0x06, 0x9e, 0x4c, 0x7e]
+        );
     }
 
     #[test]
     fn several_flags_in_a_row_are_passed_over() {
-        assert_eq!(decode(&[0x7e, 0x7e, 0x7e, 0x02, 0x6a, 0xd3, 0x7e, 0x7e]), vec![Ok(vec![0x02])]);
+        assert_eq!(
+            decode(&[0x7e, 0x7e, 0x7e, 0x02, 0x6a, 0xd3, 0x7e, 0x7e]),
+            vec![Ok(vec![0x02])]
+        );
     }
 
     #[test]
@@ -305,8 +336,17 @@ mod tests {
     #[test]
     fn a_wrong_checksum_is_an_error_with_both_numbers() {
         let frames = decode(&[0x7e, 0x02, 0x6a, 0xd4, 0x7e]);
-        let kind = FrameErrorKind::Checksum { got: 0xd46a, computed: 0xd36a };
-        assert_eq!(frames, vec![Err(FrameError { kind, bytes: vec![0x02, 0x6a, 0xd4] })]);
+        let kind = FrameErrorKind::Checksum {
+            got: 0xd46a,
+            computed: 0xd36a,
+        };
+        assert_eq!(
+            frames,
+            vec![Err(FrameError {
+                kind,
+                bytes: vec![0x02, 0x6a, 0xd4]
+            })]
+        );
     }
 
     #[test]
@@ -339,7 +379,10 @@ mod tests {
         decoder.push(&encode(&[1, 2, 3, 4, 5]));
         assert!(matches!(
             decoder.next_frame(),
-            Some(Err(FrameError { kind: FrameErrorKind::Long { limit: 4 }, .. }))
+            Some(Err(FrameError {
+                kind: FrameErrorKind::Long { limit: 4 },
+                ..
+            }))
         ));
         decoder.push(&encode(&[1, 2, 3, 4]));
         assert_eq!(decoder.next_frame(), Some(Ok(vec![1, 2, 3, 4])));

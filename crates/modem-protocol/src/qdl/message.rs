@@ -251,7 +251,11 @@ pub struct HelloRequest {
 impl HelloRequest {
     /// A hello that tries exactly one version, as all public hosts do.
     pub const fn of_version(version: u8) -> Self {
-        Self { maximum_version: version, minimum_version: version, features: FEATURES }
+        Self {
+            maximum_version: version,
+            minimum_version: version,
+            features: FEATURES,
+        }
     }
 }
 
@@ -374,9 +378,9 @@ impl Request {
     pub fn parse(payload: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(payload);
         let request = match reader.u8("command")? {
-            command::SWITCH_TO_STREAMING => {
-                Self::SwitchToStreaming { flags: reader.u16_le("switch to streaming: flags")? }
-            }
+            command::SWITCH_TO_STREAMING => Self::SwitchToStreaming {
+                flags: reader.u16_le("switch to streaming: flags")?,
+            },
             command::DLOAD_NOP => Self::DloadNop,
             command::NOP => Self::Nop,
             command::HELLO_REQUEST => {
@@ -404,7 +408,10 @@ impl Request {
             command::SWITCH_TO_DLOAD => Self::SwitchToDload,
             command::RESET => Self::Reset,
             command::IMAGE_PREFERENCE_REQUEST => Self::ImagePreference,
-            other => Self::Other { command: other, body: reader.rest().to_vec() },
+            other => Self::Other {
+                command: other,
+                body: reader.rest().to_vec(),
+            },
         };
         reader.finish("request")?;
         Ok(request)
@@ -650,9 +657,9 @@ impl Response {
                     features: reader.u8("hello response: feature bits")?,
                 })
             }
-            command::NAK => {
-                Self::DloadNak { reason: u16::from_be_bytes(reader.array("negative answer: reason")?) }
-            }
+            command::NAK => Self::DloadNak {
+                reason: u16::from_be_bytes(reader.array("negative answer: reason")?),
+            },
             command::ERROR => Self::Error(ErrorReport {
                 code: reader.u32_le("error report: code")?.into(),
                 text: text(reader.rest()),
@@ -682,9 +689,16 @@ impl Response {
                 });
                 Self::ImagePreference(images.collect::<Result<_, ParseError>>()?)
             }
-            command::DIAG_BAD_COMMAND => Self::DiagBadCommand { echo: reader.rest().to_vec() },
-            command::SWITCH_TO_STREAMING => Self::Echo { body: reader.rest().to_vec() },
-            other => Self::Other { command: other, body: reader.rest().to_vec() },
+            command::DIAG_BAD_COMMAND => Self::DiagBadCommand {
+                echo: reader.rest().to_vec(),
+            },
+            command::SWITCH_TO_STREAMING => Self::Echo {
+                body: reader.rest().to_vec(),
+            },
+            other => Self::Other {
+                command: other,
+                body: reader.rest().to_vec(),
+            },
         };
         reader.finish("response")?;
         Ok(response)
@@ -719,7 +733,12 @@ fn expect_command(reader: &mut Reader<'_>, command: u8, expected: &'static str) 
     if got == command {
         Ok(())
     } else {
-        Err(ParseError::Value { field: "command", offset, expected, got: got.into() })
+        Err(ParseError::Value {
+            field: "command",
+            offset,
+            expected,
+            got: got.into(),
+        })
     }
 }
 
@@ -740,6 +759,10 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     }
     write!(f, ": ")?;
     text.chars().try_for_each(|letter| {
-        if letter.is_control() { write!(f, "{}", letter.escape_default()) } else { write!(f, "{letter}") }
+        if letter.is_control() {
+            write!(f, "{}", letter.escape_default())
+        } else {
+            write!(f, "{letter}")
+        }
     })
 }
