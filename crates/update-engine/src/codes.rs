@@ -1,0 +1,87 @@
+//! The stable error codes with their meaning: the table that `docs/errors.md` is held to.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $meaning:literal, $advice:literal;)*) => {
+        /// A stable error code. Codes are never renamed and never used again for something else.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Code {
+            /// `E-QDL-SILENT`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+            /// What it means, in one line.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+            /// What to do, in one line.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$name => $advice,)* }
+            }
+        }
+
+        /// All codes, in the order of the documentation.
+        pub const ALL_CODES: &[Code] = &[$(Code::$name,)*];
+    };
+}
+
+codes! {
+    ImageNone = "E-IMAGE-NONE", "no image that could be sent was given", "give the .cwe and .nvu (or .spk) files, their folder or archive";
+    ImageRead = "E-IMAGE-READ", "an image file can't be read", "check the path and the medium; copy the file to a local disk";
+    ImageDamaged = "E-IMAGE-DAMAGED", "a checksum or a size inside an image is wrong", "get the file again";
+    ImageChanged = "E-IMAGE-CHANGED", "an image file differs from what was checked at the start", "copy the file to a local disk and run again";
+    ImageConflict = "E-IMAGE-CONFLICT", "the files don't belong together: versions differ, or one is there twice", "give the files of one package";
+    ImageFamily = "E-IMAGE-FAMILY", "the image is for modems of another family", "get the package for this modem";
+    ImageUnsendable = "E-IMAGE-UNSENDABLE", "the modem's protocol can't carry this image", "get the package for this modem";
+    ImageRejected = "E-IMAGE-REJECTED", "the modem rejected an image: other product, not signed for it, or a size it doesn't accept", "get the package for exactly this modem and run again";
+    NotConfirmed = "E-NOT-CONFIRMED", "there are warnings, and nobody confirmed them", "read them; run again with --yes";
+    PortMissing = "E-PORT-MISSING", "there is no such port", "check the name; `ls /dev/serial/by-id` shows the ports";
+    PortPermission = "E-PORT-PERMISSION", "the user may not open the port", "run as root, or join the port's group";
+    PortBusy = "E-PORT-BUSY", "another program has the port", "end it; ModemManager takes new ports within seconds";
+    PortNotSerial = "E-PORT-NOT-SERIAL", "the file is no serial port", "give the modem's /dev/ttyUSB port, not /dev/cdc-wdm";
+    PortGone = "E-PORT-GONE", "the port left the bus before anything was sent", "check cable and power";
+    PortFault = "E-PORT-FAULT", "the operating system reports an error on the port", "check cable and power, see the system log";
+    BusUnreadable = "E-BUS-UNREADABLE", "sysfs can't be read", "run where /sys is mounted";
+    DeviceForeign = "E-DEVICE-FOREIGN", "the port belongs to a device that is no Sierra Wireless modem", "choose the modem's port; --force goes on";
+    DeviceUnknown = "E-DEVICE-UNKNOWN", "it can't be told whether the port is a modem in download mode", "check by hand; --force goes on";
+    ModeNormal = "E-MODE-NORMAL", "the modem runs its firmware; this port is not its download port", "bring it into download mode first (AT!BOOTHOLD)";
+    ModeEmergency = "E-MODE-EMERGENCY", "05c6:9008 or 900e: Sierra's boot loader is gone", "not recoverable with Sierra's files; ask the vendor";
+    ModeDump = "E-MODE-DUMP", "the modem crashed and offers a memory dump; a reset didn't end that", "power-cycle the modem, run again";
+    AnswerForeign = "E-ANSWER-FOREIGN", "something answered that is no known boot loader", "choose the modem's port";
+    DetectSilent = "E-DETECT-SILENT", "nothing answers, whatever was tried", "power-cycle the modem, run again as soon as its port is there";
+    SaharaSpoiled = "E-SAHARA-SPOILED", "the boot loader refuses the switch to Firehose, also after a reset", "stop other programs (ModemManager) that write to the port, power-cycle, run again";
+    ResetNoReturn = "E-RESET-NO-RETURN", "the modem was reset for a new start and didn't come back", "power-cycle the modem, run again";
+    ResetStayed = "E-RESET-STAYED", "all images accepted, but the modem didn't restart", "power-cycle the modem";
+    QdlSilent = "E-QDL-SILENT", "QDL: the modem stopped answering", "power-cycle the modem, run again";
+    QdlEndless = "E-QDL-ENDLESS", "QDL: the modem sends without an end, but no answer", "power-cycle the modem, run again";
+    QdlStalled = "E-QDL-STALLED", "QDL: the modem stopped taking data", "check cable and power, run again";
+    QdlLeft = "E-QDL-LEFT", "QDL: the modem left the bus", "check cable and power, run again";
+    QdlGarbled = "E-QDL-GARBLED", "QDL: an answer that can't be understood or doesn't belong there", "run again; send a trace when it happens again";
+    QdlRefused = "E-QDL-REFUSED", "QDL: the modem refused a request", "power-cycle the modem, run again";
+    SaharaSilent = "E-SAHARA-SILENT", "Sahara: the modem stopped answering", "power-cycle the modem, run again";
+    SaharaEndless = "E-SAHARA-ENDLESS", "Sahara: the modem sends without an end, but no answer", "power-cycle the modem, run again";
+    SaharaStalled = "E-SAHARA-STALLED", "Sahara: the modem stopped taking data", "check cable and power, run again";
+    SaharaLeft = "E-SAHARA-LEFT", "Sahara: the modem left the bus", "check cable and power, run again";
+    SaharaGarbled = "E-SAHARA-GARBLED", "Sahara: an answer that can't be understood or doesn't belong there", "run again; send a trace when it happens again";
+    SaharaRefused = "E-SAHARA-REFUSED", "Sahara: the modem refused a request", "power-cycle the modem, run again";
+    FirehoseSilent = "E-FIREHOSE-SILENT", "Firehose: the modem stopped answering", "power-cycle the modem, run again";
+    FirehoseEndless = "E-FIREHOSE-ENDLESS", "Firehose: the modem sends without an end, but no answer", "power-cycle the modem, run again";
+    FirehoseStalled = "E-FIREHOSE-STALLED", "Firehose: the modem stopped taking data", "check cable and power (better USB 2), run again";
+    FirehoseLeft = "E-FIREHOSE-LEFT", "Firehose: the modem left the bus", "check cable and power, run again";
+    FirehoseGarbled = "E-FIREHOSE-GARBLED", "Firehose: an answer that can't be understood or doesn't belong there", "run again; send a trace when it happens again";
+    FirehoseRefused = "E-FIREHOSE-REFUSED", "Firehose: the modem refused a request; its log lines say why", "power-cycle the modem, run again";
+    Stopped = "E-STOPPED", "the user stopped the run", "run again (safe to repeat)";
+    Bug = "E-BUG", "modemflash has a bug", "run again with --trace FILE and send the file";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

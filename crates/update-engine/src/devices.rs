@@ -1,0 +1,310 @@
+//! The device table: USB ids, families, protocols and habits (devices.md).
+//!
+//! It is a plain Rust table: the compiler checks every row, nothing is parsed at build or run time, and a row
+//! is as easy to add as in any other format. Behaviour follows what the modem answers; the table gives hints,
+//! sanity checks and words.
+
+use std::fmt;
+
+use modem_world::UsbDevice;
+use serde::Serialize;
+
+use crate::Protocol;
+
+/// A family of modems: one chipset, one kind of image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Family {
+    /// Gobi 1000 to 3000 with `.mbn` files.
+    Gobi,
+    /// MC7700, MC7710, MC7750, EM7700.
+    Swi9200,
+    /// MC73xx, EM73xx, WP85xx.
+    Swi9x15,
+    /// MC74xx, EM74xx.
+    Swi9x30,
+    /// WP77xx.
+    Swi9x06,
+    /// WP76xx, RC76xx.
+    Swi9x07,
+    /// EM7565, EM7511, MC7411, MC7421, EM7590.
+    Swi9x50,
+    /// EM919x and some EM929x.
+    Sdx55,
+    /// EM929x.
+    Sdx65,
+}
+
+impl Family {
+    /// The protocol of the family's boot loader (update-flow.md §2).
+    pub const fn protocol(self) -> Protocol {
+        match self {
+            Self::Gobi | Self::Swi9200 | Self::Swi9x15 | Self::Swi9x30 => Protocol::Qdl,
+            Self::Swi9x06 | Self::Swi9x07 | Self::Swi9x50 | Self::Sdx55 | Self::Sdx65 => {
+                Protocol::SaharaFirehose
+            }
+        }
+    }
+
+    /// The family that a version text or file name belongs to: `SWI9X30C_02.33.03.00` is a 9x30
+    /// (devices.md, column "chipset / prefix"). None when it names none.
+    pub fn from_version_text(text: &str) -> Option<Self> {
+        let upper = text.to_ascii_uppercase();
+        // The prefix stands at the start or behind an underscore; longer ones first.
+        let prefixes: &[(&str, Self)] = &[
+            ("SWI9200", Self::Swi9200),
+            ("SWI6200", Self::Swi9200),
+            ("SWI9X15", Self::Swi9x15),
+            ("SWI9X30", Self::Swi9x30),
+            ("SWI9X06", Self::Swi9x06),
+            ("SWI9X07", Self::Swi9x07),
+            ("SWI9X50", Self::Swi9x50),
+            ("SWIX55", Self::Sdx55),
+            ("SWIX65", Self::Sdx65),
+        ];
+        prefixes
+            .iter()
+            .filter_map(|(prefix, family)| upper.find(prefix).map(|at| (at, *family)))
+            .min_by_key(|(at, _)| *at)
+            .map(|(_, family)| family)
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gobi => "Gobi",
+            Self::Swi9200 => "SWI9200 (MC7700, MC7710, MC7750)",
+            Self::Swi9x15 => "SWI9x15 (MC73xx, EM73xx, WP85xx)",
+            Self::Swi9x30 => "SWI9x30 (MC74xx, EM74xx)",
+            Self::Swi9x06 => "SWI9x06 (WP77xx)",
+            Self::Swi9x07 => "SWI9x07 (WP76xx, RC76xx)",
+            Self::Swi9x50 => "SWI9x50 (EM75xx, MC7411, MC7421)",
+            Self::Sdx55 => "SDX55 (EM919x)",
+            Self::Sdx65 => "SDX65 (EM929x)",
+        })
+    }
+}
+
+/// A habit that needs care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quirk {
+    /// Answered 0x1F when it was talked to within 2 s of its enumeration (sahara-firehose.md §6.2).
+    HoldBack,
+    /// Its old boot loader breaks at the first blocks on a SuperSpeed port (field-reports.md C5).
+    BreaksOnUsb3,
+    /// Pre-production firmware 00.xx has another partition table: releases bricked some (field-reports.md E6, F6).
+    PreProductionBricks,
+    /// M.2 pin 25 (DPR) tied to ground or 1.8 V makes it leave download mode (field-reports.md B1).
+    DprPin,
+}
+
+/// One row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Models with these ids.
+    pub models: &'static str,
+    /// Family; none when the ids are shared by several.
+    pub family: Option<Family>,
+    /// `(vendor, product)` in normal mode.
+    pub normal: &'static [(u16, u16)],
+    /// `(vendor, product)` in download mode.
+    pub download: &'static [(u16, u16)],
+    /// Protocol in download mode; none when the ids are shared by both kinds.
+    pub protocol: Option<Protocol>,
+    /// Habits.
+    pub quirks: &'static [Quirk],
+}
+
+/// Vendor numbers under which Sierra Wireless modems are sold and nothing else is: Sierra Wireless, AirPrime,
+/// Sierra's early number.
+const OWN_VENDORS: [u16; 3] = [SIERRA, 0x0f3d, 0x114f];
+/// Sierra Wireless.
+const SIERRA: u16 = 0x1199;
+/// Dell, who sells much else too.
+const DELL: u16 = 0x413c;
+/// HP, who sells much else too.
+const HP: u16 = 0x03f0;
+
+/// Devices with a Sierra vendor number that hold no Qualcomm chip (devices.md, last row).
+const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
+/// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
+const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
+
+use Family::{Gobi, Sdx55, Swi9200, Swi9x15, Swi9x30, Swi9x50};
+use Protocol::{Qdl, SaharaFirehose};
+
+/// All known devices (devices.md).
+#[rustfmt::skip]
+pub const DEVICES: &[Device] = &[
+    Device { models: "MC8305/MC8355/MC8805", family: Some(Gobi), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9011), (SIERRA, 0x9013), (SIERRA, 0x9015), (SIERRA, 0x9019), (DELL, 0x81a3), (DELL, 0x81a4)],
+        download: &[(SIERRA, 0x9010), (SIERRA, 0x9012), (SIERRA, 0x9014), (SIERRA, 0x9018), (DELL, 0x81a6)] },
+    // The id doesn't change with the mode: the number of interfaces tells.
+    Device { models: "MC7700/MC7710/MC7750", family: Some(Swi9200), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2)],
+        download: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2)] },
+    Device { models: "EM7700/MC7770", family: Some(Swi9200), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x901c), (SIERRA, 0x901b)], download: &[] },
+    // QDL on MC73xx and WP85xx, Sahara on WP76xx and RC76xx: only the modem can tell (sahara-firehose.md §6).
+    Device { models: "MC73xx/WP85xx or WP76xx/RC76xx", family: None, protocol: None, quirks: &[],
+        normal: &[(SIERRA, 0x68c0)], download: &[(SIERRA, 0x68c0)] },
+    Device { models: "MC7305/MC7355", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9041)], download: &[(SIERRA, 0x9040)] },
+    Device { models: "EM7355", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x901f), (HP, 0x4e1d)], download: &[] },
+    Device { models: "EM7305", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9063)], download: &[(SIERRA, 0x9062)] },
+    Device { models: "AirCard 340U/341U", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9051), (SIERRA, 0x9053), (SIERRA, 0x9054), (SIERRA, 0x9055), (SIERRA, 0x9056), (SIERRA, 0x9057)],
+        download: &[] },
+    Device { models: "DW5806/DW5808/DW5809", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+        normal: &[(DELL, 0x81a2), (DELL, 0x81a8), (DELL, 0x81a9), (DELL, 0x81b1), (DELL, 0x81b3)], download: &[] },
+    Device { models: "MC7455/MC7430/EM7455/EM7430", family: Some(Swi9x30), protocol: Some(Qdl),
+        quirks: &[Quirk::PreProductionBricks],
+        normal: &[(SIERRA, 0x9071)], download: &[(SIERRA, 0x9070)] },
+    Device { models: "EM7455 (Lenovo)", family: Some(Swi9x30), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9079), (SIERRA, 0x907b)], download: &[(SIERRA, 0x9078), (SIERRA, 0x907a)] },
+    Device { models: "DW5811e (EM7455)", family: Some(Swi9x30), protocol: Some(Qdl), quirks: &[],
+        normal: &[(DELL, 0x81b6), (DELL, 0x81c2)], download: &[(DELL, 0x81b5)] },
+    Device { models: "DW5816e/DW5818/DW5819", family: None, protocol: None, quirks: &[],
+        normal: &[(DELL, 0x81cc), (DELL, 0x81d2), (DELL, 0x81d0)],
+        download: &[(DELL, 0x81cb), (DELL, 0x81d1), (DELL, 0x81cf)] },
+    // The only pair whose download id is the higher one.
+    Device { models: "DW5826e", family: None, protocol: None, quirks: &[],
+        normal: &[(DELL, 0x8217)], download: &[(DELL, 0x8218)] },
+    Device { models: "EM7565/EM7511/MC7411/MC7421", family: Some(Swi9x50), protocol: Some(SaharaFirehose),
+        quirks: &[Quirk::HoldBack, Quirk::BreaksOnUsb3, Quirk::PreProductionBricks, Quirk::DprPin],
+        normal: &[(SIERRA, 0x9091), (SIERRA, 0x90b1), (SIERRA, 0x90c1), (SIERRA, 0x90c3)],
+        download: &[(SIERRA, 0x9090), (SIERRA, 0x90b0), (SIERRA, 0x90c0), (SIERRA, 0x90c2)] },
+    Device { models: "EM7590", family: Some(Swi9x50), protocol: Some(SaharaFirehose), quirks: &[Quirk::DprPin],
+        normal: &[(SIERRA, 0xc081)], download: &[(SIERRA, 0xc080)] },
+    Device { models: "EM9190/EM9191", family: Some(Sdx55), protocol: Some(SaharaFirehose), quirks: &[],
+        normal: &[(SIERRA, 0x90d3), (SIERRA, 0x90d9)], download: &[(SIERRA, 0x90d2), (SIERRA, 0x90d8)] },
+    // EM9291 takes SWIX55C packages, EM9293 SWIX65C ones (field-reports.md C4, A9).
+    Device { models: "EM9291/EM9293", family: None, protocol: Some(SaharaFirehose), quirks: &[],
+        normal: &[(SIERRA, 0x90e3), (SIERRA, 0x90e1)], download: &[(SIERRA, 0x90e2), (SIERRA, 0x90e0)] },
+    Device { models: "EM86xx", family: None, protocol: None, quirks: &[],
+        normal: &[(SIERRA, 0x90e5)], download: &[(SIERRA, 0x90e4)] },
+];
+
+/// What the ids of a USB device say about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A row of the table.
+    Known(&'static Device),
+    /// A vendor who sells nothing but such modems, an unknown product.
+    UnknownModem,
+    /// Qualcomm's primary boot loader.
+    Emergency,
+    /// Sierra's vendor number, but an Intel chip.
+    NotQualcomm,
+    /// Some other device.
+    Foreign,
+}
+
+/// What the ids of a USB device say about it.
+pub fn standing(vendor: u16, product: u16) -> Standing {
+    let id = (vendor, product);
+    if EMERGENCY.contains(&id) {
+        return Standing::Emergency;
+    }
+    if NOT_QUALCOMM.contains(&id) {
+        return Standing::NotQualcomm;
+    }
+    match DEVICES.iter().find(|row| row.download.contains(&id) || row.normal.contains(&id)) {
+        Some(row) => Standing::Known(row),
+        None if OWN_VENDORS.contains(&vendor) => Standing::UnknownModem,
+        None => Standing::Foreign,
+    }
+}
+
+/// The row of the table for a USB device.
+pub fn lookup(device: &UsbDevice) -> Option<&'static Device> {
+    match standing(device.vendor, device.product) {
+        Standing::Known(row) => Some(row),
+        _ => None,
+    }
+}
+
+impl Device {
+    /// Whether the device has this habit.
+    pub fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
+    }
+
+    /// The protocol spoken under this id: an id that is used in download mode only settles it.
+    pub fn protocol_of(&self, vendor: u16, product: u16) -> Option<Protocol> {
+        self.download.contains(&(vendor, product)).then_some(self.protocol).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol(vendor: u16, product: u16) -> Option<Protocol> {
+        match standing(vendor, product) {
+            Standing::Known(row) => row.protocol_of(vendor, product),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_download_ids_of_the_rule_lead_to_their_protocols() {
+        // sahara-firehose.md §6, rule (a).
+        for product in [0x9070, 0x9078, 0x907a, 0x9040, 0x9062] {
+            assert_eq!(protocol(SIERRA, product), Some(Qdl), "{product:04x}");
+        }
+        assert_eq!(protocol(DELL, 0x81b5), Some(Qdl));
+        for product in [0x9090, 0x90b0, 0x90d2, 0x90e2, 0xc080] {
+            assert_eq!(protocol(SIERRA, product), Some(SaharaFirehose), "{product:04x}");
+        }
+    }
+
+    #[test]
+    fn an_id_shared_by_both_protocols_settles_nothing() {
+        assert_eq!(protocol(SIERRA, 0x68c0), None);
+    }
+
+    #[test]
+    fn what_is_no_sierra_modem_is_told_apart() {
+        assert_eq!(standing(0x05c6, 0x9008), Standing::Emergency);
+        assert_eq!(standing(SIERRA, 0xa001), Standing::NotQualcomm);
+        assert_eq!(standing(DELL, 0x2003), Standing::Foreign);
+        assert_eq!(standing(0x0403, 0x6001), Standing::Foreign);
+        assert_eq!(standing(SIERRA, 0xffff), Standing::UnknownModem);
+    }
+
+    #[test]
+    fn no_id_stands_in_two_rows() {
+        for (at, row) in DEVICES.iter().enumerate() {
+            for other in DEVICES.iter().skip(at + 1) {
+                for id in row.download.iter().chain(row.normal) {
+                    assert!(!other.download.contains(id) && !other.normal.contains(id), "{id:04x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_family_has_the_protocol_of_its_row() {
+        for row in DEVICES {
+            if let (Some(family), Some(protocol)) = (row.family, row.protocol) {
+                assert_eq!(family.protocol(), protocol, "{}", row.models);
+            }
+        }
+    }
+
+    #[test]
+    fn version_texts_name_their_family() {
+        assert_eq!(Family::from_version_text("SWI9X30C_02.33.03.00"), Some(Swi9x30));
+        assert_eq!(
+            Family::from_version_text("9999999_9907152_SWI9X07Y_02.37.03.00_00_GENERIC_002.095_000"),
+            Some(Family::Swi9x07)
+        );
+        assert_eq!(Family::from_version_text("SWIX55C_01.09.04.00.cwe"), Some(Sdx55));
+        assert_eq!(Family::from_version_text("carrier_pri.nvu"), None);
+    }
+}

@@ -1,0 +1,578 @@
+//! The error a user sees: which modem, what was being done, what is true of the modem now, what to do next.
+//!
+//! [`UpdateError`] is the error, [`Cause`] the chain below it; the stable codes and their meaning stand in
+//! [`crate::codes`].
+
+use std::fmt;
+
+use modem_protocol::{ProtocolError, conversation::Refusal};
+use modem_world::{DiscoveryError, PortError, PortErrorKind};
+use serde::Serialize;
+
+use crate::codes::Code;
+use crate::{DeviceId, Protocol, Step, Warning};
+
+/// A run has failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{device}: {}", self.what())]
+pub struct UpdateError {
+    /// Which modem.
+    pub device: DeviceId,
+    /// What was being done.
+    pub step: Step,
+    /// What is true of the modem now.
+    pub modem: ModemState,
+    /// What to do now.
+    pub next: Advice,
+    /// What happened.
+    #[source]
+    pub source: Box<Cause>,
+}
+
+impl UpdateError {
+    /// An error; the advice is the one that belongs to cause and state.
+    pub fn new(device: &DeviceId, step: Step, modem: ModemState, cause: Cause) -> Self {
+        let next = Advice::for_cause(&cause, modem);
+        Self { device: device.clone(), step, modem, next, source: Box::new(cause) }
+    }
+
+    /// The stable code, `E-QDL-SILENT`.
+    pub fn code(&self) -> Code {
+        self.source.code()
+    }
+
+    /// What happened during which step, without the device.
+    pub fn what(&self) -> String {
+        format!("{} while {}", self.source.headline(), self.step)
+    }
+
+    /// The exit code that belongs to this error (docs/errors.md).
+    ///
+    /// 1 unexpected, 2 wrong request, 3 image refused with nothing sent, 4 no port or no modem to update,
+    /// 5 the modem runs its old firmware, 6 in download mode, 9 the modem's state is not known, 130 stopped by the user.
+    pub fn exit_code(&self) -> u8 {
+        match (&*self.source, self.modem) {
+            (Cause::Stopped { .. } | Cause::Protocol { error: ProtocolError::Stopped { .. }, .. }, _) => 130,
+            (Cause::NotConfirmed { .. } | Cause::NoImages, _) => 2,
+            (cause, ModemState::Untouched) if cause.is_about_images() => 3,
+            (Cause::RunsNormally { .. }, _) => 5,
+            (
+                Cause::Port(_)
+                | Cause::Discovery(_)
+                | Cause::NotAModem { .. }
+                | Cause::UnknownDevice { .. }
+                | Cause::EmergencyMode { .. },
+                ModemState::Untouched,
+            ) => 4,
+            (Cause::ForeignAnswer { .. } | Cause::EmergencyMode { .. }, ModemState::Unknown) => 4,
+            (_, ModemState::Untouched) => 1,
+            (_, ModemState::RunsFirmware) => 5,
+            (
+                _,
+                ModemState::InDownloadMode
+                | ModemState::Crashed
+                | ModemState::PartlyWritten { .. }
+                | ModemState::AllWritten,
+            ) => 6,
+            (_, ModemState::Restarting | ModemState::Unknown) => 9,
+        }
+    }
+
+    /// The error as plain facts for an event.
+    pub fn failure(&self) -> Failure {
+        Failure {
+            code: self.code().as_str(),
+            exit: self.exit_code(),
+            error: self.what(),
+            cause: self.source.to_string(),
+            step: self.step.clone(),
+            modem: self.modem,
+            modem_words: self.modem.to_string(),
+            next: self.next,
+            hint: self.next.to_string(),
+        }
+    }
+}
+
+/// An [`UpdateError`] as plain facts, for events and JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Failure {
+    /// Stable code.
+    pub code: &'static str,
+    /// Exit code of the program.
+    pub exit: u8,
+    /// What happened, without the device.
+    pub error: String,
+    /// Why.
+    pub cause: String,
+    /// What was being done.
+    pub step: Step,
+    /// What is true of the modem now.
+    pub modem: ModemState,
+    /// The same in words.
+    pub modem_words: String,
+    /// What to do next, for programs.
+    pub next: Advice,
+    /// The same in words.
+    pub hint: String,
+}
+
+/// What is true of the modem, as far as can be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModemState {
+    /// No byte was sent to it.
+    Untouched,
+    /// It runs its firmware; nothing was changed.
+    RunsFirmware,
+    /// In download mode, its memory as it was before.
+    InDownloadMode,
+    /// In memory-dump mode after a crash, its memory as it was before.
+    Crashed,
+    /// In download mode; some of the new firmware is written, not all of it.
+    PartlyWritten {
+        /// Images that it accepted.
+        accepted: usize,
+        /// Images that it was to get.
+        of: usize,
+    },
+    /// In download mode; all images were accepted, it was not seen to restart.
+    AllWritten,
+    /// It has left the bus to restart, all images accepted.
+    Restarting,
+    /// Nothing is known.
+    Unknown,
+}
+
+impl fmt::Display for ModemState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untouched => write!(f, "untouched; nothing was sent to it"),
+            Self::RunsFirmware => write!(f, "runs its firmware; nothing was changed"),
+            Self::InDownloadMode => {
+                write!(f, "in download mode, nothing written; it connects again after an update or a restart")
+            }
+            Self::Crashed => write!(f, "in memory-dump mode after a crash, nothing written"),
+            Self::PartlyWritten { accepted, of } => write!(
+                f,
+                "in download mode with {accepted} of {of} images accepted; \
+                 it will not connect until the update is finished"
+            ),
+            Self::AllWritten => write!(f, "all images accepted, but it was not seen to restart"),
+            Self::Restarting => write!(f, "all images accepted, restarting"),
+            Self::Unknown => write!(f, "not known; it left the bus or gives no answer that can be understood"),
+        }
+    }
+}
+
+/// What the user can do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Advice {
+    /// Run the same command again.
+    RunAgain,
+    /// Take the modem's power away, then run the same command again.
+    PowerCycleAndRunAgain,
+    /// Take the modem's power away.
+    PowerCycle,
+    /// Get other image files.
+    GetOtherImages,
+    /// Copy the files to a place that stays, then run again.
+    CopyImages,
+    /// Choose another port.
+    ChooseAnotherPort,
+    /// Get permission.
+    GetPermission,
+    /// End the other program.
+    EndOtherProgram,
+    /// Bring the modem into download mode first.
+    EnterDownloadMode,
+    /// Nothing that this program can do.
+    BeyondRepairHere,
+    /// Confirm the warnings.
+    Confirm,
+    /// Try another cable, port or power supply.
+    CheckConnection,
+    /// Report a bug.
+    ReportBug,
+}
+
+impl Advice {
+    /// The advice for a cause in a state.
+    fn for_cause(cause: &Cause, modem: ModemState) -> Self {
+        match cause {
+            Cause::NoImages | Cause::ImageUnreadable { .. } if modem == ModemState::Untouched => {
+                Self::GetOtherImages
+            }
+            Cause::ImageUnreadable { .. } | Cause::ImageChanged { .. } => Self::CopyImages,
+            Cause::NoImages
+            | Cause::ImageDamaged { .. }
+            | Cause::ImagesDisagree { .. }
+            | Cause::ImageOfOtherFamily { .. } => Self::GetOtherImages,
+            Cause::Protocol { error: ProtocolError::Unsendable { .. }, .. } => Self::GetOtherImages,
+            Cause::Protocol { error: ProtocolError::Refused { refusal, .. }, .. }
+                if rejects_image(refusal) =>
+            {
+                Self::GetOtherImages
+            }
+            Cause::NotConfirmed { .. } => Self::Confirm,
+            Cause::Port(error) => match error.kind {
+                PortErrorKind::PermissionDenied => Self::GetPermission,
+                PortErrorKind::Busy { .. } => Self::EndOtherProgram,
+                PortErrorKind::Gone => Self::CheckConnection,
+                _ => Self::ChooseAnotherPort,
+            },
+            Cause::Discovery(_)
+            | Cause::NotAModem { .. }
+            | Cause::UnknownDevice { .. }
+            | Cause::ForeignAnswer { .. } => Self::ChooseAnotherPort,
+            Cause::RunsNormally { .. } => Self::EnterDownloadMode,
+            Cause::EmergencyMode { .. } => Self::BeyondRepairHere,
+            Cause::Mute { .. }
+            | Cause::Crashed
+            | Cause::SpoiledStart { .. }
+            | Cause::DidNotReturn { .. } => Self::PowerCycleAndRunAgain,
+            Cause::DidNotLeave { .. } => Self::PowerCycle,
+            Cause::Stopped { .. } => Self::RunAgain,
+            Cause::Bug { .. } => Self::ReportBug,
+            Cause::Protocol { error, .. } => match error {
+                ProtocolError::Stopped { .. } => Self::RunAgain,
+                ProtocolError::Left { .. } | ProtocolError::Stalled { .. } => Self::CheckConnection,
+                _ if modem == ModemState::AllWritten => Self::PowerCycle,
+                ProtocolError::Garbled { .. } => Self::RunAgain,
+                _ => Self::PowerCycleAndRunAgain,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RunAgain => "run the same command again (safe to repeat)",
+            Self::PowerCycleAndRunAgain => {
+                "take the modem's power away for 10 s, then run the same command again (safe to repeat)"
+            }
+            Self::PowerCycle => "take the modem's power away for 10 s, then look whether it connects",
+            Self::GetOtherImages => {
+                "get the package for this modem again; `modemflash inspect FILE` shows what a file is"
+            }
+            Self::CopyImages => "copy the image files to a local disk, then run again (safe to repeat)",
+            Self::ChooseAnotherPort => "choose the modem's own port; a modem in download mode has exactly one",
+            Self::GetPermission => "run as root, or join the group that owns the port",
+            Self::EndOtherProgram => "end the program that uses the port (ModemManager among them), then run again",
+            Self::EnterDownloadMode => {
+                "bring the modem into download mode first (AT!BOOTHOLD), then run again as soon as it has one port"
+            }
+            Self::BeyondRepairHere => {
+                "this modem lost its own boot loader and can't be helped with Sierra's files; ask the vendor"
+            }
+            Self::Confirm => "read the warnings; when they are no obstacle, run again with --yes",
+            Self::CheckConnection => {
+                "check cable, USB port (better USB 2) and power supply, power-cycle the modem, then run again"
+            }
+            Self::ReportBug => "this is a bug of modemflash: run again with --trace FILE and send the file",
+        })
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// There is no image to send.
+    #[error("no image file was given that could be sent")]
+    NoImages,
+    /// An image can't be read.
+    #[error("{file}: {why}")]
+    ImageUnreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        why: String,
+    },
+    /// An image is damaged.
+    #[error("{file}: {why}")]
+    ImageDamaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// An image isn't any more what was checked.
+    #[error("{file}: {why}")]
+    ImageChanged {
+        /// The file.
+        file: String,
+        /// What differs.
+        why: String,
+    },
+    /// The images don't belong together.
+    #[error("{why}")]
+    ImagesDisagree {
+        /// How.
+        why: String,
+    },
+    /// The image is for other modems.
+    #[error("{file} is for {image}, the modem is {modem}")]
+    ImageOfOtherFamily {
+        /// The file.
+        file: String,
+        /// What the image is for.
+        image: String,
+        /// What the modem is.
+        modem: String,
+    },
+    /// There are warnings that the user has to confirm.
+    #[error("{}", warnings.iter().map(|warning| warning.text.as_str()).collect::<Vec<_>>().join("; "))]
+    NotConfirmed {
+        /// The warnings.
+        warnings: Vec<Warning>,
+    },
+    /// The port can't be used.
+    #[error("{0}")]
+    Port(#[from] PortError),
+    /// The bus can't be read.
+    #[error("{0}")]
+    Discovery(#[from] DiscoveryError),
+    /// The port belongs to something else.
+    #[error("{port} belongs to {what}")]
+    NotAModem {
+        /// The port.
+        port: String,
+        /// What it belongs to.
+        what: String,
+    },
+    /// The port isn't the single port of a modem in download mode, and can't be judged.
+    #[error("{port}: {why}")]
+    UnknownDevice {
+        /// The port.
+        port: String,
+        /// Why it can't be judged.
+        why: String,
+    },
+    /// The modem is in normal mode.
+    #[error("{evidence}")]
+    RunsNormally {
+        /// How that is known.
+        evidence: String,
+    },
+    /// Qualcomm's primary boot loader: Sierra's loader is gone.
+    #[error("{evidence}")]
+    EmergencyMode {
+        /// How that is known.
+        evidence: String,
+    },
+    /// Something answered that is no boot loader.
+    #[error("the answer to the download probe was {answer}")]
+    ForeignAnswer {
+        /// The first bytes of the answer, in hex.
+        answer: String,
+    },
+    /// Nothing ever answered.
+    #[error("no byte came from the port; tried: {tried}")]
+    Mute {
+        /// What was tried.
+        tried: String,
+    },
+    /// In memory-dump mode, and a reset didn't help.
+    #[error("it offers a memory dump again after it was reset")]
+    Crashed,
+    /// Sahara refuses the switch to Firehose, and a reset didn't help.
+    #[error("it refused the switch to Firehose ({refusal}) again after it was reset")]
+    SpoiledStart {
+        /// What it said.
+        refusal: String,
+    },
+    /// Reset for a new start, it didn't come back.
+    #[error("not seen on the bus again within {waited_s} s")]
+    DidNotReturn {
+        /// How long it was waited for, in seconds.
+        waited_s: u64,
+    },
+    /// All images are accepted, but it didn't leave the bus.
+    #[error("still on the bus {waited_s} s after the reset request")]
+    DidNotLeave {
+        /// How long it was waited for, in seconds.
+        waited_s: u64,
+    },
+    /// The protocol failed.
+    #[error("{error}")]
+    Protocol {
+        /// Which protocol.
+        layer: Layer,
+        /// How.
+        error: ProtocolError,
+    },
+    /// The user stopped the run.
+    #[error("{how}")]
+    Stopped {
+        /// How.
+        how: &'static str,
+    },
+    /// Something that can't be.
+    #[error("{what}")]
+    Bug {
+        /// What.
+        what: String,
+    },
+}
+
+impl Cause {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NoImages => Code::ImageNone,
+            Self::ImageUnreadable { .. } => Code::ImageRead,
+            Self::ImageDamaged { .. } => Code::ImageDamaged,
+            Self::ImageChanged { .. } => Code::ImageChanged,
+            Self::ImagesDisagree { .. } => Code::ImageConflict,
+            Self::ImageOfOtherFamily { .. } => Code::ImageFamily,
+            Self::NotConfirmed { .. } => Code::NotConfirmed,
+            Self::Port(error) => match error.kind {
+                PortErrorKind::NotFound => Code::PortMissing,
+                PortErrorKind::PermissionDenied => Code::PortPermission,
+                PortErrorKind::Busy { .. } => Code::PortBusy,
+                PortErrorKind::NotASerialPort => Code::PortNotSerial,
+                PortErrorKind::Gone => Code::PortGone,
+                _ => Code::PortFault,
+            },
+            Self::Discovery(error) => match error {
+                DiscoveryError::NotFound { .. } => Code::PortMissing,
+                DiscoveryError::NotASerialPort { .. } => Code::PortNotSerial,
+                _ => Code::BusUnreadable,
+            },
+            Self::NotAModem { .. } => Code::DeviceForeign,
+            Self::UnknownDevice { .. } => Code::DeviceUnknown,
+            Self::RunsNormally { .. } => Code::ModeNormal,
+            Self::EmergencyMode { .. } => Code::ModeEmergency,
+            Self::ForeignAnswer { .. } => Code::AnswerForeign,
+            Self::Mute { .. } => Code::DetectSilent,
+            Self::Crashed => Code::ModeDump,
+            Self::SpoiledStart { .. } => Code::SaharaSpoiled,
+            Self::DidNotReturn { .. } => Code::ResetNoReturn,
+            Self::DidNotLeave { .. } => Code::ResetStayed,
+            Self::Stopped { .. } => Code::Stopped,
+            Self::Bug { .. } => Code::Bug,
+            Self::Protocol { layer, error } => match (layer, error) {
+                (_, ProtocolError::Stopped { .. }) => Code::Stopped,
+                (_, ProtocolError::Unsendable { .. }) => Code::ImageUnsendable,
+                (_, ProtocolError::Refused { refusal, .. }) if rejects_image(refusal) => Code::ImageRejected,
+                (Layer::Qdl, ProtocolError::Silent { .. }) => Code::QdlSilent,
+                (Layer::Qdl, ProtocolError::Endless { .. }) => Code::QdlEndless,
+                (Layer::Qdl, ProtocolError::Stalled { .. }) => Code::QdlStalled,
+                (Layer::Qdl, ProtocolError::Left { .. }) => Code::QdlLeft,
+                (Layer::Qdl, ProtocolError::Refused { .. }) => Code::QdlRefused,
+                (Layer::Qdl, _) => Code::QdlGarbled,
+                (Layer::Sahara, ProtocolError::Silent { .. }) => Code::SaharaSilent,
+                (Layer::Sahara, ProtocolError::Endless { .. }) => Code::SaharaEndless,
+                (Layer::Sahara, ProtocolError::Stalled { .. }) => Code::SaharaStalled,
+                (Layer::Sahara, ProtocolError::Left { .. }) => Code::SaharaLeft,
+                (Layer::Sahara, ProtocolError::Refused { .. }) => Code::SaharaRefused,
+                (Layer::Sahara, _) => Code::SaharaGarbled,
+                (Layer::Firehose, ProtocolError::Silent { .. }) => Code::FirehoseSilent,
+                (Layer::Firehose, ProtocolError::Endless { .. }) => Code::FirehoseEndless,
+                (Layer::Firehose, ProtocolError::Stalled { .. }) => Code::FirehoseStalled,
+                (Layer::Firehose, ProtocolError::Left { .. }) => Code::FirehoseLeft,
+                (Layer::Firehose, ProtocolError::Refused { .. }) => Code::FirehoseRefused,
+                (Layer::Firehose, _) => Code::FirehoseGarbled,
+            },
+        }
+    }
+
+    /// What happened, as the beginning of a sentence that goes on with "while".
+    fn headline(&self) -> &'static str {
+        match self {
+            Self::NoImages => "nothing to send",
+            Self::ImageUnreadable { .. } => "an image file can't be read",
+            Self::ImageDamaged { .. } => "an image file is damaged",
+            Self::ImageChanged { .. } => "an image file changed",
+            Self::ImagesDisagree { .. } => "the image files don't belong together",
+            Self::ImageOfOtherFamily { .. } => "the image is for other modems",
+            Self::NotConfirmed { .. } => "a warning needs to be confirmed",
+            Self::Port(error) => match error.kind {
+                PortErrorKind::NotFound => "there is no such port",
+                PortErrorKind::PermissionDenied => "the port may not be used",
+                PortErrorKind::Busy { .. } => "the port is in use",
+                PortErrorKind::NotASerialPort => "this is no serial port",
+                PortErrorKind::Gone => "the modem left the bus",
+                _ => "the port failed",
+            },
+            Self::Discovery(_) => "the port can't be looked at",
+            Self::NotAModem { .. } => "this is no Sierra Wireless modem",
+            Self::UnknownDevice { .. } => "this is not known to be a modem in download mode",
+            Self::RunsNormally { .. } => "the modem is in normal mode, not in download mode",
+            Self::EmergencyMode { .. } => "the modem is in Qualcomm's emergency mode",
+            Self::ForeignAnswer { .. } => "what answers is no boot loader",
+            Self::Mute { .. } => "nothing answers",
+            Self::Crashed => "the modem has crashed and stays in memory-dump mode",
+            Self::SpoiledStart { .. } => "the boot loader refuses to take firmware",
+            Self::DidNotReturn { .. } => "the modem did not come back",
+            Self::DidNotLeave { .. } => "the modem did not restart",
+            Self::Stopped { .. } => "stopped by the user",
+            Self::Bug { .. } => "modemflash has a bug",
+            Self::Protocol { error, .. } => match error {
+                ProtocolError::Silent { .. } => "the modem stopped answering",
+                ProtocolError::Endless { .. } => "the modem talked without an end",
+                ProtocolError::Stalled { .. } => "the modem stopped taking data",
+                ProtocolError::Left { .. } => "the modem left the bus",
+                ProtocolError::Refused { refusal, .. } if rejects_image(refusal) => {
+                    "the modem rejected the image"
+                }
+                ProtocolError::Refused { .. } => "the modem refused",
+                ProtocolError::Unsendable { .. } => "the image can't be sent",
+                ProtocolError::Stopped { .. } => "stopped by the user",
+                _ => "the modem's answer can't be understood",
+            },
+        }
+    }
+
+    /// Whether the images are at fault.
+    fn is_about_images(&self) -> bool {
+        matches!(
+            self.code(),
+            Code::ImageRead
+                | Code::ImageDamaged
+                | Code::ImageChanged
+                | Code::ImageConflict
+                | Code::ImageFamily
+                | Code::ImageUnsendable
+        )
+    }
+}
+
+/// Which protocol failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// DLOAD and QDL.
+    Qdl,
+    /// Sahara.
+    Sahara,
+    /// Firehose.
+    Firehose,
+}
+
+impl Layer {
+    /// The layer in which a modem of this protocol takes its images.
+    pub fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Qdl => Self::Qdl,
+            Protocol::SaharaFirehose => Self::Firehose,
+        }
+    }
+}
+
+/// Whether a refusal is the verdict on an image: wrong product, not signed, contents that can't be.
+fn rejects_image(refusal: &Refusal) -> bool {
+    match refusal {
+        // qdl.md §4.4: 0x1A image authentication error.
+        Refusal::QdlError(report) => report.code == 0x1A,
+        // qdl.md §4.9: 1 authentication failure.
+        Refusal::QdlDone(done) => done.status == 1,
+        // qdl.md §4.6: 1 image size, 2 image type, 3 image header size.
+        Refusal::QdlOpen(status) => matches!(status.0, 1..=3),
+        _ => false,
+    }
+}
