@@ -31,7 +31,12 @@ struct Facts {
 impl DeviceId {
     /// A device of which only the name of its port is known.
     pub fn from_port_name(port: impl Into<String>) -> Self {
-        Self(Arc::new(Facts { path: None, port: port.into(), usb_id: None, model: None }))
+        Self(Arc::new(Facts {
+            path: None,
+            port: port.into(),
+            usb_id: None,
+            model: None,
+        }))
     }
 
     /// The device behind a port; `model` as the device table knows it.

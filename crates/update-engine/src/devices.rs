@@ -132,7 +132,7 @@ const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
 /// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
 const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
-use Family::{Gobi, Sdx55, Swi9200, Swi9x15, Swi9x30, Swi9x50};
+use Family::{Gobi, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
 use Protocol::{Qdl, SaharaFirehose};
 
 /// All known devices (devices.md).
@@ -213,7 +213,10 @@ pub fn standing(vendor: u16, product: u16) -> Standing {
     if NOT_QUALCOMM.contains(&id) {
         return Standing::NotQualcomm;
     }
-    match DEVICES.iter().find(|row| row.download.contains(&id) || row.normal.contains(&id)) {
+    match DEVICES
+        .iter()
+        .find(|row| row.download.contains(&id) || row.normal.contains(&id))
+    {
         Some(row) => Standing::Known(row),
         None if OWN_VENDORS.contains(&vendor) => Standing::UnknownModem,
         None => Standing::Foreign,
@@ -236,7 +239,10 @@ impl Device {
 
     /// The protocol spoken under this id: an id that is used in download mode only settles it.
     pub fn protocol_of(&self, vendor: u16, product: u16) -> Option<Protocol> {
-        self.download.contains(&(vendor, product)).then_some(self.protocol).flatten()
+        self.download
+            .contains(&(vendor, product))
+            .then_some(self.protocol)
+            .flatten()
     }
 }
 
@@ -282,7 +288,10 @@ mod tests {
         for (at, row) in DEVICES.iter().enumerate() {
             for other in DEVICES.iter().skip(at + 1) {
                 for id in row.download.iter().chain(row.normal) {
-                    assert!(!other.download.contains(id) && !other.normal.contains(id), "{id:04x?}");
+                    assert!(
+                        !other.download.contains(id) && !other.normal.contains(id),
+                        "{id:04x?}"
+                    );
                 }
             }
         }

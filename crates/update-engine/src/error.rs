@@ -33,7 +33,13 @@ impl UpdateError {
     /// An error; the advice is the one that belongs to cause and state.
     pub fn new(device: &DeviceId, step: Step, modem: ModemState, cause: Cause) -> Self {
         let next = Advice::for_cause(&cause, modem);
-        Self { device: device.clone(), step, modem, next, source: Box::new(cause) }
+        Self {
+            device: device.clone(),
+            step,
+            modem,
+            next,
+            source: Box::new(cause),
+        }
     }
 
     /// The stable code, `E-QDL-SILENT`.
@@ -52,7 +58,14 @@ impl UpdateError {
     /// 5 the modem runs its old firmware, 6 in download mode, 9 the modem's state is not known, 130 stopped by the user.
     pub fn exit_code(&self) -> u8 {
         match (&*self.source, self.modem) {
-            (Cause::Stopped { .. } | Cause::Protocol { error: ProtocolError::Stopped { .. }, .. }, _) => 130,
+            (
+                Cause::Stopped { .. }
+                | Cause::Protocol {
+                    error: ProtocolError::Stopped { .. },
+                    ..
+                },
+                _,
+            ) => 130,
             (Cause::NotConfirmed { .. } | Cause::NoImages, _) => 2,
             (cause, ModemState::Untouched) if cause.is_about_images() => 3,
             (Cause::RunsNormally { .. }, _) => 5,
@@ -151,7 +164,10 @@ impl fmt::Display for ModemState {
             Self::Untouched => write!(f, "untouched; nothing was sent to it"),
             Self::RunsFirmware => write!(f, "runs its firmware; nothing was changed"),
             Self::InDownloadMode => {
-                write!(f, "in download mode, nothing written; it connects again after an update or a restart")
+                write!(
+                    f,
+                    "in download mode, nothing written; it connects again after an update or a restart"
+                )
             }
             Self::Crashed => write!(f, "in memory-dump mode after a crash, nothing written"),
             Self::PartlyWritten { accepted, of } => write!(
@@ -161,7 +177,10 @@ impl fmt::Display for ModemState {
             ),
             Self::AllWritten => write!(f, "all images accepted, but it was not seen to restart"),
             Self::Restarting => write!(f, "all images accepted, restarting"),
-            Self::Unknown => write!(f, "not known; it left the bus or gives no answer that can be understood"),
+            Self::Unknown => write!(
+                f,
+                "not known; it left the bus or gives no answer that can be understood"
+            ),
         }
     }
 }
@@ -211,12 +230,14 @@ impl Advice {
             | Cause::ImageDamaged { .. }
             | Cause::ImagesDisagree { .. }
             | Cause::ImageOfOtherFamily { .. } => Self::GetOtherImages,
-            Cause::Protocol { error: ProtocolError::Unsendable { .. }, .. } => Self::GetOtherImages,
-            Cause::Protocol { error: ProtocolError::Refused { refusal, .. }, .. }
-                if rejects_image(refusal) =>
-            {
-                Self::GetOtherImages
-            }
+            Cause::Protocol {
+                error: ProtocolError::Unsendable { .. },
+                ..
+            } => Self::GetOtherImages,
+            Cause::Protocol {
+                error: ProtocolError::Refused { refusal, .. },
+                ..
+            } if rejects_image(refusal) => Self::GetOtherImages,
             Cause::NotConfirmed { .. } => Self::Confirm,
             Cause::Port(error) => match error.kind {
                 PortErrorKind::PermissionDenied => Self::GetPermission,
@@ -230,10 +251,9 @@ impl Advice {
             | Cause::ForeignAnswer { .. } => Self::ChooseAnotherPort,
             Cause::RunsNormally { .. } => Self::EnterDownloadMode,
             Cause::EmergencyMode { .. } => Self::BeyondRepairHere,
-            Cause::Mute { .. }
-            | Cause::Crashed
-            | Cause::SpoiledStart { .. }
-            | Cause::DidNotReturn { .. } => Self::PowerCycleAndRunAgain,
+            Cause::Mute { .. } | Cause::Crashed | Cause::SpoiledStart { .. } | Cause::DidNotReturn { .. } => {
+                Self::PowerCycleAndRunAgain
+            }
             Cause::DidNotLeave { .. } => Self::PowerCycle,
             Cause::Stopped { .. } => Self::RunAgain,
             Cause::Bug { .. } => Self::ReportBug,

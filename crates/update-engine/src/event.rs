@@ -31,7 +31,12 @@ pub struct Event {
 impl Event {
     /// An event of the present schema.
     pub fn new(now: Instant, device: &DeviceId, kind: EventKind) -> Self {
-        Self { v: SCHEMA_VERSION, t: seconds(now.since_start()), device: device.clone(), kind }
+        Self {
+            v: SCHEMA_VERSION,
+            t: seconds(now.since_start()),
+            device: device.clone(),
+            kind,
+        }
     }
 }
 
@@ -247,7 +252,11 @@ mod tests {
 
     #[test]
     fn a_step_names_itself_in_json_and_in_words() {
-        let step = Step::Write { image: 2, of: 3, file: "a.nvu".into() };
+        let step = Step::Write {
+            image: 2,
+            of: 3,
+            file: "a.nvu".into(),
+        };
         assert_eq!(
             serde_json::to_string(&step).unwrap(),
             r#"{"name":"write","image":2,"of":3,"file":"a.nvu"}"#

@@ -57,7 +57,10 @@ mod tests {
             bytes: 7,
             next: "n".into(),
         });
-        assert_eq!(outcome.to_string(), "all images accepted, modem restarting; versions not read back");
+        assert_eq!(
+            outcome.to_string(),
+            "all images accepted, modem restarting; versions not read back"
+        );
         assert_eq!(
             serde_json::to_string(&outcome).unwrap(),
             r#"{"outcome":"accepted","proven":false,"accepted":2,"not_required":0,"bytes":7,"next":"n"}"#
