@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use modem_protocol::{ProtocolError, conversation::Refusal};
+use modem_protocol::conversation::Refusal;
+use modem_protocol::ProtocolError;
+use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus};
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
 use serde::Serialize;
 
@@ -587,12 +589,11 @@ impl Layer {
 /// Whether a refusal is the verdict on an image: wrong product, not signed, contents that can't be.
 fn rejects_image(refusal: &Refusal) -> bool {
     match refusal {
-        // qdl.md §4.4: 0x1A image authentication error.
-        Refusal::QdlError(report) => report.code == 0x1A,
-        // qdl.md §4.9: 1 authentication failure.
-        Refusal::QdlDone(done) => done.status == 1,
-        // qdl.md §4.6: 1 image size, 2 image type, 3 image header size.
-        Refusal::QdlOpen(status) => matches!(status.0, 1..=3),
+        Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
+        Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
+        Refusal::QdlOpen(status) => {
+            matches!(status, OpenStatus::ImageSize | OpenStatus::ImageType | OpenStatus::HeaderSize)
+        }
         _ => false,
     }
 }
