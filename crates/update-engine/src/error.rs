@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use modem_protocol::conversation::Refusal;
 use modem_protocol::ProtocolError;
+use modem_protocol::conversation::Refusal;
 use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus};
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
 use serde::Serialize;
@@ -592,7 +592,10 @@ fn rejects_image(refusal: &Refusal) -> bool {
         Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
         Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
         Refusal::QdlOpen(status) => {
-            matches!(status, OpenStatus::ImageSize | OpenStatus::ImageType | OpenStatus::HeaderSize)
+            matches!(
+                status,
+                OpenStatus::ImageSize | OpenStatus::ImageType | OpenStatus::HeaderSize
+            )
         }
         _ => false,
     }
