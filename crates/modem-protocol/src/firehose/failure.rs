@@ -1,0 +1,88 @@
+//! Failure lines that modems and vendor tools log, in words: what they mean and what to do.
+
+/// A failure line that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownFailure {
+    /// The line has this text in it, whatever the case of its letters.
+    pub pattern: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do.
+    pub advice: &'static str,
+    /// Where it was seen.
+    pub source: &'static str,
+}
+
+/// All failure lines that are known; the most telling first.
+pub const KNOWN_FAILURES: &[KnownFailure] = &[
+    KnownFailure {
+        pattern: "Package not compatible",
+        meaning: "this firmware doesn't fit the module's hardware, such as a newer flash chip",
+        advice: "use the newest firmware for this module; older versions don't know its flash chip",
+        source: "field-reports.md C14",
+    },
+    KnownFailure {
+        pattern: "could not get FOTA partition name",
+        meaning: "the module has the partition table of pre-production firmware (00.xx)",
+        advice: "release firmware can't be loaded on this partition table; ask the seller for a replacement",
+        source: "field-reports.md E6",
+    },
+    KnownFailure {
+        pattern: "Invalid image type",
+        meaning: "the boot loader doesn't take images of this type",
+        advice: "check that the file is firmware for this very model",
+        source: "qdl.md §4.9, sahara-firehose.md §3.2",
+    },
+    KnownFailure {
+        pattern: "Bootloader failed",
+        meaning: "the package was made for another flash chip or board",
+        advice: "use the package of this module's product and flash type",
+        source: "field-reports.md C15",
+    },
+    KnownFailure {
+        pattern: "authentication",
+        meaning: "the image's signature or sum isn't accepted",
+        advice: "check the file's sums and that it is an official release for this model; then try again",
+        source: "sahara-firehose.md §3.2",
+    },
+    KnownFailure {
+        pattern: "HANDLE_PROGRAM_FAILURE",
+        meaning: "the boot loader failed to write the image to its flash",
+        advice: "try again; if it fails again, power-cycle the module and check that the file is for this model",
+        source: "sahara-firehose.md §5.2",
+    },
+    KnownFailure {
+        pattern: "SWI Error Code",
+        meaning: "the boot loader refused the image with a code of the vendor",
+        advice: "note the code for the vendor; check that file and carrier settings are for this model",
+        source: "sahara-firehose.md §5.2, field-reports.md C7",
+    },
+    KnownFailure {
+        pattern: "Error in download",
+        meaning: "the update inside the module broke off",
+        advice: "send the complete package again",
+        source: "field-reports.md C16",
+    },
+];
+
+/// What is known about this log line.
+pub fn explain(line: &str) -> Option<&'static KnownFailure> {
+    KNOWN_FAILURES.iter().find(|known| contains(line, known.pattern))
+}
+
+/// Whether this log line announces that the image on its way has failed.
+///
+/// Only the words that the vendor's own tools look for (sahara-firehose.md §5.2, C14); the other lines explain a
+/// NAK but don't stop anything by themselves.
+pub fn is_failure(line: &str) -> bool {
+    ["HANDLE_PROGRAM_FAILURE", "SWI Error Code", "Package not compatible"].iter().any(|word| contains(line, word))
+}
+
+/// Whether this log line is the complaint about the zero block (sahara-firehose.md §5.3).
+pub fn is_zero_block_noise(line: &str) -> bool {
+    contains(line, "XML not formed correctly")
+}
+
+fn contains(line: &str, word: &str) -> bool {
+    line.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
