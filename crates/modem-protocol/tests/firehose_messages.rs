@@ -22,7 +22,9 @@ fn requests() -> Vec<(Request, usize, &'static str)> {
             r#"<configure MemoryName="eMMC" Verbose="0" AlwaysValidate="0" MaxDigestTableSizeInBytes="8192" MaxPayloadSizeToTargetInBytes="1048576" ZlpAwareHost="0" SkipStorageInit="0" TargetName="8960" />"#,
         ),
         (
-            Request::StorageInfo { physical_partition: 0 },
+            Request::StorageInfo {
+                physical_partition: 0,
+            },
             105,
             r#"<getStorageInfo physical_partition_number="0" />"#,
         ),
@@ -31,7 +33,11 @@ fn requests() -> Vec<(Request, usize, &'static str)> {
             215,
             r#"<program PAGES_PER_BLOCK="64" SECTOR_SIZE_IN_BYTES="4096" filename="spkg.cwe" num_partition_sectors="19591" physical_partition_number="0" start_sector="-1" />"#,
         ),
-        (Request::Power(Power::reset()), 99, r#"<power DelayInSeconds="0" value="reset" />"#),
+        (
+            Request::Power(Power::reset()),
+            99,
+            r#"<power DelayInSeconds="0" value="reset" />"#,
+        ),
     ]
 }
 
@@ -63,14 +69,21 @@ fn the_vendor_tools_order_of_program_attributes_is_read() {
     let bytes = document(
         r#"<program PAGES_PER_BLOCK="64" SECTOR_SIZE_IN_BYTES="4096" num_partition_sectors="7" filename="spkg.cwe" physical_partition_number="0" start_sector="-1" />"#,
     );
-    assert_eq!(Request::parse(&bytes), Ok(vec![Request::Program(Program::image(7, 4096, 64))]));
+    assert_eq!(
+        Request::parse(&bytes),
+        Ok(vec![Request::Program(Program::image(7, 4096, 64))])
+    );
 }
 
 #[test]
 fn a_request_of_a_multiple_of_512_bytes_gets_one_more_line_feed() {
     let with_name = |length| {
         let filename = "x".repeat(length);
-        Request::Program(Program { filename, ..Program::image(1, 4096, 64) }).to_bytes()
+        Request::Program(Program {
+            filename,
+            ..Program::image(1, 4096, 64)
+        })
+        .to_bytes()
     };
     let empty = with_name(0).len();
     assert_eq!(with_name(511 - empty).len(), 511);
@@ -89,8 +102,14 @@ fn answers(element: &str) -> Vec<Answer> {
 fn vectors_16_and_17_an_ack_without_and_with_raw_mode() {
     let plain = b"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<data>\n<response value=\"ACK\" />\n</data>";
     let raw = b"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<data>\n<response value=\"ACK\" rawmode=\"true\" />\n</data>";
-    assert_eq!(Answer::parse(plain), Ok(vec![Answer::Response(Response::plain(Verdict::Ack))]));
-    assert_eq!(Answer::parse(raw), Ok(vec![Answer::Response(Response::ack_raw(true))]));
+    assert_eq!(
+        Answer::parse(plain),
+        Ok(vec![Answer::Response(Response::plain(Verdict::Ack))])
+    );
+    assert_eq!(
+        Answer::parse(raw),
+        Ok(vec![Answer::Response(Response::ack_raw(true))])
+    );
     assert_eq!(Answer::Response(Response::plain(Verdict::Ack)).to_bytes(), plain);
     assert_eq!(Answer::Response(Response::ack_raw(true)).to_bytes(), raw);
 }
@@ -99,13 +118,18 @@ const VECTOR_18: &str = r#"<response value="NAK" MemoryName="NAND" MaxPayloadSiz
 
 #[test]
 fn vector_18_the_payload_is_neither_the_supported_nor_the_from_target_number() {
-    assert_eq!(answers(VECTOR_18), [Answer::Response(Response::payload_limit(Verdict::Nak, 8192))]);
+    assert_eq!(
+        answers(VECTOR_18),
+        [Answer::Response(Response::payload_limit(Verdict::Nak, 8192))]
+    );
     assert_eq!(
         Answer::Response(Response::payload_limit(Verdict::Nak, 8192)).to_bytes(),
         document(VECTOR_18)
     );
     let only_strangers = r#"<response value="NAK" MaxPayloadSizeFromTargetInBytes="2048" MaxPayloadSizeToTargetInBytesSupported="16384" />"#;
-    let [Answer::Response(response)] = &answers(only_strangers)[..] else { unreachable!() };
+    let [Answer::Response(response)] = &answers(only_strangers)[..] else {
+        unreachable!()
+    };
     assert_eq!(response.max_payload_to_target_bytes, None);
     assert_eq!(response.max_payload_to_target_supported_bytes, Some(16384));
 }
@@ -120,16 +144,17 @@ fn vector_19_a_log_without_blank_before_the_slash() {
 
 #[test]
 fn quotes_order_extra_attributes_and_entities_do_not_matter() {
-    let expected = Response { others: vec![("x".into(), "<y>".into())], ..Response::ack_raw(false) };
+    let expected = Response {
+        others: vec![("x".into(), "<y>".into())],
+        ..Response::ack_raw(false)
+    };
     assert_eq!(
         answers("<response x='&lt;y&gt;' rawmode='false' value='ACK'></response>"),
         [Answer::Response(expected)]
     );
     let noise = "ERROR: XML not formed correctly. Expected a < character at loc 0";
     assert_eq!(
-        answers(
-            r#"<log value="ERROR: XML not formed correctly. Expected a &lt; character at loc 0" />"#
-        ),
+        answers(r#"<log value="ERROR: XML not formed correctly. Expected a &lt; character at loc 0" />"#),
         [Answer::Log(noise.into())]
     );
     assert!(failure::is_zero_block_noise(noise));
@@ -139,8 +164,10 @@ fn quotes_order_extra_attributes_and_entities_do_not_matter() {
 fn a_payload_that_is_no_number_is_an_error_not_a_missing_one() {
     for value in ["", "-1", "8k", "99999999999999999999"] {
         let element = format!(r#"<response value="ACK" MaxPayloadSizeToTargetInBytes="{value}" />"#);
-        let error =
-            ParseError::Text { field: "MaxPayloadSizeToTargetInBytes", expected: "a number in range" };
+        let error = ParseError::Text {
+            field: "MaxPayloadSizeToTargetInBytes",
+            expected: "a number in range",
+        };
         assert_eq!(Answer::parse(&document(&element)), Err(error));
     }
 }
@@ -160,7 +187,10 @@ fn several_elements_in_one_document_come_in_their_order() {
         [
             Answer::Log("a".into()),
             Answer::Response(Response::plain(Verdict::Ack)),
-            Answer::Other { name: "patch".into(), attributes: vec![] },
+            Answer::Other {
+                name: "patch".into(),
+                attributes: vec![]
+            },
         ]
     );
 }
@@ -170,7 +200,10 @@ fn deep_nesting_and_entity_bombs_are_errors() {
     let deep = format!("<data>{}", "<a>".repeat(LARGEST_DOCUMENT / 3));
     assert!(Answer::parse(deep.as_bytes()).is_err());
     let closed = format!("<data>{}{}</data>", "<a>".repeat(2000), "</a>".repeat(2000));
-    assert!(matches!(Answer::parse(closed.as_bytes()), Ok(_) | Err(ParseError::Text { .. })));
+    assert!(matches!(
+        Answer::parse(closed.as_bytes()),
+        Ok(_) | Err(ParseError::Text { .. })
+    ));
     let bomb = b"<!DOCTYPE d [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><data><log value=\"&b;\"/></data>";
     assert!(Answer::parse(bomb).is_err());
 }
@@ -221,7 +254,11 @@ fn anything_between_documents_is_passed_over_and_counted() {
     stream.extend(b"<data />\0");
     for pieces in 1..stream.len() {
         let (documents, skipped) = split(&stream, pieces);
-        assert_eq!(documents, [a.clone(), b.clone(), b"<data />".to_vec()], "pieces of {pieces}");
+        assert_eq!(
+            documents,
+            [a.clone(), b.clone(), b"<data />".to_vec()],
+            "pieces of {pieces}"
+        );
         assert_eq!(skipped, 13 + 11 + 1, "pieces of {pieces}");
     }
 }
@@ -263,22 +300,36 @@ fn raw_data_and_documents_share_a_stream() {
 fn failure_lines_are_explained_in_words() {
     // field-reports.md C7, C14, E6
     let nak = Nak {
-        log: ["Package not compatible", "swi error code 0x17", "SWI Error Code 0x17"]
-            .map(String::from)
-            .to_vec(),
+        log: [
+            "Package not compatible",
+            "swi error code 0x17",
+            "SWI Error Code 0x17",
+        ]
+        .map(String::from)
+        .to_vec(),
     };
     let known = nak.known_failures();
     assert_eq!(
         known.iter().map(|known| known.pattern).collect::<Vec<_>>(),
         ["Package not compatible", "SWI Error Code"]
     );
-    assert!(nak.to_string().starts_with("NAK; Package not compatible; swi error code 0x17; "));
-    assert!(nak.to_string().contains("this firmware doesn't fit the module's hardware"));
+    assert!(
+        nak.to_string()
+            .starts_with("NAK; Package not compatible; swi error code 0x17; ")
+    );
+    assert!(
+        nak.to_string()
+            .contains("this firmware doesn't fit the module's hardware")
+    );
     assert!(failure::explain("could not get FOTA partition name").is_some());
     assert!(failure::explain("ERROR: Invalid image type").is_some());
     assert!(failure::explain("HANDLE_PROGRAM_FAILURE").is_some());
     assert_eq!(failure::explain("Binary build date: Sep 29 2017"), None);
-    assert!(failure::KNOWN_FAILURES.iter().all(|known| !known.advice.is_empty()));
+    assert!(
+        failure::KNOWN_FAILURES
+            .iter()
+            .all(|known| !known.advice.is_empty())
+    );
 }
 
 fn text() -> impl Strategy<Value = String> {

@@ -20,22 +20,45 @@ const HELLO: Packet = Packet::Hello(Hello {
 });
 
 fn packets() -> Vec<(&'static str, Packet)> {
-    let vendor = HelloResponse { reserved: [1, 2, 3, 4, 5, 6], ..HelloResponse::COMMAND_MODE };
+    let vendor = HelloResponse {
+        reserved: [1, 2, 3, 4, 5, 6],
+        ..HelloResponse::COMMAND_MODE
+    };
     let firehose = ClientCommand::SwitchToFirehose;
     vec![
         ("hello", HELLO),
-        ("hello_response", Packet::HelloResponse(HelloResponse::COMMAND_MODE)),
+        (
+            "hello_response",
+            Packet::HelloResponse(HelloResponse::COMMAND_MODE),
+        ),
         ("hello_response_of_the_vendor_tool", Packet::HelloResponse(vendor)),
         ("command_ready", Packet::CommandReady),
         ("execute", Packet::Execute { command: firehose }),
-        ("execute_response", Packet::ExecuteResponse { command: firehose, length: 9 }),
+        (
+            "execute_response",
+            Packet::ExecuteResponse {
+                command: firehose,
+                length: 9,
+            },
+        ),
         ("execute_data", Packet::ExecuteData { command: firehose }),
-        ("end_of_image", Packet::EndOfImage { image: 0, status: Status::CommandUnsupported }),
+        (
+            "end_of_image",
+            Packet::EndOfImage {
+                image: 0,
+                status: Status::CommandUnsupported,
+            },
+        ),
         ("reset", Packet::Reset),
         ("reset_response", Packet::ResetResponse),
         ("done", Packet::Done),
         ("done_response", Packet::DoneResponse { status: 0 }),
-        ("switch_mode", Packet::SwitchMode { mode: Mode::ImageTransferPending }),
+        (
+            "switch_mode",
+            Packet::SwitchMode {
+                mode: Mode::ImageTransferPending,
+            },
+        ),
     ]
 }
 
@@ -52,23 +75,58 @@ fn vectors_1_to_8_are_read_and_written_byte_for_byte() {
 fn packets_without_a_vector_have_the_length_and_layout_of_the_table() {
     // sahara-firehose.md §3
     let table = [
-        (Packet::ReadData { image: 1, offset: 2, length: 3 }, "03000000 14000000 01000000 02000000 03000000"),
-        (Packet::MemoryDebug { address: 1, length: 2 }, "09000000 10000000 01000000 02000000"),
-        (Packet::MemoryRead { address: 1, length: 2 }, "0A000000 10000000 01000000 02000000"),
         (
-            Packet::MemoryDebug64 { address: 1, length: 2 },
+            Packet::ReadData {
+                image: 1,
+                offset: 2,
+                length: 3,
+            },
+            "03000000 14000000 01000000 02000000 03000000",
+        ),
+        (
+            Packet::MemoryDebug {
+                address: 1,
+                length: 2,
+            },
+            "09000000 10000000 01000000 02000000",
+        ),
+        (
+            Packet::MemoryRead {
+                address: 1,
+                length: 2,
+            },
+            "0A000000 10000000 01000000 02000000",
+        ),
+        (
+            Packet::MemoryDebug64 {
+                address: 1,
+                length: 2,
+            },
             "10000000 18000000 0100000000000000 0200000000000000",
         ),
         (
-            Packet::MemoryRead64 { address: 1, length: 2 },
+            Packet::MemoryRead64 {
+                address: 1,
+                length: 2,
+            },
             "11000000 18000000 0100000000000000 0200000000000000",
         ),
         (
-            Packet::ReadData64 { image: ImageId(1), offset: 2, length: 3 },
+            Packet::ReadData64 {
+                image: ImageId(1),
+                offset: 2,
+                length: 3,
+            },
             "12000000 20000000 0100000000000000 0200000000000000 0300000000000000",
         ),
         (Packet::ResetStateMachine, "13000000 08000000"),
-        (Packet::Other { command: 0x42, body: vec![7] }, "42000000 09000000 07"),
+        (
+            Packet::Other {
+                command: 0x42,
+                body: vec![7],
+            },
+            "42000000 09000000 07",
+        ),
     ];
     for (packet, bytes) in table {
         assert_eq!(packet.to_bytes(), hex(bytes), "{packet}");
@@ -112,8 +170,12 @@ fn a_length_below_the_header_or_above_the_largest_packet_is_an_error() {
         bytes.extend_from_slice(&length.to_le_bytes());
         let mut framer = Framer::default();
         framer.push(&bytes);
-        let error =
-            ParseError::Value { field: "length", offset: 4, expected: "8 to 1024", got: length.into() };
+        let error = ParseError::Value {
+            field: "length",
+            offset: 4,
+            expected: "8 to 1024",
+            got: length.into(),
+        };
         assert_eq!(framer.next_packet(), Some(Err(error)));
     }
 }
@@ -126,11 +188,19 @@ fn a_known_packet_of_the_wrong_length_is_an_error_and_the_next_one_is_read() {
     framer.push(&vector("command_ready"));
     assert_eq!(
         framer.next_packet(),
-        Some(Err(ParseError::Surplus { message: "command ready", surplus: 4 }))
+        Some(Err(ParseError::Surplus {
+            message: "command ready",
+            surplus: 4
+        }))
     );
     assert_eq!(
         framer.next_packet(),
-        Some(Err(ParseError::Truncated { field: "status", offset: 12, needed: 4, got: 0 }))
+        Some(Err(ParseError::Truncated {
+            field: "status",
+            offset: 12,
+            needed: 4,
+            got: 0
+        }))
     );
     assert_eq!(framer.next_packet(), Some(Ok(Packet::CommandReady)));
 }

@@ -75,7 +75,13 @@ pub fn explain(line: &str) -> Option<&'static KnownFailure> {
 /// Only the words that the vendor's own tools look for (sahara-firehose.md §5.2, C14); the other lines explain a
 /// NAK but don't stop anything by themselves.
 pub fn is_failure(line: &str) -> bool {
-    ["HANDLE_PROGRAM_FAILURE", "SWI Error Code", "Package not compatible"].iter().any(|word| contains(line, word))
+    [
+        "HANDLE_PROGRAM_FAILURE",
+        "SWI Error Code",
+        "Package not compatible",
+    ]
+    .iter()
+    .any(|word| contains(line, word))
 }
 
 /// Whether this log line is the complaint about the zero block (sahara-firehose.md §5.3).
@@ -84,5 +90,7 @@ pub fn is_zero_block_noise(line: &str) -> bool {
 }
 
 fn contains(line: &str, word: &str) -> bool {
-    line.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    line.as_bytes()
+        .windows(word.len())
+        .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }

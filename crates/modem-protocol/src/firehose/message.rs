@@ -125,7 +125,10 @@ pub struct Power {
 impl Power {
     /// Restart at once.
     pub fn reset() -> Self {
-        Self { delay_s: 0, value: "reset".to_string() }
+        Self {
+            delay_s: 0,
+            value: "reset".to_string(),
+        }
     }
 }
 
@@ -136,7 +139,10 @@ impl Request {
     /// # Errors
     /// The document isn't XML, or a number isn't one, or a `program` lacks its sizes.
     pub fn parse(document: &[u8]) -> Result<Vec<Self>, ParseError> {
-        xml::elements(document)?.into_iter().map(Self::from_element).collect()
+        xml::elements(document)?
+            .into_iter()
+            .map(Self::from_element)
+            .collect()
     }
 
     fn from_element(mut element: Element) -> Result<Self, ParseError> {
@@ -173,7 +179,10 @@ impl Request {
                 delay_s: number(&mut element, "DelayInSeconds")?.unwrap_or(0),
                 value: element.take("value").unwrap_or_default(),
             }),
-            _ => Self::Other { name: element.name, attributes: element.attributes },
+            _ => Self::Other {
+                name: element.name,
+                attributes: element.attributes,
+            },
         })
     }
 
@@ -199,12 +208,13 @@ impl Request {
                 .with("num_partition_sectors", program.sectors)
                 .with("physical_partition_number", program.physical_partition)
                 .with("start_sector", program.start_sector),
-            Self::Power(power) => {
-                Element::new("power").with("DelayInSeconds", power.delay_s).with("value", &power.value)
-            }
-            Self::Other { name, attributes } => {
-                Element { name: name.clone(), attributes: attributes.clone() }
-            }
+            Self::Power(power) => Element::new("power")
+                .with("DelayInSeconds", power.delay_s)
+                .with("value", &power.value),
+            Self::Other { name, attributes } => Element {
+                name: name.clone(),
+                attributes: attributes.clone(),
+            },
         }
     }
 
@@ -340,7 +350,10 @@ impl Answer {
     /// `MaxPayloadSizeToTargetInBytes` isn't a number. (The other two numbers are only for the log: they are
     /// among the `others` when they can't be read.)
     pub fn parse(document: &[u8]) -> Result<Vec<Self>, ParseError> {
-        xml::elements(document)?.into_iter().map(Self::from_element).collect()
+        xml::elements(document)?
+            .into_iter()
+            .map(Self::from_element)
+            .collect()
     }
 
     fn from_element(mut element: Element) -> Result<Self, ParseError> {
@@ -362,7 +375,10 @@ impl Answer {
                         Some("true") => Some(true),
                         Some("false") => Some(false),
                         Some(_) => {
-                            return Err(ParseError::Text { field: "rawmode", expected: "true or false" });
+                            return Err(ParseError::Text {
+                                field: "rawmode",
+                                expected: "true or false",
+                            });
                         }
                     },
                     memory_name: element.take("MemoryName"),
@@ -373,7 +389,10 @@ impl Answer {
                     others: element.attributes,
                 })
             }
-            _ => Self::Other { name: element.name, attributes: element.attributes },
+            _ => Self::Other {
+                name: element.name,
+                attributes: element.attributes,
+            },
         })
     }
 
@@ -385,11 +404,19 @@ impl Answer {
                 let attributes = [
                     ("rawmode", response.raw_mode.map(|raw_mode| raw_mode.to_string())),
                     ("MemoryName", response.memory_name.clone()),
-                    (MAX_PAYLOAD_FROM_TARGET, response.max_payload_from_target_bytes.map(|n| n.to_string())),
-                    (MAX_PAYLOAD_TO_TARGET, response.max_payload_to_target_bytes.map(|n| n.to_string())),
+                    (
+                        MAX_PAYLOAD_FROM_TARGET,
+                        response.max_payload_from_target_bytes.map(|n| n.to_string()),
+                    ),
+                    (
+                        MAX_PAYLOAD_TO_TARGET,
+                        response.max_payload_to_target_bytes.map(|n| n.to_string()),
+                    ),
                     (
                         MAX_PAYLOAD_SUPPORTED,
-                        response.max_payload_to_target_supported_bytes.map(|n| n.to_string()),
+                        response
+                            .max_payload_to_target_supported_bytes
+                            .map(|n| n.to_string()),
                     ),
                     ("TargetName", response.target_name.clone()),
                 ];
@@ -401,9 +428,10 @@ impl Answer {
                 element.attributes.extend(response.others.iter().cloned());
                 element
             }
-            Self::Other { name, attributes } => {
-                Element { name: name.clone(), attributes: attributes.clone() }
-            }
+            Self::Other { name, attributes } => Element {
+                name: name.clone(),
+                attributes: attributes.clone(),
+            },
         }
     }
 
@@ -447,7 +475,9 @@ impl fmt::Display for Nak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NAK")?;
         self.log.iter().try_for_each(|line| write!(f, "; {line}"))?;
-        self.known_failures().iter().try_for_each(|failure| write!(f, " ({})", failure.meaning))
+        self.known_failures()
+            .iter()
+            .try_for_each(|failure| write!(f, " ({})", failure.meaning))
     }
 }
 
@@ -461,19 +491,32 @@ fn number<T: FromStr>(element: &mut Element, name: &'static str) -> Result<Optio
         None => Ok(None),
         Some(text) => match text.trim().parse() {
             Ok(number) => Ok(Some(number)),
-            Err(_) => Err(ParseError::Text { field: name, expected: "a number in range" }),
+            Err(_) => Err(ParseError::Text {
+                field: name,
+                expected: "a number in range",
+            }),
         },
     }
 }
 
 /// The number in an attribute that has to be there.
 fn needed<T: FromStr>(element: &mut Element, name: &'static str) -> Result<T, ParseError> {
-    number(element, name)?.ok_or(ParseError::Text { field: name, expected: "the attribute" })
+    number(element, name)?.ok_or(ParseError::Text {
+        field: name,
+        expected: "the attribute",
+    })
 }
 
 /// The number in an attribute; one that can't be read stays where it is.
 fn readable(element: &mut Element, name: &'static str) -> Option<u64> {
-    let number = element.attributes.iter().find(|(present, _)| present == name)?.1.trim().parse().ok()?;
+    let number = element
+        .attributes
+        .iter()
+        .find(|(present, _)| present == name)?
+        .1
+        .trim()
+        .parse()
+        .ok()?;
     element.take(name);
     Some(number)
 }

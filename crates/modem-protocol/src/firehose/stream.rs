@@ -109,7 +109,10 @@ impl Splitter {
         let window = self.bytes.get(..LARGEST_DOCUMENT).unwrap_or(&self.bytes);
         // A tag that was incomplete at the last search is looked at again.
         let mut at = self.searched.saturating_sub(LONGEST_TAG);
-        while let Some(found) = window.get(at..).and_then(|tail| tail.iter().position(|&byte| byte == b'<')) {
+        while let Some(found) = window
+            .get(at..)
+            .and_then(|tail| tail.iter().position(|&byte| byte == b'<'))
+        {
             at += found;
             let tail = window.get(at..).unwrap_or_default();
             if at > 0 && tail.starts_with(DECLARATION) {
@@ -155,6 +158,12 @@ fn is_name_end(byte: Option<&u8>) -> bool {
 /// Length of `name`, blanks and `end` at the start of `tail`.
 fn closed_by(tail: &[u8], name: &[u8], end: &[u8]) -> Option<usize> {
     let rest = tail.strip_prefix(name)?;
-    let blanks = rest.iter().take(MOST_BLANKS).take_while(|byte| byte.is_ascii_whitespace()).count();
-    rest.get(blanks..)?.starts_with(end).then_some(name.len() + blanks + end.len())
+    let blanks = rest
+        .iter()
+        .take(MOST_BLANKS)
+        .take_while(|byte| byte.is_ascii_whitespace())
+        .count();
+    rest.get(blanks..)?
+        .starts_with(end)
+        .then_some(name.len() + blanks + end.len())
 }

@@ -18,7 +18,10 @@ pub(super) struct Element {
 
 impl Element {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_string(), attributes: Vec::new() }
+        Self {
+            name: name.to_string(),
+            attributes: Vec::new(),
+        }
     }
 
     pub(super) fn with(mut self, name: &str, value: impl core::fmt::Display) -> Self {
@@ -57,11 +60,27 @@ pub(super) fn elements(document: &[u8]) -> Result<Vec<Element>, ParseError> {
     let text = if text.chars().all(is_allowed) {
         text
     } else {
-        Cow::Owned(text.chars().map(|c| if is_allowed(c) { c } else { char::REPLACEMENT_CHARACTER }).collect())
+        Cow::Owned(
+            text.chars()
+                .map(|c| {
+                    if is_allowed(c) {
+                        c
+                    } else {
+                        char::REPLACEMENT_CHARACTER
+                    }
+                })
+                .collect(),
+        )
     };
-    let options = roxmltree::ParsingOptions { nodes_limit: 4096, ..Default::default() };
-    let parsed = roxmltree::Document::parse_with_options(text.trim(), options)
-        .map_err(|_| ParseError::Text { field: "document", expected: "well-formed XML" })?;
+    let options = roxmltree::ParsingOptions {
+        nodes_limit: 4096,
+        ..Default::default()
+    };
+    let parsed =
+        roxmltree::Document::parse_with_options(text.trim(), options).map_err(|_| ParseError::Text {
+            field: "document",
+            expected: "well-formed XML",
+        })?;
     let root = parsed.root_element();
     let nodes: Vec<_> = if root.tag_name().name() == "data" {
         root.children().filter(roxmltree::Node::is_element).collect()
@@ -72,7 +91,10 @@ pub(super) fn elements(document: &[u8]) -> Result<Vec<Element>, ParseError> {
         .into_iter()
         .map(|node| Element {
             name: node.tag_name().name().to_string(),
-            attributes: node.attributes().map(|a| (a.name().to_string(), a.value().to_string())).collect(),
+            attributes: node
+                .attributes()
+                .map(|a| (a.name().to_string(), a.value().to_string()))
+                .collect(),
         })
         .collect())
 }

@@ -190,8 +190,13 @@ pub struct HelloResponse {
 
 impl HelloResponse {
     /// The answer that asks for command mode: version 2, compatible 2, success, mode 3, reserved words zero.
-    pub const COMMAND_MODE: Self =
-        Self { version: 2, compatible: 2, status: Status::Success, mode: Mode::Command, reserved: [0; 6] };
+    pub const COMMAND_MODE: Self = Self {
+        version: 2,
+        compatible: 2,
+        status: Status::Success,
+        mode: Mode::Command,
+        reserved: [0; 6],
+    };
 }
 
 /// A Sahara packet of either direction.
@@ -394,24 +399,33 @@ impl Packet {
                 status: reader.u32_le("status")?.into(),
             },
             0x05 => Self::Done,
-            0x06 => Self::DoneResponse { status: reader.u32_le("status")? },
+            0x06 => Self::DoneResponse {
+                status: reader.u32_le("status")?,
+            },
             0x07 => Self::Reset,
             0x08 => Self::ResetResponse,
             0x09 => Self::MemoryDebug {
                 address: reader.u32_le("table address")?,
                 length: reader.u32_le("table length")?,
             },
-            0x0A => {
-                Self::MemoryRead { address: reader.u32_le("address")?, length: reader.u32_le("data length")? }
-            }
+            0x0A => Self::MemoryRead {
+                address: reader.u32_le("address")?,
+                length: reader.u32_le("data length")?,
+            },
             0x0B => Self::CommandReady,
-            0x0C => Self::SwitchMode { mode: reader.u32_le("mode")?.into() },
-            0x0D => Self::Execute { command: reader.u32_le("client command")?.into() },
+            0x0C => Self::SwitchMode {
+                mode: reader.u32_le("mode")?.into(),
+            },
+            0x0D => Self::Execute {
+                command: reader.u32_le("client command")?.into(),
+            },
             0x0E => Self::ExecuteResponse {
                 command: reader.u32_le("client command")?.into(),
                 length: reader.u32_le("data length")?,
             },
-            0x0F => Self::ExecuteData { command: reader.u32_le("client command")?.into() },
+            0x0F => Self::ExecuteData {
+                command: reader.u32_le("client command")?.into(),
+            },
             0x10 => Self::MemoryDebug64 {
                 address: reader.u64_le("table address")?,
                 length: reader.u64_le("table length")?,
@@ -426,7 +440,10 @@ impl Packet {
                 length: reader.u64_le("data length")?,
             },
             0x13 => Self::ResetStateMachine,
-            command => Self::Other { command, body: reader.rest().to_vec() },
+            command => Self::Other {
+                command,
+                body: reader.rest().to_vec(),
+            },
         };
         reader.finish(packet.name())?;
         Ok(packet)
@@ -452,7 +469,11 @@ impl Packet {
                 out.put_u32_le(response.mode.into());
                 response.reserved.iter().for_each(|&word| out.put_u32_le(word));
             }
-            Self::ReadData { image, offset, length } => {
+            Self::ReadData {
+                image,
+                offset,
+                length,
+            } => {
                 out.put_u32_le(*image);
                 out.put_u32_le(*offset);
                 out.put_u32_le(*length);
@@ -476,17 +497,18 @@ impl Packet {
                 out.put_u64_le(*address);
                 out.put_u64_le(*length);
             }
-            Self::ReadData64 { image, offset, length } => {
+            Self::ReadData64 {
+                image,
+                offset,
+                length,
+            } => {
                 out.put_u64_le(image.0);
                 out.put_u64_le(*offset);
                 out.put_u64_le(*length);
             }
             Self::Other { body, .. } => out.put(body),
-            Self::Done
-            | Self::Reset
-            | Self::ResetResponse
-            | Self::CommandReady
-            | Self::ResetStateMachine => {}
+            Self::Done | Self::Reset | Self::ResetResponse | Self::CommandReady | Self::ResetStateMachine => {
+            }
         }
         let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
         if let Some(field) = out.get_mut(start + 4..start + HEADER_SIZE) {

@@ -13,7 +13,10 @@ pub(crate) fn vector(name: &str) -> Vec<u8> {
 /// Bytes from hex digits, blanks anywhere.
 pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u32> = digits.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
+        .collect()
 }
 
 /// A document of the modem, as EM7565 writes it (trace em7565_sahara-firehose_vendor-sdk_2018).
