@@ -1,1 +1,21 @@
-//! Not written yet.
+//! From sysfs and kernel uevents to: this port belongs to this USB device.
+//!
+//! [`Sysfs`] reads the kernel's description of the bus below a root directory that comes in as an argument, so
+//! that tests can build a tree of their own. [`UeventSocket`] hears of changes without libudev, and
+//! [`Sysfs::holder`] names the process that has a port open. Nothing in here waits, and nothing opens a port.
+//!
+//! What comes from the bus is hostile: a device chooses its strings, and every file may be missing, because the
+//! device may leave between two reads.
+#![forbid(unsafe_code)]
+
+mod holder;
+mod host;
+mod sysfs;
+mod uevent;
+mod uevent_socket;
+
+pub use holder::Holder;
+pub use host::PowerBefore;
+pub use sysfs::{Snapshot, Sysfs};
+pub use uevent::{Action, Uevent, UeventError, UsbProduct};
+pub use uevent_socket::{Received, UeventSocket};

@@ -10,8 +10,9 @@ pub trait World {
     /// Waits until something of interest happens, or until `deadline`. The only call that waits.
     ///
     /// It may return early for no reason that the caller can see; callers look again. A port that has gone is
-    /// readable and writable: reading or writing it then says so. A bus change or a cancellation is returned
-    /// once for each time it happened, also when it happened before the call.
+    /// readable and writable: reading or writing it then says so. A cancellation is returned once for each time it
+    /// was asked for, also when that was before the call. A bus change is returned also when it happened before the
+    /// call; changes that came together may be returned as one.
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake;
 
     /// Opens a port for exclusive use, raw: no echo, no line editing, no flow control, nothing flushed.

@@ -1,0 +1,60 @@
+//! Which process has a port open (linux.md §6): `/proc/*/fd` leads to the nodes.
+//!
+//! Needs no D-Bus and no helper program. Without rights only the user's own processes can be looked into; a
+//! container sees only its own. So silence doesn't prove that nobody has the port.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use modem_world::PortId;
+
+use crate::sysfs::{Sysfs, text};
+
+/// A process that has a port open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its name as the kernel has it, at most 15 bytes: `ModemManager`.
+    pub name: String,
+    /// Its number.
+    pub process: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.process)
+    }
+}
+
+impl Sysfs {
+    /// The first process, other than number `own_process`, that has the port open.
+    pub fn holder(&self, port: &PortId, own_process: u32) -> Option<Holder> {
+        let node = self.below_root(port.as_str());
+        let processes = fs::read_dir(self.root().join("proc")).ok()?;
+        for entry in processes.flatten() {
+            let Some(process) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
+            else {
+                continue;
+            };
+            if process != own_process && has_open(&entry.path(), &node, port) {
+                let name = text(&entry.path().join("comm")).unwrap_or_else(|| "a process".to_owned());
+                return Some(Holder { name, process });
+            }
+        }
+        None
+    }
+}
+
+fn has_open(process: &Path, node: &Path, port: &PortId) -> bool {
+    let Ok(descriptors) = fs::read_dir(process.join("fd")) else {
+        return false;
+    };
+    descriptors.flatten().any(|descriptor| {
+        // The kernel's links name the node without any root that a test may have put before it.
+        fs::read_link(descriptor.path())
+            .is_ok_and(|target| target == node || target == Path::new(port.as_str()))
+    })
+}

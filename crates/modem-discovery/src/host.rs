@@ -1,0 +1,89 @@
+//! The few things that are written to sysfs: authorisation and power (linux.md §1, §8). They need root.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use modem_world::{HostError, UsbPath};
+
+use crate::sysfs::{Sysfs, text};
+
+/// What `power/control` of a device was before it was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PowerBefore {
+    device: UsbPath,
+    number: Option<String>,
+    control: String,
+}
+
+impl Sysfs {
+    /// Makes a device enumerate again at the same place: `authorized` to 0, then to 1.
+    ///
+    /// # Errors
+    /// No such device, or no right to write.
+    pub fn re_enumerate(&self, device: &UsbPath) -> Result<(), HostError> {
+        let authorized = self.attribute(device, "authorized")?;
+        let off = write(&authorized, "0");
+        // Tried even when the first write failed half-way: a device must not stay locked out.
+        let on = write(&authorized, "1");
+        off.and(on)
+    }
+
+    /// Keeps a device from being suspended. Gives what [`restore_power`](Self::restore_power) needs, or nothing
+    /// when it was so already.
+    ///
+    /// # Errors
+    /// No such device, no power management in this kernel, or no right to write.
+    pub fn keep_awake(&self, device: &UsbPath) -> Result<Option<PowerBefore>, HostError> {
+        let path = self.attribute(device, "power/control")?;
+        let control = text(&path).ok_or_else(|| HostError::Unsupported {
+            device: device.clone(),
+        })?;
+        if control == "on" {
+            return Ok(None);
+        }
+        write(&path, "on")?;
+        Ok(Some(PowerBefore {
+            device: device.clone(),
+            number: self.number(device),
+            control,
+        }))
+    }
+
+    /// Puts `power/control` back. A device that left the bus since, also when it came back, has its setting from
+    /// whoever cares for it on this host: it is left alone.
+    ///
+    /// # Errors
+    /// No right to write.
+    pub fn restore_power(&self, before: &PowerBefore) -> Result<(), HostError> {
+        if self.number(&before.device) != before.number {
+            return Ok(());
+        }
+        match self.attribute(&before.device, "power/control") {
+            Ok(path) => write(&path, &before.control),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn number(&self, device: &UsbPath) -> Option<String> {
+        text(&self.device_link(device)?.join("devnum"))
+    }
+
+    fn attribute(&self, device: &UsbPath, name: &str) -> Result<PathBuf, HostError> {
+        let path = self.device_link(device).map(|link| link.join(name));
+        path.filter(|path| path.exists())
+            .ok_or_else(|| HostError::Unsupported {
+                device: device.clone(),
+            })
+    }
+}
+
+fn write(path: &Path, value: &str) -> Result<(), HostError> {
+    let failed = |error: io::Error| HostError::Io {
+        path: path.display().to_string(),
+        errno: error.raw_os_error().unwrap_or(0),
+    };
+    // Not created when it is missing: a file that this program made in sysfs' place helps nobody.
+    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+    io::Write::write_all(&mut file, value.as_bytes()).map_err(failed)
+}

@@ -1,0 +1,327 @@
+//! The kernel's description of ports and USB devices (linux.md §1 to §3).
+//!
+//! A tty leads up to its USB interface (the directory with `bInterfaceClass`), that to its USB device (the one
+//! with `idVendor`). Any file may be missing, because the device may leave while it is read: what is needed and
+//! missing makes the port not there, what is optional becomes `None`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use modem_world::{DiscoveryError, PortId, PortInfo, UsbDevice, UsbPath};
+
+use crate::uevent::interface_name;
+
+/// Major numbers of Unix98 pseudo-terminals (`Documentation/admin-guide/devices.txt` of the kernel).
+const PSEUDO_TERMINAL_MAJORS: std::ops::RangeInclusive<u32> = 136..=143;
+
+/// No text file of the kernel is longer than a page; what a device chose is cut here.
+const TEXT_LIMIT: usize = 4096;
+
+/// Reads `sys`, `dev` and `proc` below a root directory.
+#[derive(Clone, Debug)]
+pub struct Sysfs {
+    root: PathBuf,
+}
+
+/// What was on the bus at one moment, good only for comparing with another moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot(BTreeSet<(String, String)>);
+
+impl Default for Sysfs {
+    fn default() -> Self {
+        Self::new("/")
+    }
+}
+
+impl Sysfs {
+    /// The description below `root`: `/` on a real host, a directory with `sys` and `dev` in a test.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// `path`, which starts with a slash, below the root.
+    pub(crate) fn below_root(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// The root directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The port that a user means by `name`: a node, a link to one (`/dev/serial/by-id/…`), or a bare `ttyUSB0`.
+    ///
+    /// # Errors
+    /// Nothing there, not a serial port, or no permission to look.
+    pub fn find(&self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        let not_found = || DiscoveryError::NotFound {
+            name: name.to_owned(),
+        };
+        let not_serial = || DiscoveryError::NotASerialPort {
+            name: name.to_owned(),
+        };
+        let given = if name.contains('/') {
+            self.below_root(name)
+        } else {
+            self.root.join("dev").join(name)
+        };
+        let named = |error: io::Error, call| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+                not_found()
+            }
+            _ => DiscoveryError::Io {
+                path: name.to_owned(),
+                call,
+                errno: error.raw_os_error().unwrap_or(0),
+            },
+        };
+        let node = fs::canonicalize(&given).map_err(|error| named(error, "realpath"))?;
+        let metadata = fs::metadata(&node).map_err(|error| named(error, "stat"))?;
+        let id = self.port_id(&node).ok_or_else(not_found)?;
+
+        let class_directory = if metadata.file_type().is_char_device() {
+            let (major, minor) = (
+                rustix::fs::major(metadata.rdev()),
+                rustix::fs::minor(metadata.rdev()),
+            );
+            if PSEUDO_TERMINAL_MAJORS.contains(&major) {
+                return Ok(PortInfo {
+                    id,
+                    device: None,
+                    interface: None,
+                    driver: None,
+                });
+            }
+            let characters = self.root.join("sys/dev/char");
+            match fs::canonicalize(characters.join(format!("{major}:{minor}"))) {
+                Ok(directory) => directory,
+                // The node is there, but no driver is behind it: the device has left and the node is static.
+                Err(_) if characters.is_dir() => return Err(not_found()),
+                // No sysfs at all: opening will tell whether it is a serial port.
+                Err(_) => {
+                    return Ok(PortInfo {
+                        id,
+                        device: None,
+                        interface: None,
+                        driver: None,
+                    });
+                }
+            }
+        } else {
+            // A regular file of that name is what a careless `echo > /dev/ttyUSB0` leaves; opening will tell.
+            let file_name = node
+                .file_name()
+                .and_then(|name| name.to_str())
+                .ok_or_else(not_serial)?;
+            if node.parent().map(Path::to_path_buf) != fs::canonicalize(self.root.join("dev")).ok() {
+                return Err(not_serial());
+            }
+            fs::canonicalize(self.root.join("sys/class/tty").join(file_name)).map_err(|_| not_serial())?
+        };
+        if link_name(&class_directory.join("subsystem"))
+            .as_deref()
+            .unwrap_or("tty")
+            != "tty"
+        {
+            return Err(not_serial());
+        }
+        Ok(self.port(id, &class_directory))
+    }
+
+    /// All serial ports of USB devices that are there now, in the order of their names and numbers.
+    ///
+    /// # Errors
+    /// The folder of ttys can't be read.
+    pub fn ports(&self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        let class = self.root.join("sys/class/tty");
+        let mut ports = Vec::new();
+        for name in list(&class).map_err(|error| failed(&class, "readdir", &error))? {
+            let Ok(directory) = fs::canonicalize(class.join(&name)) else {
+                continue;
+            };
+            let port = self.port(PortId::new(format!("/dev/{name}")), &directory);
+            if port.device.is_some() {
+                ports.push(port);
+            }
+        }
+        ports.sort_by_key(|port| natural_order(port.id.as_str()));
+        Ok(ports)
+    }
+
+    /// The USB device at this place; none when nothing readable is there.
+    pub fn device(&self, path: &UsbPath) -> Option<UsbDevice> {
+        self.read_device(&fs::canonicalize(self.device_link(path)?).ok()?)
+    }
+
+    /// What is on the bus now: ports and devices with their numbers, so that a device which left and came back
+    /// between two looks is seen. Costs one directory listing and one small file per USB device.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut seen = BTreeSet::new();
+        let class = self.root.join("sys/class/tty");
+        for name in list(&class).unwrap_or_default() {
+            if let Ok(target) = fs::read_link(class.join(&name)) {
+                if target
+                    .components()
+                    .any(|part| part.as_os_str().to_str().and_then(interface_name).is_some())
+                {
+                    seen.insert((name, target.to_string_lossy().into_owned()));
+                }
+            }
+        }
+        let devices = self.root.join("sys/bus/usb/devices");
+        for name in list(&devices).unwrap_or_default() {
+            if !name.contains(':') {
+                let number = text(&devices.join(&name).join("devnum")).unwrap_or_default();
+                seen.insert((name, number));
+            }
+        }
+        Snapshot(seen)
+    }
+
+    /// The link to a device's folder; none for a name that could lead elsewhere.
+    pub(crate) fn device_link(&self, path: &UsbPath) -> Option<PathBuf> {
+        let name = path.as_str();
+        let harmless = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+        (harmless && !name.contains("..")).then(|| self.root.join("sys/bus/usb/devices").join(name))
+    }
+
+    fn port_id(&self, node: &Path) -> Option<PortId> {
+        let root = fs::canonicalize(&self.root).ok()?;
+        Some(PortId::new(format!(
+            "/{}",
+            node.strip_prefix(root).ok()?.to_str()?
+        )))
+    }
+
+    fn port(&self, id: PortId, class_directory: &Path) -> PortInfo {
+        let mut port = PortInfo {
+            id,
+            device: None,
+            interface: None,
+            driver: None,
+        };
+        let Some(interface) = class_directory
+            .ancestors()
+            .find(|path| path.join("bInterfaceClass").exists())
+        else {
+            return port;
+        };
+        let Some(device) = interface
+            .ancestors()
+            .skip(1)
+            .find(|path| path.join("idVendor").exists())
+        else {
+            return port;
+        };
+        port.device = self.read_device(device);
+        port.interface =
+            text(&interface.join("bInterfaceNumber")).and_then(|number| u8::from_str_radix(&number, 16).ok());
+        port.driver = link_name(&interface.join("driver"));
+        port
+    }
+
+    fn read_device(&self, directory: &Path) -> Option<UsbDevice> {
+        let read = |name: &str| text(&directory.join(name));
+        let identifier = |name| read(name).and_then(|digits| u16::from_str_radix(&digits, 16).ok());
+        Some(UsbDevice {
+            path: UsbPath::new(directory.file_name()?.to_str()?),
+            peer: peer(directory),
+            number: read("devnum")?.parse().ok()?,
+            vendor: identifier("idVendor")?,
+            product: identifier("idProduct")?,
+            interfaces: read("bNumInterfaces").and_then(|number| number.parse().ok()),
+            // 1.5 for low speed: no modem, and not worth a fraction.
+            speed: read("speed")
+                .and_then(|speed| speed.split('.').next().and_then(|whole| whole.parse().ok())),
+            manufacturer: read("manufacturer"),
+            product_name: read("product"),
+            serial: read("serial"),
+        })
+    }
+}
+
+/// The place on the bus of the other speed: `usb2-port4` is place `2-4`, `2-1-port4` is place `2-1.4`.
+fn peer(device: &Path) -> Option<UsbPath> {
+    let port = hub_port(device)?;
+    let peer = fs::canonicalize(port.join("peer")).ok()?;
+    let (hub, number) = peer.file_name()?.to_str()?.rsplit_once("-port")?;
+    number.parse::<u16>().ok()?;
+    Some(UsbPath::new(match hub.strip_prefix("usb") {
+        Some(bus) => format!("{bus}-{number}"),
+        None => format!("{hub}.{number}"),
+    }))
+}
+
+/// The folder of the hub port that a device sits in. Kernels without the link `port` have the folder all the same.
+fn hub_port(device: &Path) -> Option<PathBuf> {
+    if let Ok(port) = fs::canonicalize(device.join("port")) {
+        return Some(port);
+    }
+    let name = device.file_name()?.to_str()?;
+    let (hub, interface, number) = match name.rsplit_once('.') {
+        Some((hub, number)) => (hub.to_owned(), format!("{hub}:1.0"), number),
+        None => {
+            let (bus, number) = name.split_once('-')?;
+            (format!("usb{bus}"), format!("{bus}-0:1.0"), number)
+        }
+    };
+    fs::canonicalize(
+        device
+            .parent()?
+            .join(interface)
+            .join(format!("{hub}-port{number}")),
+    )
+    .ok()
+}
+
+/// A text file without the blanks around its content, safe for a terminal; none when it is empty or can't be read.
+pub(crate) fn text(path: &Path) -> Option<String> {
+    let mut bytes = fs::read(path).ok()?;
+    bytes.truncate(TEXT_LIMIT);
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
+    (!text.is_empty()).then(|| printable(text))
+}
+
+/// A device chooses its strings, and a process its name: control characters don't go to the user's terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| if character.is_control() { '?' } else { character })
+        .collect()
+}
+
+/// Base name of what a link leads to.
+fn link_name(path: &Path) -> Option<String> {
+    Some(fs::read_link(path).ok()?.file_name()?.to_str()?.to_owned())
+}
+
+fn list(directory: &Path) -> io::Result<Vec<String>> {
+    Ok(fs::read_dir(directory)?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect())
+}
+
+pub(crate) fn failed(path: &Path, call: &'static str, error: &io::Error) -> DiscoveryError {
+    DiscoveryError::Io {
+        path: path.display().to_string(),
+        call,
+        errno: error.raw_os_error().unwrap_or(0),
+    }
+}
+
+/// `ttyUSB2` before `ttyUSB10`.
+fn natural_order(name: &str) -> (String, u64, String) {
+    let word = name.trim_end_matches(|character: char| character.is_ascii_digit());
+    let number = name
+        .get(word.len()..)
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0);
+    (word.to_owned(), number, name.to_owned())
+}

@@ -1,0 +1,366 @@
+//! [`LinuxWorld`]: the world of a real host.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modem_discovery::{PowerBefore, Received, Snapshot, Sysfs, UeventSocket};
+use modem_world::{
+    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
+    PortInfo, UsbPath, Wake, World,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::cancel::{CancelRequests, Canceller};
+use crate::tty::Tty;
+
+/// How often the bus is looked at although uevents can be heard: some containers never deliver them (linux.md §4).
+const RESCAN_WITH_UEVENTS: Duration = Duration::from_millis(500);
+
+/// How often it is looked at when they can't.
+const RESCAN_WITHOUT_UEVENTS: Duration = Duration::from_millis(250);
+
+/// The world of a real host.
+///
+/// Make it before anything that resets a modem: it hears of changes on the bus from then on. [`finish`](Self::finish)
+/// puts back what was changed on the host; dropping does so too, but can't tell of errors.
+#[derive(Debug)]
+pub struct LinuxWorld {
+    root: PathBuf,
+    start: std::time::Instant,
+    cancel: CancelRequests,
+    uevents: Option<UeventSocket>,
+    ports: BTreeMap<u32, Tty>,
+    next_handle: u32,
+    bus: Bus,
+    host: LinuxHost,
+}
+
+/// What is known about changes on the bus.
+#[derive(Debug)]
+struct Bus {
+    changed: bool,
+    seen: Snapshot,
+    next_look: Instant,
+}
+
+/// Sysfs, and what was changed in it.
+#[derive(Debug)]
+struct LinuxHost {
+    sysfs: Sysfs,
+    power: Vec<PowerBefore>,
+}
+
+impl LinuxWorld {
+    /// The world of this host.
+    ///
+    /// # Errors
+    /// No file descriptors are left.
+    pub fn new() -> io::Result<Self> {
+        Self::with_root("/")
+    }
+
+    /// The world whose `sys`, `dev` and `proc` lie below `root`. For tests.
+    ///
+    /// # Errors
+    /// No file descriptors are left.
+    pub fn with_root(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        let sysfs = Sysfs::new(&root);
+        // Before the first look, so that nothing falls between. Without it the bus is looked at more often.
+        let uevents = UeventSocket::open().ok();
+        let seen = sysfs.snapshot();
+        Ok(Self {
+            root,
+            #[expect(clippy::disallowed_methods, reason = "this is the world that has a clock")]
+            start: std::time::Instant::now(),
+            cancel: CancelRequests::new()?,
+            uevents,
+            ports: BTreeMap::new(),
+            next_handle: 0,
+            bus: Bus {
+                changed: false,
+                seen,
+                next_look: Instant::START,
+            },
+            host: LinuxHost {
+                sysfs,
+                power: Vec::new(),
+            },
+        })
+    }
+
+    /// From now on SIGINT and SIGTERM are [`Wake::Cancelled`], once for each signal, and SIGHUP and SIGPIPE are
+    /// ignored: a closed terminal doesn't stop a flash. Ends with this world.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
+    pub fn handle_signals(&mut self) -> io::Result<()> {
+        self.cancel.handle_signals()
+    }
+
+    /// Something that asks this world to stop, from any thread.
+    ///
+    /// # Errors
+    /// No file descriptors are left.
+    pub fn canceller(&self) -> io::Result<Canceller> {
+        self.cancel.canceller()
+    }
+
+    /// Closes all ports and puts back what was changed on the host.
+    ///
+    /// # Errors
+    /// A setting can't be put back; the first such error, after all were tried.
+    pub fn finish(mut self) -> Result<(), HostError> {
+        self.close_all();
+        self.host.restore()
+    }
+
+    fn close_all(&mut self) {
+        for (_, tty) in std::mem::take(&mut self.ports) {
+            tty.close();
+        }
+    }
+
+    fn node(&self, port: &PortId) -> PathBuf {
+        let name = Path::new(port.as_str());
+        self.root.join(name.strip_prefix("/").unwrap_or(name))
+    }
+
+    /// Takes all uevents that are there. Several changes that came together are told once: whoever is told looks at
+    /// the bus as it is now.
+    fn hear_uevents(&mut self) {
+        while let Some(socket) = &mut self.uevents {
+            match socket.receive() {
+                Ok(Received::Event(event)) => self.bus.changed |= event.concerns_ports(),
+                Ok(Received::Overrun) => self.bus.changed = true,
+                Ok(Received::Nothing) => return,
+                Err(_) => self.uevents = None,
+            }
+        }
+    }
+
+    /// Looks at the bus itself, when the time has come.
+    fn look_at_bus(&mut self, now: Instant) {
+        if now < self.bus.next_look {
+            return;
+        }
+        let period = if self.uevents.is_some() {
+            RESCAN_WITH_UEVENTS
+        } else {
+            RESCAN_WITHOUT_UEVENTS
+        };
+        self.bus.next_look = now + period;
+        let seen = self.host.sysfs.snapshot();
+        if seen != self.bus.seen {
+            self.bus.seen = seen;
+            self.bus.changed = true;
+        }
+    }
+
+    /// One `poll` for at most `patience`; the first port of interest that is ready.
+    fn poll_ports(&self, interests: &[Interest], patience: Duration) -> Option<Wake> {
+        let mut descriptors = Vec::with_capacity(interests.len() + 2);
+        descriptors.push(PollFd::new(&self.cancel, PollFlags::IN));
+        if let Some(socket) = &self.uevents {
+            if interests.contains(&Interest::Bus) {
+                descriptors.push(PollFd::new(socket, PollFlags::IN));
+            }
+        }
+        let ports_from = descriptors.len();
+        let mut wakes = Vec::with_capacity(interests.len());
+        for interest in interests {
+            let (handle, flags, wake) = match *interest {
+                Interest::Readable(handle) => (handle, PollFlags::IN, Wake::Readable(handle)),
+                Interest::Writable(handle) => (handle, PollFlags::OUT, Wake::Writable(handle)),
+                Interest::Bus => continue,
+            };
+            match self.ports.get(&handle.0) {
+                Some(tty) => {
+                    descriptors.push(PollFd::new(tty, flags));
+                    wakes.push(wake);
+                }
+                // A port that isn't open is as good as gone: reading or writing it says so.
+                None => return Some(wake),
+            }
+        }
+        let timeout = Timespec::try_from(patience).unwrap_or(Timespec {
+            tv_sec: i64::from(i32::MAX),
+            tv_nsec: 0,
+        });
+        // An interrupted poll found nothing; the caller looks at the time and calls again.
+        if poll(&mut descriptors, Some(&timeout)).is_err() {
+            return None;
+        }
+        let ready = descriptors
+            .iter()
+            .skip(ports_from)
+            .map(|descriptor| !descriptor.revents().is_empty());
+        wakes
+            .iter()
+            .zip(ready)
+            .find(|(_, ready)| *ready)
+            .map(|(wake, _)| *wake)
+    }
+
+    /// The port that should be written although `poll` is silent, and when.
+    ///
+    /// A tty counts as writable only when fewer than 256 bytes wait in it (`WAKEUP_CHARS` in the kernel's
+    /// `n_tty.c`), so that who waits for `poll` lets the USB driver run dry between two writes. Trying again after
+    /// a millisecond keeps its few buffers of 4 KiB full (linux.md §7).
+    fn write_retry(&self, interests: &[Interest]) -> Option<(Duration, Wake)> {
+        let retries = interests.iter().filter_map(|interest| match *interest {
+            Interest::Writable(handle) => {
+                Some((self.ports.get(&handle.0)?.write_retry?, Wake::Writable(handle)))
+            }
+            Interest::Readable(_) | Interest::Bus => None,
+        });
+        retries.min_by_key(|(after, _)| *after)
+    }
+}
+
+impl World for LinuxWorld {
+    fn now(&self) -> Instant {
+        Instant::from_start(self.start.elapsed())
+    }
+
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        let watches_bus = interests.contains(&Interest::Bus);
+        let retry = self
+            .write_retry(interests)
+            .map(|(after, wake)| (self.now() + after, wake));
+        loop {
+            if self.cancel.take() {
+                return Wake::Cancelled;
+            }
+            let now = self.now();
+            let mut until = deadline;
+            if watches_bus {
+                self.hear_uevents();
+                self.look_at_bus(now);
+                if self.bus.changed {
+                    until = now;
+                }
+                until = until.min(self.bus.next_look);
+            }
+            if let Some((at, _)) = retry {
+                until = until.min(at);
+            }
+            if let Some(wake) = self.poll_ports(interests, until.since(now)) {
+                return wake;
+            }
+            if watches_bus && std::mem::take(&mut self.bus.changed) {
+                return Wake::BusChanged;
+            }
+            let now = self.now();
+            if let Some((at, wake)) = retry {
+                if now >= at {
+                    return wake;
+                }
+            }
+            if now >= deadline {
+                return if self.cancel.take() {
+                    Wake::Cancelled
+                } else {
+                    Wake::Deadline
+                };
+            }
+        }
+    }
+
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        let failed = |kind| PortError {
+            port: port.clone(),
+            kind,
+        };
+        // Asked before opening: root is let in everywhere, and a port that another program uses isn't touched.
+        let own_process = std::process::id();
+        if let Some(holder) = self.host.sysfs.holder(port, own_process) {
+            return Err(failed(PortErrorKind::Busy {
+                holder: Some(holder.to_string()),
+            }));
+        }
+        if self.ports.values().any(|tty| tty.port == *port) {
+            return Err(failed(PortErrorKind::Busy {
+                holder: Some("this program".to_owned()),
+            }));
+        }
+        let tty = Tty::open(port, &self.node(port)).map_err(failed)?;
+        let handle = PortHandle(self.next_handle);
+        self.next_handle = self.next_handle.wrapping_add(1);
+        self.ports.insert(handle.0, tty);
+        Ok(handle)
+    }
+
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        let tty = self.ports.get(&port.0).ok_or_else(|| not_open(port))?;
+        tty.read(buffer).map_err(|kind| PortError {
+            port: tty.port.clone(),
+            kind,
+        })
+    }
+
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        let tty = self.ports.get_mut(&port.0).ok_or_else(|| not_open(port))?;
+        tty.write(bytes).map_err(|kind| PortError {
+            port: tty.port.clone(),
+            kind,
+        })
+    }
+
+    fn close(&mut self, port: PortHandle) {
+        if let Some(tty) = self.ports.remove(&port.0) {
+            tty.close();
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        self.host.sysfs.find(name)
+    }
+
+    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        self.host.sysfs.ports()
+    }
+
+    fn host(&mut self) -> &mut dyn Host {
+        &mut self.host
+    }
+}
+
+impl Drop for LinuxWorld {
+    fn drop(&mut self) {
+        self.close_all();
+        // The last resort of a run that ended without `finish`: better than a host that stays changed.
+        let _ = self.host.restore();
+    }
+}
+
+impl LinuxHost {
+    fn restore(&mut self) -> Result<(), HostError> {
+        let mut result = Ok(());
+        for before in self.power.drain(..).rev() {
+            let restored = self.sysfs.restore_power(&before);
+            result = result.and(restored);
+        }
+        result
+    }
+}
+
+impl Host for LinuxHost {
+    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        self.sysfs.re_enumerate(device)
+    }
+
+    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        self.power.extend(self.sysfs.keep_awake(device)?);
+        Ok(())
+    }
+}
+
+fn not_open(port: PortHandle) -> PortError {
+    PortError {
+        port: PortId::new(format!("port {} (not open)", port.0)),
+        kind: PortErrorKind::Gone,
+    }
+}
