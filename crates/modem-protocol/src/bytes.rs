@@ -56,6 +56,9 @@ pub enum ParseError {
         /// The checksum of the bytes.
         computed: u32,
     },
+    /// What came isn't a frame.
+    #[error("{0}")]
+    Frame(crate::hdlc::FrameErrorKind),
 }
 
 /// Reads fields from received bytes, front to back.

@@ -309,6 +309,20 @@ pub enum ProtocolError {
         /// What came, in words.
         got: String,
     },
+    /// Something answers that speaks another protocol. What it said is to be had from the conversation's `into_rest`.
+    #[error("{step}: {peer} answers")]
+    OtherProtocol {
+        /// What was asked for.
+        step: Step,
+        /// Who answers.
+        peer: Peer,
+    },
+    /// The port is still there although the modem was asked to restart.
+    #[error("the modem is still there {} s after it was asked to restart", waited.as_secs_f32())]
+    Stayed {
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// The modem said no.
     #[error("{step} refused: {refusal}")]
     Refused {
@@ -330,6 +344,27 @@ pub enum ProtocolError {
     Stopped {
         /// What would have come next.
         step: Step,
+    },
+}
+
+/// Who answers instead of the boot loader that was expected (traces, first-answer table).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Peer {
+    /// A Sahara boot loader says hello (`01 00 00 00 30 00 00 00`).
+    #[error("a Sahara boot loader")]
+    Sahara,
+    /// A DIAG port of a modem in normal mode (0x13, "bad command").
+    #[error("the DIAG port of a modem in normal mode")]
+    Diag,
+    /// A port that sends back what it is sent, such as an AT port of a modem in normal mode.
+    #[error("a port with echo, such as the AT port of a modem in normal mode,")]
+    Echo,
+    /// A boot loader that knows DLOAD but not the streaming download protocol, such as 05c6:9008.
+    #[error("a boot loader without streaming download (refusal, reason {reason})")]
+    Dload {
+        /// Reason of its refusal; 6 is an invalid command.
+        reason: u16,
     },
 }
 

@@ -1,0 +1,890 @@
+//! The host's side of a QDL session, from the switch to streaming to the restart of the modem (qdl.md §7).
+//!
+//! Order: 0x70; hello of version 6, 5, 4 until one is answered; per image hello, open, writes, done; reset.
+//!
+//! Readings of our own, where the specification leaves a gap:
+//! * A chunk size in the open response that is smaller than what was offered and below 1 MiB is taken as the most
+//!   data that the modem wants in one write; 0 is taken as no statement.
+//! * A framed request whose length is a multiple of 512 gets one more flag in front: `qcserial` ends no transfer
+//!   with an empty packet, and a boot loader that waits for a short packet would never see the request. Flags in
+//!   a row are harmless in HDLC (qdl.md §2). Write requests aren't framed; there the modem counts bytes (§6).
+//! * An image that failed in a way that may pass is tried again from its start, see [`ATTEMPTS`].
+//!
+//! [`Download::stop`](Conversation::stop) takes effect between two requests, never inside a chunk: a modem that waits for
+//! the rest of a chunk takes every later request for data. An image whose last chunk is sent is finished first, and
+//! when the last image is accepted the modem is still restarted. A stopped modem stays in download mode and takes the
+//! same images again from a new hello on.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::image::Image;
+use super::message::{
+    DoneStatus, ErrorCode, ErrorReport, HelloRequest, HelloResponse, OpenResponse, OpenStatus, Request,
+    Response, WriteHeader, WriteResponse, WriteStatus, command,
+};
+use crate::conversation::{Connected, Peer, Refusal, Step, Stretch};
+use crate::hdlc::{self, FrameError};
+use crate::{Action, Conversation, Instant, ParseError, ProtocolError, Report};
+
+/// The first bytes of a Sahara hello, which has no flags (sahara-firehose.md §6).
+pub const SAHARA_HELLO: [u8; 8] = [0x01, 0, 0, 0, 0x30, 0, 0, 0];
+/// Versions in the order in which they are tried: 6 for Gobi 3000 and all Sierra modems, 5 for Gobi 2000, 4 for
+/// Gobi 1000. An unsuitable one is answered with a harmless error report (qdl.md §7).
+pub const VERSIONS: [u8; 3] = [6, 5, 4];
+/// How often an image is tried, and the largest chunk of each attempt in bytes. EM7455 fell silent after the first
+/// MiB (field-reports.md C13): a new hello, the image from its start, smaller writes.
+pub const ATTEMPTS: [u32; 3] = [1024 * 1024, 256 * 1024, 64 * 1024];
+/// How often 0x70 and the hello before an image are sent. Both change nothing in a modem.
+const ASKED_AGAIN: u8 = 2;
+
+/// Longest silence after 0x70 and hello (qdl.md §7: 5 s recommended).
+pub const ANSWER_SILENCE: Duration = Duration::from_secs(5);
+/// Longest silence after an open. qdl.md §7 recommends 5 s because the flash may be erased before the answer; nothing
+/// is lost by waiting six times as long.
+pub const OPEN_SILENCE: Duration = Duration::from_secs(30);
+/// Longest silence after a chunk (qdl.md §7).
+pub const CHUNK_SILENCE: Duration = Duration::from_secs(120);
+/// Longest silence after the last chunk and after done: EM7455 took 50 s (captured), the vendor waits 180 s
+/// (qdl.md §7, field-reports.md C9).
+pub const FINAL_SILENCE: Duration = Duration::from_secs(180);
+/// How long the port may take to go away after the reset request (qdl.md §7).
+pub const RESET_LIMIT: Duration = Duration::from_secs(10);
+/// Silence limits are renewed by whatever comes; this many times a limit is the end all the same.
+const TOTAL: u32 = 3;
+/// Longest time in which the port takes no byte. MC7421 stalled at the end of its data
+/// longer than other programs wait (field-reports.md C10); 60 s are known to be survivable, this is twice as long.
+pub const WRITE_SILENCE: Duration = Duration::from_secs(120);
+/// Longest time for all bytes of one request: 1 MiB at 1 KiB/s, slower than any flash.
+pub const WRITE_TOTAL: Duration = Duration::from_secs(1024);
+/// How many surprises per step are reported; the rest is passed over.
+const NOISE: u8 = 8;
+/// Largest packet of high-speed USB.
+const PACKET: usize = 512;
+
+/// Where the conversation starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing was sent yet.
+    Fresh,
+    /// 0x70 was sent by whoever found out what is behind the port; `received` is all that came since.
+    SwitchSent {
+        /// Bytes as they came.
+        received: Vec<u8>,
+    },
+    /// 0x70 was sent and answered with an acknowledgement or error 0x16.
+    Streaming {
+        /// Bytes that came behind the answer.
+        unread: Vec<u8>,
+    },
+}
+
+/// The host's side of a QDL session. Without images it only restarts the modem.
+#[derive(Debug)]
+pub struct Download {
+    images: Vec<Image>,
+    decoder: hdlc::Decoder,
+    /// Bytes of a stranger that the decoder has taken for a frame.
+    strange: Vec<u8>,
+    reports: VecDeque<Report>,
+    state: State,
+    wish: Wish,
+    version: u8,
+    /// The image at work, by its place.
+    image: usize,
+    /// How often it was begun before, also the place in [`ATTEMPTS`].
+    attempt: usize,
+    chunk_size: u32,
+    /// Why the image is tried again; the error if that doesn't help.
+    cause: Option<ProtocolError>,
+    /// The last thing in this step that couldn't be read or didn't fit: better than "silent".
+    doubt: Option<ProtocolError>,
+    noise: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    GoOn,
+    Stop,
+}
+
+/// What is asked of the modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Switch { again: u8 },
+    Probe { place: usize },
+    Hello { again: u8 },
+    Open,
+    Write { chunk: u32, of: u32 },
+    Done,
+    Reset,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// To be sent.
+    Ready(Asked),
+    /// The port hasn't taken all of it yet.
+    Sending {
+        asked: Asked,
+        started: Instant,
+        progress: Instant,
+        left: u64,
+    },
+    /// Sent; the answer is due.
+    Awaiting {
+        asked: Asked,
+        sent: Instant,
+        heard: Instant,
+    },
+    /// The modem has gone to restart.
+    Finished,
+    /// Over.
+    Failed(ProtocolError),
+}
+
+impl Download {
+    /// A session that sends `images` in this order (the largest first, qdl.md §7).
+    pub fn new(images: Vec<Image>, start: Start) -> Self {
+        let mut download = Self {
+            images,
+            decoder: hdlc::Decoder::default(),
+            strange: Vec::new(),
+            reports: VecDeque::new(),
+            state: State::Ready(Asked::Switch { again: 0 }),
+            wish: Wish::GoOn,
+            version: VERSIONS.first().copied().unwrap_or(6),
+            image: 0,
+            attempt: 0,
+            chunk_size: 0,
+            cause: None,
+            doubt: None,
+            noise: 0,
+        };
+        match start {
+            Start::Fresh => {}
+            Start::SwitchSent { received } => {
+                // The clock of this step starts with the first call that brings a time.
+                let asked = Asked::Switch { again: 0 };
+                download.state = State::Sending {
+                    asked,
+                    started: Instant::FAR,
+                    progress: Instant::FAR,
+                    left: 0,
+                };
+                download.decoder.push(&received);
+            }
+            Start::Streaming { unread } => {
+                download.state = State::Ready(download.after_switch());
+                download.decoder.push(&unread);
+            }
+        }
+        download
+    }
+
+    /// Ends the conversation; gives the bytes that it didn't understand or didn't reach, a stranger's first.
+    pub fn into_rest(self) -> Vec<u8> {
+        let mut rest = self.strange;
+        rest.extend(self.decoder.into_unread());
+        rest
+    }
+
+    fn after_switch(&self) -> Asked {
+        if self.images.is_empty() {
+            Asked::Reset
+        } else {
+            Asked::Probe { place: 0 }
+        }
+    }
+
+    fn next_image_or_reset(&self) -> Asked {
+        if self.image < self.images.len() {
+            Asked::Hello { again: 0 }
+        } else {
+            Asked::Reset
+        }
+    }
+
+    fn step(&self, asked: Asked) -> Step {
+        let image = self.image;
+        match asked {
+            Asked::Switch { .. } => Step::SwitchToStreaming,
+            Asked::Probe { .. } | Asked::Hello { .. } => Step::Hello,
+            Asked::Open => Step::Open { image },
+            Asked::Write { chunk, of } => Step::Write { image, chunk, of },
+            Asked::Done => Step::SessionDone { image },
+            Asked::Reset => Step::Reset,
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.reports.push_back(report);
+    }
+
+    fn note_noise(&mut self, what: String) {
+        if self.noise < NOISE {
+            self.noise += 1;
+            self.report(Report::Noise(what));
+        }
+    }
+
+    fn ask(&mut self, asked: Asked) {
+        self.doubt = None;
+        self.noise = 0;
+        self.state = State::Ready(asked);
+    }
+
+    fn fail(&mut self, error: ProtocolError) {
+        self.state = State::Failed(error);
+    }
+
+    /// Begins what is asked: gives the output.
+    fn send(&mut self, asked: Asked, now: Instant) -> Result<Action, ProtocolError> {
+        let action = match asked {
+            Asked::Switch { .. } => frame(&Request::SwitchToStreaming { flags: 0 }),
+            Asked::Probe { place } => {
+                self.version = VERSIONS.get(place).copied().unwrap_or(self.version);
+                frame(&Request::Hello(HelloRequest::of_version(self.version)))
+            }
+            Asked::Hello { .. } => frame(&Request::Hello(HelloRequest::of_version(self.version))),
+            Asked::Open => frame(&Request::Open(self.current()?.open_request())),
+            Asked::Write { chunk, .. } => Action::SendImage(self.stretch(chunk)?),
+            Asked::Done => frame(&Request::Done),
+            Asked::Reset => frame(&Request::Reset),
+        };
+        let left = match &action {
+            Action::Send(bytes) => bytes.len() as u64,
+            Action::SendImage(stretch) => {
+                stretch.range.end.saturating_sub(stretch.range.start) + stretch.header.len() as u64
+            }
+            _ => 0,
+        };
+        self.state = State::Sending {
+            asked,
+            started: now,
+            progress: now,
+            left,
+        };
+        Ok(action)
+    }
+
+    fn current(&self) -> Result<&Image, ProtocolError> {
+        let why = "it isn't in the list";
+        self.images.get(self.image).ok_or(ProtocolError::Unsendable {
+            image: self.image,
+            why,
+        })
+    }
+
+    fn stretch(&self, chunk: u32) -> Result<Stretch, ProtocolError> {
+        let range = self.current()?.chunk(chunk, self.chunk_size);
+        let why = "its chunks are more than the 65536 that the protocol can count";
+        let sequence = u16::try_from(chunk).map_err(|_| ProtocolError::Unsendable {
+            image: self.image,
+            why,
+        })?;
+        let data_length = u32::try_from(range.end.saturating_sub(range.start)).unwrap_or(u32::MAX);
+        let header = WriteHeader {
+            sequence,
+            address: 0,
+            data_length,
+        }
+        .encode();
+        Ok(Stretch {
+            image: self.image,
+            header,
+            range,
+            padding: 0,
+        })
+    }
+
+    /// The request is out.
+    fn sent(&mut self, asked: Asked, now: Instant) {
+        self.state = State::Awaiting {
+            asked,
+            sent: now,
+            heard: now,
+        };
+        match asked {
+            Asked::Write { chunk, of } if chunk.saturating_add(1) == of => {
+                self.report(Report::Finalising {
+                    image: self.image,
+                    up_to: FINAL_SILENCE,
+                });
+            }
+            Asked::Reset => self.report(Report::ResetSent),
+            _ => {}
+        }
+    }
+
+    /// Looks at all complete frames and at what may be a Sahara hello.
+    fn read_frames(&mut self) {
+        loop {
+            if matches!(self.state, State::Failed(_) | State::Finished) {
+                return;
+            }
+            // A hello that stands in front would otherwise be joined with the next frame.
+            if self.decoder.unread().starts_with(&SAHARA_HELLO) {
+                return self.stranger(Peer::Sahara);
+            }
+            match self.decoder.next_frame() {
+                None => break,
+                Some(Ok(payload)) => match Response::parse(&payload) {
+                    Ok(response) => self.answer(response),
+                    Err(error) => self.doubt_frame(error),
+                },
+                Some(Err(FrameError { kind, bytes })) => {
+                    if let Some(place) = find_sahara_hello(&bytes) {
+                        self.strange = bytes.get(place..).unwrap_or_default().to_vec();
+                        return self.stranger(Peer::Sahara);
+                    }
+                    // A damaged frame is an error, but the answer may still come (qdl.md §2).
+                    self.doubt_frame(ParseError::Frame(kind));
+                }
+            }
+        }
+        if self.decoder.unread().starts_with(&SAHARA_HELLO) {
+            self.stranger(Peer::Sahara);
+        }
+    }
+
+    fn doubt_frame(&mut self, error: ParseError) {
+        self.note_noise(error.to_string());
+        if let Some(asked) = self.asked() {
+            self.doubt = Some(ProtocolError::Garbled {
+                step: self.step(asked),
+                error,
+            });
+        }
+    }
+
+    fn asked(&self) -> Option<Asked> {
+        match self.state {
+            State::Ready(asked) | State::Sending { asked, .. } | State::Awaiting { asked, .. } => Some(asked),
+            State::Finished | State::Failed(_) => None,
+        }
+    }
+
+    fn stranger(&mut self, peer: Peer) {
+        if let Some(asked) = self.asked() {
+            self.fail(ProtocolError::OtherProtocol {
+                step: self.step(asked),
+                peer,
+            });
+        }
+    }
+
+    /// A message of the modem.
+    fn answer(&mut self, response: Response) {
+        match response {
+            Response::DiagBadCommand { .. } => return self.stranger(Peer::Diag),
+            Response::Echo { .. } => return self.stranger(Peer::Echo),
+            // Our own requests.
+            Response::Other {
+                command:
+                    command::HELLO_REQUEST | command::OPEN_REQUEST | command::DONE_REQUEST | command::RESET,
+                ..
+            } => return self.stranger(Peer::Echo),
+            _ => {}
+        }
+        match self.state {
+            State::Awaiting { asked, .. } => self.answer_to(asked, response),
+            State::Sending {
+                asked: asked @ Asked::Write { .. },
+                ..
+            } => self.answer_inside_chunk(asked, response),
+            // The answer to something that was given up; the modem says nothing unasked (qdl.md §1).
+            _ => self.note_noise(format!("late: {response}")),
+        }
+    }
+
+    /// Something came while the modem still takes data. A refusal ends it: what the modem would do with the rest of the
+    /// chunk isn't known, so nothing can be asked of it on this port.
+    fn answer_inside_chunk(&mut self, asked: Asked, response: Response) {
+        let step = self.step(asked);
+        match response {
+            Response::Error(report) => {
+                self.fail(ProtocolError::Refused {
+                    step,
+                    refusal: Refusal::QdlError(report),
+                });
+            }
+            Response::Write(write) if write.status != WriteStatus::Success => {
+                self.fail(ProtocolError::Refused {
+                    step,
+                    refusal: Refusal::QdlWrite(write.status),
+                });
+            }
+            Response::Write(write) if !is_late(asked, &write) => {
+                let expected = "no answer before the end of the chunk";
+                self.fail(ProtocolError::Unexpected {
+                    step,
+                    expected,
+                    got: Response::Write(write).to_string(),
+                });
+            }
+            other => self.note_noise(format!("late: {other}")),
+        }
+    }
+
+    fn answer_to(&mut self, asked: Asked, response: Response) {
+        match (asked, response) {
+            (Asked::Switch { .. }, Response::DloadAck) => self.ask(self.after_switch()),
+            // Already streaming; 9x30 always says so (qdl.md §4.1).
+            (
+                Asked::Switch { .. },
+                Response::Error(ErrorReport {
+                    code: ErrorCode::NotSupported,
+                    ..
+                }),
+            ) => {
+                self.ask(self.after_switch());
+            }
+            (Asked::Switch { .. }, Response::DloadNak { reason }) => self.stranger(Peer::Dload { reason }),
+            (Asked::Probe { place }, Response::Hello(hello)) => self.connected(place, &hello),
+            (Asked::Probe { place }, Response::Error(report)) => {
+                let refusal = Refusal::QdlError(report);
+                self.probe_next(
+                    place,
+                    ProtocolError::Refused {
+                        step: Step::Hello,
+                        refusal,
+                    },
+                );
+            }
+            (Asked::Hello { .. }, Response::Hello(_)) => self.begin_image(),
+            (Asked::Hello { again }, Response::Error(report)) => {
+                let refusal = Refusal::QdlError(report);
+                self.hello_again(
+                    again,
+                    ProtocolError::Refused {
+                        step: Step::Hello,
+                        refusal,
+                    },
+                );
+            }
+            (Asked::Open, Response::Open(open)) => self.opened(open),
+            (Asked::Write { chunk, of }, Response::Write(write)) => self.written(chunk, of, write),
+            (Asked::Done, Response::Done(done)) => {
+                let step = self.step(asked);
+                match done.status {
+                    DoneStatus::Success => {
+                        self.report(Report::ImageAccepted { image: self.image });
+                        self.next_image();
+                    }
+                    DoneStatus::FlashWriteFailed => {
+                        self.try_again(ProtocolError::Refused {
+                            step,
+                            refusal: Refusal::QdlDone(done),
+                        });
+                    }
+                    _ => self.fail(ProtocolError::Refused {
+                        step,
+                        refusal: Refusal::QdlDone(done),
+                    }),
+                }
+            }
+            (Asked::Open | Asked::Write { .. } | Asked::Done, Response::Error(report)) => {
+                let passing = may_pass(report.code);
+                let error = ProtocolError::Refused {
+                    step: self.step(asked),
+                    refusal: Refusal::QdlError(report),
+                };
+                if passing {
+                    self.try_again(error)
+                } else {
+                    self.fail(error)
+                }
+            }
+            (Asked::Switch { .. } | Asked::Reset, Response::Error(report)) => {
+                let refusal = Refusal::QdlError(report);
+                self.fail(ProtocolError::Refused {
+                    step: self.step(asked),
+                    refusal,
+                });
+            }
+            (asked, other) => {
+                let got = other.to_string();
+                self.note_noise(format!("late: {got}"));
+                let expected = "the answer";
+                self.doubt = Some(ProtocolError::Unexpected {
+                    step: self.step(asked),
+                    expected,
+                    got,
+                });
+            }
+        }
+    }
+
+    fn connected(&mut self, place: usize, hello: &HelloResponse) {
+        let tried = VERSIONS.get(place).copied().unwrap_or(self.version);
+        // The answer to an earlier try may come late; then it is the modem's word that counts.
+        let fits = (hello.minimum_version..=hello.maximum_version).contains(&tried);
+        self.version = if !fits && VERSIONS.contains(&hello.maximum_version) {
+            hello.maximum_version
+        } else {
+            tried
+        };
+        self.report(Report::Connected(Connected::Qdl {
+            version: self.version,
+        }));
+        self.ask(self.next_image_or_reset());
+    }
+
+    fn probe_next(&mut self, place: usize, error: ProtocolError) {
+        let next = place.saturating_add(1);
+        if next < VERSIONS.len() {
+            self.ask(Asked::Probe { place: next });
+        } else {
+            self.fail(error);
+        }
+    }
+
+    fn hello_again(&mut self, again: u8, error: ProtocolError) {
+        let next = again.saturating_add(1);
+        if next < ASKED_AGAIN {
+            self.ask(Asked::Hello { again: next });
+        } else {
+            // Of a modem that doesn't come back the first complaint is the true one.
+            let error = self.cause.take().unwrap_or(error);
+            self.fail(error);
+        }
+    }
+
+    fn begin_image(&mut self) {
+        let attempt = u8::try_from(self.attempt.saturating_add(1)).unwrap_or(u8::MAX);
+        self.report(Report::ImageStarted {
+            image: self.image,
+            attempt,
+        });
+        self.ask(Asked::Open);
+    }
+
+    fn opened(&mut self, open: OpenResponse) {
+        let image = self.image;
+        match open.status {
+            OpenStatus::Success => {}
+            OpenStatus::NotRequired => {
+                self.report(Report::ImageNotRequired { image });
+                return self.next_image();
+            }
+            status => {
+                let refusal = Refusal::QdlOpen(status);
+                return self.fail(ProtocolError::Refused {
+                    step: Step::Open { image },
+                    refusal,
+                });
+            }
+        }
+        let wanted = ATTEMPTS
+            .get(self.attempt)
+            .or(ATTEMPTS.last())
+            .copied()
+            .unwrap_or(1);
+        self.chunk_size = if open.chunk_size == 0 {
+            wanted
+        } else {
+            wanted.min(open.chunk_size)
+        };
+        let chunks = self
+            .images
+            .get(image)
+            .and_then(|current| current.chunks(self.chunk_size));
+        // The sequence number has 16 bits (qdl.md §6).
+        match chunks.filter(|&chunks| (1..=u32::from(u16::MAX) + 1).contains(&chunks)) {
+            Some(of) => self.ask(Asked::Write { chunk: 0, of }),
+            None => {
+                let why = "the modem takes so little at once that the chunks can't be counted";
+                self.fail(ProtocolError::Unsendable { image, why });
+            }
+        }
+    }
+
+    fn written(&mut self, chunk: u32, of: u32, write: WriteResponse) {
+        let asked = Asked::Write { chunk, of };
+        let step = self.step(asked);
+        if u32::from(write.sequence) != chunk {
+            let got = Response::Write(write).to_string();
+            if is_late(asked, &write) {
+                return self.note_noise(format!("late: {got}"));
+            }
+            let expected = "an answer with the number of the write";
+            return self.try_again(ProtocolError::Unexpected { step, expected, got });
+        }
+        match write.status {
+            WriteStatus::Success => {
+                let bytes = self
+                    .images
+                    .get(self.image)
+                    .map_or(0, |image| image.chunk(chunk, self.chunk_size).end);
+                self.report(Report::Acknowledged {
+                    image: self.image,
+                    bytes,
+                });
+                let next = chunk.saturating_add(1);
+                self.ask(if next < of {
+                    Asked::Write { chunk: next, of }
+                } else {
+                    Asked::Done
+                });
+            }
+            WriteStatus::ChecksumFailed => {
+                let refusal = Refusal::QdlWrite(write.status);
+                self.try_again(ProtocolError::Refused { step, refusal });
+            }
+            status => self.fail(ProtocolError::Refused {
+                step,
+                refusal: Refusal::QdlWrite(status),
+            }),
+        }
+    }
+
+    fn next_image(&mut self) {
+        self.image = self.image.saturating_add(1);
+        self.attempt = 0;
+        self.cause = None;
+        self.ask(self.next_image_or_reset());
+    }
+
+    /// The image failed in a way that may pass: hello, and the image from its start.
+    fn try_again(&mut self, error: ProtocolError) {
+        let next = self.attempt.saturating_add(1);
+        if next >= ATTEMPTS.len() {
+            return self.fail(error);
+        }
+        let step = self.asked().map_or(Step::Hello, |asked| self.step(asked));
+        let attempt = u8::try_from(next.saturating_add(1)).unwrap_or(u8::MAX);
+        self.report(Report::Retrying {
+            step,
+            attempt,
+            why: error.to_string(),
+        });
+        self.attempt = next;
+        self.cause = Some(error);
+        self.ask(Asked::Hello { again: 0 });
+    }
+
+    /// The answer didn't come.
+    fn expired(&mut self, asked: Asked, error: ProtocolError) {
+        match asked {
+            Asked::Switch { again } if again.saturating_add(1) < ASKED_AGAIN => {
+                self.ask(Asked::Switch {
+                    again: again.saturating_add(1),
+                });
+            }
+            Asked::Probe { place } => self.probe_next(place, error),
+            Asked::Hello { again } => self.hello_again(again, error),
+            Asked::Open | Asked::Write { .. } | Asked::Done => self.try_again(error),
+            Asked::Switch { .. } | Asked::Reset => self.fail(error),
+        }
+    }
+
+    /// Notices passed deadlines; gives the next one.
+    fn deadline(&mut self, now: Instant) -> Instant {
+        match self.state {
+            State::Sending {
+                asked,
+                started,
+                progress,
+                left,
+            } => {
+                let until = (progress + WRITE_SILENCE).min(started + WRITE_TOTAL);
+                if now >= until {
+                    let step = self.step(asked);
+                    self.fail(ProtocolError::Stalled {
+                        step,
+                        left,
+                        waited: now.since(progress),
+                    });
+                }
+                until
+            }
+            State::Awaiting {
+                asked: Asked::Reset,
+                sent,
+                ..
+            } => {
+                if now >= sent + RESET_LIMIT {
+                    self.fail(ProtocolError::Stayed { waited: RESET_LIMIT });
+                }
+                sent + RESET_LIMIT
+            }
+            State::Awaiting { asked, sent, heard } => {
+                let silence = silence(asked);
+                let (quiet, total) = (heard + silence, sent + silence.saturating_mul(TOTAL));
+                if now >= quiet.min(total) {
+                    self.give_up(asked, sent, now >= total && heard > sent, now);
+                }
+                quiet.min(total)
+            }
+            State::Ready(_) | State::Finished | State::Failed(_) => now,
+        }
+    }
+
+    fn give_up(&mut self, asked: Asked, sent: Instant, is_endless: bool, now: Instant) {
+        // A hello behind bytes of something else.
+        if let Some(place) = find_sahara_hello(self.decoder.unread()) {
+            self.decoder.consume(place);
+            return self.stranger(Peer::Sahara);
+        }
+        let (step, waited) = (self.step(asked), now.since(sent));
+        if is_endless {
+            return self.fail(ProtocolError::Endless { step, waited });
+        }
+        let error = self
+            .doubt
+            .take()
+            .unwrap_or(ProtocolError::Silent { step, waited });
+        self.expired(asked, error);
+    }
+}
+
+impl Conversation for Download {
+    fn receive(&mut self, bytes: &[u8], now: Instant) {
+        self.settle_start(now);
+        if let State::Awaiting { heard, .. } = &mut self.state {
+            if !bytes.is_empty() {
+                *heard = now;
+            }
+        }
+        self.decoder.push(bytes);
+        self.read_frames();
+    }
+
+    fn wrote(&mut self, count: usize, left: u64, now: Instant) {
+        self.settle_start(now);
+        if let State::Sending {
+            asked,
+            progress,
+            left: to_go,
+            ..
+        } = &mut self.state
+        {
+            if count > 0 {
+                *progress = now;
+            }
+            *to_go = left;
+            if left == 0 {
+                let asked = *asked;
+                self.sent(asked, now);
+            }
+        }
+    }
+
+    fn closed(&mut self, _now: Instant) {
+        match self.state {
+            // A write error at this point is normal (qdl.md §4.10).
+            State::Sending {
+                asked: Asked::Reset, ..
+            } => {
+                self.report(Report::ResetSent);
+                self.state = State::Finished;
+            }
+            State::Awaiting {
+                asked: Asked::Reset, ..
+            } => self.state = State::Finished,
+            State::Ready(asked) | State::Sending { asked, .. } | State::Awaiting { asked, .. } => {
+                self.fail(ProtocolError::Left {
+                    step: self.step(asked),
+                });
+            }
+            State::Finished | State::Failed(_) => {}
+        }
+    }
+
+    fn stop(&mut self) {
+        self.wish = Wish::Stop;
+    }
+
+    fn poll(&mut self, now: Instant) -> Result<Action, ProtocolError> {
+        self.settle_start(now);
+        let until = self.deadline(now);
+        if let Some(report) = self.reports.pop_front() {
+            return Ok(Action::Report(report));
+        }
+        match &self.state {
+            State::Ready(asked) => {
+                let asked = *asked;
+                if self.wish == Wish::Stop && !matches!(asked, Asked::Done | Asked::Reset) {
+                    self.fail(ProtocolError::Stopped {
+                        step: self.step(asked),
+                    });
+                }
+                if let State::Failed(error) = &self.state {
+                    return Err(error.clone());
+                }
+                self.send(asked, now)
+                    .inspect_err(|error| self.fail(error.clone()))
+            }
+            State::Sending { .. } | State::Awaiting { .. } => Ok(Action::Wait { until }),
+            State::Finished => Ok(Action::Finished),
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+}
+
+impl Download {
+    /// The first call that brings a time starts the clock of a step that was begun by somebody else, and the bytes
+    /// that came with it are read.
+    fn settle_start(&mut self, now: Instant) {
+        if let State::Sending {
+            asked,
+            started: Instant::FAR,
+            ..
+        } = self.state
+        {
+            self.sent(asked, now);
+            self.read_frames();
+        }
+    }
+}
+
+/// Longest silence after a request.
+fn silence(asked: Asked) -> Duration {
+    match asked {
+        Asked::Switch { .. } | Asked::Probe { .. } | Asked::Hello { .. } => ANSWER_SILENCE,
+        Asked::Open => OPEN_SILENCE,
+        Asked::Write { chunk, of } if chunk.saturating_add(1) < of => CHUNK_SILENCE,
+        Asked::Write { .. } | Asked::Done => FINAL_SILENCE,
+        Asked::Reset => RESET_LIMIT,
+    }
+}
+
+/// Errors that another try may get rid of. The others say something about the image or the modem.
+const fn may_pass(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::UnexpectedEnd
+            | ErrorCode::OperationFailed
+            | ErrorCode::VerifyFailed
+            | ErrorCode::OutOfSequence
+            | ErrorCode::CloseFailed
+            | ErrorCode::InvalidChecksum
+            | ErrorCode::InvalidState
+            | ErrorCode::ReceiveTimeout
+    )
+}
+
+/// The acknowledgement of the chunk before, once more.
+fn is_late(asked: Asked, write: &WriteResponse) -> bool {
+    matches!(asked, Asked::Write { chunk, .. } if u32::from(write.sequence) + 1 == chunk)
+        && write.status == WriteStatus::Success
+}
+
+fn find_sahara_hello(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(SAHARA_HELLO.len())
+        .position(|window| window == SAHARA_HELLO)
+}
+
+/// The request on the wire, see the module's head for the flag in front.
+fn frame(request: &Request) -> Action {
+    let mut bytes = request.frame();
+    if bytes.len() % PACKET == 0 {
+        bytes.insert(0, hdlc::FLAG);
+    }
+    Action::Send(bytes)
+}
