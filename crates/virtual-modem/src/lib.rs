@@ -7,5 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod modem;
+#[cfg(feature = "vhci")]
+pub mod usbip;
 
 pub use modem::{Output, Violation, VirtualModem};

@@ -1,0 +1,451 @@
+//! The modem on the kernel's virtual host controller, in real time.
+//!
+//! One thread, one socket: it waits in `poll(2)` for the host, the modem's next moment, or the end.
+
+use super::descriptors::Speed;
+use super::device::{Device, PortEvent, TooManyTransfers};
+use super::wire::{Decoder, WireError};
+use crate::{Output, VirtualModem};
+use modem_world::{Instant, UsbDevice};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where and how fast the modem appears.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The host controller in sysfs.
+    pub controller: PathBuf,
+    /// Its port. The modem takes the same one at both speeds.
+    pub port: u32,
+    /// How many times faster than real time the modem's own clock goes; 0 counts as 1.
+    pub haste: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            controller: "/sys/devices/platform/vhci_hcd.0".into(),
+            port: 0,
+            haste: 1,
+        }
+    }
+}
+
+/// Something for a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Happening<'a> {
+    /// The modem has appeared on the bus.
+    Attached(&'a UsbDevice),
+    /// It has left the bus.
+    Detached,
+    /// A host reads from its port.
+    Opened,
+    /// No host reads any more.
+    Closed,
+    /// The host has configured it anew.
+    ReEnumerated,
+    /// The host has sent these bytes, and the modem has taken them.
+    Received(&'a [u8]),
+    /// The modem sends these bytes.
+    Sent(&'a [u8]),
+}
+
+impl fmt::Display for Happening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attached(device) => {
+                let interfaces = device.interfaces.map_or("?".into(), |count| count.to_string());
+                write!(
+                    f,
+                    "attached as {}, {interfaces} interface(s), {:?} speed",
+                    device.id(),
+                    Speed::of(device)
+                )
+            }
+            Self::Detached => f.write_str("detached"),
+            Self::Opened => f.write_str("port opened"),
+            Self::Closed => f.write_str("port closed"),
+            Self::ReEnumerated => f.write_str("configured anew by the host"),
+            Self::Received(bytes) => write!(f, "< {}", Excerpt(bytes)),
+            Self::Sent(bytes) => write!(f, "> {}", Excerpt(bytes)),
+        }
+    }
+}
+
+/// The first bytes in hex, and the length.
+struct Excerpt<'a>(&'a [u8]);
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.iter().take(64) {
+            write!(f, "{byte:02X} ")?;
+        }
+        write!(f, "({} bytes)", self.0.len())
+    }
+}
+
+/// The modem can't be put on the bus, or can't stay there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VhciError {
+    /// A file in sysfs.
+    #[error("{path}: {source}")]
+    Attach {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A call on the socket to the kernel.
+    #[error("{call}: {source}")]
+    Io {
+        /// The system call.
+        call: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The kernel says something that isn't known here.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The kernel asks for too much.
+    #[error(transparent)]
+    TooManyTransfers(#[from] TooManyTransfers),
+    /// Somebody has detached the modem through sysfs.
+    #[error("the modem was detached by the host")]
+    DetachedByHost,
+}
+
+/// Runs the modem on the bus until `stop` becomes readable or is closed by its other end, and takes it off the bus
+/// again. `report` is told everything that happens, and when, on the modem's clock.
+///
+/// # Errors
+/// No such host controller, no permission, its port stays in use for 5 s, or the kernel breaks the protocol.
+pub fn run(
+    modem: &mut VirtualModem,
+    options: &Options,
+    stop: BorrowedFd<'_>,
+    report: &mut dyn FnMut(Instant, &Happening<'_>),
+) -> Result<(), VhciError> {
+    let clock = Clock::start(options.haste.max(1));
+    let mut front = Front {
+        options,
+        clock,
+        modem,
+        report,
+        connection: None,
+    };
+    loop {
+        let deadline = front.settle()?;
+        if front.wait(deadline, stop)? {
+            return Ok(());
+        }
+        front.read()?;
+    }
+}
+
+/// How long a port may still be in use after the modem has left it, and how often it is tried: the kernel takes
+/// a detached device apart in a thread of its own. Takes some milliseconds; far more on a loaded host.
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTACH_PAUSE: Duration = Duration::from_millis(20);
+
+struct Front<'a> {
+    options: &'a Options,
+    clock: Clock,
+    modem: &'a mut VirtualModem,
+    report: &'a mut dyn FnMut(Instant, &Happening<'_>),
+    connection: Option<Connection>,
+}
+
+/// One appearance on the bus.
+struct Connection {
+    device: Device,
+    decoder: Decoder,
+    link: Link,
+}
+
+enum Link {
+    /// The port is still in use; tried again at this moment of real time, and given up at the other.
+    Waiting {
+        speed: Speed,
+        next: Duration,
+        last: Duration,
+    },
+    /// The kernel has the other end.
+    Up(UnixStream),
+}
+
+impl Front<'_> {
+    /// Lets the modem do all that it can do now; gives the real time of its next moment.
+    fn settle(&mut self) -> Result<Duration, VhciError> {
+        loop {
+            let now = self.clock.now();
+            match self.modem.poll(now) {
+                Output::Attach(device) => self.attach(&device, now)?,
+                Output::Detach => {
+                    // Closing the socket is what unplugs it. A write that the modem has taken whole counts as done.
+                    if let Some(Connection {
+                        link: Link::Up(stream),
+                        device,
+                        ..
+                    }) = &mut self.connection
+                    {
+                        flush(stream, device.replies())?;
+                    }
+                    self.connection = None;
+                    (self.report)(now, &Happening::Detached);
+                }
+                Output::Send(bytes) => {
+                    (self.report)(now, &Happening::Sent(&bytes));
+                    if let Some(connection) = &mut self.connection {
+                        connection.device.send(bytes);
+                    }
+                }
+                Output::Wait(until) => {
+                    if !self.hand_in(now) {
+                        return Ok(self.clock.real(until));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands one thing that happened to the modem; false when nothing has.
+    fn hand_in(&mut self, now: Instant) -> bool {
+        let Some(Connection { device, .. }) = &mut self.connection else {
+            return false;
+        };
+        if let Some(event) = device.next_event() {
+            let happening = match event {
+                PortEvent::Opened => {
+                    self.modem.port_opened(now);
+                    Happening::Opened
+                }
+                PortEvent::Closed => {
+                    self.modem.port_closed(now);
+                    Happening::Closed
+                }
+                PortEvent::ReEnumerated => {
+                    self.modem.re_enumerate(now);
+                    Happening::ReEnumerated
+                }
+            };
+            (self.report)(now, &happening);
+            return true;
+        }
+        let offered = device.offered();
+        if offered.is_empty() {
+            return false;
+        }
+        let room = self.modem.room(now);
+        let bytes = offered.get(..room).unwrap_or(offered);
+        if bytes.is_empty() {
+            return false;
+        }
+        self.modem.receive(bytes, now);
+        (self.report)(now, &Happening::Received(bytes));
+        let count = bytes.len();
+        device.took(count);
+        true
+    }
+
+    fn attach(&mut self, device: &UsbDevice, now: Instant) -> Result<(), VhciError> {
+        // Leave the port before taking it again.
+        self.connection = None;
+        let real = self.clock.elapsed();
+        let link = Link::Waiting {
+            speed: Speed::of(device),
+            next: real,
+            last: real + ATTACH_TIMEOUT,
+        };
+        self.connection = Some(Connection {
+            device: Device::new(device),
+            decoder: Decoder::default(),
+            link,
+        });
+        (self.report)(now, &Happening::Attached(device));
+        self.try_attach()
+    }
+
+    /// Attaches the modem when that is still to be done and its time has come.
+    fn try_attach(&mut self) -> Result<(), VhciError> {
+        let Some(Connection {
+            link: link @ Link::Waiting { .. },
+            ..
+        }) = &mut self.connection
+        else {
+            return Ok(());
+        };
+        let Link::Waiting { speed, next, last } = link else {
+            return Ok(());
+        };
+        let real = self.clock.elapsed();
+        if real < *next {
+            return Ok(());
+        }
+        let path = self.options.controller.join("attach");
+        match attach(&path, self.options.port, *speed) {
+            Ok(stream) => *link = Link::Up(stream),
+            Err(error)
+                if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) && real < *last =>
+            {
+                *next = real + ATTACH_PAUSE;
+            }
+            Err(source) => return Err(VhciError::Attach { path, source }),
+        }
+        Ok(())
+    }
+
+    /// Waits for the kernel, for the deadline (real time since the start), or for the end; true at the end.
+    /// Sends what is there to be sent.
+    fn wait(&mut self, deadline: Duration, stop: BorrowedFd<'_>) -> Result<bool, VhciError> {
+        self.try_attach()?;
+        let mut deadline = deadline;
+        let mut fds = vec![PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+        match self.connection.as_mut() {
+            Some(Connection {
+                link: Link::Waiting { next, .. },
+                ..
+            }) => deadline = deadline.min(*next),
+            Some(Connection {
+                link: Link::Up(stream),
+                device,
+                ..
+            }) => {
+                flush(stream, device.replies())?;
+                let wanted = if device.replies().is_empty() {
+                    PollFlags::IN
+                } else {
+                    PollFlags::IN | PollFlags::OUT
+                };
+                fds.push(PollFd::new(&*stream, wanted));
+            }
+            None => {}
+        }
+        // At least a millisecond: a modem that is always due must not keep a processor busy.
+        let span = deadline
+            .saturating_sub(self.clock.elapsed())
+            .max(Duration::from_millis(1));
+        let timeout = Timespec {
+            tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: span.subsec_nanos().into(),
+        };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                return Err(VhciError::Io {
+                    call: "poll",
+                    source: error.into(),
+                });
+            }
+        }
+        Ok(fds.first().is_some_and(|stop| !stop.revents().is_empty()))
+    }
+
+    /// Takes what the kernel has sent.
+    fn read(&mut self) -> Result<(), VhciError> {
+        let Some(Connection {
+            link: Link::Up(stream),
+            device,
+            decoder,
+        }) = &mut self.connection
+        else {
+            return Ok(());
+        };
+        // A driver's write is 4 KiB; usbfs's are larger.
+        let mut buffer = [0; 32 << 10];
+        match stream.read(&mut buffer) {
+            Ok(0) => return Err(VhciError::DetachedByHost),
+            Ok(count) => decoder.push(buffer.get(..count).unwrap_or_default()),
+            Err(error) if is_temporary(&error) => return Ok(()),
+            Err(source) => return Err(VhciError::Io { call: "read", source }),
+        }
+        while let Some(command) = decoder.next_command()? {
+            device.handle(command)?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands one end of a new socket pair to the kernel and keeps the other.
+fn attach(path: &Path, port: u32, speed: Speed) -> io::Result<UnixStream> {
+    let (ours, kernels) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    // Any device number but zero does: bus 1, device 2.
+    let line = format!(
+        "{port} {} {} {}",
+        kernels.as_raw_fd(),
+        1 << 16 | 2,
+        speed.number()
+    );
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .write_all(line.as_bytes())?;
+    Ok(ours)
+}
+
+/// Sends as much as the kernel takes now.
+fn flush(stream: &mut UnixStream, replies: &mut Vec<u8>) -> Result<(), VhciError> {
+    let mut sent = 0;
+    while let Some(rest) = replies.get(sent..).filter(|rest| !rest.is_empty()) {
+        match stream.write(rest) {
+            Ok(count) => sent += count,
+            Err(error) if is_temporary(&error) => break,
+            // The kernel has closed its end: reading says so next.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => sent = replies.len(),
+            Err(source) => {
+                return Err(VhciError::Io {
+                    call: "write",
+                    source,
+                });
+            }
+        }
+    }
+    replies.drain(..sent);
+    Ok(())
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// The modem's clock: real time, or faster.
+struct Clock {
+    start: std::time::Instant,
+    haste: u32,
+}
+
+impl Clock {
+    #[allow(clippy::disallowed_methods, reason = "this front end runs in real time")]
+    fn start(haste: u32) -> Self {
+        Self {
+            start: std::time::Instant::now(),
+            haste,
+        }
+    }
+
+    /// Real time since the start.
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The present moment of the modem.
+    fn now(&self) -> Instant {
+        Instant::from_start(self.elapsed().saturating_mul(self.haste))
+    }
+
+    /// The real time at which the modem's clock shows `moment`.
+    fn real(&self, moment: Instant) -> Duration {
+        // A little later rather than a little earlier.
+        (moment.since_start() / self.haste).saturating_add(Duration::from_micros(1))
+    }
+}
