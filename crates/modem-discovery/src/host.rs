@@ -84,6 +84,10 @@ fn write(path: &Path, value: &str) -> Result<(), HostError> {
         errno: error.raw_os_error().unwrap_or(0),
     };
     // Not created when it is missing: a file that this program made in sysfs' place helps nobody.
-    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(path)
+        .map_err(failed)?;
     io::Write::write_all(&mut file, value.as_bytes()).map_err(failed)
 }

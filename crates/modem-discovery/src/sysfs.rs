@@ -63,6 +63,9 @@ impl Sysfs {
         let not_serial = || DiscoveryError::NotASerialPort {
             name: name.to_owned(),
         };
+        if name.is_empty() {
+            return Err(not_found());
+        }
         let given = if name.contains('/') {
             self.below_root(name)
         } else {

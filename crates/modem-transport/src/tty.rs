@@ -29,7 +29,7 @@ const RETRY_LIMIT: Duration = Duration::from_millis(64);
 pub(crate) struct Tty {
     pub(crate) port: PortId,
     descriptor: OwnedFd,
-    /// Set while the port took less than was offered: when to try again without a word from `poll`.
+    /// Set by writing: when to try again without a word from `poll`. Longer with each refusal.
     pub(crate) write_retry: Option<Duration>,
 }
 
@@ -79,10 +79,6 @@ impl Tty {
         }
         loop {
             match io::write(&self.descriptor, bytes) {
-                Ok(count) if count == bytes.len() => {
-                    self.write_retry = None;
-                    return Ok(count);
-                }
                 Ok(0) | Err(Errno::AGAIN) => {
                     let longer = self
                         .write_retry

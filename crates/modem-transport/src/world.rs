@@ -274,6 +274,12 @@ impl World for LinuxWorld {
             port: port.clone(),
             kind,
         };
+        match self.host.sysfs.find(port.as_str()) {
+            Err(DiscoveryError::NotFound { .. }) => return Err(failed(PortErrorKind::NotFound)),
+            Err(DiscoveryError::NotASerialPort { .. }) => return Err(failed(PortErrorKind::NotASerialPort)),
+            // Where the bus can't be read, opening tells.
+            _ => {}
+        }
         // Asked before opening: root is let in everywhere, and a port that another program uses isn't touched.
         let own_process = std::process::id();
         if let Some(holder) = self.host.sysfs.holder(port, own_process) {

@@ -1,0 +1,405 @@
+//! Ports and devices read from trees in the kernel's shape.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod tree;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use modem_world::{DiscoveryError, HostError, PortId, UsbPath};
+use modemflash_modem_discovery::Sysfs;
+use tree::{Tree, em7565};
+
+fn names(sysfs: &Sysfs) -> Vec<String> {
+    sysfs
+        .ports()
+        .unwrap()
+        .into_iter()
+        .map(|port| port.id.to_string())
+        .collect()
+}
+
+#[test]
+fn a_tty_leads_to_its_interface_and_its_modem() {
+    let tree = Tree::new();
+    em7565(&tree);
+    let port = tree.sysfs().find("/dev/ttyUSB2").unwrap();
+    assert_eq!(port.id, PortId::new("/dev/ttyUSB2"));
+    assert_eq!(port.interface, Some(3));
+    assert_eq!(port.driver.as_deref(), Some("qcserial"));
+    let device = port.device.unwrap();
+    assert_eq!(device.path, UsbPath::new("1-1.2"));
+    assert_eq!(device.id(), "1199:9091");
+    assert_eq!(
+        (device.number, device.interfaces, device.speed),
+        (7, Some(5), Some(480))
+    );
+    assert_eq!(
+        device.manufacturer.as_deref(),
+        Some("Sierra Wireless, Incorporated")
+    );
+    assert_eq!(
+        device.product_name.as_deref(),
+        Some("Sierra Wireless EM7565 Qualcomm® Snapdragon™ X16 LTE-A")
+    );
+    assert_eq!(device.serial.as_deref(), Some("UF81234567890123"));
+    assert_eq!(device.peer, None);
+}
+
+#[test]
+fn links_and_bare_names_lead_to_the_same_port() {
+    let tree = Tree::new();
+    em7565(&tree);
+    symlink(
+        "../../ttyUSB2",
+        tree.path("dev/serial/by-id/usb-Sierra_EM7565-if03-port0"),
+    )
+    .unwrap();
+    let sysfs = tree.sysfs();
+    let direct = sysfs.find("/dev/ttyUSB2").unwrap();
+    assert_eq!(
+        sysfs
+            .find("/dev/serial/by-id/usb-Sierra_EM7565-if03-port0")
+            .unwrap(),
+        direct
+    );
+    assert_eq!(sysfs.find("ttyUSB2").unwrap(), direct);
+    assert_eq!(sysfs.find("/dev/serial/../ttyUSB2").unwrap(), direct);
+}
+
+#[test]
+fn a_modem_in_download_mode_has_one_interface_and_missing_strings_stay_missing() {
+    let tree = Tree::new();
+    // `bNumInterfaces` is printed with "%2d" (linux.md §1).
+    let device = tree.device(
+        "1-1.2",
+        &[
+            ("idVendor", "1199"),
+            ("idProduct", "9090"),
+            ("bNumInterfaces", " 1"),
+            ("devnum", "9"),
+            ("speed", "480"),
+        ],
+    );
+    let interface = tree.interface(&device, 0, Some("qcserial"));
+    tree.tty(&interface, "ttyUSB0");
+    let port = tree.sysfs().find("/dev/ttyUSB0").unwrap();
+    let device = port.device.unwrap();
+    assert_eq!((device.id().as_str(), device.interfaces), ("1199:9090", Some(1)));
+    assert_eq!(
+        (device.manufacturer, device.product_name, device.serial),
+        (None, None, None)
+    );
+    assert_eq!(port.interface, Some(0));
+}
+
+#[test]
+fn a_device_that_is_not_configured_has_no_number_of_interfaces() {
+    let tree = Tree::new();
+    tree.device(
+        "2-4",
+        &[
+            ("idVendor", "1199"),
+            ("idProduct", "9071"),
+            ("bNumInterfaces", ""),
+            ("devnum", "3"),
+            ("speed", "1.5"),
+        ],
+    );
+    let device = tree.sysfs().device(&UsbPath::new("2-4")).unwrap();
+    assert_eq!((device.interfaces, device.speed), (None, Some(1)));
+}
+
+#[test]
+fn the_peer_of_a_port_is_where_the_modem_will_be_at_the_other_speed() {
+    // An MC7455 runs at SuperSpeed on bus 2 and comes back in download mode on bus 1 (linux.md §3, B3).
+    let tree = Tree::new();
+    tree.peers("2-4", "1-4");
+    let normal = tree.device(
+        "2-4",
+        &[
+            ("idVendor", "1199"),
+            ("idProduct", "9071"),
+            ("bNumInterfaces", " 6"),
+            ("devnum", "2"),
+            ("speed", "5000"),
+        ],
+    );
+    tree.link(
+        &format!("{normal}/port"),
+        "sys/devices/pci0000:00/0000:00:14.0/usb2/2-0:1.0/usb2-port4",
+    );
+    let before = tree.sysfs().device(&UsbPath::new("2-4")).unwrap();
+    assert_eq!(before.peer, Some(UsbPath::new("1-4")));
+
+    fs::remove_file(tree.path("sys/bus/usb/devices/2-4")).unwrap();
+    // This one has no link `port`, as in older kernels.
+    let download = tree.device(
+        "1-4",
+        &[
+            ("idVendor", "1199"),
+            ("idProduct", "9070"),
+            ("bNumInterfaces", " 1"),
+            ("devnum", "12"),
+            ("speed", "480"),
+        ],
+    );
+    let interface = tree.interface(&download, 0, Some("qcserial"));
+    tree.tty(&interface, "ttyUSB0");
+    let ports = tree.sysfs().ports().unwrap();
+    let after = ports[0].device.clone().unwrap();
+    assert_eq!(
+        (Some(&after.path), after.peer.as_ref()),
+        (before.peer.as_ref(), Some(&before.path))
+    );
+}
+
+#[test]
+fn the_peer_behind_a_hub_is_named_as_the_device_there_would_be() {
+    let tree = Tree::new();
+    let parent = "sys/devices/pci0000:00/0000:00:14.0";
+    tree.device(
+        "1-1",
+        &[("idVendor", "05e3"), ("idProduct", "0610"), ("devnum", "2")],
+    );
+    let device = tree.device(
+        "1-1.3",
+        &[("idVendor", "1199"), ("idProduct", "9070"), ("devnum", "4")],
+    );
+    let port = format!("{parent}/usb1/1-1/1-1:1.0/1-1-port3");
+    let peer = format!("{parent}/usb2/2-1/2-1:1.0/2-1-port3");
+    tree.write(&format!("{peer}/connect_type"), "hotplug\n");
+    tree.link(&format!("{port}/peer"), &peer);
+    tree.link(&format!("{device}/port"), &port);
+    assert_eq!(
+        tree.sysfs().device(&UsbPath::new("1-1.3")).unwrap().peer,
+        Some(UsbPath::new("2-1.3"))
+    );
+}
+
+#[test]
+fn foreign_devices_are_listed_with_what_they_are_and_ports_are_in_the_order_of_their_numbers() {
+    let tree = Tree::new();
+    em7565(&tree);
+    let foreign = tree.device(
+        "3-1",
+        &[
+            ("idVendor", "0403"),
+            ("idProduct", "6001"),
+            ("bNumInterfaces", " 1"),
+            ("devnum", "2"),
+            ("speed", "12"),
+        ],
+    );
+    let interface = tree.interface(&foreign, 0, Some("ftdi_sio"));
+    tree.tty(&interface, "ttyUSB10");
+    // A port on the mainboard has no USB device and isn't listed.
+    tree.write("sys/devices/platform/serial8250/tty/ttyS0/uevent", "");
+    tree.link("sys/class/tty/ttyS0", "sys/devices/platform/serial8250/tty/ttyS0");
+    tree.write("dev/ttyS0", "");
+
+    let sysfs = tree.sysfs();
+    assert_eq!(
+        names(&sysfs),
+        ["/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyUSB2", "/dev/ttyUSB10"]
+    );
+    let port = sysfs.find("/dev/ttyUSB10").unwrap();
+    assert_eq!(
+        (port.device.unwrap().id().as_str(), port.driver.as_deref()),
+        ("0403:6001", Some("ftdi_sio"))
+    );
+    let mainboard = sysfs.find("/dev/ttyS0").unwrap();
+    assert_eq!(
+        (mainboard.device, mainboard.interface, mainboard.driver),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn a_modem_with_nothing_but_mbim_has_no_serial_port() {
+    let tree = Tree::new();
+    let device = tree.device(
+        "1-3",
+        &[
+            ("idVendor", "1199"),
+            ("idProduct", "9091"),
+            ("bNumInterfaces", " 2"),
+            ("devnum", "5"),
+        ],
+    );
+    let interface = tree.interface(&device, 0, Some("cdc_mbim"));
+    tree.control_port(&interface, "cdc-wdm0");
+    let sysfs = tree.sysfs();
+    assert_eq!(names(&sysfs), [""; 0]);
+    assert_eq!(
+        sysfs.find("/dev/cdc-wdm0"),
+        Err(DiscoveryError::NotASerialPort {
+            name: "/dev/cdc-wdm0".to_owned()
+        })
+    );
+    assert_eq!(sysfs.device(&UsbPath::new("1-3")).unwrap().interfaces, Some(2));
+}
+
+#[test]
+fn an_interface_without_a_driver_has_no_driver() {
+    let tree = Tree::new();
+    let device = tree.device(
+        "1-3",
+        &[("idVendor", "1199"), ("idProduct", "90b0"), ("devnum", "5")],
+    );
+    let interface = tree.interface(&device, 0, None);
+    tree.tty(&interface, "ttyUSB0");
+    assert_eq!(tree.sysfs().find("ttyUSB0").unwrap().driver, None);
+}
+
+#[test]
+fn what_is_not_there_or_not_a_port_is_told_apart() {
+    let tree = Tree::new();
+    em7565(&tree);
+    tree.write("dev/notes.txt", "");
+    let sysfs = tree.sysfs();
+    for name in ["/dev/ttyUSB7", "", "ttyUSB7", "/dev/ttyUSB0/x", "/dev/tty\0USB0"] {
+        assert_eq!(
+            sysfs.find(name),
+            Err(DiscoveryError::NotFound {
+                name: name.to_owned()
+            })
+        );
+    }
+    symlink("ttyUSB9", tree.path("dev/dangling")).unwrap();
+    assert_eq!(
+        sysfs.find("/dev/dangling"),
+        Err(DiscoveryError::NotFound {
+            name: "/dev/dangling".to_owned()
+        })
+    );
+    for name in ["/dev/notes.txt", "/dev/serial"] {
+        assert_eq!(
+            sysfs.find(name),
+            Err(DiscoveryError::NotASerialPort {
+                name: name.to_owned()
+            })
+        );
+    }
+}
+
+#[test]
+fn the_real_null_device_is_not_a_serial_port() {
+    assert_eq!(
+        Sysfs::default().find("/dev/null"),
+        Err(DiscoveryError::NotASerialPort {
+            name: "/dev/null".to_owned()
+        })
+    );
+}
+
+#[test]
+fn a_device_that_vanishes_half_way_is_not_there() {
+    let tree = Tree::new();
+    let device = em7565(&tree);
+    fs::remove_file(tree.path(&format!("{device}/devnum"))).unwrap();
+    let sysfs = tree.sysfs();
+    assert_eq!(names(&sysfs), [""; 0]);
+    assert_eq!(sysfs.find("/dev/ttyUSB0").unwrap().device, None);
+    assert_eq!(sysfs.device(&UsbPath::new("1-1.2")), None);
+}
+
+#[test]
+fn a_missing_sysfs_is_an_error_with_its_path() {
+    let empty = tempfile::tempdir().unwrap();
+    let Err(DiscoveryError::Io { path, call, errno }) = Sysfs::new(empty.path()).ports() else {
+        panic!("no error")
+    };
+    assert!(path.ends_with("sys/class/tty"), "{path}");
+    assert_eq!((call, errno), ("readdir", 2));
+}
+
+#[test]
+fn hostile_strings_do_not_reach_the_terminal_as_control_characters() {
+    let tree = Tree::new();
+    tree.device(
+        "1-3",
+        &[
+            ("idVendor", "1199"),
+            ("idProduct", "9091"),
+            ("devnum", "5"),
+            ("product", "EM\u{1b}[2J7565\u{7}"),
+        ],
+    );
+    let device = tree.sysfs().device(&UsbPath::new("1-3")).unwrap();
+    assert_eq!(device.product_name.as_deref(), Some("EM?[2J7565?"));
+}
+
+#[test]
+fn snapshots_differ_when_a_modem_came_back_under_the_same_names() {
+    let tree = Tree::new();
+    let device = em7565(&tree);
+    let sysfs = tree.sysfs();
+    let before = sysfs.snapshot();
+    assert_eq!(sysfs.snapshot(), before);
+    tree.write(&format!("{device}/devnum"), "8\n");
+    assert_ne!(sysfs.snapshot(), before);
+}
+
+#[test]
+fn the_holder_of_a_port_is_named_and_we_are_not_it() {
+    let tree = Tree::new();
+    em7565(&tree);
+    for (process, name) in [(812, "ModemManager"), (900, "modemflash")] {
+        tree.write(&format!("proc/{process}/comm"), &format!("{name}\n"));
+        fs::create_dir_all(tree.path(&format!("proc/{process}/fd"))).unwrap();
+        symlink("/dev/null", tree.path(&format!("proc/{process}/fd/0"))).unwrap();
+    }
+    symlink("/dev/ttyUSB2", tree.path("proc/812/fd/9")).unwrap();
+    symlink("/dev/ttyUSB0", tree.path("proc/900/fd/3")).unwrap();
+    tree.write("proc/uptime", "1 1\n");
+    let sysfs = tree.sysfs();
+    let holder = sysfs.holder(&PortId::new("/dev/ttyUSB2"), 900).unwrap();
+    assert_eq!(holder.to_string(), "ModemManager (pid 812)");
+    assert_eq!(sysfs.holder(&PortId::new("/dev/ttyUSB0"), 900), None);
+    assert_eq!(sysfs.holder(&PortId::new("/dev/ttyUSB1"), 900), None);
+}
+
+#[test]
+fn power_is_kept_on_and_put_back_unless_the_modem_left_in_between() {
+    let tree = Tree::new();
+    let device = em7565(&tree);
+    let control = format!("{device}/power/control");
+    let sysfs = tree.sysfs();
+    let modem = UsbPath::new("1-1.2");
+
+    let before = sysfs.keep_awake(&modem).unwrap().unwrap();
+    assert_eq!(tree.read(&control), "on");
+    assert_eq!(sysfs.keep_awake(&modem).unwrap(), None);
+    sysfs.restore_power(&before).unwrap();
+    assert_eq!(tree.read(&control), "auto");
+
+    let before = sysfs.keep_awake(&modem).unwrap().unwrap();
+    tree.write(&format!("{device}/devnum"), "8\n");
+    sysfs.restore_power(&before).unwrap();
+    assert_eq!(tree.read(&control), "on");
+}
+
+#[test]
+fn a_device_is_authorized_again_and_a_strange_path_is_refused() {
+    let tree = Tree::new();
+    let device = em7565(&tree);
+    let sysfs = tree.sysfs();
+    sysfs.re_enumerate(&UsbPath::new("1-1.2")).unwrap();
+    assert_eq!(tree.read(&format!("{device}/authorized")), "1");
+    for path in ["1-9", "", "../1-1.2", "..", "1-1.2/1-1.2:1.0"] {
+        let device = UsbPath::new(path);
+        assert_eq!(
+            sysfs.re_enumerate(&device),
+            Err(HostError::Unsupported {
+                device: device.clone()
+            })
+        );
+        assert_eq!(sysfs.keep_awake(&device), Err(HostError::Unsupported { device }));
+    }
+}
