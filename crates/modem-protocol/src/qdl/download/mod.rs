@@ -15,20 +15,19 @@
 //! when the last image is accepted the modem is still restarted. A stopped modem stays in download mode and takes the
 //! same images again from a new hello on.
 
+mod answers;
+
 use alloc::collections::VecDeque;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::answers::find_sahara_hello;
 use super::image::Image;
-use super::message::{
-    DoneStatus, ErrorCode, ErrorReport, HelloRequest, HelloResponse, OpenResponse, OpenStatus, Request,
-    Response, WriteHeader, WriteResponse, WriteStatus, command,
-};
-use crate::conversation::{Connected, Peer, Refusal, Step, Stretch};
-use crate::hdlc::{self, FrameError};
-use crate::{Action, Conversation, Instant, ParseError, ProtocolError, Report};
+use super::message::{HelloRequest, Request, WriteHeader};
+use crate::conversation::{Peer, Step, Stretch};
+use crate::hdlc;
+use crate::{Action, Conversation, Instant, ProtocolError, Report};
 
 /// The first bytes of a Sahara hello, which has no flags (sahara-firehose.md §6).
 pub const SAHARA_HELLO: [u8; 8] = [0x01, 0, 0, 0, 0x30, 0, 0, 0];
@@ -114,11 +113,22 @@ enum Wish {
 /// What is asked of the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
-    Switch { again: u8 },
-    Probe { place: usize },
-    Hello { again: u8 },
+    Switch {
+        again: u8,
+    },
+    /// `lost` counts the answers that didn't come, over all rounds.
+    Probe {
+        place: usize,
+        lost: usize,
+    },
+    Hello {
+        again: u8,
+    },
     Open,
-    Write { chunk: u32, of: u32 },
+    Write {
+        chunk: u32,
+        of: u32,
+    },
     Done,
     Reset,
 }
@@ -180,6 +190,7 @@ impl Download {
             Start::Streaming { unread } => {
                 download.state = State::Ready(download.after_switch());
                 download.decoder.push(&unread);
+                download.read_frames();
             }
         }
         download
@@ -196,7 +207,7 @@ impl Download {
         if self.images.is_empty() {
             Asked::Reset
         } else {
-            Asked::Probe { place: 0 }
+            Asked::Probe { place: 0, lost: 0 }
         }
     }
 
@@ -245,8 +256,11 @@ impl Download {
     fn send(&mut self, asked: Asked, now: Instant) -> Result<Action, ProtocolError> {
         let action = match asked {
             Asked::Switch { .. } => frame(&Request::SwitchToStreaming { flags: 0 }),
-            Asked::Probe { place } => {
-                self.version = VERSIONS.get(place).copied().unwrap_or(self.version);
+            Asked::Probe { place, .. } => {
+                self.version = VERSIONS
+                    .get(place % VERSIONS.len())
+                    .copied()
+                    .unwrap_or(self.version);
                 frame(&Request::Hello(HelloRequest::of_version(self.version)))
             }
             Asked::Hello { .. } => frame(&Request::Hello(HelloRequest::of_version(self.version))),
@@ -317,368 +331,6 @@ impl Download {
             }
             Asked::Reset => self.report(Report::ResetSent),
             _ => {}
-        }
-    }
-
-    /// Looks at all complete frames and at what may be a Sahara hello.
-    fn read_frames(&mut self) {
-        loop {
-            if matches!(self.state, State::Failed(_) | State::Finished) {
-                return;
-            }
-            // A hello that stands in front would otherwise be joined with the next frame.
-            if self.decoder.unread().starts_with(&SAHARA_HELLO) {
-                return self.stranger(Peer::Sahara);
-            }
-            match self.decoder.next_frame() {
-                None => break,
-                Some(Ok(payload)) => match Response::parse(&payload) {
-                    Ok(response) => self.answer(response),
-                    Err(error) => self.doubt_frame(error),
-                },
-                Some(Err(FrameError { kind, bytes })) => {
-                    if let Some(place) = find_sahara_hello(&bytes) {
-                        self.strange = bytes.get(place..).unwrap_or_default().to_vec();
-                        return self.stranger(Peer::Sahara);
-                    }
-                    // A damaged frame is an error, but the answer may still come (qdl.md §2).
-                    self.doubt_frame(ParseError::Frame(kind));
-                }
-            }
-        }
-        if self.decoder.unread().starts_with(&SAHARA_HELLO) {
-            self.stranger(Peer::Sahara);
-        }
-    }
-
-    fn doubt_frame(&mut self, error: ParseError) {
-        self.note_noise(error.to_string());
-        if let Some(asked) = self.asked() {
-            self.doubt = Some(ProtocolError::Garbled {
-                step: self.step(asked),
-                error,
-            });
-        }
-    }
-
-    fn asked(&self) -> Option<Asked> {
-        match self.state {
-            State::Ready(asked) | State::Sending { asked, .. } | State::Awaiting { asked, .. } => Some(asked),
-            State::Finished | State::Failed(_) => None,
-        }
-    }
-
-    fn stranger(&mut self, peer: Peer) {
-        if let Some(asked) = self.asked() {
-            self.fail(ProtocolError::OtherProtocol {
-                step: self.step(asked),
-                peer,
-            });
-        }
-    }
-
-    /// A message of the modem.
-    fn answer(&mut self, response: Response) {
-        match response {
-            Response::DiagBadCommand { .. } => return self.stranger(Peer::Diag),
-            Response::Echo { .. } => return self.stranger(Peer::Echo),
-            // Our own requests.
-            Response::Other {
-                command:
-                    command::HELLO_REQUEST | command::OPEN_REQUEST | command::DONE_REQUEST | command::RESET,
-                ..
-            } => return self.stranger(Peer::Echo),
-            _ => {}
-        }
-        match self.state {
-            State::Awaiting { asked, .. } => self.answer_to(asked, response),
-            State::Sending {
-                asked: asked @ Asked::Write { .. },
-                ..
-            } => self.answer_inside_chunk(asked, response),
-            // The answer to something that was given up; the modem says nothing unasked (qdl.md §1).
-            _ => self.note_noise(format!("late: {response}")),
-        }
-    }
-
-    /// Something came while the modem still takes data. A refusal ends it: what the modem would do with the rest of the
-    /// chunk isn't known, so nothing can be asked of it on this port.
-    fn answer_inside_chunk(&mut self, asked: Asked, response: Response) {
-        let step = self.step(asked);
-        match response {
-            Response::Error(report) => {
-                self.fail(ProtocolError::Refused {
-                    step,
-                    refusal: Refusal::QdlError(report),
-                });
-            }
-            Response::Write(write) if write.status != WriteStatus::Success => {
-                self.fail(ProtocolError::Refused {
-                    step,
-                    refusal: Refusal::QdlWrite(write.status),
-                });
-            }
-            Response::Write(write) if !is_late(asked, &write) => {
-                let expected = "no answer before the end of the chunk";
-                self.fail(ProtocolError::Unexpected {
-                    step,
-                    expected,
-                    got: Response::Write(write).to_string(),
-                });
-            }
-            other => self.note_noise(format!("late: {other}")),
-        }
-    }
-
-    fn answer_to(&mut self, asked: Asked, response: Response) {
-        match (asked, response) {
-            (Asked::Switch { .. }, Response::DloadAck) => self.ask(self.after_switch()),
-            // Already streaming; 9x30 always says so (qdl.md §4.1).
-            (
-                Asked::Switch { .. },
-                Response::Error(ErrorReport {
-                    code: ErrorCode::NotSupported,
-                    ..
-                }),
-            ) => {
-                self.ask(self.after_switch());
-            }
-            (Asked::Switch { .. }, Response::DloadNak { reason }) => self.stranger(Peer::Dload { reason }),
-            (Asked::Probe { place }, Response::Hello(hello)) => self.connected(place, &hello),
-            (Asked::Probe { place }, Response::Error(report)) => {
-                let refusal = Refusal::QdlError(report);
-                self.probe_next(
-                    place,
-                    ProtocolError::Refused {
-                        step: Step::Hello,
-                        refusal,
-                    },
-                );
-            }
-            (Asked::Hello { .. }, Response::Hello(_)) => self.begin_image(),
-            (Asked::Hello { again }, Response::Error(report)) => {
-                let refusal = Refusal::QdlError(report);
-                self.hello_again(
-                    again,
-                    ProtocolError::Refused {
-                        step: Step::Hello,
-                        refusal,
-                    },
-                );
-            }
-            (Asked::Open, Response::Open(open)) => self.opened(open),
-            (Asked::Write { chunk, of }, Response::Write(write)) => self.written(chunk, of, write),
-            (Asked::Done, Response::Done(done)) => {
-                let step = self.step(asked);
-                match done.status {
-                    DoneStatus::Success => {
-                        self.report(Report::ImageAccepted { image: self.image });
-                        self.next_image();
-                    }
-                    DoneStatus::FlashWriteFailed => {
-                        self.try_again(ProtocolError::Refused {
-                            step,
-                            refusal: Refusal::QdlDone(done),
-                        });
-                    }
-                    _ => self.fail(ProtocolError::Refused {
-                        step,
-                        refusal: Refusal::QdlDone(done),
-                    }),
-                }
-            }
-            (Asked::Open | Asked::Write { .. } | Asked::Done, Response::Error(report)) => {
-                let passing = may_pass(report.code);
-                let error = ProtocolError::Refused {
-                    step: self.step(asked),
-                    refusal: Refusal::QdlError(report),
-                };
-                if passing {
-                    self.try_again(error)
-                } else {
-                    self.fail(error)
-                }
-            }
-            (Asked::Switch { .. } | Asked::Reset, Response::Error(report)) => {
-                let refusal = Refusal::QdlError(report);
-                self.fail(ProtocolError::Refused {
-                    step: self.step(asked),
-                    refusal,
-                });
-            }
-            (asked, other) => {
-                let got = other.to_string();
-                self.note_noise(format!("late: {got}"));
-                let expected = "the answer";
-                self.doubt = Some(ProtocolError::Unexpected {
-                    step: self.step(asked),
-                    expected,
-                    got,
-                });
-            }
-        }
-    }
-
-    fn connected(&mut self, place: usize, hello: &HelloResponse) {
-        let tried = VERSIONS.get(place).copied().unwrap_or(self.version);
-        // The answer to an earlier try may come late; then it is the modem's word that counts.
-        let fits = (hello.minimum_version..=hello.maximum_version).contains(&tried);
-        self.version = if !fits && VERSIONS.contains(&hello.maximum_version) {
-            hello.maximum_version
-        } else {
-            tried
-        };
-        self.report(Report::Connected(Connected::Qdl {
-            version: self.version,
-        }));
-        self.ask(self.next_image_or_reset());
-    }
-
-    fn probe_next(&mut self, place: usize, error: ProtocolError) {
-        let next = place.saturating_add(1);
-        if next < VERSIONS.len() {
-            self.ask(Asked::Probe { place: next });
-        } else {
-            self.fail(error);
-        }
-    }
-
-    fn hello_again(&mut self, again: u8, error: ProtocolError) {
-        let next = again.saturating_add(1);
-        if next < ASKED_AGAIN {
-            self.ask(Asked::Hello { again: next });
-        } else {
-            // Of a modem that doesn't come back the first complaint is the true one.
-            let error = self.cause.take().unwrap_or(error);
-            self.fail(error);
-        }
-    }
-
-    fn begin_image(&mut self) {
-        let attempt = u8::try_from(self.attempt.saturating_add(1)).unwrap_or(u8::MAX);
-        self.report(Report::ImageStarted {
-            image: self.image,
-            attempt,
-        });
-        self.ask(Asked::Open);
-    }
-
-    fn opened(&mut self, open: OpenResponse) {
-        let image = self.image;
-        match open.status {
-            OpenStatus::Success => {}
-            OpenStatus::NotRequired => {
-                self.report(Report::ImageNotRequired { image });
-                return self.next_image();
-            }
-            status => {
-                let refusal = Refusal::QdlOpen(status);
-                return self.fail(ProtocolError::Refused {
-                    step: Step::Open { image },
-                    refusal,
-                });
-            }
-        }
-        let wanted = ATTEMPTS
-            .get(self.attempt)
-            .or(ATTEMPTS.last())
-            .copied()
-            .unwrap_or(1);
-        self.chunk_size = if open.chunk_size == 0 {
-            wanted
-        } else {
-            wanted.min(open.chunk_size)
-        };
-        let chunks = self
-            .images
-            .get(image)
-            .and_then(|current| current.chunks(self.chunk_size));
-        // The sequence number has 16 bits (qdl.md §6).
-        match chunks.filter(|&chunks| (1..=u32::from(u16::MAX) + 1).contains(&chunks)) {
-            Some(of) => self.ask(Asked::Write { chunk: 0, of }),
-            None => {
-                let why = "the modem takes so little at once that the chunks can't be counted";
-                self.fail(ProtocolError::Unsendable { image, why });
-            }
-        }
-    }
-
-    fn written(&mut self, chunk: u32, of: u32, write: WriteResponse) {
-        let asked = Asked::Write { chunk, of };
-        let step = self.step(asked);
-        if u32::from(write.sequence) != chunk {
-            let got = Response::Write(write).to_string();
-            if is_late(asked, &write) {
-                return self.note_noise(format!("late: {got}"));
-            }
-            let expected = "an answer with the number of the write";
-            return self.try_again(ProtocolError::Unexpected { step, expected, got });
-        }
-        match write.status {
-            WriteStatus::Success => {
-                let bytes = self
-                    .images
-                    .get(self.image)
-                    .map_or(0, |image| image.chunk(chunk, self.chunk_size).end);
-                self.report(Report::Acknowledged {
-                    image: self.image,
-                    bytes,
-                });
-                let next = chunk.saturating_add(1);
-                self.ask(if next < of {
-                    Asked::Write { chunk: next, of }
-                } else {
-                    Asked::Done
-                });
-            }
-            WriteStatus::ChecksumFailed => {
-                let refusal = Refusal::QdlWrite(write.status);
-                self.try_again(ProtocolError::Refused { step, refusal });
-            }
-            status => self.fail(ProtocolError::Refused {
-                step,
-                refusal: Refusal::QdlWrite(status),
-            }),
-        }
-    }
-
-    fn next_image(&mut self) {
-        self.image = self.image.saturating_add(1);
-        self.attempt = 0;
-        self.cause = None;
-        self.ask(self.next_image_or_reset());
-    }
-
-    /// The image failed in a way that may pass: hello, and the image from its start.
-    fn try_again(&mut self, error: ProtocolError) {
-        let next = self.attempt.saturating_add(1);
-        if next >= ATTEMPTS.len() {
-            return self.fail(error);
-        }
-        let step = self.asked().map_or(Step::Hello, |asked| self.step(asked));
-        let attempt = u8::try_from(next.saturating_add(1)).unwrap_or(u8::MAX);
-        self.report(Report::Retrying {
-            step,
-            attempt,
-            why: error.to_string(),
-        });
-        self.attempt = next;
-        self.cause = Some(error);
-        self.ask(Asked::Hello { again: 0 });
-    }
-
-    /// The answer didn't come.
-    fn expired(&mut self, asked: Asked, error: ProtocolError) {
-        match asked {
-            Asked::Switch { again } if again.saturating_add(1) < ASKED_AGAIN => {
-                self.ask(Asked::Switch {
-                    again: again.saturating_add(1),
-                });
-            }
-            Asked::Probe { place } => self.probe_next(place, error),
-            Asked::Hello { again } => self.hello_again(again, error),
-            Asked::Open | Asked::Write { .. } | Asked::Done => self.try_again(error),
-            Asked::Switch { .. } | Asked::Reset => self.fail(error),
         }
     }
 
@@ -851,33 +503,6 @@ fn silence(asked: Asked) -> Duration {
         Asked::Write { .. } | Asked::Done => FINAL_SILENCE,
         Asked::Reset => RESET_LIMIT,
     }
-}
-
-/// Errors that another try may get rid of. The others say something about the image or the modem.
-const fn may_pass(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::UnexpectedEnd
-            | ErrorCode::OperationFailed
-            | ErrorCode::VerifyFailed
-            | ErrorCode::OutOfSequence
-            | ErrorCode::CloseFailed
-            | ErrorCode::InvalidChecksum
-            | ErrorCode::InvalidState
-            | ErrorCode::ReceiveTimeout
-    )
-}
-
-/// The acknowledgement of the chunk before, once more.
-fn is_late(asked: Asked, write: &WriteResponse) -> bool {
-    matches!(asked, Asked::Write { chunk, .. } if u32::from(write.sequence) + 1 == chunk)
-        && write.status == WriteStatus::Success
-}
-
-fn find_sahara_hello(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .windows(SAHARA_HELLO.len())
-        .position(|window| window == SAHARA_HELLO)
 }
 
 /// The request on the wire, see the module's head for the flag in front.
