@@ -1,2 +1,46 @@
-//! Not written yet.
+//! Reads, checks, describes and makes the firmware images of Sierra Wireless modems.
+//!
+//! [`Inspector`] takes a file's bytes in any split and gives a [`Report`]: the tree of images with the verdict of
+//! every checksum, the versions, the families it fits, and what its settings would change. One pass, each byte
+//! summed once, constant memory. [`combine`] judges several files together; [`generate`] makes images.
+//!
+//! The parsing part knows no file, no clock and no thread, and `no_std` lets the compiler prove it; what reads
+//! files ([`source`], `VerifiedReader`) stands behind the feature `std`.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+pub mod combine;
+pub mod crc;
+pub mod cwe;
+mod error;
+mod family;
+mod finding;
+mod fingerprint;
+pub mod generate;
+mod gobi;
+pub mod nvup;
+mod report;
+#[cfg(feature = "std")]
+pub mod source;
+mod text;
+#[cfg(feature = "std")]
+mod verified;
+mod version;
+
+pub use combine::{Combination, combine};
+pub use cwe::header::Header;
+pub use cwe::inspect::Inspector;
+pub use error::{Foreign, HeaderField, ImageError};
+pub use family::{DownloadProtocol, Family};
+pub use finding::{Finding, Severity};
+pub use fingerprint::{BLOCK_SIZE, Fingerprint};
+pub use gobi::GobiType;
+pub use report::{CrcVerdict, FileKind, ImageNode, Report, Trailer};
+pub use text::Text;
+#[cfg(feature = "std")]
+pub use verified::{VerifiedReader, VerifyError};
+pub use version::{Known, NameNote, NameVersions, VersionKind, VersionSource, Versions, parse_versions};

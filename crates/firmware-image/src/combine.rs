@@ -1,0 +1,168 @@
+//! Several files judged together: their order, their versions, their contradictions (update-flow.md §5.4, §6).
+
+use crate::{Family, FileKind, Finding, Report, VersionKind, Versions, cwe::ImageType};
+use alloc::vec::Vec;
+
+/// What several files are together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Combination {
+    /// The order in which they are sent, as places in the list of files: the largest first, equals as given.
+    pub order: Vec<usize>,
+    /// The versions: of the first file in that order that knows them.
+    pub versions: Versions,
+    /// The families that fit all files; empty when none does or nothing tells.
+    pub families: Vec<Family>,
+    /// What is to be said about the files together, worst first; their own findings stay with them.
+    pub findings: Vec<Finding>,
+}
+
+/// Judges files together. A version that differs between two files is an error: the one of the larger file is in
+/// [`Combination::versions`] for those who go on all the same.
+pub fn combine(files: &[&Report]) -> Combination {
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_key(|&place| core::cmp::Reverse(files.get(place).map_or(0, |file| file.size)));
+    let sorted: Vec<&Report> = order
+        .iter()
+        .filter_map(|&place| files.get(place).copied())
+        .collect();
+    let mut combination = Combination {
+        order,
+        ..Combination::default()
+    };
+    combination.find_versions(&sorted);
+    combination.find_families(&sorted);
+    combination.find_twins(&sorted);
+    combination.find_gaps(&sorted);
+    combination
+        .findings
+        .sort_by_key(|finding| core::cmp::Reverse(finding.severity()));
+    combination
+}
+
+impl Combination {
+    fn find_versions(&mut self, files: &[&Report]) {
+        for kind in VersionKind::ALL {
+            let mut telling = files
+                .iter()
+                .filter_map(|file| Some((file, file.versions.known(kind)?)));
+            let Some((first_file, first)) = telling.next() else {
+                let needs_versions = files.iter().any(|file| file.kind == FileKind::Cwe);
+                if needs_versions {
+                    self.findings.push(Finding::VersionMissing { kind });
+                }
+                continue;
+            };
+            for (other_file, other) in telling.filter(|(_, other)| other.text != first.text) {
+                self.findings.push(Finding::VersionConflict {
+                    kind,
+                    first_file: first_file.name.clone(),
+                    first: first.text.clone(),
+                    other_file: other_file.name.clone(),
+                    other: other.text.clone(),
+                });
+            }
+            *self.versions.place(kind) = Some(first.clone());
+        }
+    }
+
+    fn find_families(&mut self, files: &[&Report]) {
+        let mut telling = files.iter().filter(|file| !file.families.is_empty());
+        let Some(first) = telling.next() else { return };
+        self.families = first.families.clone();
+        for other in telling {
+            let common: Vec<Family> = self
+                .families
+                .iter()
+                .filter(|family| other.families.contains(family))
+                .cloned()
+                .collect();
+            let all_known = self.families.iter().chain(&other.families).all(Family::is_known);
+            if !common.is_empty() {
+                self.families = common;
+            } else if all_known {
+                self.findings.push(Finding::FamilyConflict {
+                    first_file: first.name.clone(),
+                    first: self.families.clone(),
+                    other_file: other.name.clone(),
+                    other: other.families.clone(),
+                });
+            } else {
+                // An unknown code says nothing against a known family (images.md §4).
+                let mut families: Vec<Family> = self.families.clone();
+                families.extend(
+                    other
+                        .families
+                        .iter()
+                        .filter(|family| !self.families.contains(family))
+                        .cloned(),
+                );
+                self.families = families;
+            }
+        }
+        if self
+            .findings
+            .iter()
+            .any(|finding| matches!(finding, Finding::FamilyConflict { .. }))
+        {
+            self.families.clear();
+        }
+    }
+
+    fn find_twins(&mut self, files: &[&Report]) {
+        for (place, file) in files.iter().enumerate() {
+            let body = |file: &Report| file.root().map(|root| root.computed_crc);
+            let twin = files.iter().take(place).find(|earlier| {
+                let is_same = match (body(earlier), body(file)) {
+                    (Some(earlier), Some(body)) => earlier == body,
+                    _ => earlier.fingerprint == file.fingerprint,
+                };
+                earlier.size == file.size && earlier.kind == file.kind && is_same
+            });
+            if let Some(twin) = twin {
+                self.findings.push(Finding::SameImageTwice {
+                    first_file: twin.name.clone(),
+                    other_file: file.name.clone(),
+                });
+            }
+        }
+    }
+
+    fn find_gaps(&mut self, files: &[&Report]) {
+        let has = |wanted: fn(&Report) -> bool| files.iter().find(|file| wanted(file));
+        let package = has(|file| file.root_type() == Some(ImageType::Package) && is_firmware(file));
+        let boot = has(|file| file.root_type() == Some(ImageType::Boot));
+        let firmware = has(is_firmware);
+        let settings = has(|file| file.settings.is_some());
+        if let (Some(boot), None) = (boot, package) {
+            self.findings.push(Finding::BootWithoutPackage {
+                file: boot.name.clone(),
+            });
+        }
+        // A config version says that settings are in it, even where they can't be seen.
+        let config_known = self.versions.config.is_some();
+        match (firmware, settings) {
+            (Some(firmware), None) if !config_known => {
+                self.findings.push(Finding::FirmwareWithoutConfig {
+                    file: firmware.name.clone(),
+                });
+            }
+            (None, Some(settings)) => {
+                self.findings.push(Finding::ConfigWithoutFirmware {
+                    file: settings.name.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a file brings a system: a boot loader, a modem, an application.
+fn is_firmware(file: &Report) -> bool {
+    file.images.iter().any(|image| {
+        matches!(
+            image.header.image_type,
+            ImageType::Boot | ImageType::Modem | ImageType::Application | ImageType::Amss | ImageType::Kernel
+        )
+    })
+}

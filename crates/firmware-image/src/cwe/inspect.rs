@@ -1,0 +1,674 @@
+//! The one pass over a file: bytes come in, in any split; the report comes out (cwe.md §5).
+//!
+//! Images are nested, and whether the bytes behind a header are an image again is known only when 400 of them are
+//! there. So the pass keeps the path of open images (at most eight), 400 bytes, and the list of what it found;
+//! nothing grows with the size of the file but 4 bytes per 64 KiB.
+
+use super::{
+    COUNT_LIMIT, DEPTH_LIMIT, HEADER_SIZE, HEADER_SIZE_U64, Header, HeaderError, ImageType, TRAILER,
+    blocks::Blocks,
+};
+use crate::{
+    CrcVerdict, Family, FileKind, Finding, Foreign, GobiType, ImageError, ImageNode, Known, Report, Trailer,
+    VersionKind, VersionSource, Versions, crc::Sum, finding::Findings, gobi::base_name, nvup, parse_versions,
+};
+use alloc::{string::String, vec::Vec};
+
+/// Checks one file while it streams by. Give it all bytes with [`push`](Self::push), then call
+/// [`finish`](Self::finish).
+///
+/// ```
+/// # use modemflash_firmware_image::{Inspector, ImageError};
+/// let mut inspector = Inspector::new("empty.cwe", 3);
+/// inspector.push(b"abc")?;
+/// assert_eq!(inspector.finish().unwrap_err(), ImageError::HeaderIncomplete { size: 3 });
+/// # Ok::<(), ImageError>(())
+/// ```
+pub struct Inspector {
+    name: String,
+    size: u64,
+    kind: FileKind,
+    offset: u64,
+    state: State,
+    blocks: Blocks,
+    images: Vec<ImageNode>,
+    /// The images in which the pass is, outermost first.
+    open: Vec<Open>,
+    header: [u8; HEADER_SIZE],
+    tail: [u8; 4],
+    settings: nvup::Decoder,
+    has_settings: bool,
+    findings: Findings,
+    failed: Option<ImageError>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Collecting the 400 bytes that may be a header.
+    Header { filled: usize, buffer: Sum, rest: Sum },
+    /// Inside the innermost open image, no header is expected before its end.
+    Opaque,
+    /// Behind the outermost image.
+    Tail { filled: usize },
+    /// A file without structure.
+    Plain,
+}
+
+impl State {
+    fn header() -> Self {
+        Self::Header {
+            filled: 0,
+            buffer: Sum::new(),
+            rest: Sum::new(),
+        }
+    }
+}
+
+/// An image in which the pass is.
+struct Open {
+    /// Its place in the list.
+    place: usize,
+    end: u64,
+    header: Sum,
+    body: Sum,
+    /// The body is settings, to be decoded.
+    is_settings: bool,
+}
+
+impl Inspector {
+    /// Begins with a file of `size` bytes. The name decides on Gobi files and helps with versions; a path is fine.
+    pub fn new(name: &str, size: u64) -> Self {
+        let kind = GobiType::of_name(name).map_or(FileKind::Cwe, FileKind::Gobi);
+        let state = match kind {
+            FileKind::Cwe => State::header(),
+            FileKind::Gobi(_) => State::Plain,
+        };
+        let mut inspector = Self {
+            name: name.into(),
+            size,
+            kind,
+            offset: 0,
+            state,
+            blocks: Blocks::default(),
+            images: Vec::new(),
+            open: Vec::new(),
+            header: [0; HEADER_SIZE],
+            tail: [0; 4],
+            settings: nvup::Decoder::default(),
+            has_settings: false,
+            findings: Findings::default(),
+            failed: None,
+        };
+        inspector.failed = inspector.size_problem();
+        inspector
+    }
+
+    /// What the size alone forbids.
+    fn size_problem(&self) -> Option<ImageError> {
+        let size = self.size;
+        if size == 0 {
+            return Some(ImageError::EmptyFile);
+        }
+        if let FileKind::Gobi(kind) = self.kind {
+            let limit = u64::from(u32::MAX);
+            if size > limit {
+                return Some(ImageError::TooLarge { size, limit });
+            }
+            let smallest = kind.unsent_tail();
+            return (size <= smallest).then(|| ImageError::TooSmall {
+                name: base_name(&self.name).into(),
+                size,
+                limit: smallest,
+            });
+        }
+        None
+    }
+
+    /// Takes the next bytes of the file, in order, in any split; slices of 64 KiB and more are fastest.
+    ///
+    /// # Errors
+    /// The file isn't an image; further bytes are refused with the same error.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), ImageError> {
+        if let Some(error) = &self.failed {
+            // Files too short for a header are named by their first bytes at the end.
+            return Err(error.clone());
+        }
+        let outcome = self.consume(&mut bytes);
+        if let Err(error) = &outcome {
+            self.failed = Some(error.clone());
+        }
+        outcome
+    }
+
+    fn consume(&mut self, bytes: &mut &[u8]) -> Result<(), ImageError> {
+        while !bytes.is_empty() {
+            if self.offset >= self.size {
+                return Err(ImageError::Grew { size: self.size });
+            }
+            match &mut self.state {
+                State::Header { filled, buffer, rest } => {
+                    // The product buffer's sum is wanted on its own; both are joined to the header's.
+                    let (until, sum) = if *filled < 256 {
+                        (256, buffer)
+                    } else {
+                        (HEADER_SIZE, rest)
+                    };
+                    let piece = split_off(bytes, until.saturating_sub(*filled));
+                    self.blocks.absorb(piece, sum);
+                    if let Some(place) = self.header.get_mut(*filled..*filled + piece.len()) {
+                        place.copy_from_slice(piece);
+                    }
+                    *filled += piece.len();
+                    self.offset = self.offset.saturating_add(length(piece));
+                    if *filled == HEADER_SIZE {
+                        self.judge_header()?;
+                    }
+                }
+                State::Opaque => {
+                    let Some(image) = self.open.last_mut() else {
+                        self.state = State::Tail { filled: 0 };
+                        continue;
+                    };
+                    let left = usize::try_from(image.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+                    let piece = split_off(bytes, left);
+                    self.blocks.absorb(piece, &mut image.body);
+                    if image.is_settings {
+                        self.settings.push(piece);
+                    }
+                    self.offset = self.offset.saturating_add(length(piece));
+                    self.close_ended();
+                }
+                State::Tail { filled } => {
+                    let room = self.tail.len().saturating_sub(*filled);
+                    let piece = split_off(bytes, room);
+                    if piece.is_empty() {
+                        return Err(ImageError::Grew { size: self.size });
+                    }
+                    self.blocks.absorb(piece, &mut Sum::new());
+                    if let Some(place) = self.tail.get_mut(*filled..*filled + piece.len()) {
+                        place.copy_from_slice(piece);
+                    }
+                    *filled += piece.len();
+                    self.offset = self.offset.saturating_add(length(piece));
+                }
+                State::Plain => {
+                    let left = usize::try_from(self.size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+                    let piece = split_off(bytes, left);
+                    self.blocks.absorb(piece, &mut Sum::new());
+                    self.offset = self.offset.saturating_add(length(piece));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// 400 bytes are there: an image begins, or the body of the image around them is opaque from here on.
+    fn judge_header(&mut self) -> Result<(), ImageError> {
+        let State::Header { buffer, rest, .. } = core::mem::replace(&mut self.state, State::Opaque) else {
+            return Ok(());
+        };
+        let start = self.offset.saturating_sub(HEADER_SIZE_U64);
+        let buffer_crc = buffer.value();
+        let mut sum = buffer;
+        sum.append(&rest);
+        let parsed = Header::parse(&self.header);
+        let Some(parent) = self.open.last_mut() else {
+            let header = parsed.map_err(|problem| self.explain(problem))?;
+            return self.open_root(header, buffer_crc, sum);
+        };
+        let fits = parsed.ok().filter(|header| {
+            header.product_buffer_crc == buffer_crc && start.saturating_add(header.total_size()) <= parent.end
+        });
+        let Some(header) = fits else {
+            // Not an image: data of the image around, its sum is known already.
+            parent.body.append(&sum);
+            if parent.is_settings {
+                self.settings.push(&self.header);
+            }
+            self.close_ended();
+            return Ok(());
+        };
+        let parent_place = parent.place;
+        if self.open.len() >= DEPTH_LIMIT {
+            return Err(ImageError::TooDeep {
+                limit: DEPTH_LIMIT,
+                offset: start,
+            });
+        }
+        if self.images.len() >= COUNT_LIMIT {
+            return Err(ImageError::TooMany {
+                limit: COUNT_LIMIT,
+                offset: start,
+            });
+        }
+        if let Some(parent) = self.images.get_mut(parent_place) {
+            parent.children += 1;
+        }
+        self.open_image(header, start, Some(parent_place), sum);
+        Ok(())
+    }
+
+    /// Says why the first 400 bytes aren't a header.
+    fn explain(&self, problem: HeaderError) -> ImageError {
+        if let Some(foreign) = Foreign::recognise(&self.header) {
+            return ImageError::Foreign { foreign };
+        }
+        match problem {
+            HeaderError::NotText { field } => ImageError::NotAnImage {
+                field,
+                offset: field.offset(),
+            },
+            HeaderError::Empty => ImageError::NoBody,
+            HeaderError::Incomplete { .. } => ImageError::HeaderIncomplete { size: self.size },
+        }
+    }
+
+    fn open_root(&mut self, header: Header, buffer_crc: u32, sum: Sum) -> Result<(), ImageError> {
+        let end = header.total_size();
+        let (expected, computed) = (header.product_buffer_crc, buffer_crc);
+        if expected != computed {
+            if let Some(foreign) = Foreign::recognise(&self.header) {
+                return Err(ImageError::Foreign { foreign });
+            }
+            if self.size != end {
+                return Err(ImageError::NotAHeader { expected, computed });
+            }
+        }
+        if self.size < end {
+            return Err(ImageError::Truncated {
+                expected: u64::from(header.body_size),
+                got: self.size.saturating_sub(HEADER_SIZE_U64),
+                missing: end.saturating_sub(self.size),
+            });
+        }
+        let surplus = self.size.saturating_sub(end);
+        let trailer_size = length(&TRAILER);
+        if surplus != 0 && surplus != trailer_size {
+            return Err(ImageError::Surplus {
+                surplus,
+                end,
+                size: self.size,
+            });
+        }
+        if expected != computed {
+            self.findings.add(Finding::HeaderDamaged { expected, computed });
+        }
+        self.open_image(header, 0, None, sum);
+        Ok(())
+    }
+
+    fn open_image(&mut self, header: Header, start: u64, parent: Option<usize>, sum: Sum) {
+        let end = start.saturating_add(header.total_size());
+        let image_type = header.image_type;
+        let is_settings = matches!(image_type, ImageType::NvUpdate | ImageType::Archive);
+        if is_settings {
+            self.settings.start();
+            self.has_settings |= image_type == ImageType::NvUpdate;
+        }
+        let place = self.images.len();
+        self.images.push(ImageNode {
+            parent,
+            depth: self.open.len() + 1,
+            start,
+            end,
+            header,
+            computed_crc: 0,
+            children: 0,
+            uncovered: 0,
+        });
+        self.open.push(Open {
+            place,
+            end,
+            header: sum,
+            body: Sum::new(),
+            is_settings,
+        });
+        // Headers inside META speak of the target of a delta: they aren't images of this file (cwe.md §5).
+        let may_nest = image_type != ImageType::Meta && !is_settings;
+        let room = end.saturating_sub(self.offset);
+        self.state = if may_nest && room > HEADER_SIZE_U64 {
+            State::header()
+        } else {
+            State::Opaque
+        };
+    }
+
+    /// Closes every image that ends here, and looks for a brother of the last one.
+    fn close_ended(&mut self) {
+        let mut has_closed = false;
+        while self.open.last().is_some_and(|image| image.end <= self.offset) {
+            let Some(image) = self.open.pop() else { break };
+            self.close(image, has_closed);
+            has_closed = true;
+        }
+        if !has_closed {
+            return;
+        }
+        self.state = match self.open.last() {
+            None => State::Tail { filled: 0 },
+            Some(parent) if parent.end.saturating_sub(self.offset) > HEADER_SIZE_U64 => State::header(),
+            Some(_) => State::Opaque,
+        };
+    }
+
+    /// Ends an image; `is_covered` when a child of it ended at the same place.
+    fn close(&mut self, image: Open, is_covered: bool) {
+        let last_child_end = if is_covered { Some(image.end) } else { None };
+        let child_end = last_child_end.or_else(|| {
+            let children = self.images.iter().skip(image.place + 1).rev();
+            children
+                .filter(|child| child.parent == Some(image.place))
+                .map(|child| child.end)
+                .next()
+        });
+        let body_size = image.body.length();
+        if let Some(node) = self.images.get_mut(image.place) {
+            node.computed_crc = image.body.value();
+            node.uncovered = child_end.map_or(0, |end| image.end.saturating_sub(end));
+            if image.is_settings {
+                if let Some(understood) = self.settings.end(body_size) {
+                    self.findings.add(Finding::SettingsNotRead {
+                        offset: node
+                            .start
+                            .saturating_add(HEADER_SIZE_U64)
+                            .saturating_add(understood),
+                        items: self.settings.items_read(),
+                    });
+                }
+            }
+        }
+        if let Some(parent) = self.open.last_mut() {
+            parent.body.append(&image.header);
+            parent.body.append(&image.body);
+        }
+    }
+
+    /// Ends the pass.
+    ///
+    /// # Errors
+    /// The file isn't an image, or not all of its bytes came. Damage that leaves the structure readable isn't an
+    /// error here but among the report's findings.
+    pub fn finish(mut self) -> Result<Report, ImageError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if self.offset < self.size {
+            return Err(ImageError::EndedEarly {
+                size: self.size,
+                got: self.offset,
+            });
+        }
+        if self.kind == FileKind::Cwe && self.images.is_empty() {
+            return Err(match Foreign::recognise(&self.header) {
+                Some(foreign) => ImageError::Foreign { foreign },
+                None => ImageError::HeaderIncomplete { size: self.size },
+            });
+        }
+        let trailer = self.trailer()?;
+        let mut report = Report {
+            name: self.name,
+            size: self.size,
+            kind: self.kind,
+            images: self.images,
+            trailer,
+            versions: Versions::default(),
+            families: Vec::new(),
+            settings: self.has_settings.then(|| self.settings.into_report()),
+            findings: Vec::new(),
+            summed_bytes: self.blocks.total(),
+            fingerprint: self.blocks.finish(),
+        };
+        let judgements = Judgements::of(&report, self.findings);
+        report.versions = judgements.versions;
+        report.families = judgements.families;
+        report.findings = judgements.findings.into_sorted();
+        Ok(report)
+    }
+
+    fn trailer(&self) -> Result<Option<Trailer>, ImageError> {
+        let Some(root) = self.images.first() else {
+            return Ok(None);
+        };
+        if self.size == root.end {
+            return Ok(None);
+        }
+        let mut backward = TRAILER;
+        backward.reverse();
+        if self.tail == TRAILER {
+            Ok(Some(Trailer::Forward))
+        } else if self.tail == backward {
+            Ok(Some(Trailer::Backward))
+        } else {
+            let surplus = self.size.saturating_sub(root.end);
+            Err(ImageError::Surplus {
+                surplus,
+                end: root.end,
+                size: self.size,
+            })
+        }
+    }
+}
+
+/// What follows from a finished tree.
+#[derive(Default)]
+struct Judgements {
+    versions: Versions,
+    families: Vec<Family>,
+    families_doubted: bool,
+    findings: Findings,
+}
+
+impl Judgements {
+    fn of(report: &Report, findings: Findings) -> Self {
+        let mut judgements = Self {
+            findings,
+            ..Self::default()
+        };
+        judgements.judge_images(report);
+        judgements.find_versions(report);
+        judgements.find_families(report);
+        if let FileKind::Gobi(_) = report.kind {
+            judgements.findings.add(Finding::Uncheckable);
+        }
+        if report.trailer.is_some() {
+            judgements.findings.add(Finding::TrailerFound);
+        }
+        for change in report.settings.iter().flat_map(|settings| &settings.changes) {
+            judgements.findings.add(Finding::SettingsChange {
+                change: change.clone(),
+            });
+        }
+        judgements
+    }
+
+    fn judge_images(&mut self, report: &Report) {
+        for (place, node) in report.images.iter().enumerate() {
+            let header = &node.header;
+            let (image_type, offset, computed) = (header.image_type, node.start, node.computed_crc);
+            let expected = header.body_crc;
+            let image = || report.path(place);
+            match node.verdict() {
+                CrcVerdict::Right => {}
+                CrcVerdict::Wrong => {
+                    let image = image();
+                    self.findings.add(Finding::BodyDamaged {
+                        image,
+                        image_type,
+                        offset,
+                        expected,
+                        computed,
+                    });
+                }
+                CrcVerdict::WrongUndeclared => {
+                    let image = image();
+                    self.findings.add(Finding::BodySuspicious {
+                        image,
+                        image_type,
+                        offset,
+                        expected,
+                        computed,
+                    });
+                }
+            }
+            if header.revision != 3 {
+                self.findings.add(Finding::UnknownRevision {
+                    image: image(),
+                    revision: header.revision,
+                });
+            }
+            if let ImageType::Other(image_type) = image_type {
+                self.findings.add(Finding::UnknownType {
+                    image: image(),
+                    image_type,
+                });
+            }
+            if node.uncovered > 0 {
+                let (bytes, offset) = (node.uncovered, node.end.saturating_sub(node.uncovered));
+                self.findings.add(Finding::Uncovered {
+                    image: image(),
+                    offset,
+                    bytes,
+                });
+            }
+            if header.options.is_delta() {
+                self.findings.add(Finding::Delta { image: image() });
+            }
+        }
+    }
+
+    /// Asks the sources in their order (cwe.md §7); a later one fills gaps and never overrides.
+    fn find_versions(&mut self, report: &Report) {
+        let Some(root) = report.root() else { return };
+        self.read_versions(
+            VersionSource::RootHeader,
+            root.header.version.as_str(),
+            &VersionKind::ALL,
+        );
+        self.read_versions(
+            VersionSource::FileName,
+            base_name(&report.name),
+            &VersionKind::ALL,
+        );
+        for (place, node) in report.images.iter().enumerate().skip(1) {
+            let kinds: &[VersionKind] = match node.header.image_type {
+                ImageType::Boot => &[VersionKind::Firmware],
+                ImageType::NvUpdate => &VersionKind::ALL,
+                _ => continue,
+            };
+            let source = VersionSource::InnerImage {
+                image: report.path(place),
+            };
+            self.read_versions(source, node.header.version.as_str(), kinds);
+        }
+    }
+
+    fn read_versions(&mut self, source: VersionSource, text: &str, kinds: &[VersionKind]) {
+        let told = parse_versions(text);
+        let mut is_used = false;
+        for &kind in kinds {
+            let Some(value) = told.value(kind) else { continue };
+            match self.versions.known(kind) {
+                None => {
+                    is_used = true;
+                    let known = Known {
+                        text: value.into(),
+                        source: source.clone(),
+                    };
+                    *self.versions.place(kind) = Some(known);
+                }
+                Some(used) if used.text != value => {
+                    let finding = Finding::VersionsDisagree {
+                        kind,
+                        used: used.text.clone(),
+                        used_source: used.source.clone(),
+                        other: value.into(),
+                        other_source: source.clone(),
+                    };
+                    self.findings.add(finding);
+                }
+                Some(_) => {}
+            }
+        }
+        let is_gap = kinds.iter().any(|&kind| self.versions.known(kind).is_none());
+        if is_used || is_gap {
+            let doubts = told.notes.into_iter();
+            let doubts = doubts.map(|note| Finding::VersionDoubt {
+                source: source.clone(),
+                text: text.into(),
+                note,
+            });
+            doubts.for_each(|doubt| self.findings.add(doubt));
+        }
+    }
+
+    /// Asks the version text, the product code and the file name; each must agree with those before it.
+    fn find_families(&mut self, report: &Report) {
+        if let FileKind::Gobi(kind) = report.kind {
+            self.families = match kind {
+                GobiType::Amss | GobiType::Apps => {
+                    [Family::Gobi1000, Family::Gobi2000, Family::Gobi3000].into()
+                }
+                GobiType::Uqcn => [Family::Gobi2000, Family::Gobi3000].into(),
+            };
+            return;
+        }
+        let Some(root) = report.root() else { return };
+        let boots = report
+            .images
+            .iter()
+            .filter(|node| node.header.image_type == ImageType::Boot);
+        let texts = core::iter::once(root.header.version.as_str())
+            .chain(boots.map(|node| node.header.version.as_str()));
+        let by_text: Vec<Family> = texts.filter_map(Family::of_version_text).take(1).collect();
+        let by_name: Vec<Family> = Family::of_version_text(base_name(&report.name))
+            .into_iter()
+            .collect();
+        for told in [by_text, Family::of_product(root.header.product.as_str()), by_name] {
+            self.narrow_families(told);
+        }
+        if self.families_doubted {
+            self.findings.add(Finding::FamilyDoubt {
+                families: self.families.clone(),
+            });
+        }
+    }
+
+    fn narrow_families(&mut self, told: Vec<Family>) {
+        let is_known = |families: &[Family]| families.iter().any(Family::is_known);
+        if told.is_empty() || (!is_known(&told) && !self.families.is_empty()) {
+            // Nothing, or an unknown code: says nothing against what is known.
+            return;
+        }
+        if !is_known(&self.families) {
+            self.families = told;
+            return;
+        }
+        let common: Vec<Family> = self
+            .families
+            .iter()
+            .filter(|family| told.contains(family))
+            .cloned()
+            .collect();
+        if common.is_empty() {
+            let new = told
+                .into_iter()
+                .filter(|family| !self.families.contains(family))
+                .collect::<Vec<_>>();
+            self.families.extend(new);
+            self.families_doubted = true;
+        } else {
+            self.families = common;
+        }
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// Takes at most `count` bytes from the front.
+fn split_off<'b>(bytes: &mut &'b [u8], count: usize) -> &'b [u8] {
+    let (piece, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
+    *bytes = rest;
+    piece
+}

@@ -1,0 +1,282 @@
+//! Which modems an image is for, by product code, version text and file name (cwe.md §7, images.md §4, devices.md).
+
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::fmt;
+
+/// A family of modems: one chipset, one download protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum Family {
+    /// Gobi 1000.
+    Gobi1000,
+    /// Gobi 2000.
+    Gobi2000,
+    /// Gobi 3000.
+    Gobi3000,
+    /// `SWI9200X`, `SWI9200M`.
+    Swi9200,
+    /// `SWI9X15C`, `SWI9X15Y`.
+    Swi9x15,
+    /// `SWI9X30C`.
+    Swi9x30,
+    /// `SWI9X50C`.
+    Swi9x50,
+    /// `SWI9X07Y`, `SWI9X07H`.
+    Swi9x07,
+    /// `SWI9X06Y`.
+    Swi9x06,
+    /// `SWIX55C`.
+    Sdx55,
+    /// `SWIX65C`.
+    Sdx65,
+    /// A product or platform that isn't in the list, as the image names it.
+    Unknown(String),
+}
+
+/// How images reach a modem in download mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum DownloadProtocol {
+    /// qdl.md.
+    Qdl,
+    /// Sahara, then Firehose: sahara-firehose.md.
+    Sahara,
+}
+
+impl fmt::Display for DownloadProtocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Qdl => "QDL",
+            Self::Sahara => "Sahara and Firehose",
+        })
+    }
+}
+
+/// Platform tokens of version texts, without `SWI` (images.md §5, §7).
+const PLATFORMS: [(&str, Family); 8] = [
+    ("9200", Family::Swi9200),
+    ("9X15", Family::Swi9x15),
+    ("9X30", Family::Swi9x30),
+    ("9X50", Family::Swi9x50),
+    ("9X07", Family::Swi9x07),
+    ("9X06", Family::Swi9x06),
+    ("X55", Family::Sdx55),
+    ("X65", Family::Sdx65),
+];
+
+/// Model names as they stand in version texts and file names of makers and open-platform modules (devices.md).
+const MODELS: [(&str, Family); 40] = [
+    ("MC8305", Family::Gobi3000),
+    ("MC8355", Family::Gobi3000),
+    ("MC7700", Family::Swi9200),
+    ("MC7710", Family::Swi9200),
+    ("MC7750", Family::Swi9200),
+    ("MC7770", Family::Swi9200),
+    ("EM7700", Family::Swi9200),
+    ("MC7304", Family::Swi9x15),
+    ("MC7354", Family::Swi9x15),
+    ("MC7330", Family::Swi9x15),
+    ("MC7804", Family::Swi9x15),
+    ("MC7305", Family::Swi9x15),
+    ("MC7355", Family::Swi9x15),
+    ("EM7355", Family::Swi9x15),
+    ("EM7305", Family::Swi9x15),
+    ("WP8548", Family::Swi9x15),
+    ("WP85xx", Family::Swi9x15),
+    ("AR755x", Family::Swi9x15),
+    ("MC7455", Family::Swi9x30),
+    ("EM7455", Family::Swi9x30),
+    ("MC7430", Family::Swi9x30),
+    ("EM7430", Family::Swi9x30),
+    ("EM7565", Family::Swi9x50),
+    ("EM7511", Family::Swi9x50),
+    ("MC7411", Family::Swi9x50),
+    ("MC7421", Family::Swi9x50),
+    ("WP76xx", Family::Swi9x07),
+    ("WP7601", Family::Swi9x07),
+    ("WP7607", Family::Swi9x07),
+    ("WP7611", Family::Swi9x07),
+    ("RC76xx", Family::Swi9x07),
+    ("RC7611", Family::Swi9x07),
+    ("RC7620", Family::Swi9x07),
+    ("WP77xx", Family::Swi9x06),
+    ("WP7702", Family::Swi9x06),
+    ("EM9190", Family::Sdx55),
+    ("EM9191", Family::Sdx55),
+    ("EM919x", Family::Sdx55),
+    ("EM9291", Family::Sdx65),
+    ("EM9293", Family::Sdx65),
+];
+
+impl Family {
+    /// The families that a header's product code may mean; several where a code is shared, none where it says nothing.
+    pub fn of_product(product: &str) -> Vec<Self> {
+        let code = product.to_ascii_uppercase();
+        let known: &[Self] = match code.as_str() {
+            "9200" => &[Self::Swi9200],
+            "9X15" => &[Self::Swi9x15],
+            "9X30" => &[Self::Swi9x30],
+            "9X50" => &[Self::Swi9x50],
+            // images.md §4: 9X28 is the 9x07's user level and "WP77 alternative".
+            "9X28" => &[Self::Swi9x07, Self::Swi9x06],
+            "9X07" | "Y921" => &[Self::Swi9x07],
+            "9X06" | "Y931" => &[Self::Swi9x06],
+            "X55C" | "9X55" | "SX55" => &[Self::Sdx55],
+            "X65C" | "9X65" | "SX65" => &[Self::Sdx65],
+            "" => &[],
+            _ => return [Self::Unknown(product.to_owned())].into(),
+        };
+        known.to_vec()
+    }
+
+    /// The family that a version text or file name tells: by `SWI9X30C` and the like, by the bare `9200` of the long
+    /// form, or by a model name. `None` when it tells nothing; an `SWI…` platform that isn't known is kept as text.
+    pub fn of_version_text(text: &str) -> Option<Self> {
+        let mut unknown = None;
+        for token in text.split(['_', ' ', '/', '\\', '.', '-']) {
+            let upper = token.to_ascii_uppercase();
+            let platform = upper.strip_prefix("SWI").filter(|platform| !platform.is_empty());
+            let platform = platform.or_else(|| (upper == "9200").then_some("9200"));
+            if let Some(platform) = platform {
+                let known = PLATFORMS.iter().find(|(name, _)| platform.starts_with(name));
+                match known {
+                    Some((_, family)) => return Some(family.clone()),
+                    None if platform.contains(|c: char| c.is_ascii_digit()) => {
+                        unknown = unknown.or(Some(Self::Unknown(token.to_owned())));
+                    }
+                    None => {}
+                }
+            } else if let Some((_, family)) = MODELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(token))
+            {
+                return Some(family.clone());
+            }
+        }
+        unknown
+    }
+
+    /// How its modems are flashed in download mode; `None` when the family isn't known (devices.md).
+    pub const fn download_protocol(&self) -> Option<DownloadProtocol> {
+        match self {
+            Self::Gobi1000
+            | Self::Gobi2000
+            | Self::Gobi3000
+            | Self::Swi9200
+            | Self::Swi9x15
+            | Self::Swi9x30 => Some(DownloadProtocol::Qdl),
+            Self::Swi9x50 | Self::Swi9x07 | Self::Swi9x06 | Self::Sdx55 | Self::Sdx65 => {
+                Some(DownloadProtocol::Sahara)
+            }
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Its modems, for people (devices.md).
+    pub const fn models(&self) -> &'static str {
+        match self {
+            Self::Gobi1000 => "Gobi 1000 modems (un2400)",
+            Self::Gobi2000 => "Gobi 2000 modems (un2420)",
+            Self::Gobi3000 => "MC8305, MC8355, MC8805 and other Gobi 3000 modems",
+            Self::Swi9200 => "MC7700, MC7710, MC7750, MC7770, EM7700",
+            Self::Swi9x15 => "MC7304, MC7305, MC7330, MC7354, MC7355, EM7305, EM7355, WP85xx, AR755x",
+            Self::Swi9x30 => "MC7455, EM7455, MC7430, EM7430 and their Lenovo and Dell variants",
+            Self::Swi9x50 => "EM7565, EM7511, MC7411, MC7421",
+            Self::Swi9x07 => "WP76xx, RC76xx",
+            Self::Swi9x06 => "WP77xx",
+            Self::Sdx55 => "EM9190, EM9191",
+            Self::Sdx65 => "EM9291, EM9293",
+            Self::Unknown(_) => "modems that this program doesn't know",
+        }
+    }
+
+    /// Whether the family is one of the list.
+    pub const fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Gobi1000 => "Gobi 1000",
+            Self::Gobi2000 => "Gobi 2000",
+            Self::Gobi3000 => "Gobi 3000",
+            Self::Swi9200 => "9200",
+            Self::Swi9x15 => "9x15",
+            Self::Swi9x30 => "9x30",
+            Self::Swi9x50 => "9x50",
+            Self::Swi9x07 => "9x07",
+            Self::Swi9x06 => "9x06",
+            Self::Sdx55 => "SDX55",
+            Self::Sdx65 => "SDX65",
+            Self::Unknown(text) => return write!(formatter, "unknown ({text})"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platform_tokens_tell_the_family() {
+        let cases = [
+            (
+                "9999999_9999999_9200_03.05.29.03_00_generic_000.000_001_SPKG_MC",
+                Family::Swi9200,
+            ),
+            ("SWI9200M_3.5-Release13-SWI9200X_03.05.29.03.exe", Family::Swi9200),
+            ("INTERNAL_?_SWI9X15C_05.05.63.01_?_?_?_?", Family::Swi9x15),
+            ("SWI9X15Y_07.12.09.00", Family::Swi9x15),
+            ("SWI9X30C_02.33.03.00.cwe", Family::Swi9x30),
+            ("swi9x50c_01.14.13.00_GENERIC_002.048_000.nvu", Family::Swi9x50),
+            (
+                "9999999_9907152_SWI9X07Y_02.37.03.00_00_GENERIC_002.095_000.spk",
+                Family::Swi9x07,
+            ),
+            ("SWI9X07H_00.08.24.02", Family::Swi9x07),
+            ("SWIX55C_03.14.10.00-001_VERIZON_030.089_000.nvu", Family::Sdx55),
+            ("SWIX65C_02.17.08.00.cwe", Family::Sdx65),
+            (
+                "1102662_9905046_EM7455_02.05.07.00_00_Lenovo-Laptop_001.003_000.nvu",
+                Family::Swi9x30,
+            ),
+            ("RC76xx_Release9_GENERIC_GCF_7620.spk", Family::Swi9x07),
+        ];
+        for (text, family) in cases {
+            assert_eq!(Family::of_version_text(text), Some(family), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_platform_is_kept_as_text_and_never_guessed() {
+        assert_eq!(
+            Family::of_version_text("SWI6200W_01.00.00.00"),
+            Some(Family::Unknown("SWI6200W".into()))
+        );
+        assert_eq!(Family::of_version_text("spkg_sblz.cwe"), None);
+        assert_eq!(Family::of_version_text("GENERIC_002.072_000"), None);
+        assert_eq!(Family::of_product("9X40"), [Family::Unknown("9X40".into())]);
+        assert_eq!(Family::Unknown("9X40".into()).download_protocol(), None);
+    }
+
+    #[test]
+    fn product_codes_are_compared_without_regard_to_case() {
+        assert_eq!(Family::of_product("9x30"), [Family::Swi9x30]);
+        assert_eq!(Family::of_product("Y921"), [Family::Swi9x07]);
+        assert_eq!(Family::of_product("9X28"), [Family::Swi9x07, Family::Swi9x06]);
+        assert_eq!(Family::of_product(""), []);
+    }
+
+    #[test]
+    fn protocols_follow_the_generation() {
+        assert_eq!(Family::Swi9x30.download_protocol(), Some(DownloadProtocol::Qdl));
+        assert_eq!(
+            Family::Swi9x50.download_protocol(),
+            Some(DownloadProtocol::Sahara)
+        );
+        assert_eq!(
+            Family::Swi9x07.download_protocol(),
+            Some(DownloadProtocol::Sahara)
+        );
+    }
+}

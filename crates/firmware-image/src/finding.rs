@@ -1,0 +1,432 @@
+//! What a check found: each matter its own word, with the facts and how grave it is.
+
+use crate::{Family, NameNote, Text, VersionKind, VersionSource, cwe::ImageType, nvup::NvChange};
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Worth reading before going on.
+    Warning,
+    /// The modem could be harmed or be lost to its user: a person is asked, a script must agree.
+    StrongWarning,
+    /// The file is damaged or contradicts another: refused unless overridden.
+    Error,
+}
+
+/// One finding. Offsets count from the file's start; `image` is a place in the tree as `0.1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "finding", rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A body's checksum is wrong, and the header declares it valid.
+    BodyDamaged {
+        /// Which image.
+        image: String,
+        /// Its type.
+        image_type: ImageType,
+        /// Offset of its header.
+        offset: u64,
+        /// The checksum that the header states.
+        expected: u32,
+        /// The checksum of the bytes.
+        computed: u32,
+    },
+    /// A body's checksum is wrong, but the header doesn't declare it valid. Genuine files are right even then.
+    BodySuspicious {
+        /// Which image.
+        image: String,
+        /// Its type.
+        image_type: ImageType,
+        /// Offset of its header.
+        offset: u64,
+        /// The checksum that the header states.
+        expected: u32,
+        /// The checksum of the bytes.
+        computed: u32,
+    },
+    /// The product buffer of the outermost header doesn't have the stated checksum.
+    HeaderDamaged {
+        /// The checksum that the header states.
+        expected: u32,
+        /// The checksum of the bytes.
+        computed: u32,
+    },
+    /// A header of an unknown revision.
+    UnknownRevision {
+        /// Which image.
+        image: String,
+        /// The revision.
+        revision: u32,
+    },
+    /// An image of a type that isn't in the list.
+    UnknownType {
+        /// Which image.
+        image: String,
+        /// The type.
+        image_type: Text<4>,
+    },
+    /// Bytes at the end of a composite image that no child covers.
+    Uncovered {
+        /// Which image.
+        image: String,
+        /// Their offset.
+        offset: u64,
+        /// Their number.
+        bytes: u64,
+    },
+    /// A difference to an older image: it fits only a modem with exactly that one.
+    Delta {
+        /// Which image.
+        image: String,
+    },
+    /// Four bytes of trailer follow the outermost image.
+    TrailerFound,
+    /// A note on how a version was read from a text.
+    VersionDoubt {
+        /// Where the text stands.
+        source: VersionSource,
+        /// The text.
+        text: String,
+        /// The doubt.
+        note: NameNote,
+    },
+    /// Two places of one file tell different versions.
+    VersionsDisagree {
+        /// Which value.
+        kind: VersionKind,
+        /// The value that is used.
+        used: String,
+        /// Where it stands.
+        used_source: VersionSource,
+        /// The other value.
+        other: String,
+        /// Where that stands.
+        other_source: VersionSource,
+    },
+    /// The product code and the version text point to different families.
+    FamilyDoubt {
+        /// All that are pointed to.
+        families: Vec<Family>,
+    },
+    /// The settings change something that a user notices.
+    SettingsChange {
+        /// What.
+        change: NvChange,
+    },
+    /// The settings could not be looked at completely.
+    SettingsNotRead {
+        /// Offset in the file up to which they were understood.
+        offset: u64,
+        /// Items that were understood.
+        items: u32,
+    },
+    /// Gobi files carry no checksum.
+    Uncheckable,
+    /// There are more findings of a kind than are listed.
+    More {
+        /// How grave those left out are.
+        severity: Severity,
+        /// How many were left out.
+        count: usize,
+    },
+    /// Two files tell different versions.
+    VersionConflict {
+        /// Which value.
+        kind: VersionKind,
+        /// The file whose value is used: the first by size.
+        first_file: String,
+        /// Its value.
+        first: String,
+        /// The other file.
+        other_file: String,
+        /// Its value.
+        other: String,
+    },
+    /// Two files are for different families.
+    FamilyConflict {
+        /// One file.
+        first_file: String,
+        /// Its families.
+        first: Vec<Family>,
+        /// The other file.
+        other_file: String,
+        /// Its families.
+        other: Vec<Family>,
+    },
+    /// Two files hold the same image.
+    SameImageTwice {
+        /// The one that is kept.
+        first_file: String,
+        /// The one that is superfluous.
+        other_file: String,
+    },
+    /// A boot loader on its own, without the package it belongs to.
+    BootWithoutPackage {
+        /// The file.
+        file: String,
+    },
+    /// Firmware without the carrier's settings.
+    FirmwareWithoutConfig {
+        /// The firmware's file.
+        file: String,
+    },
+    /// Settings without firmware.
+    ConfigWithoutFirmware {
+        /// The settings' file.
+        file: String,
+    },
+    /// No file tells the value.
+    VersionMissing {
+        /// Which value.
+        kind: VersionKind,
+    },
+}
+
+impl Finding {
+    /// How grave it is.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::BodyDamaged { .. }
+            | Self::HeaderDamaged { .. }
+            | Self::VersionConflict { .. }
+            | Self::FamilyConflict { .. } => Severity::Error,
+            Self::BodySuspicious { .. } | Self::BootWithoutPackage { .. } | Self::FamilyDoubt { .. } => {
+                Severity::StrongWarning
+            }
+            Self::SettingsChange { change } => {
+                if change.moves_ports() {
+                    Severity::StrongWarning
+                } else {
+                    Severity::Note
+                }
+            }
+            Self::VersionDoubt { note, .. } => note.severity(),
+            Self::More { severity, .. } => *severity,
+            Self::UnknownRevision { .. }
+            | Self::Delta { .. }
+            | Self::VersionsDisagree { .. }
+            | Self::SettingsNotRead { .. }
+            | Self::SameImageTwice { .. }
+            | Self::FirmwareWithoutConfig { .. }
+            | Self::ConfigWithoutFirmware { .. } => Severity::Warning,
+            Self::UnknownType { .. }
+            | Self::Uncovered { .. }
+            | Self::TrailerFound
+            | Self::Uncheckable
+            | Self::VersionMissing { .. } => Severity::Note,
+        }
+    }
+
+    /// A stable code for programs and the documentation.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BodyDamaged { .. } => "IMAGE-DAMAGED",
+            Self::BodySuspicious { .. } => "IMAGE-SUSPICIOUS",
+            Self::HeaderDamaged { .. } => "IMAGE-HEADER-DAMAGED",
+            Self::UnknownRevision { .. } => "IMAGE-REVISION",
+            Self::UnknownType { .. } => "IMAGE-TYPE-UNKNOWN",
+            Self::Uncovered { .. } => "IMAGE-UNCOVERED",
+            Self::Delta { .. } => "IMAGE-DELTA",
+            Self::TrailerFound => "IMAGE-TRAILER",
+            Self::VersionDoubt { .. } => "VERSION-DOUBT",
+            Self::VersionsDisagree { .. } => "VERSION-DISAGREES",
+            Self::FamilyDoubt { .. } => "FAMILY-DOUBT",
+            Self::SettingsChange { .. } => "SETTINGS-CHANGE",
+            Self::SettingsNotRead { .. } => "SETTINGS-NOT-READ",
+            Self::Uncheckable => "IMAGE-UNCHECKABLE",
+            Self::More { .. } => "MORE",
+            Self::VersionConflict { .. } => "VERSION-CONFLICT",
+            Self::FamilyConflict { .. } => "FAMILY-CONFLICT",
+            Self::SameImageTwice { .. } => "IMAGE-TWICE",
+            Self::BootWithoutPackage { .. } => "BOOT-WITHOUT-PACKAGE",
+            Self::FirmwareWithoutConfig { .. } => "FIRMWARE-WITHOUT-CONFIG",
+            Self::ConfigWithoutFirmware { .. } => "CONFIG-WITHOUT-FIRMWARE",
+            Self::VersionMissing { .. } => "VERSION-MISSING",
+        }
+    }
+}
+
+/// Findings of one severity that are kept: a hostile file could make thousands.
+const LIMIT: usize = 64;
+
+/// Collects findings and bounds their number; the worst severity is never lost.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    kept: Vec<Finding>,
+    dropped: [usize; 4],
+}
+
+impl Findings {
+    pub(crate) fn add(&mut self, finding: Finding) {
+        let severity = finding.severity();
+        let kept = self
+            .kept
+            .iter()
+            .filter(|other| other.severity() == severity)
+            .count();
+        if kept < LIMIT {
+            self.kept.push(finding);
+        } else if let Some(dropped) = self.dropped.get_mut(severity as usize) {
+            *dropped = dropped.saturating_add(1);
+        }
+    }
+
+    /// All of them, worst first.
+    pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
+        let severities = [
+            Severity::Note,
+            Severity::Warning,
+            Severity::StrongWarning,
+            Severity::Error,
+        ];
+        for (severity, count) in severities.into_iter().zip(self.dropped) {
+            if count > 0 {
+                self.kept.push(Finding::More { severity, count });
+            }
+        }
+        self.kept
+            .sort_by_key(|finding| core::cmp::Reverse(finding.severity()));
+        self.kept
+    }
+}
+
+/// Families as `9x07 or 9x06`.
+struct Listed<'a>(&'a [Family]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, family) in self.0.iter().enumerate() {
+            let before = if place == 0 { "" } else { " or " };
+            write!(f, "{before}{family}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BodyDamaged {
+                image,
+                image_type,
+                offset,
+                expected,
+                computed,
+            } => write!(
+                f,
+                "image {image} ({image_type}) at offset {offset} is damaged: checksum {computed:08x}, \
+                 the header says {expected:08x}"
+            ),
+            Self::BodySuspicious {
+                image,
+                image_type,
+                offset,
+                expected,
+                computed,
+            } => write!(
+                f,
+                "image {image} ({image_type}) at offset {offset} is probably damaged: checksum {computed:08x}, \
+                 the header says {expected:08x} (not declared valid, but genuine files are right even then)"
+            ),
+            Self::HeaderDamaged { expected, computed } => write!(
+                f,
+                "the header is damaged: checksum {computed:08x} of its first 256 bytes, it says {expected:08x}"
+            ),
+            Self::UnknownRevision { image, revision } => {
+                write!(
+                    f,
+                    "image {image} has header revision {revision}; every known file has 3"
+                )
+            }
+            Self::UnknownType { image, image_type } => {
+                write!(f, "image {image} has the unknown type {:?}", image_type.as_str())
+            }
+            Self::Uncovered { image, offset, bytes } => {
+                write!(
+                    f,
+                    "{bytes} bytes at offset {offset}, the end of image {image}, belong to no inner image"
+                )
+            }
+            Self::Delta { image } => {
+                write!(
+                    f,
+                    "image {image} is a difference: it fits only a modem with the version it starts from"
+                )
+            }
+            Self::TrailerFound => write!(f, "a trailer of 4 bytes follows the image"),
+            Self::VersionDoubt { source, text, note } => write!(f, "{source} {text:?}: {note}"),
+            Self::VersionsDisagree {
+                kind,
+                used,
+                used_source,
+                other,
+                other_source,
+            } => write!(
+                f,
+                "the {used_source} says {kind} {used}, the {other_source} says {other}; {used} is used"
+            ),
+            Self::FamilyDoubt { families } => {
+                write!(f, "the file points to more than one family: {}", Listed(families))
+            }
+            Self::SettingsChange { change } => fmt::Display::fmt(change, f),
+            Self::SettingsNotRead { offset, items } => write!(
+                f,
+                "the settings were understood up to offset {offset} only ({items} items); \
+                 what follows was not looked at"
+            ),
+            Self::Uncheckable => write!(f, "files of this kind carry no checksum: damage can't be seen"),
+            Self::More { count, .. } => write!(f, "{count} more of this severity"),
+            Self::VersionConflict {
+                kind,
+                first_file,
+                first,
+                other_file,
+                other,
+            } => {
+                write!(
+                    f,
+                    "{first_file} is {kind} {first}, but {other_file} is {kind} {other}"
+                )
+            }
+            Self::FamilyConflict {
+                first_file,
+                first,
+                other_file,
+                other,
+            } => write!(
+                f,
+                "{first_file} is for {}, but {other_file} is for {}",
+                Listed(first),
+                Listed(other)
+            ),
+            Self::SameImageTwice {
+                first_file,
+                other_file,
+            } => {
+                write!(f, "{first_file} and {other_file} hold the same image")
+            }
+            Self::BootWithoutPackage { file } => {
+                write!(f, "{file} is a boot loader without the package it belongs to")
+            }
+            Self::FirmwareWithoutConfig { file } => {
+                write!(
+                    f,
+                    "{file} is firmware, and no file brings the carrier's settings (.nvu)"
+                )
+            }
+            Self::ConfigWithoutFirmware { file } => {
+                write!(f, "{file} holds settings, and no file brings the firmware (.cwe)")
+            }
+            Self::VersionMissing { kind } => write!(f, "no file tells the {kind}"),
+        }
+    }
+}

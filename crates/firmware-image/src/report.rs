@@ -1,0 +1,150 @@
+//! What is known of a file after one pass over it.
+
+use crate::{
+    Family, Finding, Fingerprint, GobiType, Header, Severity, Versions,
+    cwe::{CrcIndicator, ImageType},
+    nvup::NvReport,
+};
+use alloc::{string::String, string::ToString, vec::Vec};
+
+/// A checked file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Report {
+    /// The file's name as it was given.
+    pub name: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// What kind of file it is.
+    pub kind: FileKind,
+    /// Every image, parents before children, in file order; the first is the outermost. Empty for Gobi files.
+    pub images: Vec<ImageNode>,
+    /// Four bytes behind the outermost image.
+    pub trailer: Option<Trailer>,
+    /// Firmware, config and carrier as this file tells them.
+    pub versions: Versions,
+    /// The families it may be for: one when it is certain, none when nothing tells.
+    pub families: Vec<Family>,
+    /// What the settings in it would change; `None` without settings.
+    pub settings: Option<NvReport>,
+    /// Everything a user should know, worst first.
+    pub findings: Vec<Finding>,
+    /// The sums of its blocks, for [`VerifiedReader`](crate::VerifiedReader).
+    pub fingerprint: Fingerprint,
+    /// How many bytes were summed to make this report; always the file's size.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub summed_bytes: u64,
+}
+
+/// The kind of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum FileKind {
+    /// CWE, SPK or NVU: one container for all.
+    Cwe,
+    /// A Gobi file without header; nothing in it can be checked.
+    Gobi(GobiType),
+}
+
+/// One image of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ImageNode {
+    /// The place of its parent in [`Report::images`].
+    pub parent: Option<usize>,
+    /// 1 for the outermost image.
+    pub depth: usize,
+    /// Offset of its header in the file.
+    pub start: u64,
+    /// Offset behind its last byte: `start` + 400 + body size.
+    pub end: u64,
+    /// Its header.
+    pub header: Header,
+    /// The checksum of its body as computed.
+    pub computed_crc: u32,
+    /// How many images it holds directly; 0: the body is opaque.
+    pub children: usize,
+    /// Bytes at its end that no child covers; 0 when it has no children.
+    pub uncovered: u64,
+}
+
+/// The verdict on a body's checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum CrcVerdict {
+    /// As the header states.
+    Right,
+    /// Different, and the header declares its checksum valid.
+    Wrong,
+    /// Different, but the header doesn't declare its checksum valid.
+    WrongUndeclared,
+}
+
+/// The trailer behind the outermost image (cwe.md §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum Trailer {
+    /// `77 73 57 53`.
+    Forward,
+    /// `53 57 73 77`.
+    Backward,
+}
+
+impl ImageNode {
+    /// The verdict on the body's checksum.
+    pub fn verdict(&self) -> CrcVerdict {
+        if self.computed_crc == self.header.body_crc {
+            CrcVerdict::Right
+        } else if self.header.crc_indicator == CrcIndicator::Good {
+            CrcVerdict::Wrong
+        } else {
+            CrcVerdict::WrongUndeclared
+        }
+    }
+}
+
+impl Report {
+    /// The outermost image; `None` for Gobi files.
+    pub fn root(&self) -> Option<&ImageNode> {
+        self.images.first()
+    }
+
+    /// The type of the outermost image.
+    pub fn root_type(&self) -> Option<ImageType> {
+        self.root().map(|root| root.header.image_type)
+    }
+
+    /// The place of an image in the tree: `0`, `0.1`, `0.1.0`.
+    pub fn path(&self, index: usize) -> String {
+        let mut steps = Vec::new();
+        let mut next = Some(index);
+        while let Some(index) = next {
+            let parent = self.images.get(index).and_then(|image| image.parent);
+            let brothers = self.images.get(..index).unwrap_or_default();
+            steps.push(
+                brothers
+                    .iter()
+                    .filter(|image| image.parent == parent)
+                    .count()
+                    .to_string(),
+            );
+            // Parents stand before their children; anything else would never end.
+            next = parent.filter(|parent| *parent < index);
+        }
+        steps.reverse();
+        steps.join(".")
+    }
+
+    /// The worst finding's severity; `None` without findings.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(Finding::severity).max()
+    }
+
+    /// Bytes that are sent to the modem as data: without the header, and without a Gobi file's tail (qdl.md §5).
+    pub fn data_size(&self) -> u64 {
+        match self.kind {
+            FileKind::Cwe => self.size.saturating_sub(crate::cwe::HEADER_SIZE_U64),
+            FileKind::Gobi(kind) => self.size.saturating_sub(kind.unsent_tail()),
+        }
+    }
+}
