@@ -1,20 +1,29 @@
 //! Files, folders and archives as users give them: what is found, what is passed over, and what is said.
 
 #![cfg(all(feature = "zip", feature = "sevenz"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
-use modemflash_firmware_image::source::{self, Content, Gathered, Note, Options, SourceError, SpoolPolicy, gather};
+use modemflash_firmware_image::source::{
+    self, Content, Gathered, Note, Options, SourceError, SpoolPolicy, gather,
+};
 use proptest::prelude::*;
 
 const CWE: &str = "SWI9X50C_01.14.02.00.cwe";
 const NVU: &str = "SWI9X50C_01.14.02.00_GENERIC_002.035_000.nvu";
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/archives").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/archives")
+        .join(name)
 }
 
 fn bytes(name: &str) -> Vec<u8> {
@@ -49,7 +58,12 @@ fn both_images() -> Vec<(String, Vec<u8>)> {
 }
 
 fn passed_over(gathered: &Gathered) -> Vec<String> {
-    gathered.notes.iter().filter(|n| matches!(n, Note::PassedOver { .. })).map(ToString::to_string).collect()
+    gathered
+        .notes
+        .iter()
+        .filter(|n| matches!(n, Note::PassedOver { .. }))
+        .map(ToString::to_string)
+        .collect()
 }
 
 fn zip_of(entries: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
@@ -69,7 +83,9 @@ fn deflated(entries: &[(&str, &[u8])]) -> Vec<u8> {
 fn seven_zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = sevenz_rust2::ArchiveWriter::new(Cursor::new(Vec::new())).unwrap();
     for (name, content) in entries {
-        writer.push_archive_entry(sevenz_rust2::ArchiveEntry::new_file(name), Some(*content)).unwrap();
+        writer
+            .push_archive_entry(sevenz_rust2::ArchiveEntry::new_file(name), Some(*content))
+            .unwrap();
     }
     writer.finish().unwrap().into_inner()
 }
@@ -106,7 +122,12 @@ fn named_files_are_all_taken_in_the_order_given() {
     let mut expected = both_images();
     expected.reverse();
     assert_eq!(contents(&gathered), expected);
-    assert!(gathered.candidates.iter().all(|c| c.origin == source::Origin::Named));
+    assert!(
+        gathered
+            .candidates
+            .iter()
+            .all(|c| c.origin == source::Origin::Named)
+    );
     assert_eq!(gathered.notes, []);
 }
 
@@ -123,8 +144,16 @@ fn a_folder_gives_its_images_and_a_word_on_every_other_file() {
     assert_eq!(contents(&gathered), both_images());
     let words = passed_over(&gathered);
     assert_eq!(words.len(), 4, "{words:#?}");
-    for expected in ["operating system", "a PDF document", "an empty file", "name it to have it opened"] {
-        assert!(words.iter().any(|w| w.contains(expected)), "{expected} in {words:#?}");
+    for expected in [
+        "operating system",
+        "a PDF document",
+        "an empty file",
+        "name it to have it opened",
+    ] {
+        assert!(
+            words.iter().any(|w| w.contains(expected)),
+            "{expected} in {words:#?}"
+        );
     }
 }
 
@@ -146,7 +175,10 @@ fn a_folder_with_one_archive_opens_it_and_with_two_names_them() {
     assert_eq!(contents(&open(folder.path()).unwrap()), both_images());
     folder.put("b.7z", &bytes("solid.7z"));
     let error = refusal(folder.path());
-    assert!(matches!(error, SourceError::NoImages { archive: Some(_), .. }), "{error}");
+    assert!(
+        matches!(error, SourceError::NoImages { archive: Some(_), .. }),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("a.zip"), "{error}");
 }
 
@@ -155,7 +187,13 @@ fn a_folder_without_images_says_how_many_files_it_looked_at() {
     let folder = Folder::new();
     folder.put("a.txt", b"text");
     folder.put("b.txt", b"text");
-    assert_eq!(refusal(folder.path()).to_string(), format!("{}: no firmware image in it (2 other files)", folder.path().display()));
+    assert_eq!(
+        refusal(folder.path()).to_string(),
+        format!(
+            "{}: no firmware image in it (2 other files)",
+            folder.path().display()
+        )
+    );
 }
 
 #[test]
@@ -169,11 +207,22 @@ fn zip_archives_of_other_programs_are_read_in_place() {
 
 #[test]
 fn seven_zip_archives_of_other_programs_are_read_and_the_cost_is_said_first() {
-    for name in ["plain.7z", "solid.7z", "plain-list.7z", "bcj2.7z", "arm-filter.7z"] {
+    for name in [
+        "plain.7z",
+        "solid.7z",
+        "plain-list.7z",
+        "bcj2.7z",
+        "arm-filter.7z",
+    ] {
         let gathered = open(data(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(contents(&gathered), both_images(), "{name}");
         let told = gathered.notes.iter().find_map(|note| match note {
-            Note::Unpacking { unpacked, dictionary, is_solid, .. } => Some((*unpacked, *dictionary > 0, *is_solid)),
+            Note::Unpacking {
+                unpacked,
+                dictionary,
+                is_solid,
+                ..
+            } => Some((*unpacked, *dictionary > 0, *is_solid)),
             _ => None,
         });
         assert_eq!(told, Some((4458, true, name != "plain.7z")), "{name}");
@@ -207,16 +256,25 @@ fn what_cannot_be_unpacked_names_method_entry_and_the_way_out() {
 #[test]
 fn a_self_extracting_program_is_opened_whichever_archive_it_carries() {
     let folder = Folder::new();
-    for (name, archive) in [("seven.exe", bytes("solid.7z")), ("zip.exe", bytes("info-zip.zip"))] {
+    for (name, archive) in [
+        ("seven.exe", bytes("solid.7z")),
+        ("zip.exe", bytes("info-zip.zip")),
+    ] {
         let path = folder.put(name, &program_with(&archive));
         assert_eq!(contents(&open(&path).unwrap()), both_images(), "{name}");
     }
     let mut signed = program_with(&bytes("solid.7z"));
     signed.extend([0x30; 5000]);
-    assert_eq!(contents(&open(folder.put("signed.exe", &signed)).unwrap()), both_images());
+    assert_eq!(
+        contents(&open(folder.put("signed.exe", &signed)).unwrap()),
+        both_images()
+    );
     let mut linux = program_with(&bytes("solid.7z"));
     linux[..4].copy_from_slice(b"\x7fELF");
-    assert_eq!(contents(&open(folder.put("linux", &linux)).unwrap()), both_images());
+    assert_eq!(
+        contents(&open(folder.put("linux", &linux)).unwrap()),
+        both_images()
+    );
 }
 
 #[test]
@@ -244,7 +302,12 @@ fn files_that_are_something_else_say_what_they_are_and_what_to_do() {
     let mut tar = vec![0; 1024];
     tar[257..262].copy_from_slice(b"ustar");
     let cases: [(&str, &[u8], Content, &str); 6] = [
-        ("firmware.zip", b"<!DOCTYPE html><html><body>Please log in", Content::WebPage, "login"),
+        (
+            "firmware.zip",
+            b"<!DOCTYPE html><html><body>Please log in",
+            Content::WebPage,
+            "login",
+        ),
         ("firmware.cwe", b"<html>", Content::WebPage, "login"),
         ("firmware.gz", b"\x1f\x8b\x08\0", Content::Gzip, "tar xf"),
         ("firmware.tar", &tar, Content::Tar, "tar xf"),
@@ -253,7 +316,10 @@ fn files_that_are_something_else_say_what_they_are_and_what_to_do() {
     ];
     for (name, content, expected, hint) in cases {
         let error = refusal(folder.put(name, content));
-        assert!(matches!(error, SourceError::NotAnImage { content, .. } if content == expected), "{name}: {error}");
+        assert!(
+            matches!(error, SourceError::NotAnImage { content, .. } if content == expected),
+            "{name}: {error}"
+        );
         assert!(error.hint().unwrap().contains(hint), "{name}: {:?}", error.hint());
     }
     assert_eq!(refusal(folder.put("empty.zip", b"")).code(), "E-SRC-EMPTY");
@@ -264,11 +330,26 @@ fn files_that_are_something_else_say_what_they_are_and_what_to_do() {
 fn entries_that_climb_out_of_the_archive_are_never_used() {
     let folder = Folder::new();
     let cwe = bytes(CWE);
-    let evil: [(&str, &[u8]); 3] = [("../../etc/evil.cwe", &cwe), ("/tmp/evil.cwe", &cwe), ("good.cwe", &cwe)];
+    let evil: [(&str, &[u8]); 3] = [
+        ("../../etc/evil.cwe", &cwe),
+        ("/tmp/evil.cwe", &cwe),
+        ("good.cwe", &cwe),
+    ];
     for (name, archive) in [("a.zip", deflated(&evil)), ("a.7z", seven_zip_of(&evil))] {
         let gathered = open(folder.put(name, &archive)).unwrap();
-        assert_eq!(contents(&gathered), [("good.cwe".to_string(), cwe.clone())], "{name}");
-        assert_eq!(passed_over(&gathered).iter().filter(|w| w.contains("outside")).count(), 2, "{name}");
+        assert_eq!(
+            contents(&gathered),
+            [("good.cwe".to_string(), cwe.clone())],
+            "{name}"
+        );
+        assert_eq!(
+            passed_over(&gathered)
+                .iter()
+                .filter(|w| w.contains("outside"))
+                .count(),
+            2,
+            "{name}"
+        );
     }
 }
 
@@ -276,8 +357,11 @@ fn entries_that_climb_out_of_the_archive_are_never_used() {
 fn mac_files_in_archives_are_passed_over_with_a_word() {
     let folder = Folder::new();
     let cwe = bytes(CWE);
-    let entries: [(&str, &[u8]); 3] =
-        [("__MACOSX/._a.cwe", b"\0\x05\x16\x07"), ("._a.cwe", b"\0\x05\x16\x07"), ("a.cwe", &cwe)];
+    let entries: [(&str, &[u8]); 3] = [
+        ("__MACOSX/._a.cwe", b"\0\x05\x16\x07"),
+        ("._a.cwe", b"\0\x05\x16\x07"),
+        ("a.cwe", &cwe),
+    ];
     for (name, archive) in [("a.zip", deflated(&entries)), ("a.7z", seven_zip_of(&entries))] {
         let gathered = open(folder.put(name, &archive)).unwrap();
         assert_eq!(gathered.candidates.len(), 1, "{name}");
@@ -289,7 +373,10 @@ fn mac_files_in_archives_are_passed_over_with_a_word() {
 fn an_archive_in_an_archive_is_opened_in_place_or_spooled_or_explained() {
     let folder = Folder::new();
     let program = program_with(&bytes("solid.7z"));
-    let stored = folder.put("stored.zip", &zip_of(&[("fw.exe", &program)], zip::CompressionMethod::Stored));
+    let stored = folder.put(
+        "stored.zip",
+        &zip_of(&[("fw.exe", &program)], zip::CompressionMethod::Stored),
+    );
     assert_eq!(contents(&open(&stored).unwrap()), both_images());
 
     let packed_zip = folder.put("packed.zip", &deflated(&[("sub/fw.exe", &program)]));
@@ -301,23 +388,46 @@ fn an_archive_in_an_archive_is_opened_in_place_or_spooled_or_explained() {
         assert!(error.hint().unwrap().contains("--temp-dir"), "{error}");
 
         let temp = Folder::new();
-        let options = Options { spool: SpoolPolicy::SpoolTo(temp.path().to_path_buf()) };
+        let options = Options {
+            spool: SpoolPolicy::SpoolTo(temp.path().to_path_buf()),
+        };
         let gathered = gather(&[&path], &options).unwrap();
         assert_eq!(contents(&gathered), both_images());
-        assert!(gathered.notes.iter().any(|n| matches!(n, Note::CopyingInner { .. })));
-        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "nothing is left behind");
+        assert!(
+            gathered
+                .notes
+                .iter()
+                .any(|n| matches!(n, Note::CopyingInner { .. }))
+        );
+        assert_eq!(
+            fs::read_dir(temp.path()).unwrap().count(),
+            0,
+            "nothing is left behind"
+        );
     }
 
-    let twice = deflated(&[("inner.zip", &zip_of(&[("fw.exe", &program)], zip::CompressionMethod::Stored))]);
+    let twice = deflated(&[(
+        "inner.zip",
+        &zip_of(&[("fw.exe", &program)], zip::CompressionMethod::Stored),
+    )]);
     let stored_thrice = zip_of(&[("outer.zip", &twice)], zip::CompressionMethod::Stored);
-    assert_eq!(refusal(folder.put("thrice.zip", &stored_thrice)).code(), "E-SRC-NO-IMAGES");
+    assert_eq!(
+        refusal(folder.put("thrice.zip", &stored_thrice)).code(),
+        "E-SRC-NO-IMAGES"
+    );
 }
 
 #[test]
 fn an_archive_without_images_or_entries_says_so() {
     let folder = Folder::new();
-    assert_eq!(refusal(folder.put("a.zip", &deflated(&[("a.txt", b"text")]))).code(), "E-SRC-NO-IMAGES");
-    assert_eq!(refusal(folder.put("b.zip", &deflated(&[]))).code(), "E-SRC-NO-IMAGES");
+    assert_eq!(
+        refusal(folder.put("a.zip", &deflated(&[("a.txt", b"text")]))).code(),
+        "E-SRC-NO-IMAGES"
+    );
+    assert_eq!(
+        refusal(folder.put("b.zip", &deflated(&[]))).code(),
+        "E-SRC-NO-IMAGES"
+    );
 }
 
 #[test]
@@ -328,7 +438,10 @@ fn a_zip_entry_that_lies_about_its_size_is_refused_before_it_is_read() {
     let directory = archive.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     archive[directory + 24..directory + 28].copy_from_slice(&2_000_000_000_u32.to_le_bytes());
     let error = refusal(folder.put("a.zip", &archive));
-    assert!(matches!(error.code(), "E-SRC-BOMB" | "E-SRC-DAMAGED-ENTRY"), "{error}");
+    assert!(
+        matches!(error.code(), "E-SRC-BOMB" | "E-SRC-DAMAGED-ENTRY"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -348,7 +461,12 @@ fn an_entry_that_cannot_be_an_image_for_its_size_is_refused() {
 fn with_dictionary(property: u8) -> Vec<u8> {
     let mut archive = bytes("plain-list.7z");
     let offset = u64::from_le_bytes(archive[12..20].try_into().unwrap()) as usize + 32;
-    let place = offset + archive[offset..].windows(2).position(|w| w == [0x21, 0x21]).unwrap() + 3;
+    let place = offset
+        + archive[offset..]
+            .windows(2)
+            .position(|w| w == [0x21, 0x21])
+            .unwrap()
+        + 3;
     archive[place] = property;
     let sum = crc32fast::hash(&archive[offset..]);
     archive[28..32].copy_from_slice(&sum.to_le_bytes());
@@ -360,9 +478,15 @@ fn with_dictionary(property: u8) -> Vec<u8> {
 #[test]
 fn a_7z_archive_that_asks_for_too_much_memory_is_refused() {
     let folder = Folder::new();
-    assert_eq!(contents(&open(folder.put("a.7z", &with_dictionary(24))).unwrap()), both_images());
+    assert_eq!(
+        contents(&open(folder.put("a.7z", &with_dictionary(24))).unwrap()),
+        both_images()
+    );
     let error = refusal(folder.put("b.7z", &with_dictionary(36)));
-    assert!(matches!(error, SourceError::Dictionary { size, .. } if size == 1 << 30), "{error}");
+    assert!(
+        matches!(error, SourceError::Dictionary { size, .. } if size == 1 << 30),
+        "{error}"
+    );
 }
 
 #[test]
@@ -404,7 +528,9 @@ fn a_replaced_file_keeps_its_bytes_and_a_cut_archive_is_an_error_when_read_again
 
 #[test]
 fn a_reader_that_is_dropped_early_leaves_no_trouble() {
-    let big: Vec<u8> = (0..4_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let big: Vec<u8> = (0..4_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let folder = Folder::new();
     let path = folder.put("a.7z", &seven_zip_of(&[("a.cwe", &big), ("b.cwe", &big)]));
     let gathered = open(&path).unwrap();
@@ -426,7 +552,9 @@ fn read_whatever_is_there(path: &Path) -> usize {
         Ok(gathered) => {
             for candidate in &gathered.candidates {
                 let source = candidate.source();
-                let outcome = source.open().and_then(|reader| std::io::copy(&mut reader.take(1 << 24), &mut std::io::sink()));
+                let outcome = source
+                    .open()
+                    .and_then(|reader| std::io::copy(&mut reader.take(1 << 24), &mut std::io::sink()));
                 match outcome {
                     Err(_) => errors += 1,
                     Ok(read) => assert_eq!(read, source.size(), "every byte or an error"),

@@ -27,12 +27,23 @@ pub(crate) struct Label {
 impl<R: Read> Checked<R> {
     /// `crc` is zlib's CRC-32 of the unpacked bytes.
     pub(crate) fn new(inner: R, size: u64, crc: u32, label: Label) -> Self {
-        Self { inner, left: size, hasher: crc32fast::Hasher::new(), crc, label }
+        Self {
+            inner,
+            left: size,
+            hasher: crc32fast::Hasher::new(),
+            crc,
+            label,
+        }
     }
 
     fn damaged(&self, what: &str) -> io::Error {
         let Label { path, entry } = self.label.clone();
-        SourceError::DamagedEntry { path, entry, what: what.to_string() }.into()
+        SourceError::DamagedEntry {
+            path,
+            entry,
+            what: what.to_string(),
+        }
+        .into()
     }
 
     fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -41,7 +52,9 @@ impl<R: Read> Checked<R> {
             Err(e) if matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
                 Err(self.damaged(&e.to_string()))
             }
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.damaged("the packed data ends too early")),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(self.damaged("the packed data ends too early"))
+            }
             other => other,
         }
     }
@@ -50,7 +63,9 @@ impl<R: Read> Checked<R> {
 impl<R: Read> Read for Checked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(target) = buffer.get_mut(..wanted) else { return Ok(0) };
+        let Some(target) = buffer.get_mut(..wanted) else {
+            return Ok(0);
+        };
         if target.is_empty() {
             return Ok(0);
         }
@@ -78,7 +93,10 @@ mod tests {
     use std::vec::Vec;
 
     fn read(bytes: &[u8], size: u64, crc: u32) -> Result<Vec<u8>, String> {
-        let label = Label { path: "a.zip".into(), entry: "a.cwe".into() };
+        let label = Label {
+            path: "a.zip".into(),
+            entry: "a.cwe".into(),
+        };
         let mut out = Vec::new();
         match Checked::new(bytes, size, crc, label).read_to_end(&mut out) {
             Ok(_) => Ok(out),

@@ -114,7 +114,10 @@ impl Content {
     /// Whether something in it could be unpacked, here or with other programs.
     #[must_use]
     pub fn is_archive(self) -> bool {
-        matches!(self, Self::Zip | Self::SevenZip | Self::WindowsProgram | Self::LinuxProgram)
+        matches!(
+            self,
+            Self::Zip | Self::SevenZip | Self::WindowsProgram | Self::LinuxProgram
+        )
     }
 }
 
@@ -147,9 +150,12 @@ impl fmt::Display for Content {
 /// A CWE header: the first 256 bytes have the sum at 0x100 (JAMCRC, big endian), and the type at 0x10C is four capital
 /// letters or digits (images.md §1). With a wrong sum, revision 3 and both texts readable still mean "meant as one".
 fn is_image(head: &[u8]) -> bool {
-    let (Some(psb), Some(sum), Some(revision), Some(kind)) =
-        (head.get(..0x100), head.get(0x100..0x104), head.get(0x104..0x108), head.get(0x10C..0x110))
-    else {
+    let (Some(psb), Some(sum), Some(revision), Some(kind)) = (
+        head.get(..0x100),
+        head.get(0x100..0x104),
+        head.get(0x104..0x108),
+        head.get(0x10C..0x110),
+    ) else {
         return false;
     };
     let has_type = kind.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
@@ -158,14 +164,28 @@ fn is_image(head: &[u8]) -> bool {
 }
 
 fn is_web_page(head: &[u8]) -> bool {
-    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    [&b"<!doctype"[..], b"<html", b"<head", b"<script", b"<?xml", b"<!--"]
-        .iter()
-        .any(|start| text.get(..start.len()).is_some_and(|t| t.eq_ignore_ascii_case(start)))
+    let text = head
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(head)
+        .trim_ascii_start();
+    [
+        &b"<!doctype"[..],
+        b"<html",
+        b"<head",
+        b"<script",
+        b"<?xml",
+        b"<!--",
+    ]
+    .iter()
+    .any(|start| {
+        text.get(..start.len())
+            .is_some_and(|t| t.eq_ignore_ascii_case(start))
+    })
 }
 
 fn is_text(head: &[u8]) -> bool {
-    head.iter().all(|b| (b' '..=b'~').contains(b) || matches!(b, b'\t' | b'\r' | b'\n') || *b >= 0x80)
+    head.iter()
+        .all(|b| (b' '..=b'~').contains(b) || matches!(b, b'\t' | b'\r' | b'\n') || *b >= 0x80)
         && std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none(), |_| true)
 }
 
@@ -213,7 +233,11 @@ mod tests {
         let mut head = header();
         assert_eq!(Content::of(&head), Content::Image);
         head[..2].copy_from_slice(b"MZ");
-        assert_eq!(Content::of(&head), Content::Image, "revision and type still say so");
+        assert_eq!(
+            Content::of(&head),
+            Content::Image,
+            "revision and type still say so"
+        );
         assert_ne!(Content::of(&head[..399]), Content::Image, "cut short");
     }
 

@@ -245,18 +245,31 @@ impl SourceError {
             )
         };
         Some(match self {
-            Self::Missing { .. } => "check the spelling, and that the stick or network drive is mounted".to_string(),
-            Self::NoPermission { .. } => "make the file readable for this user, or run as the user it belongs to".to_string(),
-            Self::Unreadable { .. } => "check the stick, disk or network mount the file is on, then run again".to_string(),
+            Self::Missing { .. } => {
+                "check the spelling, and that the stick or network drive is mounted".to_string()
+            }
+            Self::NoPermission { .. } => {
+                "make the file readable for this user, or run as the user it belongs to".to_string()
+            }
+            Self::Unreadable { .. } => {
+                "check the stick, disk or network mount the file is on, then run again".to_string()
+            }
             Self::NotAFile { .. } => "save the firmware as an ordinary file first".to_string(),
-            Self::Empty { .. } => "download it again: an empty file is what a broken download leaves".to_string(),
+            Self::Empty { .. } => {
+                "download it again: an empty file is what a broken download leaves".to_string()
+            }
             Self::Changed { .. } => "wait until the download or copy is finished, then run again".to_string(),
             Self::NotAnImage { content, .. } => content.hint().to_string(),
-            Self::NoImages { archive: Some(archive), .. } => std::format!("name the archive to have it opened: {archive}"),
+            Self::NoImages {
+                archive: Some(archive),
+                ..
+            } => std::format!("name the archive to have it opened: {archive}"),
             Self::NoImages { archive: None, .. } => {
                 "name a folder, archive or file with .cwe, .spk, .nvu or .mbn images".to_string()
             }
-            Self::TooManyFiles { .. } => "name the folder the firmware itself lies in, or the files".to_string(),
+            Self::TooManyFiles { .. } => {
+                "name the folder the firmware itself lies in, or the files".to_string()
+            }
             Self::NotBuiltIn { path, .. }
             | Self::UnknownInstaller { path, .. }
             | Self::Method { path, .. }
@@ -266,14 +279,19 @@ impl SourceError {
                 "download it again and compare its size or checksum with the vendor's page".to_string()
             }
             Self::TooBig { .. } | Self::Bomb { .. } | Self::DirectoryTooBig { .. } => {
-                "this is not a firmware archive as any vendor ships them: get it from the vendor's page".to_string()
+                "this is not a firmware archive as any vendor ships them: get it from the vendor's page"
+                    .to_string()
             }
             Self::ArchiveInside { path, entry, .. } => std::format!(
                 "unpack the outer archive (`7z x {}`) and name {entry}, or give a folder for unpacked files with --temp-dir",
                 super::names::quoted(path)
             ),
-            Self::Spool { .. } => "choose another folder with --temp-dir, or none, to unpack twice instead".to_string(),
-            Self::NoThread { .. } => "close other programs, or unpack the archive first with 7-Zip".to_string(),
+            Self::Spool { .. } => {
+                "choose another folder with --temp-dir, or none, to unpack twice instead".to_string()
+            }
+            Self::NoThread { .. } => {
+                "close other programs, or unpack the archive first with 7-Zip".to_string()
+            }
         })
     }
 
@@ -287,7 +305,10 @@ impl SourceError {
             let (kind, text) = (error.kind(), error.to_string());
             return match error.into_inner().map(|inner| inner.downcast::<Self>()) {
                 Some(Ok(ours)) => *ours,
-                _ => Self::Unreadable { path, cause: io::Error::new(kind, text) },
+                _ => Self::Unreadable {
+                    path,
+                    cause: io::Error::new(kind, text),
+                },
             };
         }
         match error.kind() {

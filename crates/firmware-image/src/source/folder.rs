@@ -29,15 +29,26 @@ fn descend(top: &Path, folder: &Path, depth: usize, listing: &mut Listing) -> Re
     for entry in std::fs::read_dir(folder).map_err(error)? {
         entries.push(entry.map_err(error)?.path());
         if entries.len().saturating_add(listing.files.len()) > limits::FOLDER_FILES {
-            return Err(SourceError::TooManyFiles { path: top.to_path_buf(), limit: limits::FOLDER_FILES });
+            return Err(SourceError::TooManyFiles {
+                path: top.to_path_buf(),
+                limit: limits::FOLDER_FILES,
+            });
         }
     }
     entries.sort();
     let mut folders = Vec::new();
     for path in entries {
         let shown = names::printable(&path.to_string_lossy());
-        let last = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut pass_over = |reason| listing.notes.push(Note::PassedOver { name: shown.clone(), reason });
+        let last = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let mut pass_over = |reason| {
+            listing.notes.push(Note::PassedOver {
+                name: shown.clone(),
+                reason,
+            })
+        };
         if names::is_system_litter(&last) {
             pass_over(Reason::SystemFile);
             continue;
@@ -46,7 +57,9 @@ fn descend(top: &Path, folder: &Path, depth: usize, listing: &mut Listing) -> Re
             Ok(metadata) => metadata,
             // A link to nothing.
             Err(e) => {
-                pass_over(Reason::Unreadable(SourceError::from_io(path.as_path(), e).to_string()));
+                pass_over(Reason::Unreadable(
+                    SourceError::from_io(path.as_path(), e).to_string(),
+                ));
                 continue;
             }
         };
@@ -69,7 +82,10 @@ fn descend(top: &Path, folder: &Path, depth: usize, listing: &mut Listing) -> Re
             Err(SourceError::NoPermission { path }) => {
                 listing.notes.truncate(notes_before);
                 let name = names::printable(&path.to_string_lossy());
-                listing.notes.push(Note::PassedOver { name, reason: Reason::Unreadable("no permission".into()) });
+                listing.notes.push(Note::PassedOver {
+                    name,
+                    reason: Reason::Unreadable("no permission".into()),
+                });
             }
             other => other?,
         }
@@ -84,7 +100,11 @@ mod tests {
     use std::string::{String, ToString};
 
     fn names_of(listing: &Listing, top: &Path) -> Vec<String> {
-        listing.files.iter().map(|p| p.strip_prefix(top).unwrap().to_string_lossy().to_string()).collect()
+        listing
+            .files
+            .iter()
+            .map(|p| p.strip_prefix(top).unwrap().to_string_lossy().to_string())
+            .collect()
     }
 
     #[test]
@@ -92,16 +112,32 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let deep = top.path().join("a/b/c/d");
         fs::create_dir_all(&deep).unwrap();
-        for path in ["z.cwe", "a/y.nvu", "a/b/x.nvu", "a/b/c/w.nvu", "a/b/c/d/v.nvu", "._z.cwe", "A.cwe"] {
+        for path in [
+            "z.cwe",
+            "a/y.nvu",
+            "a/b/x.nvu",
+            "a/b/c/w.nvu",
+            "a/b/c/d/v.nvu",
+            "._z.cwe",
+            "A.cwe",
+        ] {
             fs::write(top.path().join(path), b"x").unwrap();
         }
         fs::create_dir(top.path().join("__MACOSX")).unwrap();
         fs::write(top.path().join("__MACOSX/z.cwe"), b"x").unwrap();
         let listing = list(top.path()).unwrap();
-        assert_eq!(names_of(&listing, top.path()), ["A.cwe", "z.cwe", "a/y.nvu", "a/b/x.nvu"]);
+        assert_eq!(
+            names_of(&listing, top.path()),
+            ["A.cwe", "z.cwe", "a/y.nvu", "a/b/x.nvu"]
+        );
         let reasons: Vec<_> = listing.notes.iter().map(ToString::to_string).collect();
         assert_eq!(reasons.len(), 3, "{reasons:?}");
-        assert!(reasons.iter().any(|r| r.contains("a/b/c") && r.contains("too deep")), "{reasons:?}");
+        assert!(
+            reasons
+                .iter()
+                .any(|r| r.contains("a/b/c") && r.contains("too deep")),
+            "{reasons:?}"
+        );
     }
 
     #[cfg(unix)]

@@ -109,7 +109,11 @@ impl Candidate {
 /// # Errors
 /// The first path that can't be used, or [`SourceError::NoImages`].
 pub fn gather<P: AsRef<Path>>(paths: &[P], options: &Options) -> Result<Gathered, SourceError> {
-    let mut gatherer = Gatherer { options, seen: BTreeSet::new(), out: Gathered::default() };
+    let mut gatherer = Gatherer {
+        options,
+        seen: BTreeSet::new(),
+        out: Gathered::default(),
+    };
     gatherer.out.spool = options.spool.clone();
     for path in paths {
         gatherer.path(path.as_ref())?;
@@ -159,11 +163,24 @@ impl Gatherer<'_> {
         let content = content_of(&file, 0)?;
         let size = file.size();
         match content {
-            Content::Empty => Err(SourceError::Empty { path: path.to_path_buf() }),
-            content if content.is_archive() => self.archive(Stretch { file, start: 0, size, content }, Level::Outer),
+            Content::Empty => Err(SourceError::Empty {
+                path: path.to_path_buf(),
+            }),
+            content if content.is_archive() => self.archive(
+                Stretch {
+                    file,
+                    start: 0,
+                    size,
+                    content,
+                },
+                Level::Outer,
+            ),
             Content::Image => self.take_file(file, Origin::Named),
             content if is_clearly_foreign(content) || !names::is_image_name(&path.to_string_lossy()) => {
-                Err(SourceError::NotAnImage { path: path.to_path_buf(), content })
+                Err(SourceError::NotAnImage {
+                    path: path.to_path_buf(),
+                    content,
+                })
             }
             _ => self.take_file(file, Origin::Named),
         }
@@ -189,14 +206,25 @@ impl Gatherer<'_> {
         if size > limits::IMAGE {
             let path = file.path().to_path_buf();
             let entry = "the image".to_string();
-            return Err(SourceError::TooBig { path, entry, size, limit: limits::IMAGE });
+            return Err(SourceError::TooBig {
+                path,
+                entry,
+                size,
+                limit: limits::IMAGE,
+            });
         }
-        self.out.candidates.push(Candidate { image: Image::File(FileImage::new(file)), origin });
+        self.out.candidates.push(Candidate {
+            image: Image::File(FileImage::new(file)),
+            origin,
+        });
         Ok(())
     }
 
     fn pass_over(&mut self, name: impl Into<String>, reason: Reason) {
-        self.out.notes.push(Note::PassedOver { name: name.into(), reason });
+        self.out.notes.push(Note::PassedOver {
+            name: name.into(),
+            reason,
+        });
     }
 
     fn folder(&mut self, path: &Path) -> Result<(), SourceError> {
@@ -206,7 +234,8 @@ impl Gatherer<'_> {
         let mut archives: Vec<Stretch> = Vec::new();
         for file_path in &listing.files {
             let name = names::printable(&file_path.to_string_lossy());
-            let opened = SharedFile::open(file_path).and_then(|file| content_of(&file, 0).map(|content| (file, content)));
+            let opened = SharedFile::open(file_path)
+                .and_then(|file| content_of(&file, 0).map(|content| (file, content)));
             let (file, content) = match opened {
                 Ok(opened) => opened,
                 // Its name says that it is meant: to go on without it could choose a wrong set.
@@ -223,7 +252,12 @@ impl Gatherer<'_> {
                     self.take_file(file, Origin::Found)?;
                 }
                 Content::Empty => self.pass_over(name, Reason::NotAnImage(content)),
-                content if content.is_archive() => archives.push(Stretch { file, start: 0, size, content }),
+                content if content.is_archive() => archives.push(Stretch {
+                    file,
+                    start: 0,
+                    size,
+                    content,
+                }),
                 content if names::is_image_name(&name) && !is_clearly_foreign(content) => {
                     has_images = true;
                     self.take_file(file, Origin::Found)?;
@@ -239,12 +273,19 @@ impl Gatherer<'_> {
         }
         let first = archives.first().map(|a| names::quoted(a.file.path()));
         for archive in archives {
-            self.pass_over(names::printable(&archive.file.path().to_string_lossy()), Reason::Archive(archive.content));
+            self.pass_over(
+                names::printable(&archive.file.path().to_string_lossy()),
+                Reason::Archive(archive.content),
+            );
         }
         if has_images {
             return Ok(());
         }
-        Err(SourceError::NoImages { path: path.to_path_buf(), looked_at: listing.files.len(), archive: first })
+        Err(SourceError::NoImages {
+            path: path.to_path_buf(),
+            looked_at: listing.files.len(),
+            archive: first,
+        })
     }
 
     fn archive(&mut self, stretch: Stretch, level: Level) -> Result<(), SourceError> {
@@ -256,7 +297,9 @@ impl Gatherer<'_> {
     }
 
     fn program(&mut self, program: Stretch, level: Level) -> Result<(), SourceError> {
-        let Stretch { file, start, size, .. } = program;
+        let Stretch {
+            file, start, size, ..
+        } = program;
         let path = file.path().to_path_buf();
         let window = Window::new(Arc::clone(&file), start, size);
         let found = sfx::find(window, size).map_err(|e| SourceError::from_io(path.as_path(), e))?;
@@ -266,16 +309,38 @@ impl Gatherer<'_> {
             // One may lie stored inside the other: the first is the outer one.
             (Some(seven_zip), zip) if zip.is_none_or(|zip| seven_zip < zip) => {
                 let rest = size.saturating_sub(seven_zip.saturating_sub(start));
-                self.seven_zip(Stretch { file, start: seven_zip, size: rest, content: Content::SevenZip }, level)
+                self.seven_zip(
+                    Stretch {
+                        file,
+                        start: seven_zip,
+                        size: rest,
+                        content: Content::SevenZip,
+                    },
+                    level,
+                )
             }
-            (_, Some(_)) => self.zip(Stretch { file, start, size, content: Content::Zip }, level),
-            _ => Err(SourceError::UnknownInstaller { path, installer: found.installer }),
+            (_, Some(_)) => self.zip(
+                Stretch {
+                    file,
+                    start,
+                    size,
+                    content: Content::Zip,
+                },
+                level,
+            ),
+            _ => Err(SourceError::UnknownInstaller {
+                path,
+                installer: found.installer,
+            }),
         }
     }
 
     #[cfg(not(feature = "zip"))]
     fn zip(&mut self, zip: Stretch, _level: Level) -> Result<(), SourceError> {
-        Err(SourceError::NotBuiltIn { path: zip.file.path().to_path_buf(), content: Content::Zip })
+        Err(SourceError::NotBuiltIn {
+            path: zip.file.path().to_path_buf(),
+            content: Content::Zip,
+        })
     }
 
     #[cfg(feature = "zip")]
@@ -285,7 +350,9 @@ impl Gatherer<'_> {
         let mut total = 0_u64;
         for listed in archive.list()? {
             let name = std::format!("{}/{}", zip.file.path().display(), listed.name);
-            if let Some(reason) = reason_by_name(&listed.name, listed.is_folder, listed.is_unsafe, listed.size) {
+            if let Some(reason) =
+                reason_by_name(&listed.name, listed.is_folder, listed.is_unsafe, listed.size)
+            {
                 self.pass_over_unless_folder(name, reason);
                 continue;
             }
@@ -326,7 +393,10 @@ impl Gatherer<'_> {
 
     #[cfg(not(feature = "sevenz"))]
     fn seven_zip(&mut self, archive: Stretch, _level: Level) -> Result<(), SourceError> {
-        Err(SourceError::NotBuiltIn { path: archive.file.path().to_path_buf(), content: Content::SevenZip })
+        Err(SourceError::NotBuiltIn {
+            path: archive.file.path().to_path_buf(),
+            content: Content::SevenZip,
+        })
     }
 
     #[cfg(feature = "sevenz")]
@@ -338,16 +408,30 @@ impl Gatherer<'_> {
         for file in &listed {
             match reason_by_name(&file.name, file.is_folder, file.is_unsafe, file.size) {
                 Some(reason) => {
-                    self.pass_over_unless_folder(std::format!("{}/{}", archive.path().display(), file.name), reason);
+                    self.pass_over_unless_folder(
+                        std::format!("{}/{}", archive.path().display(), file.name),
+                        reason,
+                    );
                 }
                 None => usable.push(file),
             }
         }
         // To look into a file means to unpack all before it: here names decide, and content where no name says anything.
-        let mut sorted = Sorted { looked_at: usable.len(), ..Sorted::default() };
-        let mut wanted: Vec<_> = usable.iter().copied().filter(|f| names::is_image_name(&f.name)).collect();
+        let mut sorted = Sorted {
+            looked_at: usable.len(),
+            ..Sorted::default()
+        };
+        let mut wanted: Vec<_> = usable
+            .iter()
+            .copied()
+            .filter(|f| names::is_image_name(&f.name))
+            .collect();
         if wanted.is_empty() {
-            let inner: Vec<_> = usable.iter().copied().filter(|f| names::is_archive_name(&f.name)).collect();
+            let inner: Vec<_> = usable
+                .iter()
+                .copied()
+                .filter(|f| names::is_archive_name(&f.name))
+                .collect();
             archive.check(&inner)?;
             for file in inner {
                 let content = if file.name.to_ascii_lowercase().ends_with(".exe") {
@@ -357,7 +441,11 @@ impl Gatherer<'_> {
                 } else {
                     Content::SevenZip
                 };
-                sorted.inner.push((content, Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)), None));
+                sorted.inner.push((
+                    content,
+                    Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)),
+                    None,
+                ));
             }
             if sorted.inner.is_empty() {
                 wanted.clone_from(&usable);
@@ -379,7 +467,9 @@ impl Gatherer<'_> {
             });
         }
         for file in wanted {
-            sorted.images.push(Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)));
+            sorted
+                .images
+                .push(Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)));
         }
         self.take_sorted(&stretch.file, sorted, level)
     }
@@ -392,32 +482,58 @@ impl Gatherer<'_> {
     }
 
     #[cfg(any(feature = "zip", feature = "sevenz"))]
-    fn take_sorted(&mut self, file: &Arc<SharedFile>, sorted: Sorted, level: Level) -> Result<(), SourceError> {
+    fn take_sorted(
+        &mut self,
+        file: &Arc<SharedFile>,
+        sorted: Sorted,
+        level: Level,
+    ) -> Result<(), SourceError> {
         let path = file.path().to_path_buf();
         if !sorted.images.is_empty() {
             for (content, image, _) in sorted.inner {
                 let name = image.source().name().to_string();
                 self.pass_over(name, Reason::Archive(content));
             }
-            let found = sorted.images.into_iter().map(|image| Candidate { image, origin: Origin::Found });
+            let found = sorted.images.into_iter().map(|image| Candidate {
+                image,
+                origin: Origin::Found,
+            });
             self.out.candidates.extend(found);
             return Ok(());
         }
         if sorted.inner.is_empty() || level == Level::Inner {
-            let no_images = SourceError::NoImages { path, looked_at: sorted.looked_at, archive: None };
+            let no_images = SourceError::NoImages {
+                path,
+                looked_at: sorted.looked_at,
+                archive: None,
+            };
             return Err(sorted.first_error.unwrap_or(no_images));
         }
         for (content, image, in_place) in sorted.inner {
             let inner = match (in_place, &self.options.spool) {
-                (Some((start, size)), _) => Stretch { file: Arc::clone(file), start, size, content },
+                (Some((start, size)), _) => Stretch {
+                    file: Arc::clone(file),
+                    start,
+                    size,
+                    content,
+                },
                 (None, SpoolPolicy::SpoolTo(folder)) => {
                     let source = image.source();
                     let (name, size) = (source.name().to_string(), source.size());
                     let folder = folder.clone();
-                    self.out.notes.push(Note::CopyingInner { name, size, folder: folder.clone() });
+                    self.out.notes.push(Note::CopyingInner {
+                        name,
+                        size,
+                        folder: folder.clone(),
+                    });
                     let file = copy_to_spool(&folder, source)?;
                     let content = content_of(&file, 0)?;
-                    Stretch { file, start: 0, size, content }
+                    Stretch {
+                        file,
+                        start: 0,
+                        size,
+                        content,
+                    }
                 }
                 (None, SpoolPolicy::UnpackEachTime) => {
                     let entry = names::base(image.source().name()).to_string();
@@ -461,7 +577,10 @@ fn zip_offset(_file: &Arc<SharedFile>, _start: u64, _size: u64) -> Option<u64> {
 
 /// Content that no image can have, whatever its name says.
 fn is_clearly_foreign(content: Content) -> bool {
-    !matches!(content, Content::Image | Content::Unknown | Content::Text | Content::LinuxProgram)
+    !matches!(
+        content,
+        Content::Image | Content::Unknown | Content::Text | Content::LinuxProgram
+    )
 }
 
 fn content_of(file: &SharedFile, start: u64) -> Result<Content, SourceError> {
@@ -474,7 +593,9 @@ fn content_of(file: &SharedFile, start: u64) -> Result<Content, SourceError> {
 fn copy_to_spool(folder: &Path, source: &dyn ImageSource) -> Result<Arc<SharedFile>, SourceError> {
     let label = PathBuf::from(source.name());
     let mut to = spool::create(folder, source.size())?;
-    let mut from = source.open().map_err(|e| SourceError::from_io(label.as_path(), e))?;
+    let mut from = source
+        .open()
+        .map_err(|e| SourceError::from_io(label.as_path(), e))?;
     let mut buffer = std::vec![0_u8; 256 * 1024];
     loop {
         let read = match from.read(&mut buffer) {
@@ -484,7 +605,11 @@ fn copy_to_spool(folder: &Path, source: &dyn ImageSource) -> Result<Arc<SharedFi
             Err(e) => return Err(SourceError::from_io(label.as_path(), e)),
         };
         let written = io::Write::write_all(&mut to, buffer.get(..read).unwrap_or_default());
-        written.map_err(|cause| SourceError::Spool { folder: folder.to_path_buf(), needed: source.size(), cause })?;
+        written.map_err(|cause| SourceError::Spool {
+            folder: folder.to_path_buf(),
+            needed: source.size(),
+            cause,
+        })?;
     }
     SharedFile::from_file(to, label)
 }

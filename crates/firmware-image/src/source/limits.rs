@@ -40,7 +40,12 @@ pub(crate) fn check_entry(path: &Path, entry: &str, packed: u64, unpacked: u64) 
         });
     }
     if unpacked > BOMB_SIZE && unpacked / packed.max(1) > BOMB_RATIO {
-        return Err(SourceError::Bomb { path: path.to_path_buf(), entry: entry.to_string(), packed, unpacked });
+        return Err(SourceError::Bomb {
+            path: path.to_path_buf(),
+            entry: entry.to_string(),
+            packed,
+            unpacked,
+        });
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Where images come from: files, folders, archives. Images are read in place, twice: once to check them, once to
 //! send them.
 
-pub mod content;
 mod checked;
+pub mod content;
 mod error;
 pub mod file;
 mod folder;

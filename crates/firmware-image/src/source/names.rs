@@ -11,7 +11,13 @@ pub(crate) fn printable(name: &str) -> String {
     let mut shown: String = name
         .chars()
         .take(SHOWN)
-        .map(|c| if c.is_control() || is_direction_mark(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() || is_direction_mark(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect();
     if name.chars().nth(SHOWN).is_some() {
         shown.push('…');
@@ -32,7 +38,10 @@ pub(crate) fn base(name: &str) -> &str {
 /// Whether an entry's name would leave the folder it is unpacked into. Such a name is never used, not even its last part.
 pub(crate) fn climbs_out(name: &str) -> bool {
     let drive = name.as_bytes().get(1) == Some(&b':');
-    drive || name.starts_with(['/', '\\']) || name.contains('\0') || name.split(['/', '\\']).any(|part| part == "..")
+    drive
+        || name.starts_with(['/', '\\'])
+        || name.contains('\0')
+        || name.split(['/', '\\']).any(|part| part == "..")
 }
 
 /// Files that macOS and Windows leave beside others: `._*`, `.DS_Store`, `__MACOSX/…`, `Thumbs.db`, `desktop.ini`.
@@ -55,15 +64,22 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
 
 fn has_extension(name: &str, known: &[&str]) -> bool {
     let last = base(name);
-    last.rsplit_once('.')
-        .is_some_and(|(stem, extension)| !stem.is_empty() && known.iter().any(|k| k.eq_ignore_ascii_case(extension)))
+    last.rsplit_once('.').is_some_and(|(stem, extension)| {
+        !stem.is_empty() && known.iter().any(|k| k.eq_ignore_ascii_case(extension))
+    })
 }
 
 /// A path as it can be typed in a shell.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = printable(&path.to_string_lossy());
-    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ','));
-    if is_plain { text } else { std::format!("'{}'", text.replace('\'', "'\\''")) }
+    let is_plain = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ','));
+    if is_plain {
+        text
+    } else {
+        std::format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +88,16 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_folder_are_recognised() {
-        for name in ["../a.cwe", "a/../../b.cwe", "/etc/a.cwe", "\\a.cwe", "C:\\a.cwe", "c:a.cwe", "a\\..\\b", "a\0b"] {
+        for name in [
+            "../a.cwe",
+            "a/../../b.cwe",
+            "/etc/a.cwe",
+            "\\a.cwe",
+            "C:\\a.cwe",
+            "c:a.cwe",
+            "a\\..\\b",
+            "a\0b",
+        ] {
             assert!(climbs_out(name), "{name:?}");
         }
         for name in ["a.cwe", "folder/a.cwe", "a..b/c.cwe", "..a.cwe"] {

@@ -80,7 +80,13 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PassedOver { name, reason } => write!(f, "{name}: passed over ({reason})"),
-            Self::Unpacking { archive, unpacked, dictionary, policy, .. } => {
+            Self::Unpacking {
+                archive,
+                unpacked,
+                dictionary,
+                policy,
+                ..
+            } => {
                 write!(f, "{}: ", archive.display())?;
                 let (unpacked, memory) = (Size(*unpacked), Size(*dictionary));
                 match policy {
@@ -89,12 +95,21 @@ impl fmt::Display for Note {
                         "{unpacked} are unpacked twice, once to check and once to send, with {memory} of memory; nothing is written to disk"
                     ),
                     SpoolPolicy::SpoolTo(folder) => {
-                        write!(f, "{unpacked} are unpacked into {}, with {memory} of memory", folder.display())
+                        write!(
+                            f,
+                            "{unpacked} are unpacked into {}, with {memory} of memory",
+                            folder.display()
+                        )
                     }
                 }
             }
             Self::CopyingInner { name, size, folder } => {
-                write!(f, "{name}: copied into {} to be opened ({})", folder.display(), Size(*size))
+                write!(
+                    f,
+                    "{name}: copied into {} to be opened ({})",
+                    folder.display(),
+                    Size(*size)
+                )
             }
         }
     }

@@ -20,8 +20,8 @@ use sevenz_rust2::{Archive, BlockDecoder, EncoderMethod, Error, Password};
 
 use super::ImageSource;
 use super::error::SourceError;
-use super::shared::{SharedFile, Window};
 use super::sevenz_header as header;
+use super::shared::{SharedFile, Window};
 use super::{limits, names, spool};
 
 /// Bytes per piece that the unpacking thread hands over.
@@ -78,7 +78,9 @@ impl SevenZip {
         let mut checked = BTreeSet::new();
         for listed in wanted {
             total = total.saturating_add(listed.size);
-            let Some(block) = self.block_of(listed.index) else { continue };
+            let Some(block) = self.block_of(listed.index) else {
+                continue;
+            };
             limits::check_entry(path, &listed.name, self.file.size(), listed.size)?;
             if checked.insert(block) {
                 self.check_block(block, &listed.name)?;
@@ -86,22 +88,43 @@ impl SevenZip {
         }
         limits::check_total(path, self.file.size(), total)?;
         // What lies before a wanted file in its stream is unpacked too.
-        let streams: u64 = checked.iter().map(|b| self.unpacked_size(*b)).fold(0, u64::saturating_add);
+        let streams: u64 = checked
+            .iter()
+            .map(|b| self.unpacked_size(*b))
+            .fold(0, u64::saturating_add);
         limits::check_total(path, self.file.size(), streams)
     }
 
     fn check_block(&self, block: usize, entry: &str) -> Result<(), SourceError> {
         let mut dictionary = 0_u64;
-        for coder in self.archive.blocks.get(block).map(|b| b.coders.as_slice()).unwrap_or_default() {
+        for coder in self
+            .archive
+            .blocks
+            .get(block)
+            .map(|b| b.coders.as_slice())
+            .unwrap_or_default()
+        {
             let (path, entry) = (self.file.path().to_path_buf(), entry.to_string());
             let id = coder.encoder_method_id();
             match EncoderMethod::by_id(id) {
-                Some(m) if m == EncoderMethod::AES256_SHA256 => return Err(SourceError::Encrypted { path, entry }),
+                Some(m) if m == EncoderMethod::AES256_SHA256 => {
+                    return Err(SourceError::Encrypted { path, entry });
+                }
                 Some(m) if !is_supported(&m) => {
-                    return Err(SourceError::Method { path, entry, method: usual_name(&m).to_string() });
+                    return Err(SourceError::Method {
+                        path,
+                        entry,
+                        method: usual_name(&m).to_string(),
+                    });
                 }
                 Some(_) => {}
-                None => return Err(SourceError::Method { path, entry, method: std::format!("method {id:02x?}") }),
+                None => {
+                    return Err(SourceError::Method {
+                        path,
+                        entry,
+                        method: std::format!("method {id:02x?}"),
+                    });
+                }
             }
             dictionary = dictionary.saturating_add(header::dictionary(id, coder.properties()));
         }
@@ -112,8 +135,16 @@ impl SevenZip {
     pub(crate) fn dictionary(&self, wanted: &[&Listed]) -> u64 {
         let blocks: BTreeSet<usize> = wanted.iter().filter_map(|l| self.block_of(l.index)).collect();
         let of_block = |block: &usize| {
-            let coders = self.archive.blocks.get(*block).map(|b| b.coders.as_slice()).unwrap_or_default();
-            coders.iter().map(|c| header::dictionary(c.encoder_method_id(), c.properties())).fold(0, u64::saturating_add)
+            let coders = self
+                .archive
+                .blocks
+                .get(*block)
+                .map(|b| b.coders.as_slice())
+                .unwrap_or_default();
+            coders
+                .iter()
+                .map(|c| header::dictionary(c.encoder_method_id(), c.properties()))
+                .fold(0, u64::saturating_add)
         };
         blocks.iter().map(of_block).max().unwrap_or(0)
     }
@@ -128,11 +159,19 @@ impl SevenZip {
     }
 
     fn block_of(&self, index: usize) -> Option<usize> {
-        self.archive.stream_map.file_block_index.get(index).copied().flatten()
+        self.archive
+            .stream_map
+            .file_block_index
+            .get(index)
+            .copied()
+            .flatten()
     }
 
     fn unpacked_size(&self, block: usize) -> u64 {
-        self.archive.blocks.get(block).map_or(0, sevenz_rust2::Block::get_unpack_size)
+        self.archive
+            .blocks
+            .get(block)
+            .map_or(0, sevenz_rust2::Block::get_unpack_size)
     }
 
     /// Unpacks each stream that holds a wanted file once, and gives every wanted file to `each`, in archive order.
@@ -149,14 +188,25 @@ impl SevenZip {
         for block in blocks {
             let mut stopped = None;
             let window = Window::from(Arc::clone(&self.file), self.start);
-            self.unpack_block(window, block, wanted, &mut |index, reader| match each(index, reader) {
-                Ok(()) => true,
-                Err(e) => {
-                    stopped = Some(e);
-                    false
+            self.unpack_block(
+                window,
+                block,
+                wanted,
+                &mut |index, reader| match each(index, reader) {
+                    Ok(()) => true,
+                    Err(e) => {
+                        stopped = Some(e);
+                        false
+                    }
+                },
+            )
+            .or_else(|e| {
+                if stopped.is_some() {
+                    Ok(())
+                } else {
+                    Err(E::from(e))
                 }
-            })
-            .or_else(|e| if stopped.is_some() { Ok(()) } else { Err(E::from(e)) })?;
+            })?;
             if let Some(e) = stopped {
                 return Err(e);
             }
@@ -172,8 +222,13 @@ impl SevenZip {
         wanted: &BTreeSet<usize>,
         each: &mut dyn FnMut(usize, &mut dyn Read) -> bool,
     ) -> Result<(), SourceError> {
-        let Some(first) = self.archive.stream_map.block_first_file_index.get(block).copied() else { return Ok(()) };
-        let mut left = wanted.iter().filter(|index| self.block_of(**index) == Some(block)).count();
+        let Some(first) = self.archive.stream_map.block_first_file_index.get(block).copied() else {
+            return Ok(());
+        };
+        let mut left = wanted
+            .iter()
+            .filter(|index| self.block_of(**index) == Some(block))
+            .count();
         let mut index = first;
         let mut current = "its files".to_string();
         let password = Password::empty();
@@ -186,7 +241,14 @@ impl SevenZip {
                 return Ok(true);
             }
             left = left.saturating_sub(1);
-            let goes_on = each(this, &mut Translated { inner: reader, file: &self.file, entry: &current });
+            let goes_on = each(
+                this,
+                &mut Translated {
+                    inner: reader,
+                    file: &self.file,
+                    entry: &current,
+                },
+            );
             Ok(goes_on && left > 0)
         });
         outcome.map(|_| ()).map_err(|e| error_of(&self.file, &current, e))
@@ -264,7 +326,14 @@ impl SevenZipImage {
     pub(crate) fn new(archive: Arc<SevenZip>, listed: &Listed) -> Self {
         let name = std::format!("{}/{}", archive.path().display(), listed.name);
         let (index, entry, size) = (listed.index, listed.name.clone(), listed.size);
-        Self { archive, index, name, entry, size, kept: Arc::default() }
+        Self {
+            archive,
+            index,
+            name,
+            entry,
+            size,
+            kept: Arc::default(),
+        }
     }
 
     pub(crate) fn archive(&self) -> &Arc<SevenZip> {
@@ -282,12 +351,20 @@ impl SevenZipImage {
         reader: &'a mut dyn Read,
     ) -> Result<Tee<'a, File>, SourceError> {
         let file = spool::create(folder, self.size)?;
-        Ok(Tee { reader, keep: file, spooled: Some((folder.to_path_buf(), self.size)) })
+        Ok(Tee {
+            reader,
+            keep: file,
+            spooled: Some((folder.to_path_buf(), self.size)),
+        })
     }
 
     /// Passes a walk's bytes through into memory.
     pub(crate) fn remember<'a>(&'a self, reader: &'a mut dyn Read) -> Tee<'a, Vec<u8>> {
-        Tee { reader, keep: Vec::new(), spooled: None }
+        Tee {
+            reader,
+            keep: Vec::new(),
+            spooled: None,
+        }
     }
 
     /// Takes what was kept, if all of it came.
@@ -314,9 +391,20 @@ impl SevenZipImage {
         std::thread::Builder::new()
             .name("unpack-7z".to_string())
             .spawn(move || unpack_one(&archive, index, stopped, &to_reader))
-            .map_err(|cause| SourceError::NoThread { path: self.archive.path().to_path_buf(), cause })?;
+            .map_err(|cause| SourceError::NoThread {
+                path: self.archive.path().to_path_buf(),
+                cause,
+            })?;
         let (path, entry) = (self.archive.path().to_path_buf(), self.entry.clone());
-        Ok(Pieces { from_thread, stop, left: self.size, piece: Vec::new(), position: 0, path, entry })
+        Ok(Pieces {
+            from_thread,
+            stop,
+            left: self.size,
+            piece: Vec::new(),
+            position: 0,
+            path,
+            entry,
+        })
     }
 }
 
@@ -353,7 +441,12 @@ impl<W: Write> Read for Tee<'_, W> {
         let read = self.reader.read(buffer)?;
         if let Err(cause) = self.keep.write_all(buffer.get(..read).unwrap_or_default()) {
             return Err(match self.spooled.clone() {
-                Some((folder, needed)) => SourceError::Spool { folder, needed, cause }.into(),
+                Some((folder, needed)) => SourceError::Spool {
+                    folder,
+                    needed,
+                    cause,
+                }
+                .into(),
                 None => cause,
             });
         }
@@ -363,7 +456,9 @@ impl<W: Write> Read for Tee<'_, W> {
 
 /// The thread's part: unpacks up to one file and sends its pieces until the reader is gone.
 fn unpack_one(archive: &SevenZip, index: usize, stop: Arc<AtomicBool>, to_reader: &SyncSender<Piece>) {
-    let Some(block) = archive.block_of(index) else { return };
+    let Some(block) = archive.block_of(index) else {
+        return;
+    };
     let window = Window::from(Arc::clone(&archive.file), archive.start);
     let source = Stoppable { inner: window, stop };
     let outcome = archive.unpack_block(source, block, &BTreeSet::from([index]), &mut |_, reader| {
@@ -420,7 +515,9 @@ impl Read for Pieces {
                     return Err(SourceError::DamagedEntry { path, entry, what }.into());
                 }
             };
-            self.left = self.left.saturating_sub(u64::try_from(self.piece.len()).unwrap_or(u64::MAX));
+            self.left = self
+                .left
+                .saturating_sub(u64::try_from(self.piece.len()).unwrap_or(u64::MAX));
         }
         let ready = self.piece.get(self.position..).unwrap_or_default();
         let count = ready.len().min(buffer.len());
@@ -468,19 +565,40 @@ fn error_of(file: &SharedFile, entry: &str, error: Error) -> SourceError {
             SourceError::Encrypted { path, entry }
         }
         Error::UnsupportedCompressionMethod(method) => SourceError::Method { path, entry, method },
-        Error::Unsupported(method) => SourceError::Method { path, entry, method: method.to_string() },
-        Error::ExternalUnsupported => SourceError::Method { path, entry, method: "an external list".to_string() },
-        Error::Io(e, _) if e.get_ref().is_some_and(|inner| inner.is::<SourceError>()) => SourceError::from_io(path, e),
+        Error::Unsupported(method) => SourceError::Method {
+            path,
+            entry,
+            method: method.to_string(),
+        },
+        Error::ExternalUnsupported => SourceError::Method {
+            path,
+            entry,
+            method: "an external list".to_string(),
+        },
+        Error::Io(e, _) if e.get_ref().is_some_and(|inner| inner.is::<SourceError>()) => {
+            SourceError::from_io(path, e)
+        }
         Error::Io(e, _) if e.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
             let what = "the CRC of the unpacked bytes is wrong".to_string();
             SourceError::DamagedEntry { path, entry, what }
         }
         Error::Io(e, _) if e.raw_os_error().is_some() => SourceError::from_io(path, e),
-        Error::Io(e, _) => SourceError::DamagedEntry { path, entry, what: e.to_string() },
-        Error::ChecksumVerificationFailed | Error::NextHeaderCrcMismatch => {
-            SourceError::DamagedArchive { path, what: "a CRC is wrong".to_string() }
-        }
-        Error::Other(what) => SourceError::DamagedArchive { path, what: what.to_string() },
-        other => SourceError::DamagedArchive { path, what: other.to_string() },
+        Error::Io(e, _) => SourceError::DamagedEntry {
+            path,
+            entry,
+            what: e.to_string(),
+        },
+        Error::ChecksumVerificationFailed | Error::NextHeaderCrcMismatch => SourceError::DamagedArchive {
+            path,
+            what: "a CRC is wrong".to_string(),
+        },
+        Error::Other(what) => SourceError::DamagedArchive {
+            path,
+            what: what.to_string(),
+        },
+        other => SourceError::DamagedArchive {
+            path,
+            what: other.to_string(),
+        },
     }
 }

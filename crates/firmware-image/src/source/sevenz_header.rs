@@ -23,7 +23,10 @@ const AES: &[u8] = &[6, 0xF1, 7, 1];
 /// Checks the archive that begins at `start` of `file`: start header, size of the list of files, and the memory for it.
 pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     let path = || file.path().to_path_buf();
-    let damaged = |what: &str| SourceError::DamagedArchive { path: path(), what: what.to_string() };
+    let damaged = |what: &str| SourceError::DamagedArchive {
+        path: path(),
+        what: what.to_string(),
+    };
     let mut head = [0_u8; 32];
     if file.head(start, &mut head)? < head.len() {
         return Err(damaged("it ends within its first 32 bytes"));
@@ -40,9 +43,14 @@ pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     let begin = start.checked_add(32).and_then(|s| s.checked_add(offset));
     let end = begin.and_then(|b| b.checked_add(size));
     let (Some(begin), true) = (begin, end.is_some_and(|end| end <= file.size())) else {
-        return Err(damaged("its list of files would lie behind its end; was the download cut?"));
+        return Err(damaged(
+            "its list of files would lie behind its end; was the download cut?",
+        ));
     };
-    let too_big = || SourceError::DirectoryTooBig { path: path(), limit: limits::SEVEN_ZIP_DIRECTORY };
+    let too_big = || SourceError::DirectoryTooBig {
+        path: path(),
+        limit: limits::SEVEN_ZIP_DIRECTORY,
+    };
     if size > limits::SEVEN_ZIP_DIRECTORY {
         return Err(too_big());
     }
@@ -54,9 +62,13 @@ pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     if fields.u8() != Some(ENCODED_HEADER) {
         return Ok(());
     }
-    let packing = packing_of_list(&mut fields).ok_or_else(|| damaged("its list of files is not understood"))?;
+    let packing =
+        packing_of_list(&mut fields).ok_or_else(|| damaged("its list of files is not understood"))?;
     if packing.is_encrypted {
-        return Err(SourceError::Encrypted { path: path(), entry: "the list of files".to_string() });
+        return Err(SourceError::Encrypted {
+            path: path(),
+            entry: "the list of files".to_string(),
+        });
     }
     if packing.unpacked > limits::SEVEN_ZIP_DIRECTORY {
         return Err(too_big());
@@ -69,13 +81,20 @@ pub(crate) fn check_dictionary(file: &SharedFile, size: u64) -> Result<(), Sourc
     if size <= limits::DICTIONARY {
         return Ok(());
     }
-    Err(SourceError::Dictionary { path: file.path().to_path_buf(), size, limit: limits::DICTIONARY })
+    Err(SourceError::Dictionary {
+        path: file.path().to_path_buf(),
+        size,
+        limit: limits::DICTIONARY,
+    })
 }
 
 /// The dictionary in bytes that a coder with this id and these properties allocates; 0 for filters and copies.
 pub(crate) fn dictionary(id: &[u8], properties: &[u8]) -> u64 {
     if id == LZMA {
-        let size = properties.get(1..5).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+        let size = properties
+            .get(1..5)
+            .and_then(|b| b.try_into().ok())
+            .map(u32::from_le_bytes);
         return size.map_or(0, u64::from);
     }
     if id == LZMA2 {
@@ -125,13 +144,20 @@ fn packing_of_list(fields: &mut Fields<'_>) -> Option<Packing> {
     }
     fields.expect(0)?;
     let coders = fields.number().filter(|n| (1..=4).contains(n))?;
-    let mut packing = Packing { is_encrypted: false, dictionary: 0, unpacked: 0 };
+    let mut packing = Packing {
+        is_encrypted: false,
+        dictionary: 0,
+        unpacked: 0,
+    };
     let (mut ins, mut outs) = (0_u64, 0_u64);
     for _ in 0..coders {
         let flags = fields.u8()?;
         let id = fields.take(usize::from(flags & 0x0F))?;
-        let (coder_ins, coder_outs) =
-            if flags & 0x10 == 0 { (1, 1) } else { (fields.number()?, fields.number()?) };
+        let (coder_ins, coder_outs) = if flags & 0x10 == 0 {
+            (1, 1)
+        } else {
+            (fields.number()?, fields.number()?)
+        };
         if coder_ins > 8 || coder_outs > 8 {
             return None;
         }
@@ -217,7 +243,10 @@ mod tests {
         assert_eq!(number(&[0x81, 0x02]), Some(0x102));
         assert_eq!(number(&[0xC0, 1, 2]), Some(0x201));
         assert_eq!(number(&[0xFE, 1, 2, 3, 4, 5, 6, 7]), Some(0x0007_0605_0403_0201));
-        assert_eq!(number(&[0xFF, 1, 2, 3, 4, 5, 6, 7, 8]), Some(0x0807_0605_0403_0201));
+        assert_eq!(
+            number(&[0xFF, 1, 2, 3, 4, 5, 6, 7, 8]),
+            Some(0x0807_0605_0403_0201)
+        );
         assert_eq!(number(&[0xFF, 1]), None);
     }
 
@@ -235,7 +264,11 @@ mod tests {
         let bytes = [
             6, 0x10, 1, 9, 0x5A, 0, 7, 0x0B, 1, 0, 1, 0x23, 3, 1, 1, 5, 0x5D, 0, 0x10, 0, 0, 0x0C, 0x6E, 0,
         ];
-        let expected = Packing { is_encrypted: false, dictionary: 4096, unpacked: 110 };
+        let expected = Packing {
+            is_encrypted: false,
+            dictionary: 4096,
+            unpacked: 110,
+        };
         assert_eq!(packing_of_list(&mut Fields(&bytes)), Some(expected));
     }
 

@@ -78,10 +78,17 @@ pub fn find(mut program: impl Read, size: u64) -> io::Result<Found> {
         filled = filled.saturating_add(read);
         let bytes = buffer.get(..filled).unwrap_or_default();
         // A mark that begins in the last bytes is looked at again with what follows it.
-        let searched = if is_end { bytes.len() } else { bytes.len().saturating_sub(OVERLAP - 1) };
+        let searched = if is_end {
+            bytes.len()
+        } else {
+            bytes.len().saturating_sub(OVERLAP - 1)
+        };
         for offset in positions(bytes, searched, SEVEN_ZIP) {
             let at = buffer_start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
-            if bytes.get(offset..).is_some_and(|rest| is_start_header(rest, size.saturating_sub(at))) {
+            if bytes
+                .get(offset..)
+                .is_some_and(|rest| is_start_header(rest, size.saturating_sub(at)))
+            {
                 found.seven_zip = Some(at);
                 return Ok(found);
             }
@@ -93,7 +100,9 @@ pub fn find(mut program: impl Read, size: u64) -> io::Result<Found> {
                 (INSTALL_SHIELD, Installer::InstallShield),
                 (MSI, Installer::Msi),
             ];
-            if let Some((_, installer)) = marks.iter().find(|(mark, _)| positions(bytes, searched, mark).next().is_some())
+            if let Some((_, installer)) = marks
+                .iter()
+                .find(|(mark, _)| positions(bytes, searched, mark).next().is_some())
             {
                 found.installer = *installer;
             }
@@ -138,13 +147,24 @@ fn positions<'a>(bytes: &'a [u8], searched: usize, mark: &'a [u8]) -> impl Itera
 
 /// Whether `bytes` begin with a 7z start header whose CRC is right and whose list of files ends within `available` bytes.
 fn is_start_header(bytes: &[u8], available: u64) -> bool {
-    let Some(header) = bytes.get(..SEVEN_ZIP_HEADER) else { return false };
-    let (Some(sum), Some(body)) = (header.get(8..12), header.get(12..32)) else { return false };
-    let number = |range: std::ops::Range<usize>| {
-        body.get(range).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes)
+    let Some(header) = bytes.get(..SEVEN_ZIP_HEADER) else {
+        return false;
     };
-    let (Some(offset), Some(size)) = (number(0..8), number(8..16)) else { return false };
-    let end = u64::try_from(SEVEN_ZIP_HEADER).unwrap_or(u64::MAX).checked_add(offset).and_then(|o| o.checked_add(size));
+    let (Some(sum), Some(body)) = (header.get(8..12), header.get(12..32)) else {
+        return false;
+    };
+    let number = |range: std::ops::Range<usize>| {
+        body.get(range)
+            .and_then(|b| b.try_into().ok())
+            .map(u64::from_le_bytes)
+    };
+    let (Some(offset), Some(size)) = (number(0..8), number(8..16)) else {
+        return false;
+    };
+    let end = u64::try_from(SEVEN_ZIP_HEADER)
+        .unwrap_or(u64::MAX)
+        .checked_add(offset)
+        .and_then(|o| o.checked_add(size));
     crc32fast::hash(body).to_le_bytes() == *sum && size > 0 && end.is_some_and(|end| end <= available)
 }
 
@@ -179,7 +199,18 @@ mod tests {
 
     #[test]
     fn the_archive_is_found_wherever_it_lies_across_block_edges() {
-        for before in [2, 100, BLOCK - 40, BLOCK - 3, BLOCK, BLOCK + 1, BLOCK + 31, BLOCK + 32, 2 * BLOCK - 7, 200_000] {
+        for before in [
+            2,
+            100,
+            BLOCK - 40,
+            BLOCK - 3,
+            BLOCK,
+            BLOCK + 1,
+            BLOCK + 31,
+            BLOCK + 32,
+            2 * BLOCK - 7,
+            200_000,
+        ] {
             let bytes = program(before, &start_header(10, 20), 30);
             assert_eq!(find_in(&bytes).seven_zip, Some(before as u64), "at {before}");
         }
@@ -200,15 +231,24 @@ mod tests {
     #[test]
     fn a_header_that_points_outside_the_file_is_no_archive() {
         assert_eq!(find_in(&program(50, &start_header(10, 21), 30)).seven_zip, None);
-        assert_eq!(find_in(&program(50, &start_header(u64::MAX, u64::MAX), 30)).seven_zip, None);
+        assert_eq!(
+            find_in(&program(50, &start_header(u64::MAX, u64::MAX), 30)).seven_zip,
+            None
+        );
         assert_eq!(find_in(&program(50, &start_header(0, 0), 30)).seven_zip, None);
     }
 
     #[test]
     fn installers_are_told_apart() {
         assert_eq!(find_in(&program(50, NSIS, 10)).installer, Installer::Nsis);
-        assert_eq!(find_in(&program(BLOCK - 4, INNO, 0)).installer, Installer::InnoSetup);
-        assert_eq!(find_in(&program(50, INSTALL_SHIELD, 10)).installer, Installer::InstallShield);
+        assert_eq!(
+            find_in(&program(BLOCK - 4, INNO, 0)).installer,
+            Installer::InnoSetup
+        );
+        assert_eq!(
+            find_in(&program(50, INSTALL_SHIELD, 10)).installer,
+            Installer::InstallShield
+        );
         assert_eq!(find_in(&program(50, b"", 10)), Found::default());
     }
 

@@ -21,7 +21,9 @@ impl SharedFile {
     pub(crate) fn open(path: &Path) -> Result<Arc<Self>, SourceError> {
         let before = std::fs::metadata(path).map_err(|e| SourceError::from_io(path, e))?;
         if !before.is_file() {
-            return Err(SourceError::NotAFile { path: path.to_path_buf() });
+            return Err(SourceError::NotAFile {
+                path: path.to_path_buf(),
+            });
         }
         let file = File::open(path).map_err(|e| SourceError::from_io(path, e))?;
         Self::from_file(file, path.to_path_buf())
@@ -29,12 +31,19 @@ impl SharedFile {
 
     /// Takes a file that is open already; `path` is for messages only.
     pub(crate) fn from_file(file: File, path: PathBuf) -> Result<Arc<Self>, SourceError> {
-        let metadata = file.metadata().map_err(|e| SourceError::from_io(path.as_path(), e))?;
+        let metadata = file
+            .metadata()
+            .map_err(|e| SourceError::from_io(path.as_path(), e))?;
         if !metadata.is_file() {
             return Err(SourceError::NotAFile { path });
         }
         let identity = identity(&metadata);
-        Ok(Arc::new(Self { file, path, size: metadata.len(), identity }))
+        Ok(Arc::new(Self {
+            file,
+            path,
+            size: metadata.len(),
+            identity,
+        }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -53,8 +62,20 @@ impl SharedFile {
 
     /// An error if the file has another length than when it was opened.
     pub(crate) fn check_size(&self) -> Result<(), SourceError> {
-        let is = self.file.metadata().map_err(|e| SourceError::from_io(self.path.as_path(), e))?.len();
-        if is == self.size { Ok(()) } else { Err(SourceError::Changed { path: self.path.clone(), was: self.size, is }) }
+        let is = self
+            .file
+            .metadata()
+            .map_err(|e| SourceError::from_io(self.path.as_path(), e))?
+            .len();
+        if is == self.size {
+            Ok(())
+        } else {
+            Err(SourceError::Changed {
+                path: self.path.clone(),
+                was: self.size,
+                is,
+            })
+        }
     }
 
     /// The first bytes, at most `buffer.len()`; how many there were.
@@ -107,7 +128,12 @@ impl Window {
     /// The stretch of `size` bytes from `start`, cut at the end of the file.
     pub(crate) fn new(file: Arc<SharedFile>, start: u64, size: u64) -> Self {
         let size = size.min(file.size().saturating_sub(start));
-        Self { file, start, size, position: 0 }
+        Self {
+            file,
+            start,
+            size,
+            position: 0,
+        }
     }
 
     /// Everything from `start` to the end of the file.
@@ -124,7 +150,9 @@ impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
-        let Some(target) = buffer.get_mut(..wanted) else { return Ok(0) };
+        let Some(target) = buffer.get_mut(..wanted) else {
+            return Ok(0);
+        };
         if target.is_empty() {
             return Ok(0);
         }
@@ -152,7 +180,10 @@ impl Seek for Window {
                 self.position = position;
                 Ok(position)
             }
-            None => Err(io::Error::new(io::ErrorKind::InvalidInput, "seek before the start")),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "seek before the start",
+            )),
         }
     }
 }
@@ -199,18 +230,35 @@ mod tests {
     #[test]
     fn a_file_cut_while_it_is_read_is_an_error_with_both_sizes() {
         let (_folder, path, shared) = file(&[7; 100]);
-        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(40).unwrap();
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(40)
+            .unwrap();
         let error = std::io::copy(&mut Window::from(shared, 0), &mut std::io::sink()).unwrap_err();
         let error = SourceError::from_io("x", error);
-        assert!(matches!(error, SourceError::Changed { was: 100, is: 40, .. }), "{error:?}");
+        assert!(
+            matches!(error, SourceError::Changed { was: 100, is: 40, .. }),
+            "{error:?}"
+        );
     }
 
     #[test]
     fn folders_and_devices_are_not_files_and_missing_ones_are_missing() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(SharedFile::open(folder.path()), Err(SourceError::NotAFile { .. })));
-        assert!(matches!(SharedFile::open(&folder.path().join("no")), Err(SourceError::Missing { .. })));
+        assert!(matches!(
+            SharedFile::open(folder.path()),
+            Err(SourceError::NotAFile { .. })
+        ));
+        assert!(matches!(
+            SharedFile::open(&folder.path().join("no")),
+            Err(SourceError::Missing { .. })
+        ));
         #[cfg(unix)]
-        assert!(matches!(SharedFile::open(Path::new("/dev/null")), Err(SourceError::NotAFile { .. })));
+        assert!(matches!(
+            SharedFile::open(Path::new("/dev/null")),
+            Err(SourceError::NotAFile { .. })
+        ));
     }
 }

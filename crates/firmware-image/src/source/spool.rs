@@ -24,7 +24,11 @@ const TRIES: u32 = 64;
 /// left behind whatever happens. `needed` bytes will be written; it is for the message.
 pub(crate) fn create(folder: &Path, needed: u64) -> Result<File, SourceError> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let error = |cause| SourceError::Spool { folder: folder.to_path_buf(), needed, cause };
+    let error = |cause| SourceError::Spool {
+        folder: folder.to_path_buf(),
+        needed,
+        cause,
+    };
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
     for _ in 0..TRIES {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);

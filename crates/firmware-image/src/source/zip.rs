@@ -24,7 +24,10 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
 /// The number that stands in the list of files.
-#[allow(deprecated, reason = "the crate offers no other way to the number of a method it was built without")]
+#[allow(
+    deprecated,
+    reason = "the crate offers no other way to the number of a method it was built without"
+)]
 fn number_of(method: zip::CompressionMethod) -> u16 {
     method.to_u16()
 }
@@ -73,7 +76,10 @@ impl Zip {
     /// Reads the list of files.
     pub(crate) fn open(file: Arc<SharedFile>, start: u64, size: u64) -> Result<Self, SourceError> {
         let window = Window::new(Arc::clone(&file), start, size);
-        let reader = Budgeted { inner: BufReader::new(window), left: limits::ZIP_DIRECTORY };
+        let reader = Budgeted {
+            inner: BufReader::new(window),
+            left: limits::ZIP_DIRECTORY,
+        };
         match ZipArchive::new(reader) {
             Ok(archive) => Ok(Self { file, start, archive }),
             Err(e) => Err(error_of(&file, e)),
@@ -89,7 +95,10 @@ impl Zip {
     pub(crate) fn list(&mut self) -> Result<Vec<Listed>, SourceError> {
         let mut listed = Vec::new();
         for index in 0..self.archive.len() {
-            let entry = self.archive.by_index_data(index).map_err(|e| error_of(&self.file, e))?;
+            let entry = self
+                .archive
+                .by_index_data(index)
+                .map_err(|e| error_of(&self.file, e))?;
             let raw = String::from_utf8_lossy(entry.name_raw()).into_owned();
             let name = entry.name().map_or(raw, |name| name.into_owned());
             listed.push(Listed {
@@ -115,7 +124,11 @@ impl Zip {
             return Err(SourceError::Encrypted { path, entry });
         }
         if !matches!(listed.method, STORED | DEFLATED) {
-            return Err(SourceError::Method { path, entry, method: method_name(listed.method) });
+            return Err(SourceError::Method {
+                path,
+                entry,
+                method: method_name(listed.method),
+            });
         }
         limits::check_entry(&path, &entry, listed.packed, listed.size)?;
         let damaged = |what: &str| SourceError::DamagedEntry {
@@ -130,9 +143,16 @@ impl Zip {
         if listed.size > listed.packed.saturating_mul(1032).saturating_add(1032) {
             return Err(damaged("the stated size is more than its packed bytes can hold"));
         }
-        let raw = self.archive.by_index_raw(listed.index).map_err(|e| error_of(&self.file, e))?;
-        let data = raw.data_start().ok_or_else(|| damaged("its data can't be found"))?;
-        let end = data.checked_add(listed.packed).and_then(|end| end.checked_add(self.start));
+        let raw = self
+            .archive
+            .by_index_raw(listed.index)
+            .map_err(|e| error_of(&self.file, e))?;
+        let data = raw
+            .data_start()
+            .ok_or_else(|| damaged("its data can't be found"))?;
+        let end = data
+            .checked_add(listed.packed)
+            .and_then(|end| end.checked_add(self.start));
         if end.is_none_or(|end| end > self.file.size()) {
             return Err(damaged("its data would end behind the end of the archive"));
         }
@@ -244,12 +264,19 @@ fn error_of(file: &SharedFile, error: ZipError) -> SourceError {
     let path = file.path().to_path_buf();
     match error {
         ZipError::Io(e) if e.get_ref().is_some_and(|inner| inner.is::<OverBudget>()) => {
-            SourceError::DirectoryTooBig { path, limit: limits::ZIP_DIRECTORY }
+            SourceError::DirectoryTooBig {
+                path,
+                limit: limits::ZIP_DIRECTORY,
+            }
         }
-        ZipError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-            SourceError::DamagedArchive { path, what: "it ends too early; was the download cut?".to_string() }
-        }
+        ZipError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => SourceError::DamagedArchive {
+            path,
+            what: "it ends too early; was the download cut?".to_string(),
+        },
         ZipError::Io(e) => SourceError::from_io(path, e),
-        other => SourceError::DamagedArchive { path, what: other.to_string() },
+        other => SourceError::DamagedArchive {
+            path,
+            what: other.to_string(),
+        },
     }
 }
