@@ -2,7 +2,7 @@
 //!
 //! [`Inspector`] takes a file's bytes in any split and gives a [`Report`]: the tree of images with the verdict of
 //! every checksum, the versions, the families it fits, and what its settings would change. One pass, each byte
-//! summed once, constant memory. [`combine`] judges several files together; [`generate`] makes images.
+//! summed once, constant memory. [`combine()`] judges several files together; [`generate`] makes images.
 //!
 //! The parsing part knows no file, no clock and no thread, and `no_std` lets the compiler prove it; what reads
 //! files ([`source`], `VerifiedReader`) stands behind the feature `std`.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod lab;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Checks everything: format, lints, tests, documentation, licences, features, the oldest Rust, fuzz targets, the lab.
+    Test(test::Test),
     /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
     Lab(lab::Lab),
     /// The part of `lab` that runs inside the guest.
@@ -26,6 +29,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Test(test) => test.run(),
         Command::Lab(lab) => lab.run(),
         Command::LabGuest(guest) => guest.run(),
     };

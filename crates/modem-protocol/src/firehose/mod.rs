@@ -2,7 +2,5 @@
 
 pub mod failure;
 pub mod message;
-pub mod plan;
-pub mod session;
 pub mod stream;
 mod xml;

@@ -1,0 +1,53 @@
+//! What the fuzzer calls: one function for each parser that sees bytes of a device or a file.
+//!
+//! Each takes any bytes, must come back soon, and panics when a promise is broken: what was read can be written and
+//! read again, and a stream may be split anywhere. `fuzz/` holds a fuzzer for each; the test of this crate replays
+//! the corpora, so that every vector and every finding stays a test where there is no fuzzer.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a broken promise is reported by a panic"
+)]
+
+mod discovery;
+mod image;
+mod protocol;
+
+/// A function that the fuzzer calls.
+pub type Target = fn(&[u8]);
+
+/// All targets by the names of their corpora. A new one also needs `fuzz/fuzz_targets/NAME.rs` and its `[[bin]]`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("cwe_inspector", image::cwe_inspector),
+    ("cwe_header", image::cwe_header),
+    ("firehose_answer", protocol::firehose_answer),
+    ("firehose_request", protocol::firehose_request),
+    ("hdlc", protocol::hdlc),
+    ("nvup", image::nvup),
+    ("qdl_request", protocol::qdl_request),
+    ("qdl_response", protocol::qdl_response),
+    ("qdl_session", protocol::qdl_session),
+    ("sahara", protocol::sahara),
+    ("uevent", discovery::uevent),
+    ("versions", image::versions),
+];
+
+/// Calls the target of this name.
+///
+/// # Panics
+/// There is none, or the target found something.
+pub fn run(name: &str, bytes: &[u8]) {
+    let (_, target) = TARGETS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .expect("a name from TARGETS");
+    target(bytes);
+}
+
+/// The same bytes in pieces of several sizes, the whole first.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = std::slice::Chunks<'_, u8>> {
+    [bytes.len().max(1), 1, 7, 64]
+        .into_iter()
+        .map(|size| bytes.chunks(size))
+}

@@ -1,0 +1,161 @@
+//! What a modem says, and what a host says to the virtual one.
+
+use std::time::Duration;
+
+use modem_protocol::firehose::message::{Answer, Request as FirehoseRequest};
+use modem_protocol::firehose::stream::Splitter;
+use modem_protocol::hdlc;
+use modem_protocol::qdl::message::{Request, Response};
+use modem_protocol::qdl::{Download, Image, Start};
+use modem_protocol::sahara::Framer;
+use modem_protocol::sahara::message::Packet;
+use modem_protocol::{Action, Conversation, Instant};
+
+use crate::pieces;
+
+/// Frames in a stream: the same in any split, and a frame's payload framed again is that payload.
+pub(crate) fn hdlc(bytes: &[u8]) {
+    let mut first: Option<(Vec<_>, Vec<u8>)> = None;
+    for pieces in pieces(bytes) {
+        let mut decoder = hdlc::Decoder::default();
+        let mut payloads = Vec::new();
+        for piece in pieces {
+            decoder.push(piece);
+            while let Some(frame) = decoder.next_frame() {
+                payloads.extend(frame.ok());
+            }
+        }
+        let found = (payloads, decoder.into_unread());
+        assert_eq!(*first.get_or_insert_with(|| found.clone()), found);
+    }
+    for payload in first.map(|(payloads, _)| payloads).unwrap_or_default() {
+        let mut decoder = hdlc::Decoder::default();
+        decoder.push(&hdlc::encode(&payload));
+        assert_eq!(decoder.next_frame(), Some(Ok(payload)));
+    }
+}
+
+/// What a host sends: read, written and read again is the same.
+pub(crate) fn qdl_request(bytes: &[u8]) {
+    if let Ok(request) = Request::parse(bytes) {
+        assert_eq!(Request::parse(&request.encode()), Ok(request));
+    }
+}
+
+/// What a boot loader sends.
+pub(crate) fn qdl_response(bytes: &[u8]) {
+    if let Ok(response) = Response::parse(bytes) {
+        assert_eq!(Response::parse(&response.encode()), Ok(response));
+    }
+}
+
+/// A whole session with a boot loader that sends these bytes, a piece after each request, and then nothing. It ends,
+/// whatever they are.
+pub(crate) fn qdl_session(bytes: &[u8]) {
+    let image = Image::cwe(&[0; Image::CWE_HEADER], 3 * 1024 * 1024).expect("an image that QDL can carry");
+    converse(&mut Download::new(vec![image], Start::Fresh), bytes);
+}
+
+/// Sahara packets in any split; what can be read can be written and read again.
+pub(crate) fn sahara(bytes: &[u8]) {
+    let mut first: Option<(Vec<Packet>, bool)> = None;
+    for pieces in pieces(bytes) {
+        let mut framer = Framer::default();
+        let (mut packets, mut lost) = (Vec::new(), false);
+        for piece in pieces {
+            framer.push(piece);
+            while let Some(packet) = framer.next_packet() {
+                match packet {
+                    Ok(packet) => packets.push(packet),
+                    Err(_) => {
+                        // An unreadable packet is taken out; a length that can't be stays until it is cleared.
+                        lost = matches!(framer.next_packet(), Some(Err(_)));
+                        if lost {
+                            break;
+                        }
+                    }
+                }
+            }
+            if lost {
+                break;
+            }
+        }
+        if lost {
+            continue;
+        }
+        let found = (packets, lost);
+        assert_eq!(*first.get_or_insert_with(|| found.clone()), found);
+    }
+    if let Ok(packet) = Packet::parse(bytes) {
+        assert_eq!(Packet::parse(&packet.to_bytes()), Ok(packet));
+    }
+}
+
+/// Documents of a Firehose server in any split.
+pub(crate) fn firehose_answer(bytes: &[u8]) {
+    let mut first: Option<Vec<Vec<u8>>> = None;
+    for pieces in pieces(bytes) {
+        let mut splitter = Splitter::default();
+        let mut documents = Vec::new();
+        for piece in pieces {
+            splitter.push(piece);
+            documents.extend(std::iter::from_fn(|| splitter.next_document()));
+        }
+        assert_eq!(*first.get_or_insert_with(|| documents.clone()), documents);
+    }
+    for document in first.unwrap_or_default() {
+        if let Ok(answers) = Answer::parse(&document) {
+            for answer in answers {
+                assert_eq!(
+                    Answer::parse(&answer.to_bytes()).expect("what we wrote"),
+                    [answer]
+                );
+            }
+        }
+    }
+}
+
+/// A document of a host.
+pub(crate) fn firehose_request(bytes: &[u8]) {
+    if let Ok(requests) = FirehoseRequest::parse(bytes) {
+        for request in requests {
+            assert_eq!(
+                FirehoseRequest::parse(&request.to_bytes()).expect("what we wrote"),
+                [request]
+            );
+        }
+    }
+}
+
+/// Most actions before a conversation must have ended: it has a total time for every step.
+const MOST_ACTIONS: u32 = 200_000;
+
+/// Drives a conversation with a modem that takes everything and sends `bytes` piece by piece.
+fn converse(conversation: &mut impl Conversation, bytes: &[u8]) {
+    let mut unsent = bytes.chunks(bytes.len().div_ceil(16).max(1));
+    let mut now = Instant::START;
+    for _ in 0..MOST_ACTIONS {
+        match conversation.poll(now) {
+            Ok(Action::Send(request)) => conversation.wrote(request.len(), 0, now),
+            Ok(Action::SendImage(stretch)) => {
+                let length =
+                    usize::try_from(stretch.range.end - stretch.range.start).expect("a stretch is small");
+                let padding = usize::try_from(stretch.padding).expect("padding is small");
+                conversation.wrote(stretch.header.len() + length + padding, 0, now);
+            }
+            Ok(Action::Report(_)) => {}
+            Ok(Action::Wait { until }) => match unsent.next() {
+                Some(piece) => {
+                    now += Duration::from_millis(1);
+                    conversation.receive(piece, now);
+                }
+                None => {
+                    assert!(until < Instant::FAR, "a wait without a deadline");
+                    now = until.max(now + Duration::from_millis(1));
+                }
+            },
+            Ok(Action::Finished) | Err(_) => return,
+        }
+    }
+    panic!("the conversation doesn't end");
+}

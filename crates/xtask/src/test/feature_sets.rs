@@ -1,0 +1,57 @@
+//! Every set of features that somebody may choose compiles.
+
+use anyhow::Result;
+
+use super::shell::{cargo, run};
+use super::{Done, Workspace};
+
+/// Crate and features, without the default ones.
+const SETS: &[(&str, &[&str])] = &[
+    (
+        "modemflash-firmware-image",
+        &[
+            "",
+            "serde",
+            "std",
+            "std,serde",
+            "zip",
+            "sevenz",
+            "zip,sevenz,serde",
+        ],
+    ),
+    (
+        "modemflash",
+        &[
+            "",
+            "router",
+            "archives",
+            "progress",
+            "rehearse",
+            "archives,rehearse",
+        ],
+    ),
+    ("modemflash-virtual-modem", &["", "pty", "vhci"]),
+];
+
+pub(super) fn check(workspace: &Workspace) -> Result<Done> {
+    let mut count = 0;
+    for (package, sets) in SETS {
+        for features in *sets {
+            run(cargo(workspace)
+                .args([
+                    "check",
+                    "--locked",
+                    "--package",
+                    package,
+                    "--no-default-features",
+                    "--features",
+                    features,
+                ])
+                .env("RUSTFLAGS", "-D warnings")
+                // Other flags would throw the build of the other steps away.
+                .env("CARGO_TARGET_DIR", workspace.target.join("features")))?;
+            count += 1;
+        }
+    }
+    Ok(Done::Passed(format!("{count} sets")))
+}

@@ -1,0 +1,319 @@
+//! `cargo xtask test`: everything that must hold before a change is taken, the same on a laptop and in CI.
+//!
+//! A step prints one heading and the time that it took; what a command printed is shown only when it failed. All
+//! steps run, also after one has failed, and a table at the end says how each went. A step that can't run on this
+//! host is skipped loudly on a laptop, and fails where `CI=true`.
+
+mod feature_sets;
+mod fuzz;
+mod licences;
+mod msrv;
+mod no_std;
+mod shell;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use shell::{cargo, run};
+
+/// Runs all checks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Test {
+    /// Only what a developer wants between two edits: format, lints, tests.
+    #[arg(long)]
+    quick: bool,
+    /// Only these steps, by name.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not these steps, by name. Refused where CI=true.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    skip: Vec<String>,
+}
+
+/// What the steps need to know.
+#[derive(Debug)]
+struct Workspace {
+    /// Where the root `Cargo.toml` is.
+    root: PathBuf,
+    /// Where the build output goes.
+    target: PathBuf,
+    /// Nothing may be skipped.
+    is_ci: bool,
+}
+
+/// How a step that didn't fail ended.
+#[derive(Debug)]
+enum Done {
+    /// All is well; a few words for the table.
+    Passed(String),
+    /// It can't run here, and why.
+    Skipped(String),
+}
+
+impl Done {
+    fn passed() -> Result<Self> {
+        Ok(Self::Passed(String::new()))
+    }
+}
+
+struct Step {
+    name: &'static str,
+    heading: &'static str,
+    is_quick: bool,
+    run: fn(&Workspace) -> Result<Done>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        heading: "the format of all sources",
+        is_quick: true,
+        run: format,
+    },
+    Step {
+        name: "lints",
+        heading: "clippy, warnings are errors",
+        is_quick: true,
+        run: lints,
+    },
+    Step {
+        name: "tests",
+        heading: "all tests",
+        is_quick: true,
+        run: tests,
+    },
+    Step {
+        name: "docs",
+        heading: "the documentation of all crates",
+        is_quick: false,
+        run: docs,
+    },
+    Step {
+        name: "licences",
+        heading: "the licences of all dependencies",
+        is_quick: false,
+        run: licences::check,
+    },
+    Step {
+        name: "features",
+        heading: "combinations of features",
+        is_quick: false,
+        run: feature_sets::check,
+    },
+    Step {
+        name: "no_std",
+        heading: "the pure crates without std",
+        is_quick: false,
+        run: no_std::check,
+    },
+    Step {
+        name: "msrv",
+        heading: "the oldest supported Rust",
+        is_quick: false,
+        run: msrv::check,
+    },
+    Step {
+        name: "fuzz",
+        heading: "the fuzz targets compile",
+        is_quick: false,
+        run: fuzz::check,
+    },
+    Step {
+        name: "lab",
+        heading: "the kernel lab: real drivers and a foreign judge",
+        is_quick: false,
+        run: lab,
+    },
+];
+
+impl Test {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let workspace = Workspace::find()?;
+        for name in self.only.iter().chain(&self.skip) {
+            if !STEPS.iter().any(|step| step.name == name) {
+                let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+                bail!("no step {name:?}; there are: {}", names.join(", "));
+            }
+        }
+        let is_partial = self.quick || !self.only.is_empty() || !self.skip.is_empty();
+        if workspace.is_ci && is_partial {
+            bail!("CI=true: nothing may be left out");
+        }
+
+        let mut table = Vec::new();
+        for step in STEPS {
+            let named = |list: &[String]| list.iter().any(|name| name == step.name);
+            if (self.quick && !step.is_quick)
+                || (!self.only.is_empty() && !named(&self.only))
+                || named(&self.skip)
+            {
+                continue;
+            }
+            println!("== {}: {}", step.name, step.heading);
+            let (outcome, time) = timed(|| (step.run)(&workspace));
+            let outcome = match outcome {
+                Ok(Done::Skipped(reason)) if workspace.is_ci => {
+                    Err(anyhow::anyhow!("skipped in CI: {reason}"))
+                }
+                outcome => outcome,
+            };
+            match &outcome {
+                Ok(Done::Passed(_)) => {}
+                Ok(Done::Skipped(reason)) => println!("SKIPPED: {reason}"),
+                Err(error) => println!("FAILED: {error:#}"),
+            }
+            println!("   {}", seconds(time));
+            table.push((step.name, outcome, time));
+        }
+        Ok(summary(&table, is_partial))
+    }
+}
+
+fn summary(table: &[(&str, Result<Done>, Duration)], is_partial: bool) -> ExitCode {
+    println!("== summary");
+    for (name, outcome, time) in table {
+        let (word, remark) = match outcome {
+            Ok(Done::Passed(remark)) => ("ok", remark.clone()),
+            Ok(Done::Skipped(reason)) => ("SKIPPED", reason.clone()),
+            Err(error) => (
+                "FAILED",
+                error.to_string().lines().next().unwrap_or_default().to_owned(),
+            ),
+        };
+        println!("{name:<10} {word:<8} {:>9}  {remark}", seconds(*time));
+    }
+    let failed = table.iter().filter(|(_, outcome, _)| outcome.is_err()).count();
+    let skipped = table
+        .iter()
+        .filter(|(_, outcome, _)| matches!(outcome, Ok(Done::Skipped(_))))
+        .count();
+    let total: Duration = table.iter().map(|(_, _, time)| *time).sum();
+    println!(
+        "{} steps in {}: {failed} failed, {skipped} skipped",
+        table.len(),
+        seconds(total)
+    );
+    if is_partial {
+        println!("this was a part; `cargo xtask test` runs all");
+    }
+    if failed > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Workspace {
+    fn find() -> Result<Self> {
+        // Set by cargo when it builds this program; it is started by `cargo xtask` in the same place.
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = manifest
+            .ancestors()
+            .nth(2)
+            .context("xtask isn't in crates/ any more")?
+            .to_path_buf();
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let is_ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
+        Ok(Self {
+            target: root.join(target),
+            root,
+            is_ci,
+        })
+    }
+}
+
+fn format(workspace: &Workspace) -> Result<Done> {
+    run(cargo(workspace).args(["fmt", "--all", "--", "--check"]))?;
+    for outside in ["fuzz", "crates/xtask/no_std"] {
+        let manifest = workspace.root.join(outside).join("Cargo.toml");
+        run(cargo(workspace)
+            .arg("fmt")
+            .arg("--manifest-path")
+            .arg(manifest)
+            .args(["--", "--check"]))?;
+    }
+    Done::passed()
+}
+
+fn lints(workspace: &Workspace) -> Result<Done> {
+    run(cargo(workspace).args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    Done::passed()
+}
+
+fn tests(workspace: &Workspace) -> Result<Done> {
+    let output = run(cargo(workspace).args([
+        "test",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--no-fail-fast",
+    ]))?;
+    let results: Vec<&str> = output
+        .lines()
+        .filter(|line| line.starts_with("test result:"))
+        .collect();
+    for line in &results {
+        println!("   {line}");
+    }
+    let count = |word: &str| -> u64 {
+        results
+            .iter()
+            .filter_map(|line| {
+                line.split(&[';', '.'][..])
+                    .find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok())
+            })
+            .sum()
+    };
+    let (passed, ignored) = (count(" passed"), count(" ignored"));
+    if passed == 0 {
+        bail!("cargo test said nothing of a test that passed");
+    }
+    Ok(Done::Passed(format!("{passed} passed, {ignored} ignored")))
+}
+
+fn docs(workspace: &Workspace) -> Result<Done> {
+    run(cargo(workspace)
+        .args(["doc", "--workspace", "--all-features", "--no-deps", "--locked"])
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    Done::passed()
+}
+
+fn lab(workspace: &Workspace) -> Result<Done> {
+    // A program of its own, so that it may end however it likes; it speaks for itself while it works.
+    let this = std::env::current_exe().context("own path")?;
+    let status = Command::new(this)
+        .arg("lab")
+        .current_dir(&workspace.root)
+        .status()
+        .context("cargo xtask lab")?;
+    if !status.success() {
+        bail!("cargo xtask lab: {status}");
+    }
+    Done::passed()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a developer's command may look at the clock"
+)]
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = std::time::Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
