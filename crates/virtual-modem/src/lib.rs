@@ -1,13 +1,30 @@
 //! A Sierra Wireless modem in software.
 //!
 //! [`VirtualModem`] is the modem itself: a state machine without IO, with a memory of what was written to it,
-//! real timings, and every habit and fault that its profile and its script name. It is strict: what a real boot
+//! real timings, and every habit and fault that its [`Setup`] names. It is strict: what a real boot
 //! loader would not accept is refused and recorded as a [`Violation`]. Front ends connect it to a host: a simulated
 //! bus with a virtual clock, a pseudo-terminal, the kernel's USB stack.
 #![forbid(unsafe_code)]
 
+mod board;
+pub mod fault;
+mod firehose;
+mod loader;
+mod memory;
 mod modem;
+pub mod profile;
+mod qdl;
+pub mod quirk;
+pub mod random;
+mod sahara;
+pub mod simulated;
 #[cfg(feature = "vhci")]
 pub mod usbip;
+mod violation;
 
-pub use modem::{Output, Violation, VirtualModem};
+pub use fault::{Fault, FaultScript};
+pub use memory::{ImageState, Keep, StoredImage};
+pub use modem::{Firmware, Output, Setup, VirtualModem};
+pub use profile::Profile;
+pub use quirk::{Mode, Quirks};
+pub use violation::{Violation, Wrong};

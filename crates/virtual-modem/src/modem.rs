@@ -1,6 +1,16 @@
 //! The modem and what front ends see of it.
 
+use std::time::Duration;
+
 use modem_world::{Instant, UsbDevice};
+
+use crate::board::{Board, Planned};
+use crate::fault::FaultScript;
+use crate::loader::Loader;
+use crate::memory::{Keep, StoredImage};
+use crate::profile::{Profile, Protocol, Timings};
+use crate::quirk::{Mode, Quirks};
+use crate::violation::Violation;
 
 /// What the modem does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,58 +25,174 @@ pub enum Output {
     Wait(Instant),
 }
 
-/// Something that a real boot loader would not accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// When it happened.
-    pub at: Instant,
-    /// What it was, in words.
-    pub what: String,
+/// What a modem is made of. [`Setup::of`] is a modem that keeps to the specification and takes its real times;
+/// the fields may then be changed.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The model.
+    pub profile: &'static Profile,
+    /// What is behind the port at the start.
+    pub mode: Mode,
+    /// Whether there is firmware that can run, before anything is written.
+    pub firmware: Firmware,
+    /// Its habits.
+    pub quirks: Quirks,
+    /// What goes wrong.
+    pub faults: FaultScript,
+    /// How long things take.
+    pub timings: Timings,
+    /// How much of the images is kept.
+    pub keep: Keep,
+    /// Seed of everything that is left to chance: which byte is corrupted.
+    pub seed: u64,
 }
 
-/// A modem in download mode.
+impl Setup {
+    /// A modem of this model in download mode, without firmware that could run.
+    pub fn of(profile: &'static Profile) -> Self {
+        let noise = match profile.protocol {
+            Protocol::Sahara(traits) => traits.noise,
+            Protocol::Qdl(_) => None,
+        };
+        Self {
+            profile,
+            mode: Mode::Download,
+            firmware: Firmware::Missing,
+            quirks: Quirks {
+                noise,
+                ..Quirks::default()
+            },
+            faults: FaultScript::default(),
+            timings: profile.timings,
+            keep: Keep::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Whether there is firmware that can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// A restart leads to normal mode, as long as nothing is written over it.
+    Sound,
+    /// A restart leads to download mode until an image is accepted.
+    Missing,
+}
+
+/// A modem.
 ///
-/// A front end polls until [`Output::Wait`], waits, hands in what happened, and polls again.
+/// A front end polls until [`Output::Wait`], waits, hands in what happened, and polls again. The modem is off the
+/// bus at first; the first poll attaches it.
 #[derive(Debug)]
-pub struct VirtualModem {}
+pub struct VirtualModem {
+    board: Board,
+    loader: Loader,
+}
 
 impl VirtualModem {
+    /// A modem that is about to appear on the bus.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            board: Board::new(setup),
+            loader: Loader::Off,
+        }
+    }
+
     /// What the modem does now.
     pub fn poll(&mut self, now: Instant) -> Output {
-        let _ = now;
-        Output::Wait(Instant::FAR)
+        loop {
+            match self.board.next_due(now) {
+                Some(Planned::Send(bytes)) => return Output::Send(bytes),
+                Some(Planned::Detach { after, mode }) => {
+                    self.loader = Loader::Off;
+                    self.board.left(now, after, mode);
+                    return Output::Detach;
+                }
+                Some(Planned::Attach(mode)) => {
+                    let device = self.board.attached(now, mode);
+                    self.loader = Loader::new(mode, &self.board.setup);
+                    self.loader.attached(&mut self.board, now);
+                    return Output::Attach(device);
+                }
+                None => {}
+            }
+            let timer = self.loader.timer(&self.board);
+            if timer > now {
+                return Output::Wait(timer.min(self.board.next_moment(now)));
+            }
+            self.loader.tick(&mut self.board, now);
+        }
     }
 
     /// How many bytes the modem takes from the host now. Zero while it is busy with its flash: the host's
     /// writes then stand still. Grows again by itself; `poll` says when.
     pub fn room(&mut self, now: Instant) -> usize {
-        let _ = now;
-        0
+        if matches!(self.loader, Loader::Off) || self.board.is_leaving() {
+            return 0;
+        }
+        let in_data = self.loader.in_data();
+        self.board.room(in_data, now)
     }
 
     /// Takes bytes from the host; no more than [`VirtualModem::room`] said.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) {
-        let _ = (bytes, now);
+        if !self.board.is_leaving() {
+            self.loader.receive(bytes, &mut self.board, now);
+        }
     }
 
     /// The host has opened the port: it reads from now on. A front end that can't see this calls it when the
     /// host first asks for bytes.
     pub fn port_opened(&mut self, now: Instant) {
-        let _ = now;
+        self.board.opened = true;
+        self.loader.opened(&mut self.board, now);
     }
 
     /// The host has closed the port.
     pub fn port_closed(&mut self, now: Instant) {
-        let _ = now;
+        self.board.opened = false;
+        self.loader.closed(&mut self.board, now);
     }
 
     /// The host makes the device enumerate again.
     pub fn re_enumerate(&mut self, now: Instant) {
-        let _ = now;
+        // Own choice: as long as a hub needs to notice, and no restart of the boot loader.
+        self.board
+            .leave_now(now, Duration::from_millis(200), self.board.mode);
     }
 
     /// What the host did wrong so far.
     pub fn violations(&self) -> &[Violation] {
-        &[]
+        &self.board.violations
+    }
+
+    /// What was written to it, oldest first. An image that is being written is not among them.
+    pub fn images(&self) -> &[StoredImage] {
+        &self.board.images
+    }
+
+    /// Whether a restart leads to running firmware: nothing is half written, and there is something to run.
+    pub fn is_bootable(&self) -> bool {
+        self.board.bootable
+    }
+
+    /// What is behind its port, or will be when it is back on the bus.
+    pub fn mode(&self) -> Mode {
+        self.board.mode
+    }
+
+    /// Whether it is on the bus.
+    pub fn is_on_bus(&self) -> bool {
+        !matches!(self.loader, Loader::Off)
+    }
+
+    /// Image bytes taken so far, all images together.
+    pub fn image_bytes(&self) -> u64 {
+        self.board.image_bytes
+    }
+
+    /// What it is made of.
+    pub fn setup(&self) -> &Setup {
+        &self.board.setup
     }
 }

@@ -72,16 +72,33 @@ pub fn explain(line: &str) -> Option<&'static KnownFailure> {
 
 /// Whether this log line announces that the image on its way has failed.
 ///
-/// Only the words that the vendor's own tools look for (sahara-firehose.md §5.2, C14); the other lines explain a
-/// NAK but don't stop anything by themselves.
+/// Only the words that the vendor's own tools look for (sahara-firehose.md §5.2, field-reports.md C14), and not
+/// an error code of zero; the other lines explain a NAK but don't stop anything by themselves.
 pub fn is_failure(line: &str) -> bool {
-    [
+    let is_announced = [
         "HANDLE_PROGRAM_FAILURE",
         "SWI Error Code",
         "Package not compatible",
     ]
     .iter()
-    .any(|word| contains(line, word))
+    .any(|word| contains(line, word));
+    is_announced && !is_code_zero(line)
+}
+
+/// Whether the line says "SWI Error Code" and then zero.
+fn is_code_zero(line: &str) -> bool {
+    const WORDS: &str = "swi error code";
+    let lower = line.to_ascii_lowercase();
+    let Some((_, code)) = lower.split_once(WORDS) else {
+        return false;
+    };
+    let code = code.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let code = code.strip_prefix("0x").unwrap_or(code);
+    let digits = code
+        .split(|c: char| !c.is_ascii_hexdigit())
+        .next()
+        .unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|digit| digit == b'0')
 }
 
 /// Whether this log line is the complaint about the zero block (sahara-firehose.md §5.3).

@@ -2,5 +2,7 @@
 
 pub mod failure;
 pub mod message;
+pub mod plan;
+pub mod session;
 pub mod stream;
 mod xml;

@@ -2,5 +2,17 @@
 
 mod framer;
 pub mod message;
+pub mod reset;
+pub mod switch;
 
 pub use framer::Framer;
+
+/// How every hello begins: command 1 and its length.
+pub const HELLO_START: [u8; message::HEADER_SIZE] = [1, 0, 0, 0, 0x30, 0, 0, 0];
+
+/// Where in these bytes a hello begins.
+pub fn find_hello(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(HELLO_START.len())
+        .position(|window| window == HELLO_START)
+}

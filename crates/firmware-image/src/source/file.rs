@@ -1,0 +1,43 @@
+//! An image that is a file by itself.
+
+use std::boxed::Box;
+use std::io::{self, Read};
+use std::string::String;
+use std::sync::Arc;
+
+use super::ImageSource;
+use super::shared::{SharedFile, Window};
+
+/// A plain file. It stays open from the first look on: replacing or deleting its path doesn't matter, and a change of its
+/// length is an error when it is read again.
+#[derive(Clone, Debug)]
+pub struct FileImage {
+    file: Arc<SharedFile>,
+    name: String,
+}
+
+impl FileImage {
+    pub(crate) fn new(file: Arc<SharedFile>) -> Self {
+        let name = file.path().to_string_lossy().into_owned();
+        Self { file, name }
+    }
+
+    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
+        self.file.identity()
+    }
+}
+
+impl ImageSource for FileImage {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.file.check_size()?;
+        Ok(Box::new(Window::from(Arc::clone(&self.file), 0)))
+    }
+}

@@ -1,0 +1,615 @@
+//! From the paths a user gives to the images behind them: files, folders and archives, told apart by content.
+//!
+//! Nothing is unpacked here but the lists of files and a few first bytes; what will be costly later is said in the notes.
+
+use std::boxed::Box;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::ImageSource;
+use super::content::{Content, HEAD_SIZE};
+use super::error::SourceError;
+use super::file::FileImage;
+use super::note::{Note, Reason};
+use super::shared::{SharedFile, Window};
+use super::spool::{self, SpoolPolicy};
+use super::{folder, limits, names, sfx};
+
+/// How to read what the user gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What to do with images that can't be read in place.
+    pub spool: SpoolPolicy,
+}
+
+/// All images that were found, with everything said about the other files.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// In the order of the paths given; folders by name; archives in their own order.
+    pub candidates: Vec<Candidate>,
+    /// What to tell the user before the images are read.
+    pub notes: Vec<Note>,
+    /// What to do with images that can't be read in place.
+    pub(crate) spool: SpoolPolicy,
+}
+
+/// A file that is an image by its first bytes or its name; it was not checked yet.
+#[derive(Debug)]
+pub struct Candidate {
+    pub(crate) image: Image,
+    /// Whether the user named it.
+    pub origin: Origin,
+}
+
+/// How a file was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The user gave its path: it is meant.
+    Named,
+    /// It lay in a folder or archive: it may be meant.
+    Found,
+}
+
+/// An image's bytes by where they lie.
+#[derive(Debug)]
+pub(crate) enum Image {
+    File(FileImage),
+    #[cfg(feature = "zip")]
+    Zip(super::zip::ZipImage),
+    #[cfg(feature = "sevenz")]
+    SevenZip(super::sevenz::SevenZipImage),
+}
+
+impl Image {
+    pub(crate) fn source(&self) -> &dyn ImageSource {
+        match self {
+            Self::File(image) => image,
+            #[cfg(feature = "zip")]
+            Self::Zip(image) => image,
+            #[cfg(feature = "sevenz")]
+            Self::SevenZip(image) => image,
+        }
+    }
+
+    pub(crate) fn into_source(self) -> Box<dyn ImageSource> {
+        match self {
+            Self::File(image) => Box::new(image),
+            #[cfg(feature = "zip")]
+            Self::Zip(image) => Box::new(image),
+            #[cfg(feature = "sevenz")]
+            Self::SevenZip(image) => Box::new(image),
+        }
+    }
+}
+
+impl Candidate {
+    /// Its bytes, name and size.
+    #[must_use]
+    pub fn source(&self) -> &dyn ImageSource {
+        self.image.source()
+    }
+
+    /// Gives the bytes away.
+    #[must_use]
+    pub fn into_source(self) -> Box<dyn ImageSource> {
+        self.image.into_source()
+    }
+}
+
+/// Finds the images behind `paths`: each a file, a folder, or a zip, 7z or self-extracting archive.
+///
+/// A file that the user names and that is neither an image nor an archive is an error; in folders and archives such files
+/// are passed over with a note. An archive in an archive is opened if it lies there unpacked, or if a folder for unpacked
+/// files was given.
+///
+/// # Errors
+/// The first path that can't be used, or [`SourceError::NoImages`].
+pub fn gather<P: AsRef<Path>>(paths: &[P], options: &Options) -> Result<Gathered, SourceError> {
+    let mut gatherer = Gatherer {
+        options,
+        seen: BTreeSet::new(),
+        out: Gathered::default(),
+    };
+    gatherer.out.spool = options.spool.clone();
+    for path in paths {
+        gatherer.path(path.as_ref())?;
+    }
+    Ok(gatherer.out)
+}
+
+/// How deep in archives we are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Outer,
+    Inner,
+}
+
+/// A file, or a stretch of one, with what it is.
+struct Stretch {
+    file: Arc<SharedFile>,
+    start: u64,
+    size: u64,
+    content: Content,
+}
+
+/// What an archive's list was sorted into.
+#[derive(Default)]
+struct Sorted {
+    images: Vec<Image>,
+    inner: Vec<(Content, Image, Option<(u64, u64)>)>,
+    looked_at: usize,
+    /// Why a stranger couldn't be read; tells more than "no images" if there are none.
+    first_error: Option<SourceError>,
+}
+
+struct Gatherer<'a> {
+    options: &'a Options,
+    /// Files taken already, by device and inode: a file given twice, or by name and in its folder, counts once.
+    seen: BTreeSet<(u64, u64)>,
+    out: Gathered,
+}
+
+impl Gatherer<'_> {
+    fn path(&mut self, path: &Path) -> Result<(), SourceError> {
+        let metadata = std::fs::metadata(path).map_err(|e| SourceError::from_io(path, e))?;
+        if metadata.is_dir() {
+            return self.folder(path);
+        }
+        let file = SharedFile::open(path)?;
+        let content = content_of(&file, 0)?;
+        let size = file.size();
+        match content {
+            Content::Empty => Err(SourceError::Empty {
+                path: path.to_path_buf(),
+            }),
+            content if content.is_archive() => self.archive(
+                Stretch {
+                    file,
+                    start: 0,
+                    size,
+                    content,
+                },
+                Level::Outer,
+            ),
+            Content::Image => self.take_file(file, Origin::Named),
+            content if is_clearly_foreign(content) || !names::is_image_name(&path.to_string_lossy()) => {
+                Err(SourceError::NotAnImage {
+                    path: path.to_path_buf(),
+                    content,
+                })
+            }
+            _ => self.take_file(file, Origin::Named),
+        }
+    }
+
+    fn take_file(&mut self, file: Arc<SharedFile>, origin: Origin) -> Result<(), SourceError> {
+        if let Some(identity) = file.identity() {
+            let is_new = self.seen.insert(identity);
+            // Named twice is passed on: the check says "the same image twice". Found and named is the same file, once.
+            if !is_new && origin == Origin::Found {
+                return Ok(());
+            }
+            if !is_new {
+                let same = |c: &Candidate| match &c.image {
+                    Image::File(image) => c.origin == Origin::Found && image.identity() == Some(identity),
+                    #[cfg(any(feature = "zip", feature = "sevenz"))]
+                    _ => false,
+                };
+                self.out.candidates.retain(|c| !same(c));
+            }
+        }
+        let size = file.size();
+        if size > limits::IMAGE {
+            let path = file.path().to_path_buf();
+            let entry = "the image".to_string();
+            return Err(SourceError::TooBig {
+                path,
+                entry,
+                size,
+                limit: limits::IMAGE,
+            });
+        }
+        self.out.candidates.push(Candidate {
+            image: Image::File(FileImage::new(file)),
+            origin,
+        });
+        Ok(())
+    }
+
+    fn pass_over(&mut self, name: impl Into<String>, reason: Reason) {
+        self.out.notes.push(Note::PassedOver {
+            name: name.into(),
+            reason,
+        });
+    }
+
+    fn folder(&mut self, path: &Path) -> Result<(), SourceError> {
+        let mut has_images = false;
+        let listing = folder::list(path)?;
+        self.out.notes.extend(listing.notes);
+        let mut archives: Vec<Stretch> = Vec::new();
+        for file_path in &listing.files {
+            let name = names::printable(&file_path.to_string_lossy());
+            let opened = SharedFile::open(file_path)
+                .and_then(|file| content_of(&file, 0).map(|content| (file, content)));
+            let (file, content) = match opened {
+                Ok(opened) => opened,
+                // Its name says that it is meant: to go on without it could choose a wrong set.
+                Err(e) if names::is_image_name(&name) => return Err(e),
+                Err(e) => {
+                    self.pass_over(name, Reason::Unreadable(e.to_string()));
+                    continue;
+                }
+            };
+            let size = file.size();
+            match content {
+                Content::Image => {
+                    has_images = true;
+                    self.take_file(file, Origin::Found)?;
+                }
+                Content::Empty => self.pass_over(name, Reason::NotAnImage(content)),
+                content if content.is_archive() => archives.push(Stretch {
+                    file,
+                    start: 0,
+                    size,
+                    content,
+                }),
+                content if names::is_image_name(&name) && !is_clearly_foreign(content) => {
+                    has_images = true;
+                    self.take_file(file, Origin::Found)?;
+                }
+                content => self.pass_over(name, Reason::NotAnImage(content)),
+            }
+        }
+        // A download folder may hold many archives; to guess which is meant would be wrong, and to unpack all slow.
+        if !has_images && archives.len() == 1 {
+            if let Some(archive) = archives.pop() {
+                return self.archive(archive, Level::Outer);
+            }
+        }
+        let first = archives.first().map(|a| names::quoted(a.file.path()));
+        for archive in archives {
+            self.pass_over(
+                names::printable(&archive.file.path().to_string_lossy()),
+                Reason::Archive(archive.content),
+            );
+        }
+        if has_images {
+            return Ok(());
+        }
+        Err(SourceError::NoImages {
+            path: path.to_path_buf(),
+            looked_at: listing.files.len(),
+            archive: first,
+        })
+    }
+
+    fn archive(&mut self, stretch: Stretch, level: Level) -> Result<(), SourceError> {
+        match stretch.content {
+            Content::Zip => self.zip(stretch, level),
+            Content::SevenZip => self.seven_zip(stretch, level),
+            _ => self.program(stretch, level),
+        }
+    }
+
+    fn program(&mut self, program: Stretch, level: Level) -> Result<(), SourceError> {
+        let Stretch {
+            file, start, size, ..
+        } = program;
+        let path = file.path().to_path_buf();
+        let window = Window::new(Arc::clone(&file), start, size);
+        let found = sfx::find(window, size).map_err(|e| SourceError::from_io(path.as_path(), e))?;
+        let seven_zip = found.seven_zip.and_then(|offset| start.checked_add(offset));
+        let zip = zip_offset(&file, start, size);
+        match (seven_zip, zip) {
+            // One may lie stored inside the other: the first is the outer one.
+            (Some(seven_zip), zip) if zip.is_none_or(|zip| seven_zip < zip) => {
+                let rest = size.saturating_sub(seven_zip.saturating_sub(start));
+                self.seven_zip(
+                    Stretch {
+                        file,
+                        start: seven_zip,
+                        size: rest,
+                        content: Content::SevenZip,
+                    },
+                    level,
+                )
+            }
+            (_, Some(_)) => self.zip(
+                Stretch {
+                    file,
+                    start,
+                    size,
+                    content: Content::Zip,
+                },
+                level,
+            ),
+            _ => Err(SourceError::UnknownInstaller {
+                path,
+                installer: found.installer,
+            }),
+        }
+    }
+
+    #[cfg(not(feature = "zip"))]
+    fn zip(&mut self, zip: Stretch, _level: Level) -> Result<(), SourceError> {
+        Err(SourceError::NotBuiltIn {
+            path: zip.file.path().to_path_buf(),
+            content: Content::Zip,
+        })
+    }
+
+    #[cfg(feature = "zip")]
+    fn zip(&mut self, zip: Stretch, level: Level) -> Result<(), SourceError> {
+        let mut archive = super::zip::Zip::open(Arc::clone(&zip.file), zip.start, zip.size)?;
+        let mut sorted = Sorted::default();
+        let mut total = 0_u64;
+        for listed in archive.list()? {
+            let name = std::format!("{}/{}", zip.file.path().display(), listed.name);
+            if let Some(reason) =
+                reason_by_name(&listed.name, listed.is_folder, listed.is_unsafe, listed.size)
+            {
+                self.pass_over_unless_folder(name, reason);
+                continue;
+            }
+            sorted.looked_at = sorted.looked_at.saturating_add(1);
+            let is_named_so = names::is_image_name(&listed.name);
+            let image = match archive.image(&listed) {
+                Ok(image) => image,
+                Err(e) if is_named_so => return Err(e),
+                Err(e) => {
+                    self.pass_over(name, Reason::Unreadable(e.to_string()));
+                    sorted.first_error.get_or_insert(e);
+                    continue;
+                }
+            };
+            let content = match image.content() {
+                Ok(content) => content,
+                Err(e) if is_named_so => return Err(e),
+                Err(e) => {
+                    self.pass_over(name, Reason::Unreadable(e.to_string()));
+                    sorted.first_error.get_or_insert(e);
+                    continue;
+                }
+            };
+            let is_image = content == Content::Image || (is_named_so && !is_clearly_foreign(content));
+            if content.is_archive() {
+                let in_place = image.in_place();
+                sorted.inner.push((content, Image::Zip(image), in_place));
+            } else if is_image {
+                total = total.saturating_add(listed.size);
+                limits::check_total(zip.file.path(), archive.packed_size(), total)?;
+                sorted.images.push(Image::Zip(image));
+            } else {
+                self.pass_over(name, Reason::NotAnImage(content));
+            }
+        }
+        self.take_sorted(&zip.file, sorted, level)
+    }
+
+    #[cfg(not(feature = "sevenz"))]
+    fn seven_zip(&mut self, archive: Stretch, _level: Level) -> Result<(), SourceError> {
+        Err(SourceError::NotBuiltIn {
+            path: archive.file.path().to_path_buf(),
+            content: Content::SevenZip,
+        })
+    }
+
+    #[cfg(feature = "sevenz")]
+    fn seven_zip(&mut self, stretch: Stretch, level: Level) -> Result<(), SourceError> {
+        use super::sevenz::{SevenZip, SevenZipImage};
+        let archive = Arc::new(SevenZip::open(Arc::clone(&stretch.file), stretch.start)?);
+        let listed = archive.list();
+        let mut usable = Vec::new();
+        for file in &listed {
+            match reason_by_name(&file.name, file.is_folder, file.is_unsafe, file.size) {
+                Some(reason) => {
+                    self.pass_over_unless_folder(
+                        std::format!("{}/{}", archive.path().display(), file.name),
+                        reason,
+                    );
+                }
+                None => usable.push(file),
+            }
+        }
+        // To look into a file means to unpack all before it: here names decide, and content where no name says anything.
+        let mut sorted = Sorted {
+            looked_at: usable.len(),
+            ..Sorted::default()
+        };
+        let mut wanted: Vec<_> = usable
+            .iter()
+            .copied()
+            .filter(|f| names::is_image_name(&f.name))
+            .collect();
+        if wanted.is_empty() {
+            let inner: Vec<_> = usable
+                .iter()
+                .copied()
+                .filter(|f| names::is_archive_name(&f.name))
+                .collect();
+            archive.check(&inner)?;
+            for file in inner {
+                let content = if file.name.to_ascii_lowercase().ends_with(".exe") {
+                    Content::WindowsProgram
+                } else if file.name.to_ascii_lowercase().ends_with(".zip") {
+                    Content::Zip
+                } else {
+                    Content::SevenZip
+                };
+                sorted.inner.push((
+                    content,
+                    Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)),
+                    None,
+                ));
+            }
+            if sorted.inner.is_empty() {
+                wanted.clone_from(&usable);
+            }
+        } else {
+            for file in usable.iter().filter(|f| !names::is_image_name(&f.name)) {
+                let name = std::format!("{}/{}", archive.path().display(), file.name);
+                self.pass_over(name, Reason::NotAnImage(Content::Unknown));
+            }
+        }
+        archive.check(&wanted)?;
+        if !wanted.is_empty() {
+            self.out.notes.push(Note::Unpacking {
+                archive: archive.path().to_path_buf(),
+                unpacked: wanted.iter().map(|f| f.size).fold(0, u64::saturating_add),
+                dictionary: archive.dictionary(&wanted),
+                is_solid: archive.is_solid(),
+                policy: self.options.spool.clone(),
+            });
+        }
+        for file in wanted {
+            sorted
+                .images
+                .push(Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)));
+        }
+        self.take_sorted(&stretch.file, sorted, level)
+    }
+
+    #[cfg(any(feature = "zip", feature = "sevenz"))]
+    fn pass_over_unless_folder(&mut self, name: String, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.pass_over(name, reason);
+        }
+    }
+
+    #[cfg(any(feature = "zip", feature = "sevenz"))]
+    fn take_sorted(
+        &mut self,
+        file: &Arc<SharedFile>,
+        sorted: Sorted,
+        level: Level,
+    ) -> Result<(), SourceError> {
+        let path = file.path().to_path_buf();
+        if !sorted.images.is_empty() {
+            for (content, image, _) in sorted.inner {
+                let name = image.source().name().to_string();
+                self.pass_over(name, Reason::Archive(content));
+            }
+            let found = sorted.images.into_iter().map(|image| Candidate {
+                image,
+                origin: Origin::Found,
+            });
+            self.out.candidates.extend(found);
+            return Ok(());
+        }
+        if sorted.inner.is_empty() || level == Level::Inner {
+            let no_images = SourceError::NoImages {
+                path,
+                looked_at: sorted.looked_at,
+                archive: None,
+            };
+            return Err(sorted.first_error.unwrap_or(no_images));
+        }
+        for (content, image, in_place) in sorted.inner {
+            let inner = match (in_place, &self.options.spool) {
+                (Some((start, size)), _) => Stretch {
+                    file: Arc::clone(file),
+                    start,
+                    size,
+                    content,
+                },
+                (None, SpoolPolicy::SpoolTo(folder)) => {
+                    let source = image.source();
+                    let (name, size) = (source.name().to_string(), source.size());
+                    let folder = folder.clone();
+                    self.out.notes.push(Note::CopyingInner {
+                        name,
+                        size,
+                        folder: folder.clone(),
+                    });
+                    let file = copy_to_spool(&folder, source)?;
+                    let content = content_of(&file, 0)?;
+                    Stretch {
+                        file,
+                        start: 0,
+                        size,
+                        content,
+                    }
+                }
+                (None, SpoolPolicy::UnpackEachTime) => {
+                    let entry = names::base(image.source().name()).to_string();
+                    return Err(SourceError::ArchiveInside { path, entry, content });
+                }
+            };
+            self.archive(inner, Level::Inner)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why an archive's entry is passed over by its name alone; `Some(None)`: without a word (folders).
+#[cfg(any(feature = "zip", feature = "sevenz"))]
+fn reason_by_name(name: &str, is_folder: bool, is_unsafe: bool, size: u64) -> Option<Option<Reason>> {
+    if is_unsafe {
+        Some(Some(Reason::UnsafeName))
+    } else if is_folder {
+        Some(None)
+    } else if names::is_system_litter(name) {
+        Some(Some(Reason::SystemFile))
+    } else if size == 0 {
+        Some(Some(Reason::NotAnImage(Content::Empty)))
+    } else {
+        None
+    }
+}
+
+/// Where a zip archive in a program begins, if there is one with at least one entry.
+#[cfg(feature = "zip")]
+fn zip_offset(file: &Arc<SharedFile>, start: u64, size: u64) -> Option<u64> {
+    let mut zip = super::zip::Zip::open(Arc::clone(file), start, size).ok()?;
+    let is_empty = zip.list().ok()?.is_empty();
+    (!is_empty).then(|| zip.offset())
+}
+
+#[cfg(not(feature = "zip"))]
+fn zip_offset(_file: &Arc<SharedFile>, _start: u64, _size: u64) -> Option<u64> {
+    None
+}
+
+/// Content that no image can have, whatever its name says.
+fn is_clearly_foreign(content: Content) -> bool {
+    !matches!(
+        content,
+        Content::Image | Content::Unknown | Content::Text | Content::LinuxProgram
+    )
+}
+
+fn content_of(file: &SharedFile, start: u64) -> Result<Content, SourceError> {
+    let mut head = [0_u8; HEAD_SIZE];
+    let read = file.head(start, &mut head)?;
+    Ok(Content::of(head.get(..read).unwrap_or_default()))
+}
+
+#[cfg(any(feature = "zip", feature = "sevenz"))]
+fn copy_to_spool(folder: &Path, source: &dyn ImageSource) -> Result<Arc<SharedFile>, SourceError> {
+    let label = PathBuf::from(source.name());
+    let mut to = spool::create(folder, source.size())?;
+    let mut from = source
+        .open()
+        .map_err(|e| SourceError::from_io(label.as_path(), e))?;
+    let mut buffer = std::vec![0_u8; 256 * 1024];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(SourceError::from_io(label.as_path(), e)),
+        };
+        let written = io::Write::write_all(&mut to, buffer.get(..read).unwrap_or_default());
+        written.map_err(|cause| SourceError::Spool {
+            folder: folder.to_path_buf(),
+            needed: source.size(),
+            cause,
+        })?;
+    }
+    SharedFile::from_file(to, label)
+}

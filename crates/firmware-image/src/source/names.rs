@@ -1,0 +1,128 @@
+//! Names of files and archive entries: made printable, taken apart, and judged.
+
+use std::path::Path;
+use std::string::String;
+
+/// Longest entry name that is shown, in characters.
+const SHOWN: usize = 200;
+
+/// A name from an archive as it may be shown on a terminal: control characters replaced, length bounded.
+pub(crate) fn printable(name: &str) -> String {
+    let mut shown: String = name
+        .chars()
+        .take(SHOWN)
+        .map(|c| {
+            if c.is_control() || is_direction_mark(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    if name.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Marks that turn the reading direction can make `exe.cwe` look like something else.
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The last part of an entry's name; both kinds of slashes divide (Windows tools write either).
+pub(crate) fn base(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// Whether an entry's name would leave the folder it is unpacked into. Such a name is never used, not even its last part.
+pub(crate) fn climbs_out(name: &str) -> bool {
+    let drive = name.as_bytes().get(1) == Some(&b':');
+    drive
+        || name.starts_with(['/', '\\'])
+        || name.contains('\0')
+        || name.split(['/', '\\']).any(|part| part == "..")
+}
+
+/// Files that macOS and Windows leave beside others: `._*`, `.DS_Store`, `__MACOSX/…`, `Thumbs.db`, `desktop.ini`.
+pub(crate) fn is_system_litter(name: &str) -> bool {
+    let last = base(name);
+    last.starts_with("._")
+        || matches!(last, ".DS_Store" | "Thumbs.db" | "desktop.ini")
+        || name.split(['/', '\\']).any(|part| part == "__MACOSX")
+}
+
+/// Whether the name ends like an image's: `.cwe`, `.spk`, `.nvu`, `.mbn` (images.md §7, cwe.md), any case.
+pub(crate) fn is_image_name(name: &str) -> bool {
+    has_extension(name, &["cwe", "spk", "nvu", "mbn"])
+}
+
+/// Whether the name ends like an archive's that can be opened here.
+pub(crate) fn is_archive_name(name: &str) -> bool {
+    has_extension(name, &["zip", "7z", "exe"])
+}
+
+fn has_extension(name: &str, known: &[&str]) -> bool {
+    let last = base(name);
+    last.rsplit_once('.').is_some_and(|(stem, extension)| {
+        !stem.is_empty() && known.iter().any(|k| k.eq_ignore_ascii_case(extension))
+    })
+}
+
+/// A path as it can be typed in a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = printable(&path.to_string_lossy());
+    let is_plain = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ','));
+    if is_plain {
+        text
+    } else {
+        std::format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_leave_the_folder_are_recognised() {
+        for name in [
+            "../a.cwe",
+            "a/../../b.cwe",
+            "/etc/a.cwe",
+            "\\a.cwe",
+            "C:\\a.cwe",
+            "c:a.cwe",
+            "a\\..\\b",
+            "a\0b",
+        ] {
+            assert!(climbs_out(name), "{name:?}");
+        }
+        for name in ["a.cwe", "folder/a.cwe", "a..b/c.cwe", "..a.cwe"] {
+            assert!(!climbs_out(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_shown_without_control_characters_and_shortened() {
+        assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(printable(&"x".repeat(300)).chars().count(), 201);
+    }
+
+    #[test]
+    fn image_names_are_told_by_their_ending_in_any_case() {
+        assert!(is_image_name("SWI9X50C_01.14.02.00.CWE"));
+        assert!(is_image_name("sub\\a.nvu"));
+        assert!(!is_image_name("readme.txt"));
+        assert!(!is_image_name(".cwe"));
+    }
+
+    #[test]
+    fn paths_with_spaces_are_quoted_for_the_shell() {
+        assert_eq!(quoted(Path::new("a b.exe")), "'a b.exe'");
+        assert_eq!(quoted(Path::new("/x/a.exe")), "/x/a.exe");
+        assert_eq!(quoted(Path::new("it's.exe")), "'it'\\''s.exe'");
+    }
+}

@@ -1,0 +1,130 @@
+//! What a user should know about the files that were looked at, besides the images themselves.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::string::String;
+
+use super::content::Content;
+use super::spool::SpoolPolicy;
+
+/// Something worth a line on the terminal; none of these stops anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A file that isn't used.
+    PassedOver {
+        /// Its path, or `archive/entry`; printable.
+        name: String,
+        /// Why.
+        reason: Reason,
+    },
+    /// Images will be unpacked from a 7z archive; said before it starts.
+    Unpacking {
+        /// The archive.
+        archive: PathBuf,
+        /// Bytes that will be unpacked.
+        unpacked: u64,
+        /// Bytes of memory that the unpacking takes for its dictionary.
+        dictionary: u64,
+        /// Whether the files in it are packed as one stream.
+        is_solid: bool,
+        /// Twice, or once into a folder.
+        policy: SpoolPolicy,
+    },
+    /// An archive inside another is copied to the folder for unpacked files, so that it can be read.
+    CopyingInner {
+        /// `archive/entry`; printable.
+        name: String,
+        /// Bytes that will be copied.
+        size: u64,
+        /// Where to.
+        folder: PathBuf,
+    },
+}
+
+/// Why a file was passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// `._*`, `__MACOSX`, `Thumbs.db` and the like.
+    SystemFile,
+    /// Something else than an image.
+    NotAnImage(Content),
+    /// An archive beside images: it could be named by itself.
+    Archive(Content),
+    /// A sub-folder deeper than is looked into.
+    TooDeep,
+    /// A link to a folder; these can lead in circles.
+    FolderLink,
+    /// Its name would leave the folder that it is unpacked into.
+    UnsafeName,
+    /// It can't be read, and it doesn't look like an image.
+    Unreadable(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SystemFile => f.write_str("a file of the operating system"),
+            Self::NotAnImage(content) => content.fmt(f),
+            Self::Archive(content) => write!(f, "{content}; name it to have it opened"),
+            Self::TooDeep => f.write_str("a folder too deep down; name it to have it searched"),
+            Self::FolderLink => f.write_str("a link to a folder; name the folder itself"),
+            Self::UnsafeName => f.write_str("its name points outside of the archive"),
+            Self::Unreadable(why) => write!(f, "can't be read: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PassedOver { name, reason } => write!(f, "{name}: passed over ({reason})"),
+            Self::Unpacking {
+                archive,
+                unpacked,
+                dictionary,
+                policy,
+                ..
+            } => {
+                write!(f, "{}: ", archive.display())?;
+                let (unpacked, memory) = (Size(*unpacked), Size(*dictionary));
+                match policy {
+                    SpoolPolicy::UnpackEachTime => write!(
+                        f,
+                        "{unpacked} are unpacked twice, once to check and once to send, with {memory} of memory; nothing is written to disk"
+                    ),
+                    SpoolPolicy::SpoolTo(folder) => {
+                        write!(
+                            f,
+                            "{unpacked} are unpacked into {}, with {memory} of memory",
+                            folder.display()
+                        )
+                    }
+                }
+            }
+            Self::CopyingInner { name, size, folder } => {
+                write!(
+                    f,
+                    "{name}: copied into {} to be opened ({})",
+                    folder.display(),
+                    Size(*size)
+                )
+            }
+        }
+    }
+}
+
+/// A number of bytes as a person reads it.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MIB: u64 = 1 << 20;
+        match self.0 {
+            0..=9_999 => write!(f, "{} bytes", self.0),
+            10_000..=0xF_FFFF => write!(f, "{} KiB", self.0 >> 10),
+            size => write!(f, "{}.{} MiB", size / MIB, size % MIB * 10 / MIB),
+        }
+    }
+}

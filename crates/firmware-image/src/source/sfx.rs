@@ -1,0 +1,270 @@
+//! Finds the archive inside a self-extracting program, or tells which kind of installer it is.
+//!
+//! Vendors ship firmware as a Windows program that is a small unpacker with a 7z or zip archive behind it. A zip archive is
+//! found by its end (`zip` reads it from there). A 7z archive is found by its six-byte signature; that also stands in the
+//! unpacker's own code, so only a signature whose start header has the right CRC counts.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::vec;
+
+/// `7z\xBC\xAF\x27\x1C`: the signature; then version (2 bytes), CRC-32 of the 20 bytes after it, and these: offset of the
+/// list of files (8 bytes), its size (8), its CRC (4); all little endian. 32 bytes together (7-Zip's 7zFormat.txt).
+const SEVEN_ZIP: &[u8] = b"7z\xBC\xAF\x27\x1C";
+const SEVEN_ZIP_HEADER: usize = 32;
+/// The mark of NSIS's first header, 4 bytes into it (NSIS Source/exehead/fileform.h).
+const NSIS: &[u8] = b"\xEF\xBE\xAD\xDENullsoftInst";
+/// Names in the resources of other common installers.
+const INSTALL_SHIELD: &[u8] = b"InstallShield";
+const INNO: &[u8] = b"Inno Setup Setup Data";
+const MSI: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
+
+/// Longest of the marks and headers above: so many bytes are carried from one block to the next.
+const OVERLAP: usize = 32;
+const BLOCK: usize = 64 * 1024;
+
+/// Which program made an installer that can't be opened here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Installer {
+    /// Nullsoft Scriptable Install System.
+    Nsis,
+    /// InstallShield.
+    InstallShield,
+    /// Inno Setup.
+    InnoSetup,
+    /// A Windows Installer package inside a program.
+    Msi,
+    /// No known mark.
+    #[default]
+    Other,
+}
+
+impl fmt::Display for Installer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nsis => "an NSIS installer",
+            Self::InstallShield => "an InstallShield installer",
+            Self::InnoSetup => "an Inno Setup installer",
+            Self::Msi => "a program around a Windows Installer package",
+            Self::Other => "a program",
+        })
+    }
+}
+
+/// What a search of a program found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Where a 7z archive begins, in bytes from the start of the program.
+    pub seven_zip: Option<u64>,
+    /// The first installer mark that was seen.
+    pub installer: Installer,
+}
+
+/// Reads a program of `size` bytes until a 7z archive is found or it ends. Takes 64 KiB of memory whatever the size.
+///
+/// A signature counts when its start header's CRC is right and the list of files it points to lies within `size`.
+///
+/// # Errors
+/// What `program` returned; nothing else, whatever the bytes are.
+pub fn find(mut program: impl Read, size: u64) -> io::Result<Found> {
+    let mut buffer = vec![0_u8; BLOCK + OVERLAP];
+    let mut filled = 0_usize;
+    let mut buffer_start = 0_u64;
+    let mut found = Found::default();
+    loop {
+        let read = fill(&mut program, buffer.get_mut(filled..).unwrap_or_default())?;
+        let is_end = read == 0;
+        filled = filled.saturating_add(read);
+        let bytes = buffer.get(..filled).unwrap_or_default();
+        // A mark that begins in the last bytes is looked at again with what follows it.
+        let searched = if is_end {
+            bytes.len()
+        } else {
+            bytes.len().saturating_sub(OVERLAP - 1)
+        };
+        for offset in positions(bytes, searched, SEVEN_ZIP) {
+            let at = buffer_start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
+            if bytes
+                .get(offset..)
+                .is_some_and(|rest| is_start_header(rest, size.saturating_sub(at)))
+            {
+                found.seven_zip = Some(at);
+                return Ok(found);
+            }
+        }
+        if found.installer == Installer::Other {
+            let marks = [
+                (NSIS, Installer::Nsis),
+                (INNO, Installer::InnoSetup),
+                (INSTALL_SHIELD, Installer::InstallShield),
+                (MSI, Installer::Msi),
+            ];
+            if let Some((_, installer)) = marks
+                .iter()
+                .find(|(mark, _)| positions(bytes, searched, mark).next().is_some())
+            {
+                found.installer = *installer;
+            }
+        }
+        if is_end {
+            return Ok(found);
+        }
+        buffer.copy_within(searched..filled, 0);
+        filled = filled.saturating_sub(searched);
+        buffer_start = buffer_start.saturating_add(u64::try_from(searched).unwrap_or(u64::MAX));
+    }
+}
+
+/// Reads until the buffer is full or the reader ends.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0_usize;
+    while let Some(rest) = buffer.get_mut(filled..) {
+        if rest.is_empty() {
+            break;
+        }
+        match reader.read(rest) {
+            Ok(0) => break,
+            Ok(n) => filled = filled.saturating_add(n),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// Where `mark` begins in `bytes`, in the first `searched` places.
+fn positions<'a>(bytes: &'a [u8], searched: usize, mark: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let first = mark.first().copied().unwrap_or_default();
+    let places = bytes.get(..searched).unwrap_or(bytes);
+    places
+        .iter()
+        .enumerate()
+        .filter(move |(_, b)| **b == first)
+        .map(|(place, _)| place)
+        .filter(move |place| bytes.get(*place..).is_some_and(|rest| rest.starts_with(mark)))
+}
+
+/// Whether `bytes` begin with a 7z start header whose CRC is right and whose list of files ends within `available` bytes.
+fn is_start_header(bytes: &[u8], available: u64) -> bool {
+    let Some(header) = bytes.get(..SEVEN_ZIP_HEADER) else {
+        return false;
+    };
+    let (Some(sum), Some(body)) = (header.get(8..12), header.get(12..32)) else {
+        return false;
+    };
+    let number = |range: std::ops::Range<usize>| {
+        body.get(range)
+            .and_then(|b| b.try_into().ok())
+            .map(u64::from_le_bytes)
+    };
+    let (Some(offset), Some(size)) = (number(0..8), number(8..16)) else {
+        return false;
+    };
+    let end = u64::try_from(SEVEN_ZIP_HEADER)
+        .unwrap_or(u64::MAX)
+        .checked_add(offset)
+        .and_then(|o| o.checked_add(size));
+    crc32fast::hash(body).to_le_bytes() == *sum && size > 0 && end.is_some_and(|end| end <= available)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn start_header(offset: u64, size: u64) -> Vec<u8> {
+        let mut body = offset.to_le_bytes().to_vec();
+        body.extend(size.to_le_bytes());
+        body.extend([1, 2, 3, 4]);
+        let mut header = SEVEN_ZIP.to_vec();
+        header.extend([0, 4]);
+        header.extend(crc32fast::hash(&body).to_le_bytes());
+        header.extend(body);
+        header
+    }
+
+    fn program(before: usize, header: &[u8], after: usize) -> Vec<u8> {
+        let mut bytes = b"MZ".to_vec();
+        bytes.resize(before, 0x37);
+        bytes.extend(header);
+        bytes.resize(bytes.len() + after, 0);
+        bytes
+    }
+
+    fn find_in(bytes: &[u8]) -> Found {
+        find(bytes, bytes.len() as u64).unwrap()
+    }
+
+    #[test]
+    fn the_archive_is_found_wherever_it_lies_across_block_edges() {
+        for before in [
+            2,
+            100,
+            BLOCK - 40,
+            BLOCK - 3,
+            BLOCK,
+            BLOCK + 1,
+            BLOCK + 31,
+            BLOCK + 32,
+            2 * BLOCK - 7,
+            200_000,
+        ] {
+            let bytes = program(before, &start_header(10, 20), 30);
+            assert_eq!(find_in(&bytes).seven_zip, Some(before as u64), "at {before}");
+        }
+    }
+
+    #[test]
+    fn a_signature_in_the_unpackers_code_is_passed_over() {
+        let mut decoy = start_header(0, 1);
+        decoy[9] ^= 1;
+        let mut bytes = program(50, &decoy, 0);
+        bytes.extend(SEVEN_ZIP);
+        let real = bytes.len() as u64;
+        bytes.extend(start_header(0, 8));
+        bytes.extend([0; 8]);
+        assert_eq!(find_in(&bytes).seven_zip, Some(real));
+    }
+
+    #[test]
+    fn a_header_that_points_outside_the_file_is_no_archive() {
+        assert_eq!(find_in(&program(50, &start_header(10, 21), 30)).seven_zip, None);
+        assert_eq!(
+            find_in(&program(50, &start_header(u64::MAX, u64::MAX), 30)).seven_zip,
+            None
+        );
+        assert_eq!(find_in(&program(50, &start_header(0, 0), 30)).seven_zip, None);
+    }
+
+    #[test]
+    fn installers_are_told_apart() {
+        assert_eq!(find_in(&program(50, NSIS, 10)).installer, Installer::Nsis);
+        assert_eq!(
+            find_in(&program(BLOCK - 4, INNO, 0)).installer,
+            Installer::InnoSetup
+        );
+        assert_eq!(
+            find_in(&program(50, INSTALL_SHIELD, 10)).installer,
+            Installer::InstallShield
+        );
+        assert_eq!(find_in(&program(50, b"", 10)), Found::default());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_searched_without_panic(bytes: Vec<u8>, size: u64) {
+            prop_assert_eq!(find(&bytes[..], size).unwrap().seven_zip, None);
+        }
+
+        #[test]
+        fn a_damaged_start_header_is_never_taken(place in 0_usize..32, flip in 1_u8..) {
+            let mut header = start_header(0, 8);
+            header[place] ^= flip;
+            let bytes = program(40, &header, 8);
+            // Version bytes are outside of the CRC.
+            prop_assert_eq!(find_in(&bytes).seven_zip.is_some(), place == 6 || place == 7);
+        }
+    }
+}

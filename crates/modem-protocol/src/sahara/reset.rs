@@ -1,0 +1,121 @@
+//! Restarting a modem by Sahara: the way out of a memory dump and of a spoiled start (sahara-firehose.md §3.1).
+
+use core::time::Duration;
+
+use super::Framer;
+use super::message::{Packet, Status};
+use crate::Instant;
+use crate::conversation::{Action, Conversation, ProtocolError, Refusal, Report, Step};
+use crate::outbox::Outbox;
+
+/// How long the reset response or the modem's leaving is waited for; as for every other answer
+/// (sahara-firehose.md §3.3).
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Sends a reset and waits for its response or for the port to go away.
+///
+/// Everything else that the modem still says is passed over, so a reset can be sent in any state. There is no
+/// point of stopping: the request goes out at once.
+#[derive(Clone, Debug)]
+pub struct Reset {
+    framer: Framer,
+    state: State,
+    out: Outbox,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The request is being written; nothing of it has left yet.
+    Asking {
+        since: Instant,
+    },
+    /// At least a part of it was taken.
+    Asked {
+        since: Instant,
+        refused: Option<Status>,
+    },
+    Finished,
+}
+
+impl Reset {
+    /// Begins with the request.
+    pub fn new(now: Instant) -> Self {
+        let mut out = Outbox::default();
+        out.send(Packet::Reset.to_bytes());
+        Self {
+            framer: Framer::default(),
+            state: State::Asking { since: now },
+            out,
+        }
+    }
+}
+
+impl Conversation for Reset {
+    fn receive(&mut self, bytes: &[u8], _now: Instant) {
+        self.framer.push(bytes);
+        while let Some(packet) = self.framer.next_packet() {
+            match (&mut self.state, packet) {
+                (State::Finished, _) => {}
+                (_, Ok(Packet::ResetResponse)) => self.state = State::Finished,
+                (State::Asked { refused, .. }, Ok(Packet::EndOfImage { status, .. })) => {
+                    *refused = Some(status);
+                }
+                (_, Ok(_)) => {}
+                // Not Sahara, or no longer.
+                (_, Err(_)) => self.framer.clear(),
+            }
+        }
+    }
+
+    fn wrote(&mut self, count: usize, left: u64, now: Instant) {
+        self.out.wrote(count, left, now);
+        if left == 0 && self.state != State::Finished {
+            self.out.report(Report::ResetSent);
+        }
+        if count > 0 && matches!(self.state, State::Asking { .. }) {
+            self.state = State::Asked {
+                since: now,
+                refused: None,
+            };
+        }
+    }
+
+    fn closed(&mut self, _now: Instant) {
+        match self.state {
+            State::Asking { .. } => self.out.fail(ProtocolError::Left { step: Step::Reset }),
+            State::Asked { .. } | State::Finished => self.state = State::Finished,
+        }
+    }
+
+    fn stop(&mut self) {}
+
+    fn poll(&mut self, now: Instant) -> Result<Action, ProtocolError> {
+        if let Some(ready) = self.out.next(now) {
+            return ready;
+        }
+        let (since, refused) = match self.state {
+            State::Finished => return Ok(Action::Finished),
+            State::Asking { since } => (since, None),
+            State::Asked { since, refused } => (since, refused),
+        };
+        let until = since + ANSWER;
+        if now >= until {
+            self.out.fail(match refused {
+                Some(status) => ProtocolError::Refused {
+                    step: Step::Reset,
+                    refusal: Refusal::Sahara(status),
+                },
+                None if self.out.left() > 0 => ProtocolError::Stalled {
+                    step: Step::Reset,
+                    left: self.out.left(),
+                    waited: now - since,
+                },
+                None => ProtocolError::Silent {
+                    step: Step::Reset,
+                    waited: now - since,
+                },
+            });
+        }
+        self.out.next(now).unwrap_or(Ok(Action::Wait { until }))
+    }
+}

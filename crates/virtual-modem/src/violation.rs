@@ -1,0 +1,173 @@
+//! What a host can do wrong, as types.
+
+use modem_world::Instant;
+
+/// Something that a real boot loader would not accept, with its moment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} s: {what}", at.since_start().as_secs_f32())]
+pub struct Violation {
+    /// When it happened.
+    pub at: Instant,
+    /// What it was.
+    pub what: Wrong,
+}
+
+/// What the host did wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Wrong {
+    // HDLC and QDL
+    /// Bytes that are neither a frame nor a write request.
+    #[error("byte {first:#04x} outside of a frame")]
+    OutsideOfFrame {
+        /// The first of them.
+        first: u8,
+    },
+    /// A frame that is longer than any request.
+    #[error("a frame of more than {limit} bytes")]
+    EndlessFrame {
+        /// The longest frame that the boot loader takes, in bytes on the wire.
+        limit: usize,
+    },
+    /// The checksum of a frame is wrong, or the frame is too short to have one.
+    #[error("frame with a wrong checksum")]
+    FrameChecksum,
+    /// A request that can be read but not understood.
+    #[error("{request}: {why}")]
+    Malformed {
+        /// The request.
+        request: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A command that the boot loader doesn't know.
+    #[error("unknown command {0:#04x}")]
+    UnknownCommand(u32),
+    /// A request in the wrong place.
+    #[error("{request} {place}")]
+    OutOfOrder {
+        /// The request.
+        request: &'static str,
+        /// Where it came.
+        place: &'static str,
+    },
+    /// The checksum in the header of a write request is wrong.
+    #[error("write request with a wrong header checksum")]
+    WriteChecksum,
+    /// A write request with the wrong number.
+    #[error("write {got} where write {expected} belongs")]
+    Sequence {
+        /// The number that is due.
+        expected: u16,
+        /// The number that came.
+        got: u16,
+    },
+    /// An announced size that can't be right.
+    #[error("{what}: {got} announced, {expected} expected")]
+    Size {
+        /// What was announced.
+        what: &'static str,
+        /// What would be right.
+        expected: u64,
+        /// What was said.
+        got: u64,
+    },
+    /// More image bytes than announced.
+    #[error("{surplus} bytes more than announced")]
+    MoreThanAnnounced {
+        /// How many too many.
+        surplus: u64,
+    },
+    /// Fewer image bytes than announced.
+    #[error("{missing} bytes fewer than announced")]
+    LessThanAnnounced {
+        /// How many are missing.
+        missing: u64,
+    },
+
+    // Sahara
+    /// The host spoke first although the hello would have come by itself (sahara-firehose.md §6.1).
+    #[error("{count} bytes written before the hello")]
+    WroteBeforeHello {
+        /// How many bytes at once.
+        count: usize,
+    },
+    /// The hello was answered with another mode than 3.
+    #[error("hello answered with mode {0}")]
+    WrongMode(u32),
+    /// The hello was answered in a version that doesn't fit.
+    #[error("hello answered with version {0}")]
+    WrongVersion(u32),
+
+    // Firehose
+    /// A document that isn't XML as the server knows it.
+    #[error("document not understood: {0}")]
+    Document(String),
+    /// Bytes between documents that are neither white space nor the rest of a zero block.
+    #[error("{0} bytes that belong to no document")]
+    OutsideOfDocument(usize),
+    /// `program` came while image data was due: its text is written into the flash as image data.
+    #[error("a document in the place of image data")]
+    DocumentAsImageData,
+    /// The bytes between the end of the image and the end of its last sector aren't zero.
+    #[error("last sector not padded with zeros")]
+    Padding,
+    /// The zero block behind a short last transfer block is missing or isn't zero (sahara-firehose.md §5.2).
+    #[error("zero block behind the last transfer block missing")]
+    ZeroBlock,
+    /// A request with a value that the server doesn't take.
+    #[error("{request}: {name} is {got:?} instead of {expected}")]
+    Attribute {
+        /// The request.
+        request: &'static str,
+        /// The attribute.
+        name: &'static str,
+        /// What would be right.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+
+    // Images
+    /// The image is for another product.
+    #[error("image for {found} offered to {model}")]
+    ForeignImage {
+        /// What the image says.
+        found: String,
+        /// What the modem is.
+        model: &'static str,
+    },
+    /// The image isn't sound.
+    #[error("damaged image: {0}")]
+    DamagedImage(String),
+}
+
+impl Wrong {
+    /// A name for the kind, for tables and tests: `write before hello`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::OutsideOfFrame { .. } => "bytes outside of frames",
+            Self::EndlessFrame { .. } => "endless frame",
+            Self::FrameChecksum => "frame checksum",
+            Self::Malformed { .. } => "malformed request",
+            Self::UnknownCommand(_) => "unknown command",
+            Self::OutOfOrder { .. } => "request out of order",
+            Self::WriteChecksum => "write checksum",
+            Self::Sequence { .. } => "write sequence",
+            Self::Size { .. } => "announced size",
+            Self::MoreThanAnnounced { .. } => "more than announced",
+            Self::LessThanAnnounced { .. } => "less than announced",
+            Self::WroteBeforeHello { .. } => "write before hello",
+            Self::WrongMode(_) => "hello mode",
+            Self::WrongVersion(_) => "hello version",
+            Self::Document(_) => "document",
+            Self::OutsideOfDocument(_) => "bytes outside of documents",
+            Self::DocumentAsImageData => "document as image data",
+            Self::Padding => "padding",
+            Self::ZeroBlock => "zero block",
+            Self::Attribute { .. } => "attribute",
+            Self::ForeignImage { .. } => "foreign image",
+            Self::DamagedImage(_) => "damaged image",
+        }
+    }
+}
