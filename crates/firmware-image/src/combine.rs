@@ -158,7 +158,7 @@ impl Combination {
 }
 
 /// Whether a file brings a system: a boot loader, a modem, an application.
-fn is_firmware(file: &Report) -> bool {
+pub(crate) fn is_firmware(file: &Report) -> bool {
     file.images.iter().any(|image| {
         matches!(
             image.header.image_type,
