@@ -9,13 +9,19 @@
 //! [`World::wait`](modem_world::World::wait).
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod codes;
+mod detect;
 mod device_id;
 pub mod devices;
+mod driver;
 mod error;
 mod event;
+mod link;
 mod outcome;
 mod plan;
+mod run;
+mod teller;
 
 pub use codes::{ALL_CODES, Code};
 pub use device_id::DeviceId;

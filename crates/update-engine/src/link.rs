@@ -6,7 +6,7 @@ use modem_world::{HostError, Instant, Interest, PortErrorKind, PortHandle, PortI
 
 use crate::devices::{self, Standing};
 use crate::run::Run;
-use crate::{Cause, DeviceId, EventKind, ModemState};
+use crate::{Cause, DeviceId, ModemState};
 
 /// How long a modem may take to be on the bus again after a reset: the 120 s of update-flow.md §3, S8, and the 70 s
 /// of a slow boot (field-reports.md D8) fit in.
@@ -66,9 +66,8 @@ impl Run<'_> {
             Ok(()) | Err(HostError::Unsupported { .. }) => {}
             Err(error) => {
                 let text = format!("the host may suspend the modem during the update: {error}");
-                tracing::warn!("{text}");
                 let warning = crate::Warning { warning: "autosuspend", text, confirm: false };
-                self.tell(EventKind::Warning { warning });
+                self.teller.warn(self.world.now(), warning);
             }
         }
     }
@@ -93,19 +92,21 @@ impl Run<'_> {
         loop {
             match self.handle {
                 // A port that has gone says so when it is read.
-                Some(handle) => {
-                    while let Ok(count) = self.world.try_read(handle, &mut scratch).inspect_err(|_| self.handle = None) {
-                        if count == 0 || self.world.now() >= until {
-                            break;
+                Some(handle) => loop {
+                    match self.world.try_read(handle, &mut scratch) {
+                        Err(_) => {
+                            self.close();
+                            return Ok(true);
                         }
+                        Ok(count) if count == 0 || self.world.now() >= until => break,
+                        Ok(_) => {}
                     }
-                    if self.handle.is_none() {
-                        self.world.close(handle);
+                },
+                None => {
+                    if !self.is_there() {
                         return Ok(true);
                     }
                 }
-                None if !self.is_there() => return Ok(true),
-                None => {}
             }
             if self.world.now() >= until {
                 return Ok(false);
@@ -141,8 +142,8 @@ impl Run<'_> {
             if let Some(port) = self.look_for_return(left)? {
                 self.came = Some(self.world.now());
                 if self.port.id != port.id || self.port.device != port.device {
-                    let model = self.device.model().map(str::to_owned);
-                    self.device = DeviceId::from_port(&port, model.as_deref());
+                    let model = self.teller.device.model().map(str::to_owned);
+                    self.teller.device = DeviceId::from_port(&port, model.as_deref());
                 }
                 self.port = port;
                 match self.open_patiently() {
