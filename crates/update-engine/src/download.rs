@@ -32,8 +32,8 @@ pub(crate) struct Job {
     pub(crate) images: Vec<Named>,
     /// The images as QDL sends them, or why it can't.
     pub(crate) qdl: Result<Vec<qdl::Image>, Cause>,
-    /// The images as Firehose sends them, or why it can't.
-    pub(crate) firehose: Result<Vec<firehose::Image>, Cause>,
+    /// Sizes of the images in bytes, as Firehose needs them, or why it can't send them.
+    pub(crate) firehose: Result<Vec<u64>, Cause>,
     /// Protocol of the device, by its id.
     pub(crate) device_protocol: Option<Protocol>,
     /// Protocol of the images' family.
@@ -220,7 +220,7 @@ impl Run<'_> {
             Err(cause) => return End::Failed(cause.clone()),
         };
         watch.restart(Protocol::SaharaFirehose);
-        let mut conversation = firehose::Session::new(images, received, self.world.now());
+        let mut conversation = firehose::Session::new(&images, &received, self.world.now());
         match self.converse(&mut conversation, watch, feed) {
             Ok(()) => End::Done,
             Err(error) => end_of(error, Layer::Firehose),

@@ -66,7 +66,7 @@ impl Run<'_> {
             Ok(()) | Err(HostError::Unsupported { .. }) => {}
             Err(error) => {
                 let text = format!("the host may suspend the modem during the update: {error}");
-                let warning = crate::Warning { warning: "autosuspend", text, confirm: false };
+                let warning = crate::Warning { code: "AUTOSUSPEND", text, confirm: false };
                 self.teller.warn(self.world.now(), warning);
             }
         }
