@@ -144,7 +144,7 @@ fn judge_device(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<&'static Device>, Cause> {
     let name = port.id.to_string();
-    let mut doubt = |cause: Cause, code: &'static str| {
+    let doubt = |warnings: &mut Vec<Warning>, cause: Cause, code: &'static str| {
         if request.force {
             warnings.push(Warning { code, text: cause.to_string(), confirm: false });
             Ok(())
@@ -155,7 +155,7 @@ fn judge_device(
     let Some(device) = &port.device else {
         if !is_pseudo_terminal(&name) {
             let why = "no USB device is behind it, so it can't be told whether it is a modem".to_owned();
-            doubt(Cause::UnknownDevice { port: name, why }, "DEVICE-UNKNOWN")?;
+            doubt(warnings, Cause::UnknownDevice { port: name, why }, "DEVICE-UNKNOWN")?;
         }
         return Ok(None);
     };
@@ -172,7 +172,7 @@ fn judge_device(
         Standing::Foreign => {
             let product = device.product_name.as_deref().unwrap_or("no name");
             let what = format!("{id} ({product}), which is no Sierra Wireless modem");
-            doubt(Cause::NotAModem { port: name.clone(), what }, "DEVICE-FOREIGN")?;
+            doubt(warnings, Cause::NotAModem { port: name.clone(), what }, "DEVICE-FOREIGN")?;
             None
         }
         Standing::UnknownModem => {
@@ -186,11 +186,11 @@ fn judge_device(
         Some(1) => {}
         Some(count) => {
             let evidence = format!("{id} has {count} interfaces; in download mode it has one");
-            doubt(Cause::RunsNormally { evidence }, "MODE-NORMAL")?;
+            doubt(warnings, Cause::RunsNormally { evidence }, "MODE-NORMAL")?;
         }
         None => {
             let why = "the device isn't configured yet".to_owned();
-            doubt(Cause::UnknownDevice { port: name, why }, "DEVICE-UNKNOWN")?;
+            doubt(warnings, Cause::UnknownDevice { port: name, why }, "DEVICE-UNKNOWN")?;
         }
     }
     Ok(row)

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use modem_protocol::qdl::message::Request;
+use modem_protocol::first_answer::{Classifier, FirstAnswer, PROBE};
+use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::Instant;
 
-use crate::answer::{Answer, judge};
 use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
 use crate::run::Run;
 use crate::{Cause, EventKind, ModemState, Protocol};
@@ -23,11 +23,6 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the port has to be silent before bytes that say nothing are called foreign (sahara-firehose.md §6.2: 300 ms
 /// of silence end a hello).
 const REST_OF_ANSWER: Duration = Duration::from_millis(300);
-/// Bytes that are kept while it is found out what is behind the port.
-const LARGEST_ANSWER: usize = 4096;
-/// What the vendor's SDK sends to get a lost hello again: any packet that isn't valid (sahara-firehose.md §6.3).
-const DUMMY: [u8; 24] = *b"UTUVUTUVUTUVUTUVUTUVUTUV";
-
 /// What is behind the port.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -94,6 +89,22 @@ const FOR_UNKNOWN: &[Try] = &[
 /// The order after a reset for a new start: nothing is written to a Sahara modem.
 const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT)];
 
+/// What was sent to the modem so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    /// The probe, last.
+    Probe,
+    /// Something else, last.
+    Other,
+}
+
+/// The beginning of an answer in hex.
+fn shown(bytes: &[u8]) -> String {
+    let words: Vec<String> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    words.join(" ")
+}
+
 /// What is known about the modem before it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
@@ -117,10 +128,9 @@ impl Run<'_> {
             Expect::Unknown => FOR_UNKNOWN,
             Expect::SaharaAgain => FOR_SAHARA_AGAIN,
         };
-        let mut seen = Vec::new();
+        let mut seen = Classifier::default();
         let mut tried: Vec<&str> = Vec::new();
-        let mut asked = false;
-        let mut provoked = false;
+        let mut asked = Asked::Nothing;
         let mut lost = 0_u8;
         let mut place = 0;
         while let Some(step) = order.get(place) {
@@ -129,81 +139,90 @@ impl Run<'_> {
                 self.touched();
                 return Ok(Found::Unasked);
             }
-            let heard = match self.attempt(*step, &mut seen, &mut asked, &mut provoked, &mut tried) {
+            let heard = match self.attempt(*step, &mut seen, &mut asked, &mut tried) {
                 // It restarted by itself: listen to what it becomes, from the top, but not for ever.
                 Err(Cause::Port(error)) if error.kind == modem_world::PortErrorKind::Gone && lost < 2 => {
                     lost += 1;
-                    self.tell_retry("detection", lost.saturating_add(1), "the modem left the bus and is awaited");
+                    let attempt = lost.saturating_add(1);
+                    self.tell_retry("detection", attempt, "the modem left the bus and is waited for");
                     self.wait_return(RETURN_LIMIT)?;
-                    seen.clear();
-                    (asked, provoked) = (false, false);
-                    place = 0;
+                    (seen, asked, place) = (Classifier::default(), Asked::Nothing, 0);
                     continue;
                 }
                 other => other?,
             };
-            match heard {
-                Answer::Nothing => {}
-                Answer::Hello { at } => {
-                    self.set_modem(ModemState::InDownloadMode);
-                    seen.drain(..at.min(seen.len()));
-                    let how = if provoked { "it said hello when bytes came" } else { "it said hello by itself" };
-                    self.tell_found(Protocol::SaharaFirehose, how);
-                    return Ok(Found::Sahara { received: seen, provoked });
-                }
-                Answer::SaharaRefusal => {
-                    self.set_modem(ModemState::InDownloadMode);
-                    self.tell_found(Protocol::SaharaFirehose, "it refuses in Sahara what it got");
-                    return Ok(Found::Refused);
-                }
-                Answer::Firehose => {
-                    self.set_modem(ModemState::InDownloadMode);
-                    self.tell_found(Protocol::SaharaFirehose, "it speaks Firehose already");
-                    return Ok(Found::Firehose { received: seen });
-                }
-                Answer::Qdl { said } => {
-                    self.set_modem(ModemState::InDownloadMode);
-                    self.tell_found(Protocol::Qdl, said);
-                    return Ok(Found::Qdl { received: seen });
-                }
-                Answer::Diag => {
-                    self.set_modem(ModemState::RunsFirmware);
-                    let evidence = "it answers the download probe as a DIAG port does (0x13, bad command)";
-                    return Err(Cause::RunsNormally { evidence: evidence.to_owned() });
-                }
-                Answer::Echo => {
-                    self.set_modem(ModemState::RunsFirmware);
-                    let evidence = "the port sends back what it gets (0x70), as an AT port does";
-                    return Err(Cause::RunsNormally { evidence: evidence.to_owned() });
-                }
-                Answer::Emergency { reason } => {
-                    self.set_modem(ModemState::Unknown);
-                    let evidence = format!(
-                        "a boot loader without streaming download refuses (reason {reason}): \
-                         it is Qualcomm's own, Sierra's is gone"
-                    );
-                    return Err(Cause::EmergencyMode { evidence });
-                }
-                // Before the probe strange bytes may be remains of another program; the probe will tell.
-                Answer::Unclear if !asked && order.get(place..).unwrap_or_default().contains(&Probe) => {}
-                Answer::Unclear => {
-                    let answer = seen.iter().take(16).map(|byte| format!("{byte:02x} ")).collect::<String>();
-                    return Err(Cause::ForeignAnswer { answer: answer.trim_end().to_owned() });
-                }
+            let Some(answer) = heard else { continue };
+            if let Some(found) = self.conclude(answer, &seen, asked)? {
+                return Ok(found);
             }
+            // Before the probe strange bytes may be remains of another program; the probe will tell.
+            if asked == Asked::Nothing && order.get(place..).unwrap_or_default().contains(&Probe) {
+                seen = Classifier::default();
+                continue;
+            }
+            return Err(Cause::ForeignAnswer { answer: shown(seen.bytes()) });
         }
         Err(Cause::Mute { tried: tried.join(", ") })
+    }
+
+    /// What an answer means; nothing when it says nothing.
+    fn conclude(&mut self, answer: FirstAnswer, seen: &Classifier, asked: Asked) -> Result<Option<Found>, Cause> {
+        let from = |at: usize| seen.bytes().get(at..).unwrap_or_default().to_vec();
+        let (found, protocol, how) = match answer {
+            FirstAnswer::SaharaHello { at } => {
+                let provoked = asked != Asked::Nothing;
+                let how = if provoked { "it said hello when bytes came" } else { "it said hello by itself" };
+                (Found::Sahara { received: from(at), provoked }, Protocol::SaharaFirehose, how.to_owned())
+            }
+            FirstAnswer::SaharaPacket { .. } => {
+                let how = "it is in the middle of a Sahara session of somebody else, or refuses one";
+                (Found::Refused, Protocol::SaharaFirehose, how.to_owned())
+            }
+            FirstAnswer::Firehose { at } => {
+                let how = "it speaks Firehose already".to_owned();
+                (Found::Firehose { received: from(at) }, Protocol::SaharaFirehose, how)
+            }
+            FirstAnswer::Qdl => {
+                (Found::Qdl { received: from(0) }, Protocol::Qdl, "it switched to streaming download".to_owned())
+            }
+            FirstAnswer::QdlError { code } => {
+                // 22, command not supported: it is in streaming download already (qdl.md §4.1).
+                let how = format!("it answered the download probe with error {code}");
+                (Found::Qdl { received: from(0) }, Protocol::Qdl, how)
+            }
+            FirstAnswer::Diag => {
+                self.set_modem(ModemState::RunsFirmware);
+                let evidence = "it answers the download probe as a DIAG port does (0x13, bad command)";
+                return Err(Cause::RunsNormally { evidence: evidence.to_owned() });
+            }
+            FirstAnswer::Echo => {
+                self.set_modem(ModemState::RunsFirmware);
+                let evidence = "the port sends back what it gets, as an AT port does";
+                return Err(Cause::RunsNormally { evidence: evidence.to_owned() });
+            }
+            FirstAnswer::PrimaryBootLoader { reason } => {
+                self.set_modem(ModemState::Unknown);
+                let evidence = format!(
+                    "a boot loader without streaming download refuses (reason {reason}): \
+                     it is Qualcomm's own, Sierra's is gone"
+                );
+                return Err(Cause::EmergencyMode { evidence });
+            }
+            _ => return Ok(None),
+        };
+        self.set_modem(ModemState::InDownloadMode);
+        self.teller.tell(self.world.now(), EventKind::Detected { protocol, how });
+        Ok(Some(found))
     }
 
     /// Tries one thing and listens to what comes.
     fn attempt(
         &mut self,
         step: Try,
-        seen: &mut Vec<u8>,
-        asked: &mut bool,
-        provoked: &mut bool,
+        seen: &mut Classifier,
+        asked: &mut Asked,
         tried: &mut Vec<&'static str>,
-    ) -> Result<Answer, Cause> {
+    ) -> Result<Option<FirstAnswer>, Cause> {
         tracing::debug!(?step, "detection");
         let (bytes, word) = match step {
             Listen(span) => {
@@ -216,7 +235,7 @@ impl Run<'_> {
                 self.close();
                 self.handle()?;
                 tried.push("opening the port anew");
-                return Ok(Answer::Nothing);
+                return Ok(None);
             }
             ReEnumerate => {
                 if self.re_enumerate() {
@@ -224,53 +243,62 @@ impl Run<'_> {
                     if self.wait_leave(LEAVE_LIMIT)? {
                         self.wait_return(RETURN_LIMIT)?;
                     }
-                    seen.clear();
+                    *seen = Classifier::default();
+                    *asked = Asked::Nothing;
                     tried.push("re-enumeration");
                 }
-                return Ok(Answer::Nothing);
+                return Ok(None);
             }
-            Probe => (Request::SwitchToStreaming { flags: 0 }.frame(), "the download probe"),
-            Dummy => (DUMMY.to_vec(), "a dummy packet"),
+            Probe => (PROBE.to_vec(), "the download probe"),
+            Dummy => (PROVOCATION.to_vec(), "a dummy packet"),
             Ping => (PING.to_vec(), "a Firehose NOP"),
-            Unasked => return Ok(Answer::Nothing),
+            Unasked => return Ok(None),
         };
         self.touched();
         self.write_all(&bytes)?;
-        *asked |= step == Probe;
-        *provoked = true;
+        *asked = if step == Probe { Asked::Probe } else { Asked::Other };
         tried.push(word);
         self.listen(seen, PROBE_LIMIT, *asked)
     }
 
     /// Reads until the bytes tell what is behind the port, or nothing more comes.
-    fn listen(&mut self, seen: &mut Vec<u8>, span: Duration, asked: bool) -> Result<Answer, Cause> {
+    fn listen(
+        &mut self,
+        seen: &mut Classifier,
+        span: Duration,
+        asked: Asked,
+    ) -> Result<Option<FirstAnswer>, Cause> {
         let handle = self.handle()?;
         let mut until = self.world.now() + span;
         let mut buffer = [0; 1024];
+        let mut strange = None;
         loop {
-            let before = seen.len();
+            let mut is_new = false;
             loop {
                 let count = self.world.try_read(handle, &mut buffer).map_err(|error| self.lost(error))?;
-                let room = LARGEST_ANSWER.saturating_sub(seen.len()).min(count);
-                seen.extend_from_slice(buffer.get(..room).unwrap_or_default());
-                if count == 0 || room < count {
+                seen.push(buffer.get(..count).unwrap_or_default());
+                is_new |= count > 0;
+                if count == 0 || seen.bytes().len() > Classifier::MOST_BYTES {
                     break;
                 }
             }
-            match judge(seen, asked) {
-                Answer::Nothing | Answer::Unclear => {}
-                clear => return Ok(clear),
-            }
             let now = self.world.now();
-            if seen.len() >= LARGEST_ANSWER {
-                return Ok(Answer::Unclear);
+            match seen.verdict() {
+                FirstAnswer::Incomplete => {}
+                // Nothing was asked yet: remains of another program. The hello may still come.
+                FirstAnswer::Text(_) | FirstAnswer::Unknown if asked == Asked::Nothing => {
+                    tracing::debug!(bytes = ?seen.bytes(), "strange bytes passed over");
+                    strange = Some(seen.verdict().clone());
+                    *seen = Classifier::default();
+                }
+                clear => return Ok(Some(clear.clone())),
             }
-            // After strange bytes in answer to the probe only the rest of that answer is waited for.
-            if seen.len() > before && asked {
+            // After strange bytes in answer to something only the rest of that answer is waited for.
+            if is_new && asked != Asked::Nothing {
                 until = until.min(now + REST_OF_ANSWER);
             }
             if now >= until {
-                return Ok(judge(seen, asked));
+                return Ok(seen.at_silence().or(strange));
             }
             self.wait_bytes(handle, until)?;
         }
@@ -282,7 +310,7 @@ impl Run<'_> {
         let mut buffer = [0; 1024];
         loop {
             let count = self.world.try_read(handle, &mut buffer).map_err(|error| self.lost(error))?;
-            let room = LARGEST_ANSWER.saturating_sub(seen.len()).min(count);
+            let room = Classifier::MOST_BYTES.saturating_sub(seen.len()).min(count);
             seen.extend_from_slice(buffer.get(..room).unwrap_or_default());
             if self.world.now() >= until {
                 return Ok(());
@@ -311,11 +339,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    fn tell_found(&mut self, protocol: Protocol, how: &str) {
-        let now = self.world.now();
-        self.teller.tell(now, EventKind::Detected { protocol, how: how.to_owned() });
     }
 
     pub(crate) fn tell_silence(&mut self, span: Duration, why: &str) {

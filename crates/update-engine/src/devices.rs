@@ -54,7 +54,7 @@ const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
 /// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
 const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
-use Family::{Gobi, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
+use Family::{Gobi3000, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
 use Protocol::{Qdl, SaharaFirehose};
 
 /// All known devices (devices.md).

@@ -132,7 +132,7 @@ impl Run<'_> {
                 let error = ProtocolError::Refused { step: modem_protocol::conversation::Step::SaharaHello, refusal };
                 End::Fresh(Cause::Protocol { layer: Layer::Sahara, error })
             }
-            Found::Unasked => match self.sahara(sahara::Start::Unasked, watch, feed) {
+            Found::Unasked => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
                 Ok(rest) => self.firehose(rest, job, watch, feed),
                 Err(End::Fresh(Cause::Protocol { error: ProtocolError::Silent { .. }, .. })) => {
                     let tried = "listening, the port anew, the probe, a dummy, a NOP, a hello response".to_owned();
@@ -145,7 +145,7 @@ impl Run<'_> {
                     return End::Failed(cause);
                 }
                 tracing::debug!(provoked, "Sahara hello");
-                match self.sahara(sahara::Start::Heard(received), watch, feed) {
+                match self.sahara(sahara::switch::Start::Heard(received), watch, feed) {
                     Ok(rest) => self.firehose(rest, job, watch, feed),
                     Err(end) => end,
                 }
@@ -195,11 +195,11 @@ impl Run<'_> {
     /// The switch from Sahara to Firehose; gives the bytes behind it.
     fn sahara(
         &mut self,
-        start: sahara::Start,
+        start: sahara::switch::Start,
         watch: &mut Watch<'_>,
         feed: &mut dyn ImageFeed,
     ) -> Result<Vec<u8>, End> {
-        let mut conversation = sahara::Switch::to_firehose(start, self.world.now());
+        let mut conversation = sahara::switch::Switch::to_firehose(start, self.world.now());
         match self.converse(&mut conversation, watch, feed) {
             Ok(()) => Ok(conversation.into_rest()),
             Err(error) => Err(match end_of(error, Layer::Sahara) {
@@ -220,7 +220,7 @@ impl Run<'_> {
             Err(cause) => return End::Failed(cause.clone()),
         };
         watch.restart(Protocol::SaharaFirehose);
-        let mut conversation = firehose::Session::new(&images, &received, self.world.now());
+        let mut conversation = firehose::session::Session::new(&images, &received, self.world.now());
         match self.converse(&mut conversation, watch, feed) {
             Ok(()) => End::Done,
             Err(error) => end_of(error, Layer::Firehose),
@@ -251,7 +251,7 @@ impl Run<'_> {
         let now = self.world.now();
         self.teller.retry(now, "the start of the session", 2, &format!("{cause}; the modem is restarted"));
         self.teller.begin(now, Step::Return);
-        let mut conversation = sahara::Reset::new(now);
+        let mut conversation = sahara::reset::Reset::new(now);
         let mut nothing = Watch::new(&[]);
         match self.converse(&mut conversation, &mut nothing, &mut NoImages) {
             Err(DriveError::StoppedNow) => return Err(stopped_now()),

@@ -9,7 +9,6 @@
 //! [`World::wait`](modem_world::World::wait).
 #![forbid(unsafe_code)]
 
-mod answer;
 pub mod checks;
 pub mod codes;
 mod detect;
