@@ -60,7 +60,15 @@ enum Try {
 use Try::{Dummy, Listen, Ping, Probe, ReEnumerate, Reopen, Unasked};
 
 /// The order for a modem that should speak QDL.
-const FOR_QDL: &[Try] = &[Probe, Reopen, Probe, ReEnumerate, Probe, Listen(UNKNOWN_SILENCE), Dummy];
+const FOR_QDL: &[Try] = &[
+    Probe,
+    Reopen,
+    Probe,
+    ReEnumerate,
+    Probe,
+    Listen(UNKNOWN_SILENCE),
+    Dummy,
+];
 /// The order for a modem that should speak Sahara (sahara-firehose.md §6.3).
 const FOR_SAHARA: &[Try] = &[
     Listen(HELLO_LIMIT),
@@ -160,19 +168,39 @@ impl Run<'_> {
                 seen = Classifier::default();
                 continue;
             }
-            return Err(Cause::ForeignAnswer { answer: shown(seen.bytes()) });
+            return Err(Cause::ForeignAnswer {
+                answer: shown(seen.bytes()),
+            });
         }
-        Err(Cause::Mute { tried: tried.join(", ") })
+        Err(Cause::Mute {
+            tried: tried.join(", "),
+        })
     }
 
     /// What an answer means; nothing when it says nothing.
-    fn conclude(&mut self, answer: FirstAnswer, seen: &Classifier, asked: Asked) -> Result<Option<Found>, Cause> {
+    fn conclude(
+        &mut self,
+        answer: FirstAnswer,
+        seen: &Classifier,
+        asked: Asked,
+    ) -> Result<Option<Found>, Cause> {
         let from = |at: usize| seen.bytes().get(at..).unwrap_or_default().to_vec();
         let (found, protocol, how) = match answer {
             FirstAnswer::SaharaHello { at } => {
                 let provoked = asked != Asked::Nothing;
-                let how = if provoked { "it said hello when bytes came" } else { "it said hello by itself" };
-                (Found::Sahara { received: from(at), provoked }, Protocol::SaharaFirehose, how.to_owned())
+                let how = if provoked {
+                    "it said hello when bytes came"
+                } else {
+                    "it said hello by itself"
+                };
+                (
+                    Found::Sahara {
+                        received: from(at),
+                        provoked,
+                    },
+                    Protocol::SaharaFirehose,
+                    how.to_owned(),
+                )
             }
             FirstAnswer::SaharaPacket { .. } => {
                 let how = "it is in the middle of a Sahara session of somebody else, or refuses one";
@@ -180,11 +208,17 @@ impl Run<'_> {
             }
             FirstAnswer::Firehose { at } => {
                 let how = "it speaks Firehose already".to_owned();
-                (Found::Firehose { received: from(at) }, Protocol::SaharaFirehose, how)
+                (
+                    Found::Firehose { received: from(at) },
+                    Protocol::SaharaFirehose,
+                    how,
+                )
             }
-            FirstAnswer::Qdl => {
-                (Found::Qdl { received: from(0) }, Protocol::Qdl, "it switched to streaming download".to_owned())
-            }
+            FirstAnswer::Qdl => (
+                Found::Qdl { received: from(0) },
+                Protocol::Qdl,
+                "it switched to streaming download".to_owned(),
+            ),
             FirstAnswer::QdlError { code } => {
                 // 22, command not supported: it is in streaming download already (qdl.md §4.1).
                 let how = format!("it answered the download probe with error {code}");
@@ -193,12 +227,16 @@ impl Run<'_> {
             FirstAnswer::Diag => {
                 self.set_modem(ModemState::RunsFirmware);
                 let evidence = "it answers the download probe as a DIAG port does (0x13, bad command)";
-                return Err(Cause::RunsNormally { evidence: evidence.to_owned() });
+                return Err(Cause::RunsNormally {
+                    evidence: evidence.to_owned(),
+                });
             }
             FirstAnswer::Echo => {
                 self.set_modem(ModemState::RunsFirmware);
                 let evidence = "the port sends back what it gets, as an AT port does";
-                return Err(Cause::RunsNormally { evidence: evidence.to_owned() });
+                return Err(Cause::RunsNormally {
+                    evidence: evidence.to_owned(),
+                });
             }
             FirstAnswer::PrimaryBootLoader { reason } => {
                 self.set_modem(ModemState::Unknown);
@@ -211,7 +249,8 @@ impl Run<'_> {
             _ => return Ok(None),
         };
         self.set_modem(ModemState::InDownloadMode);
-        self.teller.tell(self.world.now(), EventKind::Detected { protocol, how });
+        self.teller
+            .tell(self.world.now(), EventKind::Detected { protocol, how });
         Ok(Some(found))
     }
 
@@ -231,7 +270,11 @@ impl Run<'_> {
                 return self.listen(seen, span, *asked);
             }
             Reopen => {
-                self.tell_retry("detection", 2, "the modem's hello may be lost; the port is opened anew");
+                self.tell_retry(
+                    "detection",
+                    2,
+                    "the modem's hello may be lost; the port is opened anew",
+                );
                 self.close();
                 self.handle()?;
                 tried.push("opening the port anew");
@@ -275,7 +318,10 @@ impl Run<'_> {
         loop {
             let mut is_new = false;
             loop {
-                let count = self.world.try_read(handle, &mut buffer).map_err(|error| self.lost(error))?;
+                let count = self
+                    .world
+                    .try_read(handle, &mut buffer)
+                    .map_err(|error| self.lost(error))?;
                 seen.push(buffer.get(..count).unwrap_or_default());
                 is_new |= count > 0;
                 if count == 0 || seen.bytes().len() > Classifier::MOST_BYTES {
@@ -309,7 +355,10 @@ impl Run<'_> {
         let handle = self.handle()?;
         let mut buffer = [0; 1024];
         loop {
-            let count = self.world.try_read(handle, &mut buffer).map_err(|error| self.lost(error))?;
+            let count = self
+                .world
+                .try_read(handle, &mut buffer)
+                .map_err(|error| self.lost(error))?;
             let room = Classifier::MOST_BYTES.saturating_sub(seen.len()).min(count);
             seen.extend_from_slice(buffer.get(..room).unwrap_or_default());
             if self.world.now() >= until {
@@ -327,7 +376,10 @@ impl Run<'_> {
         let until = self.world.now() + PROBE_LIMIT;
         let mut left = bytes;
         while !left.is_empty() {
-            let count = self.world.try_write(handle, left).map_err(|error| self.lost(error))?;
+            let count = self
+                .world
+                .try_write(handle, left)
+                .map_err(|error| self.lost(error))?;
             left = left.get(count..).unwrap_or_default();
             if count == 0 {
                 if self.world.now() >= until {
@@ -351,4 +403,5 @@ impl Run<'_> {
 }
 
 /// Firehose NOP (sahara-firehose.md §4, vector 11).
-const PING: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<data>\n<NOP value=\"ping\" />\n</data>\n\n";
+const PING: &[u8] =
+    b"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<data>\n<NOP value=\"ping\" />\n</data>\n\n";

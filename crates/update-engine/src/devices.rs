@@ -223,7 +223,12 @@ mod tests {
     fn a_family_has_the_protocol_of_its_row() {
         for row in DEVICES {
             if let (Some(family), Some(protocol)) = (&row.family, row.protocol) {
-                assert_eq!(family.download_protocol().map(Protocol::from), Some(protocol), "{}", row.models);
+                assert_eq!(
+                    family.download_protocol().map(Protocol::from),
+                    Some(protocol),
+                    "{}",
+                    row.models
+                );
             }
         }
     }

@@ -80,7 +80,10 @@ impl Run<'_> {
             };
             let mut end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
             if let End::Hello(received) = end {
-                let found = Found::Sahara { received, provoked: true };
+                let found = Found::Sahara {
+                    received,
+                    provoked: true,
+                };
                 end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
             }
             match end {
@@ -129,18 +132,31 @@ impl Run<'_> {
             Found::Firehose { received } => self.firehose(received, job, watch, feed),
             Found::Refused => {
                 let refusal = Refusal::MemoryDebug;
-                let error = ProtocolError::Refused { step: modem_protocol::conversation::Step::SaharaHello, refusal };
-                End::Fresh(Cause::Protocol { layer: Layer::Sahara, error })
+                let error = ProtocolError::Refused {
+                    step: modem_protocol::conversation::Step::SaharaHello,
+                    refusal,
+                };
+                End::Fresh(Cause::Protocol {
+                    layer: Layer::Sahara,
+                    error,
+                })
             }
             Found::Unasked => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
                 Ok(rest) => self.firehose(rest, job, watch, feed),
-                Err(End::Fresh(Cause::Protocol { error: ProtocolError::Silent { .. }, .. })) => {
-                    let tried = "listening, the port anew, the probe, a dummy, a NOP, a hello response".to_owned();
+                Err(End::Fresh(Cause::Protocol {
+                    error: ProtocolError::Silent { .. },
+                    ..
+                })) => {
+                    let tried =
+                        "listening, the port anew, the probe, a dummy, a NOP, a hello response".to_owned();
                     End::Failed(Cause::Mute { tried })
                 }
                 Err(end) => end,
             },
-            Found::Sahara { mut received, provoked } => {
+            Found::Sahara {
+                mut received,
+                provoked,
+            } => {
                 if let Err(cause) = self.hold_back(&mut received, is_again) {
                     return End::Failed(cause);
                 }
@@ -181,11 +197,15 @@ impl Run<'_> {
                 Peer::Sahara => End::Hello(conversation.into_rest()),
                 Peer::Diag | Peer::Echo => {
                     self.set_modem(ModemState::RunsFirmware);
-                    End::Failed(Cause::RunsNormally { evidence: format!("{peer} answers") })
+                    End::Failed(Cause::RunsNormally {
+                        evidence: format!("{peer} answers"),
+                    })
                 }
                 other => {
                     self.set_modem(ModemState::Unknown);
-                    End::Failed(Cause::EmergencyMode { evidence: format!("{other} answers") })
+                    End::Failed(Cause::EmergencyMode {
+                        evidence: format!("{other} answers"),
+                    })
                 }
             },
             Err(error) => end_of(error, Layer::Qdl),
@@ -211,7 +231,13 @@ impl Run<'_> {
     }
 
     /// A Firehose session; `received` came already.
-    fn firehose(&mut self, received: Vec<u8>, job: &Job, watch: &mut Watch<'_>, feed: &mut dyn ImageFeed) -> End {
+    fn firehose(
+        &mut self,
+        received: Vec<u8>,
+        job: &Job,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> End {
         if job.image_protocol == Some(Protocol::Qdl) {
             return End::Failed(self.other_family(job, "a modem that speaks Sahara and Firehose"));
         }
@@ -236,20 +262,41 @@ impl Run<'_> {
         let handle = self.handle().map_err(DriveError::Cause)?;
         self.touched();
         let teller = &mut self.teller;
-        drive(self.world, handle, conversation, feed, &mut self.buffers, &mut self.stops, &mut |now, note| {
-            watch.note(teller, now, note);
-        })
+        drive(
+            self.world,
+            handle,
+            conversation,
+            feed,
+            &mut self.buffers,
+            &mut self.stops,
+            &mut |now, note| {
+                watch.note(teller, now, note);
+            },
+        )
     }
 
     fn other_family(&mut self, job: &Job, modem: &str) -> Cause {
-        let file = job.images.first().map(|image| image.file.clone()).unwrap_or_default();
-        Cause::ImageOfOtherFamily { file, image: job.image_words.clone(), modem: modem.to_owned() }
+        let file = job
+            .images
+            .first()
+            .map(|image| image.file.clone())
+            .unwrap_or_default();
+        Cause::ImageOfOtherFamily {
+            file,
+            image: job.image_words.clone(),
+            modem: modem.to_owned(),
+        }
     }
 
     /// Resets a modem whose Sahara start went wrong, and waits until it is back.
     fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
         let now = self.world.now();
-        self.teller.retry(now, "the start of the session", 2, &format!("{cause}; the modem is restarted"));
+        self.teller.retry(
+            now,
+            "the start of the session",
+            2,
+            &format!("{cause}; the modem is restarted"),
+        );
         self.teller.begin(now, Step::Return);
         let mut conversation = sahara::reset::Reset::new(now);
         let mut nothing = Watch::new(&[]);
@@ -264,7 +311,8 @@ impl Run<'_> {
         if !has_left {
             return Err(after_reset(cause.clone()));
         }
-        self.teller.silence(self.world.now(), RETURN_LIMIT, "the modem restarts");
+        self.teller
+            .silence(self.world.now(), RETURN_LIMIT, "the modem restarts");
         self.wait_return(RETURN_LIMIT).inspect_err(|cause| {
             if matches!(cause, Cause::DidNotReturn { .. }) {
                 self.teller.set_modem(self.world.now(), ModemState::Unknown);
@@ -276,7 +324,12 @@ impl Run<'_> {
     fn follow(&mut self, cause: &Cause, watch: &Watch<'_>) -> Result<(), Cause> {
         let now = self.world.now();
         self.set_modem(ModemState::Unknown);
-        self.teller.retry(now, "the download", 2, &format!("{cause}; the modem is waited for"));
+        self.teller.retry(
+            now,
+            "the download",
+            2,
+            &format!("{cause}; the modem is waited for"),
+        );
         self.teller.silence(now, RETURN_LIMIT, "the modem may restart");
         match self.wait_return(RETURN_LIMIT) {
             Ok(()) => {
@@ -300,7 +353,9 @@ impl Run<'_> {
             return Err(Cause::Bug { what });
         }
         if !self.wait_leave(LEAVE_LIMIT)? {
-            return Err(Cause::DidNotLeave { waited_s: LEAVE_LIMIT.as_secs() });
+            return Err(Cause::DidNotLeave {
+                waited_s: LEAVE_LIMIT.as_secs(),
+            });
         }
         let now = self.world.now();
         self.teller.advance(1.0);
@@ -326,28 +381,43 @@ fn end_of(error: DriveError, layer: Layer) -> End {
     match error {
         DriveError::StoppedNow => End::Failed(stopped_now()),
         DriveError::Cause(cause) => End::Failed(cause),
-        DriveError::Protocol(ProtocolError::Stayed { waited }) => {
-            End::Failed(Cause::DidNotLeave { waited_s: waited.as_secs() })
+        DriveError::Protocol(ProtocolError::Stayed { waited }) => End::Failed(Cause::DidNotLeave {
+            waited_s: waited.as_secs(),
+        }),
+        DriveError::Protocol(error @ ProtocolError::Left { .. }) => {
+            End::Left(Cause::Protocol { layer, error })
         }
-        DriveError::Protocol(error @ ProtocolError::Left { .. }) => End::Left(Cause::Protocol { layer, error }),
         DriveError::Protocol(error) => End::Failed(Cause::Protocol { layer, error }),
     }
 }
 
 fn stopped_now() -> Cause {
-    Cause::Stopped { how: "stopped at once, in the middle of what was being sent" }
+    Cause::Stopped {
+        how: "stopped at once, in the middle of what was being sent",
+    }
 }
 
 fn is_stop(cause: &Cause) -> bool {
-    matches!(cause, Cause::Protocol { error: ProtocolError::Stopped { .. }, .. })
+    matches!(
+        cause,
+        Cause::Protocol {
+            error: ProtocolError::Stopped { .. },
+            ..
+        }
+    )
 }
 
 /// The cause that a spoiled start leads to when the reset didn't help.
 fn after_reset(cause: Cause) -> Cause {
     match &cause {
-        Cause::Protocol { error: ProtocolError::Refused { refusal, .. }, .. } => match refusal {
+        Cause::Protocol {
+            error: ProtocolError::Refused { refusal, .. },
+            ..
+        } => match refusal {
             Refusal::MemoryDebug => Cause::Crashed,
-            refusal => Cause::SpoiledStart { refusal: refusal.to_string() },
+            refusal => Cause::SpoiledStart {
+                refusal: refusal.to_string(),
+            },
         },
         _ => cause,
     }
@@ -358,6 +428,8 @@ struct NoImages;
 
 impl ImageFeed for NoImages {
     fn fill(&mut self, _: usize, _: std::ops::Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
-        Err(Cause::Bug { what: "an image was asked for during a reset".to_owned() })
+        Err(Cause::Bug {
+            what: "an image was asked for during a reset".to_owned(),
+        })
     }
 }

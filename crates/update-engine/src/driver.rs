@@ -74,7 +74,10 @@ struct Slot {
 
 impl Slot {
     fn total(&self) -> usize {
-        self.header.len().saturating_add(self.body).saturating_add(self.padding)
+        self.header
+            .len()
+            .saturating_add(self.body)
+            .saturating_add(self.padding)
     }
 
     fn left(&self) -> usize {
@@ -99,7 +102,10 @@ impl Slot {
     fn sent(&self) -> Option<(usize, u64)> {
         let (image, start) = self.image?;
         let body = self.taken.saturating_sub(self.header.len()).min(self.body);
-        Some((image, start.saturating_add(u64::try_from(body).unwrap_or(u64::MAX))))
+        Some((
+            image,
+            start.saturating_add(u64::try_from(body).unwrap_or(u64::MAX)),
+        ))
     }
 }
 
@@ -129,7 +135,10 @@ pub(crate) fn drive(
             match conversation.poll(now).map_err(DriveError::Protocol)? {
                 Action::Send(bytes) => {
                     debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
-                    slot = Slot { header: bytes, ..Slot::default() };
+                    slot = Slot {
+                        header: bytes,
+                        ..Slot::default()
+                    };
                 }
                 Action::SendImage(stretch) => {
                     debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
@@ -180,8 +189,16 @@ pub(crate) fn drive(
 
 /// Reads all bytes of a stretch into the buffer and makes it the output.
 fn load(stretch: Stretch, feed: &mut dyn ImageFeed, buffers: &mut Buffers) -> Result<Slot, DriveError> {
-    let Stretch { image, header, range, padding } = stretch;
-    let length = range.end.checked_sub(range.start).filter(|length| *length <= Stretch::LARGEST);
+    let Stretch {
+        image,
+        header,
+        range,
+        padding,
+    } = stretch;
+    let length = range
+        .end
+        .checked_sub(range.start)
+        .filter(|length| *length <= Stretch::LARGEST);
     let Some(body) = length.and_then(|length| usize::try_from(length).ok()) else {
         let what = format!("a conversation asked for the bytes {range:?} at once");
         return Err(DriveError::Cause(Cause::Bug { what }));
@@ -194,7 +211,13 @@ fn load(stretch: Stretch, feed: &mut dyn ImageFeed, buffers: &mut Buffers) -> Re
         feed.fill(image, range, buffer).map_err(DriveError::Cause)?;
     }
     let padding = usize::try_from(padding).unwrap_or(usize::MAX);
-    Ok(Slot { header, image: Some((image, start)), body, padding, taken: 0 })
+    Ok(Slot {
+        header,
+        image: Some((image, start)),
+        body,
+        padding,
+        taken: 0,
+    })
 }
 
 /// Writes what the port takes now. Says whether anything happened.
@@ -290,8 +313,13 @@ mod tests {
     #[test]
     fn a_slot_goes_out_as_header_body_and_zeros() {
         let stretch = [1_u8, 2, 3, 9, 9];
-        let mut slot =
-            Slot { header: vec![7, 8], image: Some((0, 400)), body: 3, padding: 5000, taken: 0 };
+        let mut slot = Slot {
+            header: vec![7, 8],
+            image: Some((0, 400)),
+            body: 3,
+            padding: 5000,
+            taken: 0,
+        };
         let mut out = Vec::new();
         while slot.left() > 0 {
             let piece = slot.piece(&stretch).to_vec();

@@ -77,7 +77,11 @@ impl Firmware {
     /// The images as QDL sends them. Reads their headers.
     pub(crate) fn for_qdl(&self) -> Result<Vec<qdl::Image>, Cause> {
         let mut feed = self.feed();
-        self.images.iter().enumerate().map(|(place, (report, _))| qdl_image(&mut feed, place, report)).collect()
+        self.images
+            .iter()
+            .enumerate()
+            .map(|(place, (report, _))| qdl_image(&mut feed, place, report))
+            .collect()
     }
 
     /// The sizes of the images as Firehose sends them.
@@ -87,7 +91,10 @@ impl Firmware {
             FileKind::Gobi(_) => {
                 let why = "Gobi files are for modems that speak QDL";
                 let error = ProtocolError::Unsendable { image, why };
-                Err(Cause::Protocol { layer: Layer::Firehose, error })
+                Err(Cause::Protocol {
+                    layer: Layer::Firehose,
+                    error,
+                })
             }
         };
         self.images.iter().enumerate().map(size).collect()
@@ -95,25 +102,35 @@ impl Firmware {
 
     /// The way to the bytes.
     pub(crate) fn feed(&self) -> Feed<'_> {
-        Feed { firmware: self, open: None }
+        Feed {
+            firmware: self,
+            open: None,
+        }
     }
 }
 
 impl std::fmt::Debug for Firmware {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.reports().map(|report| report.name.as_str()).collect();
-        f.debug_struct("Firmware").field("images", &names).finish_non_exhaustive()
+        f.debug_struct("Firmware")
+            .field("images", &names)
+            .finish_non_exhaustive()
     }
 }
 
 fn inspect(source: &dyn ImageSource) -> Result<Report, Cause> {
     let file = source.name().to_owned();
-    let unreadable =
-        |error: std::io::Error| Cause::ImageUnreadable { file: file.clone(), why: error.to_string() };
+    let unreadable = |error: std::io::Error| Cause::ImageUnreadable {
+        file: file.clone(),
+        why: error.to_string(),
+    };
     let mut reader = source.open().map_err(unreadable)?;
     let mut inspector = Inspector::new(source.name(), source.size());
     let mut buffer = vec![0; PIECE];
-    let damaged = |why: String| Cause::ImageDamaged { file: source.name().to_owned(), why };
+    let damaged = |why: String| Cause::ImageDamaged {
+        file: source.name().to_owned(),
+        why,
+    };
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return inspector.finish().map_err(|error| damaged(error.to_string())),
@@ -143,7 +160,10 @@ fn qdl_image(feed: &mut Feed<'_>, place: usize, report: &Report) -> Result<qdl::
             _ => "QDL doesn't know this kind",
         };
         let error = ProtocolError::Unsendable { image: place, why };
-        Cause::Protocol { layer: Layer::Qdl, error }
+        Cause::Protocol {
+            layer: Layer::Qdl,
+            error,
+        }
     })
 }
 
@@ -162,14 +182,23 @@ struct Open<'f> {
 impl ImageFeed for Feed<'_> {
     fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
         let Some((report, source)) = self.firmware.images.get(image) else {
-            return Err(Cause::Bug { what: format!("image {image} was asked for") });
+            return Err(Cause::Bug {
+                what: format!("image {image} was asked for"),
+            });
         };
-        let changed = |error: std::io::Error| Cause::ImageChanged { file: report.name.clone(), why: error.to_string() };
+        let changed = |error: std::io::Error| Cause::ImageChanged {
+            file: report.name.clone(),
+            why: error.to_string(),
+        };
         let mut open = match self.open.take() {
             Some(open) if open.image == image && open.at <= range.start => open,
             _ => {
                 let reader = source.open().map_err(changed)?;
-                Open { image, at: 0, reader: VerifiedReader::new(reader, report.fingerprint.clone()) }
+                Open {
+                    image,
+                    at: 0,
+                    reader: VerifiedReader::new(reader, report.fingerprint.clone()),
+                }
             }
         };
         let mut skip = range.start.saturating_sub(open.at);

@@ -29,7 +29,12 @@ pub fn flash(
             return Err(teller.fail(now, cause));
         }
     };
-    let Prepared { plan, port, device, job } = prepared;
+    let Prepared {
+        plan,
+        port,
+        device,
+        job,
+    } = prepared;
     let span = tracing::info_span!("modem", path = %device);
     let _entered = span.enter();
     let unconfirmed: Vec<_> = plan.to_confirm().cloned().collect();
@@ -41,7 +46,12 @@ pub fn flash(
         run.teller.warn(now, warning);
     }
     if !request.confirmed && !unconfirmed.is_empty() {
-        return Err(run.teller.fail(now, Cause::NotConfirmed { warnings: unconfirmed }));
+        return Err(run.teller.fail(
+            now,
+            Cause::NotConfirmed {
+                warnings: unconfirmed,
+            },
+        ));
     }
     run.teller.begin(now, Step::OpenPort);
     let result = match run.handle() {
@@ -55,7 +65,12 @@ pub fn flash(
     let now = run.world.now();
     match result {
         Ok(outcome) => {
-            run.teller.tell(now, EventKind::Outcome { outcome: outcome.clone() });
+            run.teller.tell(
+                now,
+                EventKind::Outcome {
+                    outcome: outcome.clone(),
+                },
+            );
             Ok(outcome)
         }
         Err(cause) => Err(run.teller.fail(now, cause)),

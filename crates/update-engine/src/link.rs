@@ -39,7 +39,9 @@ impl Run<'_> {
                 Err(Cause::Port(error))
                     if matches!(
                         error.kind,
-                        PortErrorKind::PermissionDenied | PortErrorKind::NotFound | PortErrorKind::Busy { .. }
+                        PortErrorKind::PermissionDenied
+                            | PortErrorKind::NotFound
+                            | PortErrorKind::Busy { .. }
                     ) && self.world.now() < until =>
                 {
                     let next = until.min(self.world.now() + BUS_POLL);
@@ -66,7 +68,11 @@ impl Run<'_> {
             Ok(()) | Err(HostError::Unsupported { .. }) => {}
             Err(error) => {
                 let text = format!("the host may suspend the modem during the update: {error}");
-                let warning = crate::Warning { code: "AUTOSUSPEND", text, confirm: false };
+                let warning = crate::Warning {
+                    code: "AUTOSUSPEND",
+                    text,
+                    confirm: false,
+                };
                 self.teller.warn(self.world.now(), warning);
             }
         }
@@ -74,7 +80,9 @@ impl Run<'_> {
 
     /// Asks the host to make the device enumerate again. False when the host can't.
     pub(crate) fn re_enumerate(&mut self) -> bool {
-        let Some(device) = &self.port.device else { return false };
+        let Some(device) = &self.port.device else {
+            return false;
+        };
         let path = device.path.clone();
         match self.world.host().re_enumerate(&path) {
             Ok(()) => true,
@@ -113,7 +121,9 @@ impl Run<'_> {
             }
             let next = until.min(self.world.now() + BUS_POLL);
             let wake = match self.handle {
-                Some(handle) => self.world.wait(&[Interest::Readable(handle), Interest::Bus], until),
+                Some(handle) => self
+                    .world
+                    .wait(&[Interest::Readable(handle), Interest::Bus], until),
                 None => self.world.wait(&[Interest::Bus], next),
             };
             self.heed(wake)?;
@@ -126,9 +136,10 @@ impl Run<'_> {
             return self.world.find(&self.port_name).is_ok();
         };
         self.world.ports().is_ok_and(|ports| {
-            ports.iter().filter_map(|port| port.device.as_ref()).any(|there| {
-                there.path == device.path && there.number == device.number
-            })
+            ports
+                .iter()
+                .filter_map(|port| port.device.as_ref())
+                .any(|there| there.path == device.path && there.number == device.number)
         })
     }
 
@@ -158,7 +169,9 @@ impl Run<'_> {
                 }
             }
             if self.world.now() >= until {
-                return Err(Cause::DidNotReturn { waited_s: limit.as_secs() });
+                return Err(Cause::DidNotReturn {
+                    waited_s: limit.as_secs(),
+                });
             }
             let next: Instant = until.min(self.world.now() + BUS_POLL);
             let wake = self.world.wait(&[Interest::Bus], next);
@@ -172,7 +185,9 @@ impl Run<'_> {
             // A pseudo-terminal: back when its name can be found again.
             return Ok(self.world.find(&self.port_name).ok());
         };
-        let Ok(ports) = self.world.ports() else { return Ok(None) };
+        let Ok(ports) = self.world.ports() else {
+            return Ok(None);
+        };
         let back = ports.into_iter().find(|port| {
             port.device.as_ref().is_some_and(|device| {
                 let is_place = device.path == home.path
@@ -182,11 +197,18 @@ impl Run<'_> {
             })
         });
         let Some(port) = back else { return Ok(None) };
-        let Some(device) = &port.device else { return Ok(None) };
-        match (devices::standing(device.vendor, device.product), device.interfaces) {
+        let Some(device) = &port.device else {
+            return Ok(None);
+        };
+        match (
+            devices::standing(device.vendor, device.product),
+            device.interfaces,
+        ) {
             (Standing::Emergency, _) => {
                 self.set_modem(ModemState::Unknown);
-                Err(Cause::EmergencyMode { evidence: format!("it came back as {}", device.id()) })
+                Err(Cause::EmergencyMode {
+                    evidence: format!("it came back as {}", device.id()),
+                })
             }
             (_, Some(1)) => Ok(Some(port)),
             (_, Some(count)) => {

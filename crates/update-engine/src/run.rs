@@ -69,7 +69,9 @@ impl<'r> Run<'r> {
     pub(crate) fn heed(&mut self, wake: Wake) -> Result<(), Cause> {
         if wake == Wake::Cancelled {
             self.stops = self.stops.saturating_add(1);
-            return Err(Cause::Stopped { how: "stopped at once; no image was under way" });
+            return Err(Cause::Stopped {
+                how: "stopped at once; no image was under way",
+            });
         }
         Ok(())
     }

@@ -53,7 +53,14 @@ impl<'r> Teller<'r> {
         if std::mem::take(&mut self.is_step_open) {
             let took_s = seconds(now.since(self.step_since));
             let (step, progress) = (self.step.clone(), self.progress);
-            self.tell(now, EventKind::StepFinished { step, took_s, progress });
+            self.tell(
+                now,
+                EventKind::StepFinished {
+                    step,
+                    took_s,
+                    progress,
+                },
+            );
         }
     }
 
@@ -80,13 +87,26 @@ impl<'r> Teller<'r> {
 
     /// Says that the modem is going to be silent, and why.
     pub(crate) fn silence(&mut self, now: Instant, up_to: Duration, why: &str) {
-        self.tell(now, EventKind::SilenceExpected { up_to_s: seconds(up_to), why: why.to_owned() });
+        self.tell(
+            now,
+            EventKind::SilenceExpected {
+                up_to_s: seconds(up_to),
+                why: why.to_owned(),
+            },
+        );
     }
 
     /// Says that something is tried again, and why.
     pub(crate) fn retry(&mut self, now: Instant, what: &str, attempt: u8, why: &str) {
         tracing::warn!(device = %self.device, what, attempt, why, "again");
-        self.tell(now, EventKind::Retrying { what: what.to_owned(), attempt, why: why.to_owned() });
+        self.tell(
+            now,
+            EventKind::Retrying {
+                what: what.to_owned(),
+                attempt,
+                why: why.to_owned(),
+            },
+        );
     }
 
     /// Tells a warning.
@@ -99,7 +119,12 @@ impl<'r> Teller<'r> {
     pub(crate) fn fail(&mut self, now: Instant, cause: Cause) -> UpdateError {
         let error = UpdateError::new(&self.device, self.step.clone(), self.modem, cause);
         tracing::error!(%error, cause = %error.source, code = %error.code());
-        self.tell(now, EventKind::Failed { failure: error.failure() });
+        self.tell(
+            now,
+            EventKind::Failed {
+                failure: error.failure(),
+            },
+        );
         error
     }
 }

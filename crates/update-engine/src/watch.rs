@@ -73,14 +73,21 @@ impl<'i> Watch<'i> {
         if self.is_complete() && self.accepted > 0 {
             ModemState::AllWritten
         } else if self.has_written {
-            ModemState::PartlyWritten { accepted: self.accepted, of: self.images.len() }
+            ModemState::PartlyWritten {
+                accepted: self.accepted,
+                of: self.images.len(),
+            }
         } else {
             ModemState::InDownloadMode
         }
     }
 
     fn named(&self, image: usize) -> (usize, usize, String) {
-        let file = self.images.get(image).map(|named| named.file.clone()).unwrap_or_default();
+        let file = self
+            .images
+            .get(image)
+            .map(|named| named.file.clone())
+            .unwrap_or_default();
         (image.saturating_add(1), self.images.len(), file)
     }
 
@@ -98,7 +105,11 @@ impl<'i> Watch<'i> {
             if place < image || (place == image && is_done) {
                 done += write + finalise;
             } else if place == image {
-                let share = if is_sent { 1.0 } else { part(acknowledged, named.bytes) };
+                let share = if is_sent {
+                    1.0
+                } else {
+                    part(acknowledged, named.bytes)
+                };
                 done += write * share;
             }
         }
@@ -119,7 +130,12 @@ impl<'i> Watch<'i> {
             Note::StopAsked => {
                 let when = "at the next point at which the modem can be helped again; \
                             press Ctrl-C once more to stop now";
-                teller.tell(now, EventKind::Stopping { when: when.to_owned() });
+                teller.tell(
+                    now,
+                    EventKind::Stopping {
+                        when: when.to_owned(),
+                    },
+                );
             }
             Note::Report(report) => self.report(teller, now, report),
         }
@@ -128,7 +144,12 @@ impl<'i> Watch<'i> {
     fn report(&mut self, teller: &mut Teller<'_>, now: Instant, report: Report) {
         match report {
             Report::Connected(connected) => {
-                teller.tell(now, EventKind::Connected { what: words(&connected) });
+                teller.tell(
+                    now,
+                    EventKind::Connected {
+                        what: words(&connected),
+                    },
+                );
             }
             Report::ImageStarted { image, attempt } => {
                 self.current = Some(image);
@@ -138,7 +159,14 @@ impl<'i> Watch<'i> {
                     tracing::info!(image = number, attempt, "image again");
                 }
                 teller.advance(self.share(image, 0, false, false));
-                teller.begin(now, Step::Write { image: number, of, file });
+                teller.begin(
+                    now,
+                    Step::Write {
+                        image: number,
+                        of,
+                        file,
+                    },
+                );
             }
             Report::ImageNotRequired { image } => {
                 self.not_required = self.not_required.saturating_add(1);
@@ -158,7 +186,14 @@ impl<'i> Watch<'i> {
                 let (number, of, file) = self.named(image);
                 teller.advance(self.share(image, 0, true, false));
                 teller.silence(now, up_to, "the modem checks the image and writes its flash");
-                teller.begin(now, Step::Finalise { image: number, of, file });
+                teller.begin(
+                    now,
+                    Step::Finalise {
+                        image: number,
+                        of,
+                        file,
+                    },
+                );
             }
             Report::ImageAccepted { image } => {
                 self.accepted = self.accepted.saturating_add(1);
@@ -166,7 +201,14 @@ impl<'i> Watch<'i> {
                 let (number, of, file) = self.named(image);
                 teller.advance(self.share(image, 0, true, true));
                 teller.finish(now);
-                teller.tell(now, EventKind::ImageAccepted { image: number, of, file });
+                teller.tell(
+                    now,
+                    EventKind::ImageAccepted {
+                        image: number,
+                        of,
+                        file,
+                    },
+                );
                 teller.set_modem(now, self.state());
                 self.reset_step(teller, now);
             }
@@ -235,16 +277,27 @@ pub(crate) mod weight {
 
 /// `part` of `whole`, 0 to 1.
 fn part(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 1.0 } else { (part as f64 / whole as f64).min(1.0) }
+    if whole == 0 {
+        1.0
+    } else {
+        (part as f64 / whole as f64).min(1.0)
+    }
 }
 
 fn words(connected: &Connected) -> String {
     match connected {
         Connected::Qdl { version } => format!("QDL version {version}"),
-        Connected::Sahara { version, confirmation } => {
+        Connected::Sahara {
+            version,
+            confirmation,
+        } => {
             format!("Sahara version {version}, switched to Firehose ({confirmation})")
         }
-        Connected::Firehose { block_size_bytes, sector_size_bytes, .. } => {
+        Connected::Firehose {
+            block_size_bytes,
+            sector_size_bytes,
+            ..
+        } => {
             format!("Firehose with blocks of {block_size_bytes} bytes and sectors of {sector_size_bytes}")
         }
         other => format!("{other:?}"),
@@ -257,7 +310,16 @@ mod tests {
     use crate::{DeviceId, Event};
 
     fn images() -> Vec<Named> {
-        vec![Named { file: "a.cwe".into(), bytes: 1000 }, Named { file: "b.nvu".into(), bytes: 100 }]
+        vec![
+            Named {
+                file: "a.cwe".into(),
+                bytes: 1000,
+            },
+            Named {
+                file: "b.nvu".into(),
+                bytes: 100,
+            },
+        ]
     }
 
     #[test]
@@ -271,8 +333,14 @@ mod tests {
             Report::ImageStarted { image: 0, attempt: 1 },
             Report::Acknowledged { image: 0, bytes: 900 },
             Report::ImageStarted { image: 0, attempt: 2 },
-            Report::Acknowledged { image: 0, bytes: 1000 },
-            Report::Finalising { image: 0, up_to: Duration::from_secs(180) },
+            Report::Acknowledged {
+                image: 0,
+                bytes: 1000,
+            },
+            Report::Finalising {
+                image: 0,
+                up_to: Duration::from_secs(180),
+            },
             Report::ImageAccepted { image: 0 },
             Report::ImageStarted { image: 1, attempt: 1 },
             Report::ImageNotRequired { image: 1 },
@@ -303,10 +371,22 @@ mod tests {
         let mut sink = |event: &Event| told.push(event.clone());
         let mut teller = Teller::new(&mut sink, DeviceId::from_port_name("p"), Instant::START);
         let mut watch = Watch::new(&images);
-        let report = Report::Finalising { image: 0, up_to: Duration::from_secs(180) };
+        let report = Report::Finalising {
+            image: 0,
+            up_to: Duration::from_secs(180),
+        };
         watch.note(&mut teller, Instant::START, Note::Report(report));
-        assert!(matches!(told[0].kind, EventKind::SilenceExpected { up_to_s: 180.0, .. }));
-        assert!(matches!(told[1].kind, EventKind::StepStarted { step: Step::Finalise { .. }, .. }));
+        assert!(matches!(
+            told[0].kind,
+            EventKind::SilenceExpected { up_to_s: 180.0, .. }
+        ));
+        assert!(matches!(
+            told[1].kind,
+            EventKind::StepStarted {
+                step: Step::Finalise { .. },
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -318,9 +398,17 @@ mod tests {
         assert_eq!(watch.state(), ModemState::InDownloadMode);
         watch.note(&mut teller, Instant::START, Note::Sent { image: 0, bytes: 401 });
         assert_eq!(teller.modem(), ModemState::PartlyWritten { accepted: 0, of: 2 });
-        watch.note(&mut teller, Instant::START, Note::Report(Report::ImageAccepted { image: 0 }));
+        watch.note(
+            &mut teller,
+            Instant::START,
+            Note::Report(Report::ImageAccepted { image: 0 }),
+        );
         assert_eq!(teller.modem(), ModemState::PartlyWritten { accepted: 1, of: 2 });
-        watch.note(&mut teller, Instant::START, Note::Report(Report::ImageAccepted { image: 1 }));
+        watch.note(
+            &mut teller,
+            Instant::START,
+            Note::Report(Report::ImageAccepted { image: 1 }),
+        );
         assert_eq!(teller.modem(), ModemState::AllWritten);
     }
 }

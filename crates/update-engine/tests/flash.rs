@@ -1,23 +1,33 @@
 //! Whole flashes of virtual modems: every model, every habit.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 
-use support::{images_for, request, run, run_in};
 use modemflash_update_engine::{EventKind, ModemState, Outcome};
+use support::{images_for, request, run, run_in};
+use virtual_modem::Setup;
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
-use virtual_modem::Setup;
 
 #[test]
 fn every_model_is_flashed_byte_for_byte() {
     for profile in Profile::ALL {
         let (run, images) = run(Setup::of(profile));
         run.assert_flashed(&images);
-        let Ok(Outcome::Accepted(accepted)) = &run.result else { panic!("{}", profile.name) };
+        let Ok(Outcome::Accepted(accepted)) = &run.result else {
+            panic!("{}", profile.name)
+        };
         assert!(!accepted.proven, "{}", profile.name);
         assert_eq!(accepted.accepted, 2, "{}", profile.name);
-        assert!(run.told(|kind| *kind == EventKind::ModemStateChanged { modem: ModemState::Restarting }));
+        assert!(run.told(|kind| *kind
+            == EventKind::ModemStateChanged {
+                modem: ModemState::Restarting
+            }));
     }
 }
 
@@ -29,13 +39,4 @@ fn a_large_image_crosses_the_chunk_borders() {
         let run = run_in(SimulatedWorld::new(Setup::of(profile)), &request(), &images);
         run.assert_flashed(&images);
     }
-}
-
-#[test]
-fn debug_firehose() {
-    let profile = Profile::named("EM7565").unwrap();
-    let images = images_for(profile, 1, &[100]);
-    let run = run_in(SimulatedWorld::new(Setup::of(profile)), &request(), &images);
-    println!("{:02x?}", run.modem().images()[0].bytes.as_ref().map(|b| b[..300].to_vec()));
-    println!("{:02x?}", &images[0].bytes[..300]);
 }

@@ -164,6 +164,11 @@ impl Firehose {
                     bytes = &[];
                     self.documents(buffer, forgiving, board, now);
                 }
+                // The line ends behind `program` still belong to its document (sahara-firehose.md §4).
+                Stream::Data(data) if data.taken == 0 && bytes.first() == Some(&b'\n') => {
+                    bytes = bytes.get(1..).unwrap_or_default();
+                    self.stream = Stream::Data(data);
+                }
                 Stream::Data(data) => bytes = self.data(*data, bytes, board, now),
                 Stream::Zeros { left, clean, data } => {
                     let (zeros, rest) = bytes.split_at(left.min(bytes.len()));

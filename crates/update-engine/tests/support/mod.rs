@@ -1,5 +1,11 @@
 //! What the tests share: small images with right checksums, and a run on a virtual modem.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use std::io;
 
@@ -83,20 +89,33 @@ pub fn images_for(profile: &Profile, seed: u64, sizes: &[usize]) -> Vec<Memory> 
         .enumerate()
         .map(|(place, size)| Memory {
             name: format!("{platform}_01.02.03.04_{place}.cwe"),
-            bytes: cwe("AMSS", product, &version, &noise(seed + place as u64, (*size).max(1))),
+            bytes: cwe(
+                "AMSS",
+                product,
+                &version,
+                &noise(seed + place as u64, (*size).max(1)),
+            ),
         })
         .collect()
 }
 
 /// Checked images.
 pub fn firmware(images: &[Memory]) -> Firmware {
-    let sources = images.iter().cloned().map(|image| Box::new(image) as Box<dyn ImageSource>).collect();
+    let sources = images
+        .iter()
+        .cloned()
+        .map(|image| Box::new(image) as Box<dyn ImageSource>)
+        .collect();
     Firmware::check(sources).expect("the images are right")
 }
 
 /// A request that asks no questions.
 pub fn request() -> Request {
-    Request { port: SimulatedWorld::LINK.to_owned(), confirmed: true, ..Request::default() }
+    Request {
+        port: SimulatedWorld::LINK.to_owned(),
+        confirmed: true,
+        ..Request::default()
+    }
 }
 
 /// What came of a run.
@@ -146,10 +165,17 @@ pub fn assert_stored(modem: &VirtualModem, images: &[Memory]) -> Result<(), Stri
     use virtual_modem::ImageState;
     let mut wanted: Vec<&Memory> = images.iter().collect();
     wanted.sort_by_key(|image| std::cmp::Reverse(image.bytes.len()));
-    let stored: Vec<_> =
-        modem.images().iter().filter(|image| image.state == ImageState::Accepted).collect();
+    let stored: Vec<_> = modem
+        .images()
+        .iter()
+        .filter(|image| image.state == ImageState::Accepted)
+        .collect();
     if stored.len() != wanted.len() {
-        return Err(format!("{} images accepted instead of {}", stored.len(), wanted.len()));
+        return Err(format!(
+            "{} images accepted instead of {}",
+            stored.len(),
+            wanted.len()
+        ));
     }
     for (stored, wanted) in stored.iter().zip(wanted) {
         // A Gobi amss.mbn is sent without its last 8 bytes (qdl.md §5).
@@ -170,8 +196,14 @@ pub fn assert_stored(modem: &VirtualModem, images: &[Memory]) -> Result<(), Stri
 pub fn run_in(mut world: SimulatedWorld, request: &Request, images: &[Memory]) -> Run {
     let firmware = firmware(images);
     let mut events = Vec::new();
-    let result = flash(&mut world, request, &firmware, &mut |event| events.push(event.clone()));
-    Run { world, events, result }
+    let result = flash(&mut world, request, &firmware, &mut |event| {
+        events.push(event.clone())
+    });
+    Run {
+        world,
+        events,
+        result,
+    }
 }
 
 /// Flashes two images that fit onto a modem made like this.
