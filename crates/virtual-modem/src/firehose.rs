@@ -1,5 +1,7 @@
 //! The boot loader's side of Firehose (sahara-firehose.md §4 and §5), written from the specification.
 
+use std::time::Duration;
+
 use modem_protocol::firehose::message::{Answer, Configure, Program, Request, Response, Verdict};
 use modem_world::Instant;
 
@@ -56,6 +58,8 @@ enum Stream {
 #[derive(Debug)]
 struct Data {
     writing: Writing,
+    /// Line ends that may still follow the request.
+    line_ends: u8,
     /// Bytes in a sector.
     sector: u64,
     /// Bytes announced, whole sectors.
@@ -240,7 +244,7 @@ impl Firehose {
         self.stream = Stream::Documents { buffer, forgiving };
     }
 
-    fn document(&mut self, document: &[u8], board: &mut Board, now: Instant) {
+    fn document(&mut self, document: &[u8], board: &mut Board, mut now: Instant) {
         if let Some(request) = self.noisy {
             if let Some(noise) = board.setup.quirks.noise {
                 let mut at = now + board.setup.timings.answer;
@@ -257,6 +261,9 @@ impl Firehose {
             if matches!(request, NoisyRequest::Lost(_)) {
                 return;
             }
+            // What is queued is looked at behind the complaints.
+            let noise = board.setup.quirks.noise;
+            now += noise.map_or(Duration::ZERO, |noise| noise.spacing * u32::from(noise.messages));
         }
         match Request::parse(document) {
             Ok(requests) => {
@@ -404,6 +411,7 @@ impl Firehose {
         }
         self.stream = Stream::Data(Box::new(Data {
             writing: board.begin_image(0x80, total),
+            line_ends: 3,
             sector: sector.max(1).into(),
             total,
             taken: 0,
@@ -419,7 +427,12 @@ impl Firehose {
     // Image data
 
     /// Takes image data; returns what is left of `bytes`.
-    fn data<'a>(&mut self, mut data: Data, bytes: &'a [u8], board: &mut Board, now: Instant) -> &'a [u8] {
+    fn data<'a>(&mut self, mut data: Data, mut bytes: &'a [u8], board: &mut Board, now: Instant) -> &'a [u8] {
+        // The line ends behind the request; no CWE file begins with one (cwe.md §2).
+        while let (0, true, Some((b'\n', rest))) = (data.taken, data.line_ends > 0, bytes.split_first()) {
+            data.line_ends -= 1;
+            bytes = rest;
+        }
         let left = usize::try_from(data.total.saturating_sub(data.taken)).unwrap_or(usize::MAX);
         let (taken, rest) = bytes.split_at(left.min(bytes.len()));
         let before = data.taken;

@@ -212,7 +212,9 @@ impl Writing {
             }
         }
         // A trailer may follow the image (cwe.md §5); it is not looked at.
-        let before = self.length.saturating_sub(u64::try_from(bytes.len()).unwrap_or(0));
+        let before = self
+            .length
+            .saturating_sub(u64::try_from(bytes.len()).unwrap_or(0));
         let end = self.header.as_ref().map_or(0, Header::length);
         let wanted = usize::try_from(end.saturating_sub(before)).unwrap_or(usize::MAX);
         let looked_at = bytes.get(..wanted.min(bytes.len())).unwrap_or_default();
@@ -233,13 +235,17 @@ impl Writing {
         let whole = header.length();
         // A trailer of 4 bytes behind the outermost image is accepted (cwe.md §5).
         if self.length != whole && self.length != whole + 4 {
-            return Err(Wrong::DamagedImage(format!("{} bytes came, {whole} belong to it", self.length)));
+            return Err(Wrong::DamagedImage(format!(
+                "{} bytes came, {whole} belong to it",
+                self.length
+            )));
         }
         let inspector = self.inspection.0.take();
         let unreadable = || Wrong::DamagedImage("structure not readable".to_owned());
-        let report = inspector.ok_or_else(unreadable)?.finish().map_err(|error| {
-            Wrong::DamagedImage(error.to_string())
-        })?;
+        let report = inspector
+            .ok_or_else(unreadable)?
+            .finish()
+            .map_err(|error| Wrong::DamagedImage(error.to_string()))?;
         let damaged = report.findings.iter().find_map(|finding| match finding {
             Finding::BodyDamaged { image, .. } | Finding::BodySuspicious { image, .. } => Some(image),
             _ => None,

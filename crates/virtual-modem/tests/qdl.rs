@@ -51,40 +51,80 @@ fn open() -> Bench {
 fn a_session_on_9x30_gives_the_captured_and_numbered_answers() {
     let mut bench = Bench::opened(quick("MC7455"));
     assert_eq!(bench.hear(), b"", "a QDL boot loader never speaks first");
-    assert_eq!(bench.ask(&hex("7E 70 00 00 14 46 7E")), hex("7E 0D 16 00 00 00 00 88 4D 7E"));
-    assert!(matches!(bench.qdl(&Request::Hello(HelloRequest::of_version(4))), Response::Error(_)));
-    assert!(matches!(bench.qdl(&Request::Hello(HelloRequest::of_version(5))), Response::Error(_)));
+    assert_eq!(
+        bench.ask(&hex("7E 70 00 00 14 46 7E")),
+        hex("7E 0D 16 00 00 00 00 88 4D 7E")
+    );
+    assert!(matches!(
+        bench.qdl(&Request::Hello(HelloRequest::of_version(4))),
+        Response::Error(_)
+    ));
+    assert!(matches!(
+        bench.qdl(&Request::Hello(HelloRequest::of_version(5))),
+        Response::Error(_)
+    ));
     // qdl.md vectors 10, 15, 17, 18 and 19.
     let hello = "7E 02 51 43 4F 4D 20 68 69 67 68 20 73 70 65 65 64 20 70 72 6F 74 6F 63 6F 6C 20 74 67 74 30 00 00 \
                  00 06 06 00 00 00 00 00 00 00 00 00 00 00 00 00 30 D9 BC 7E";
-    assert_eq!(bench.ask(&Request::Hello(HelloRequest::of_version(6)).frame()), hex(hello));
+    assert_eq!(
+        bench.ask(&Request::Hello(HelloRequest::of_version(6)).frame()),
+        hex(hello)
+    );
     let opened = bench.ask(&Request::Open(open_request(&mini())).frame());
     assert_eq!(opened, hex("7E 26 00 00 01 10 00 00 00 D7 E0 7E"));
     let write = "27 00 00 00 00 00 00 10 00 00 00 19 8E 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F";
-    assert_eq!(bench.ask(&hex(write)), hex("7E 28 00 00 00 00 00 00 00 00 14 39 7E"));
-    assert_eq!(bench.ask(&hex("7E 29 BB 4C 7E")), hex("7E 2A 00 00 80 00 82 6F 7E"));
+    assert_eq!(
+        bench.ask(&hex(write)),
+        hex("7E 28 00 00 00 00 00 00 00 00 14 39 7E")
+    );
+    assert_eq!(
+        bench.ask(&hex("7E 29 BB 4C 7E")),
+        hex("7E 2A 00 00 80 00 82 6F 7E")
+    );
     assert_eq!(bench.ask(&hex("7E 2D 9F 0A 7E")), b"");
-    assert_eq!(bench.seen, [("1199:9070".to_owned(), 1), ("1199:9071".to_owned(), 6)]);
+    assert_eq!(
+        bench.seen,
+        [("1199:9070".to_owned(), 1), ("1199:9071".to_owned(), 6)]
+    );
     assert_eq!(bench.modem.mode(), Mode::Normal);
     let image = &bench.modem.images()[0];
-    assert_eq!((image.bytes.as_deref(), image.state), (Some(&mini()[..]), ImageState::Accepted));
+    assert_eq!(
+        (image.bytes.as_deref(), image.state),
+        (Some(&mini()[..]), ImageState::Accepted)
+    );
     assert_eq!(bench.modem.violations(), []);
 }
 
 #[test]
 fn every_qdl_model_takes_two_images_in_one_session() {
-    for profile in Profile::ALL.iter().filter(|profile| profile.is_qdl() && !profile.products.is_empty()) {
+    for profile in Profile::ALL
+        .iter()
+        .filter(|profile| profile.is_qdl() && !profile.products.is_empty())
+    {
         let mut bench = Bench::opened(quick(profile.name));
         bench.qdl(&Request::SwitchToStreaming { flags: 0 });
-        let files = [image_for(profile.name, &[7; 5000]), image_for(profile.name, b"settings")];
+        let files = [
+            image_for(profile.name, &[7; 5000]),
+            image_for(profile.name, b"settings"),
+        ];
         for file in &files {
             bench.qdl_hello();
             bench.qdl_open(file);
             bench.qdl_write(0, &file[400..]);
-            assert_eq!(done_status(&bench.qdl(&Request::Done)), Some(DoneStatus::Success), "{}", profile.name);
+            assert_eq!(
+                done_status(&bench.qdl(&Request::Done)),
+                Some(DoneStatus::Success),
+                "{}",
+                profile.name
+            );
         }
         bench.ask(&Request::Reset.frame());
-        let stored: Vec<_> = bench.modem.images().iter().map(|image| image.bytes.clone().unwrap()).collect();
+        let stored: Vec<_> = bench
+            .modem
+            .images()
+            .iter()
+            .map(|image| image.bytes.clone().unwrap())
+            .collect();
         assert_eq!(stored, files);
         assert_eq!(bench.modem.violations(), []);
         assert!(bench.modem.is_bootable());
@@ -108,13 +148,21 @@ fn a_gobi_2000_acknowledges_the_switch_and_takes_its_own_images_in_version_5() {
         features: 0,
         header: Vec::new(),
     };
-    assert!(matches!(bench.qdl(&Request::Open(request.clone())), Response::Open(_)));
-    assert_eq!(write_status(&bench.qdl_write(0, b"amss")), Some(WriteStatus::Success));
+    assert!(matches!(
+        bench.qdl(&Request::Open(request.clone())),
+        Response::Open(_)
+    ));
+    assert_eq!(
+        write_status(&bench.qdl_write(0, b"amss")),
+        Some(WriteStatus::Success)
+    );
     assert_eq!(done_status(&bench.qdl(&Request::Done)), Some(DoneStatus::Success));
     assert_eq!(bench.modem.images()[0].bytes.as_deref(), Some(&b"amss"[..]));
     assert_eq!(bench.modem.violations(), []);
     request.image_type = ImageType::Cwe;
-    assert!(matches!(bench.qdl(&Request::Open(request)), Response::Open(o) if o.status == OpenStatus::ImageType));
+    assert!(
+        matches!(bench.qdl(&Request::Open(request)), Response::Open(o) if o.status == OpenStatus::ImageType)
+    );
     assert_eq!(bench.kinds(), ["malformed request"]);
 }
 
@@ -146,8 +194,16 @@ fn bytes_may_be_split_anywhere() {
         bench.send(&session[cut..]);
         bench.hear();
         assert_eq!(bench.modem.violations(), [], "cut at {cut}");
-        assert_eq!(bench.modem.images()[0].bytes.as_deref(), Some(&mini()[..]), "cut at {cut}");
-        assert_eq!(bench.modem.images()[0].state, ImageState::Accepted, "cut at {cut}");
+        assert_eq!(
+            bench.modem.images()[0].bytes.as_deref(),
+            Some(&mini()[..]),
+            "cut at {cut}"
+        );
+        assert_eq!(
+            bench.modem.images()[0].state,
+            ImageState::Accepted,
+            "cut at {cut}"
+        );
     }
 }
 
@@ -162,7 +218,10 @@ fn the_last_acknowledgement_takes_as_long_as_programming_the_flash() {
         let heard = bench.hear_for(Duration::from_secs(1));
         assert_eq!(heard.is_empty(), sequence == 2, "write {sequence}");
     }
-    assert_eq!(write_status(&qdl_response(&bench.hear())), Some(WriteStatus::Success));
+    assert_eq!(
+        write_status(&qdl_response(&bench.hear())),
+        Some(WriteStatus::Success)
+    );
 }
 
 #[test]
@@ -213,7 +272,10 @@ fn after_a_failure_a_hello_begins_again() {
     assert_eq!(write_status(&bench.qdl_write(1, &mini()[400..])), None);
     assert!(matches!(bench.qdl_hello(), Response::Hello(_)));
     bench.qdl_open(&mini());
-    assert_eq!(write_status(&bench.qdl_write(0, &mini()[400..])), Some(WriteStatus::Success));
+    assert_eq!(
+        write_status(&bench.qdl_write(0, &mini()[400..])),
+        Some(WriteStatus::Success)
+    );
     assert_eq!(done_status(&bench.qdl(&Request::Done)), Some(DoneStatus::Success));
     assert_eq!(bench.kinds(), ["write sequence"]);
 }
@@ -239,19 +301,31 @@ fn a_smaller_chunk_size_is_insisted_on() {
     let mut bench = Bench::opened(setup);
     bench.qdl_hello();
     assert!(matches!(bench.qdl_open(&mini()), Response::Open(open) if open.chunk_size == 10));
-    assert_eq!(write_status(&bench.qdl_write(0, &mini()[400..410])), Some(WriteStatus::Success));
-    assert_eq!(write_status(&bench.qdl_write(1, &mini()[410..])), Some(WriteStatus::Success));
+    assert_eq!(
+        write_status(&bench.qdl_write(0, &mini()[400..410])),
+        Some(WriteStatus::Success)
+    );
+    assert_eq!(
+        write_status(&bench.qdl_write(1, &mini()[410..])),
+        Some(WriteStatus::Success)
+    );
     assert_eq!(bench.modem.violations(), []);
     bench.qdl(&Request::Done);
     bench.qdl_open(&mini());
-    assert_eq!(error_code(&bench.qdl_write(0, &mini()[400..])), Some(ErrorCode::InvalidLength));
+    assert_eq!(
+        error_code(&bench.qdl_write(0, &mini()[400..])),
+        Some(ErrorCode::InvalidLength)
+    );
     assert_eq!(bench.kinds(), ["announced size"]);
 }
 
 #[test]
 fn error_texts_may_be_long() {
     let mut setup = quick("MC7455");
-    setup.quirks = Quirks { error_text: Some("Open failed: no space in slot 3".to_owned()), ..Quirks::default() };
+    setup.quirks = Quirks {
+        error_text: Some("Open failed: no space in slot 3".to_owned()),
+        ..Quirks::default()
+    };
     let mut bench = Bench::opened(setup);
     let Response::Error(report) = bench.qdl(&Request::Hello(HelloRequest::of_version(4))) else {
         panic!("no error report");
@@ -285,7 +359,10 @@ fn bytes_outside_of_frames_are_caught() {
     bench.send(b"AT\r\n");
     bench.send(&Request::SwitchToStreaming { flags: 0 }.frame());
     assert_ne!(bench.hear(), b"");
-    assert_eq!(bench.modem.violations()[0].what, Wrong::OutsideOfFrame { first: b'A' });
+    assert_eq!(
+        bench.modem.violations()[0].what,
+        Wrong::OutsideOfFrame { first: b'A' }
+    );
     assert_eq!(bench.modem.violations().len(), 1);
 }
 
@@ -318,8 +395,14 @@ fn an_unknown_command_is_caught() {
 #[test]
 fn a_hello_with_other_features_is_caught() {
     let mut bench = Bench::opened(quick("MC7455"));
-    let hello = HelloRequest { features: 0x40, ..HelloRequest::of_version(6) };
-    assert_eq!(error_code(&bench.qdl(&Request::Hello(hello))), Some(ErrorCode::InvalidFeatures));
+    let hello = HelloRequest {
+        features: 0x40,
+        ..HelloRequest::of_version(6)
+    };
+    assert_eq!(
+        error_code(&bench.qdl(&Request::Hello(hello))),
+        Some(ErrorCode::InvalidFeatures)
+    );
     assert_eq!(bench.kinds(), ["malformed request"]);
 }
 
@@ -333,14 +416,20 @@ fn a_hello_before_the_switch_is_caught_where_the_switch_is_needed() {
 #[test]
 fn an_open_before_the_hello_is_caught() {
     let mut bench = Bench::opened(quick("MC7455"));
-    assert_eq!(error_code(&bench.qdl_open(&mini())), Some(ErrorCode::OutOfSequence));
+    assert_eq!(
+        error_code(&bench.qdl_open(&mini())),
+        Some(ErrorCode::OutOfSequence)
+    );
     assert_eq!(bench.kinds(), ["request out of order"]);
 }
 
 #[test]
 fn an_open_inside_an_image_is_caught() {
     let mut bench = open();
-    assert_eq!(error_code(&bench.qdl_open(&mini())), Some(ErrorCode::OutOfSequence));
+    assert_eq!(
+        error_code(&bench.qdl_open(&mini())),
+        Some(ErrorCode::OutOfSequence)
+    );
     assert_eq!(bench.kinds(), ["request out of order"]);
 }
 
@@ -348,12 +437,32 @@ fn an_open_inside_an_image_is_caught() {
 fn wrong_numbers_in_an_open_request_are_caught() {
     type Change = fn(&mut OpenRequest);
     let changes: [(Change, OpenStatus, &str); 6] = [
-        (|open| open.image_length += 1, OpenStatus::ImageSize, "announced size"),
-        (|open| open.data_length = 1024 * 1024, OpenStatus::ImageSize, "announced size"),
+        (
+            |open| open.image_length += 1,
+            OpenStatus::ImageSize,
+            "announced size",
+        ),
+        (
+            |open| open.data_length = 1024 * 1024,
+            OpenStatus::ImageSize,
+            "announced size",
+        ),
         (|open| open.window = 2, OpenStatus::ImageType, "malformed request"),
-        (|open| open.features = 1, OpenStatus::ImageType, "malformed request"),
-        (|open| open.image_type = ImageType::Amss, OpenStatus::ImageType, "malformed request"),
-        (|open| open.header.truncate(399), OpenStatus::HeaderSize, "malformed request"),
+        (
+            |open| open.features = 1,
+            OpenStatus::ImageType,
+            "malformed request",
+        ),
+        (
+            |open| open.image_type = ImageType::Amss,
+            OpenStatus::ImageType,
+            "malformed request",
+        ),
+        (
+            |open| open.header.truncate(399),
+            OpenStatus::HeaderSize,
+            "malformed request",
+        ),
     ];
     for (change, status, kind) in changes {
         let mut bench = greeted();
@@ -390,7 +499,10 @@ fn a_damaged_header_is_caught_when_it_is_offered() {
 #[test]
 fn an_image_of_another_product_is_refused_as_not_authentic() {
     let mut bench = greeted();
-    assert_eq!(error_code(&bench.qdl_open(&image_for("EM7565", b"1"))), Some(ErrorCode::AuthenticationFailed));
+    assert_eq!(
+        error_code(&bench.qdl_open(&image_for("EM7565", b"1"))),
+        Some(ErrorCode::AuthenticationFailed)
+    );
     assert_eq!(bench.kinds(), ["foreign image"]);
 }
 
@@ -399,7 +511,10 @@ fn a_damaged_body_is_caught_at_the_end() {
     let mut bench = open();
     let mut data = mini()[400..].to_vec();
     data[3] ^= 0x10;
-    assert_eq!(write_status(&bench.qdl_write(0, &data)), Some(WriteStatus::ContentFailed));
+    assert_eq!(
+        write_status(&bench.qdl_write(0, &data)),
+        Some(WriteStatus::ContentFailed)
+    );
     assert_eq!(bench.kinds(), ["damaged image"]);
     assert!(!bench.modem.is_bootable());
 }
@@ -417,7 +532,11 @@ fn a_damaged_image_inside_an_image_is_caught_at_the_end() {
         bench.qdl_open(&file);
         let status = write_status(&bench.qdl_write(0, &file[400..]));
         // A child whose header is damaged is opaque data, not an image (cwe.md §5).
-        let expected = if sound { WriteStatus::Success } else { WriteStatus::ContentFailed };
+        let expected = if sound {
+            WriteStatus::Success
+        } else {
+            WriteStatus::ContentFailed
+        };
         assert_eq!(status, Some(expected), "byte {place:?}");
     }
 }
@@ -425,7 +544,10 @@ fn a_damaged_image_inside_an_image_is_caught_at_the_end() {
 #[test]
 fn a_write_without_an_open_image_is_caught() {
     let mut bench = greeted();
-    assert_eq!(error_code(&bench.qdl_write(0, b"data")), Some(ErrorCode::OutOfSequence));
+    assert_eq!(
+        error_code(&bench.qdl_write(0, b"data")),
+        Some(ErrorCode::OutOfSequence)
+    );
     assert_eq!(bench.kinds(), ["request out of order"]);
     // Its data was passed over.
     assert!(matches!(bench.qdl_hello(), Response::Hello(_)));
@@ -436,41 +558,70 @@ fn a_write_header_with_a_wrong_checksum_is_caught() {
     let mut bench = open();
     let mut bytes = write_request(0, &mini()[400..]);
     bytes[12] ^= 1;
-    assert_eq!(write_status(&qdl_response(&bench.ask(&bytes))), Some(WriteStatus::ChecksumFailed));
+    assert_eq!(
+        write_status(&qdl_response(&bench.ask(&bytes))),
+        Some(WriteStatus::ChecksumFailed)
+    );
     assert_eq!(bench.kinds(), ["write checksum"]);
 }
 
 #[test]
 fn a_write_with_a_wrong_number_is_caught() {
     let mut bench = open();
-    assert_eq!(error_code(&bench.qdl_write(1, &mini()[400..])), Some(ErrorCode::OutOfSequence));
-    assert_eq!(bench.modem.violations()[0].what, Wrong::Sequence { expected: 0, got: 1 });
+    assert_eq!(
+        error_code(&bench.qdl_write(1, &mini()[400..])),
+        Some(ErrorCode::OutOfSequence)
+    );
+    assert_eq!(
+        bench.modem.violations()[0].what,
+        Wrong::Sequence { expected: 0, got: 1 }
+    );
 }
 
 #[test]
 fn a_write_of_more_than_announced_is_caught() {
     let mut bench = open();
-    assert_eq!(error_code(&bench.qdl_write(0, &[0; 17])), Some(ErrorCode::InvalidLength));
-    assert_eq!(bench.modem.violations()[0].what, Wrong::MoreThanAnnounced { surplus: 1 });
+    assert_eq!(
+        error_code(&bench.qdl_write(0, &[0; 17])),
+        Some(ErrorCode::InvalidLength)
+    );
+    assert_eq!(
+        bench.modem.violations()[0].what,
+        Wrong::MoreThanAnnounced { surplus: 1 }
+    );
     let mut bench = open();
     bench.qdl_write(0, &mini()[400..]);
     bench.qdl_write(1, b"more");
-    assert_eq!(bench.modem.violations()[0].what, Wrong::MoreThanAnnounced { surplus: 4 });
+    assert_eq!(
+        bench.modem.violations()[0].what,
+        Wrong::MoreThanAnnounced { surplus: 4 }
+    );
 }
 
 #[test]
 fn an_empty_write_is_caught() {
     let mut bench = open();
-    assert_eq!(error_code(&bench.qdl_write(0, b"")), Some(ErrorCode::InvalidLength));
+    assert_eq!(
+        error_code(&bench.qdl_write(0, b"")),
+        Some(ErrorCode::InvalidLength)
+    );
     assert_eq!(bench.kinds(), ["announced size"]);
 }
 
 #[test]
 fn a_write_to_an_address_is_caught() {
     let mut bench = open();
-    let mut bytes = WriteHeader { sequence: 0, address: 0x100, data_length: 16 }.encode();
+    let mut bytes = WriteHeader {
+        sequence: 0,
+        address: 0x100,
+        data_length: 16,
+    }
+    .encode();
     bytes.extend_from_slice(&mini()[400..]);
-    assert_eq!(error_code(&qdl_response(&bench.ask(&bytes))), Some(ErrorCode::InvalidAddress));
+    assert_eq!(
+        error_code(&qdl_response(&bench.ask(&bytes))),
+        Some(ErrorCode::InvalidAddress)
+    );
     assert_eq!(bench.kinds(), ["malformed request"]);
 }
 
@@ -478,14 +629,23 @@ fn a_write_to_an_address_is_caught() {
 fn a_session_end_before_the_last_write_is_caught() {
     let mut bench = open();
     bench.qdl_write(0, &mini()[400..408]);
-    assert_eq!(error_code(&bench.qdl(&Request::Done)), Some(ErrorCode::OutOfSequence));
-    assert_eq!(bench.modem.violations()[0].what, Wrong::LessThanAnnounced { missing: 8 });
+    assert_eq!(
+        error_code(&bench.qdl(&Request::Done)),
+        Some(ErrorCode::OutOfSequence)
+    );
+    assert_eq!(
+        bench.modem.violations()[0].what,
+        Wrong::LessThanAnnounced { missing: 8 }
+    );
     assert_eq!(bench.modem.images()[0].state, ImageState::Partial);
 }
 
 #[test]
 fn a_session_end_without_an_image_is_caught() {
     let mut bench = greeted();
-    assert_eq!(error_code(&bench.qdl(&Request::Done)), Some(ErrorCode::OutOfSequence));
+    assert_eq!(
+        error_code(&bench.qdl(&Request::Done)),
+        Some(ErrorCode::OutOfSequence)
+    );
     assert_eq!(bench.kinds(), ["request out of order"]);
 }

@@ -1,13 +1,16 @@
 //! A bench for modems: hands in bytes, lets time pass, and notes what comes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![allow(dead_code, unreachable_pub)]
 
 use std::time::Duration;
 
 use modem_protocol::firehose::message::{Answer, Configure, Power, Program, Request as Document, Verdict};
-use modem_protocol::qdl::message::{
-    HelloRequest, ImageType, OpenRequest, Request, Response, WriteHeader,
-};
+use modem_protocol::qdl::message::{HelloRequest, ImageType, OpenRequest, Request, Response, WriteHeader};
 use modem_protocol::sahara::message::{ClientCommand, HelloResponse, Packet};
 use modem_protocol::{Instant, hdlc};
 use modemflash_virtual_modem::profile::Timings;
@@ -32,8 +35,12 @@ pub fn quick(model: &str) -> Setup {
 impl Bench {
     /// Puts the modem on the bus, port closed.
     pub fn closed(setup: Setup) -> Self {
-        let mut bench =
-            Self { modem: VirtualModem::new(setup), now: Instant::START, seen: Vec::new(), detached: 0 };
+        let mut bench = Self {
+            modem: VirtualModem::new(setup),
+            now: Instant::START,
+            seen: Vec::new(),
+            detached: 0,
+        };
         bench.hear_for(Duration::ZERO);
         bench
     }
@@ -94,7 +101,11 @@ impl Bench {
 
     /// The kinds of the violations so far.
     pub fn kinds(&self) -> Vec<&'static str> {
-        self.modem.violations().iter().map(|violation| violation.what.kind()).collect()
+        self.modem
+            .violations()
+            .iter()
+            .map(|violation| violation.what.kind())
+            .collect()
     }
 
     // QDL
@@ -123,12 +134,18 @@ impl Bench {
     /// From the hello to Firehose; returns the greeting.
     pub fn firehose(&mut self) -> Vec<Answer> {
         let hello = self.hear();
-        assert!(matches!(Packet::parse(&hello), Ok(Packet::Hello(_))), "{hello:02x?}");
+        assert!(
+            matches!(Packet::parse(&hello), Ok(Packet::Hello(_))),
+            "{hello:02x?}"
+        );
         let ready = self.ask(&Packet::HelloResponse(HelloResponse::COMMAND_MODE).to_bytes());
         assert_eq!(Packet::parse(&ready), Ok(Packet::CommandReady));
         let command = ClientCommand::SwitchToFirehose;
         let response = self.ask(&Packet::Execute { command }.to_bytes());
-        assert_eq!(Packet::parse(&response), Ok(Packet::ExecuteResponse { command, length: 9 }));
+        assert_eq!(
+            Packet::parse(&response),
+            Ok(Packet::ExecuteResponse { command, length: 9 })
+        );
         let greeting = self.ask(&Packet::ExecuteData { command }.to_bytes());
         answers(greeting.strip_prefix(b"confirmed").expect("a confirmation"))
     }
@@ -182,7 +199,12 @@ pub fn open_request(file: &[u8]) -> OpenRequest {
 
 pub fn write_request(sequence: u16, data: &[u8]) -> Vec<u8> {
     let data_length = u32::try_from(data.len()).unwrap();
-    let mut bytes = WriteHeader { sequence, address: 0, data_length }.encode();
+    let mut bytes = WriteHeader {
+        sequence,
+        address: 0,
+        data_length,
+    }
+    .encode();
     bytes.extend_from_slice(data);
     bytes
 }
@@ -253,5 +275,7 @@ pub fn mini() -> Vec<u8> {
 
 /// Bytes of a text in hexadecimal.
 pub fn hex(text: &str) -> Vec<u8> {
-    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    text.split_whitespace()
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect()
 }
