@@ -14,6 +14,7 @@ pub struct Combination {
     /// The families that fit all files; empty when none does or nothing tells.
     pub families: Vec<Family>,
     /// What is to be said about the files together, worst first; their own findings stay with them.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::findings"))]
     pub findings: Vec<Finding>,
 }
 

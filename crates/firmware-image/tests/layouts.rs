@@ -164,7 +164,12 @@ fn a_small_set_can_be_made_for_every_family() {
         assert_eq!((files[0].size(), files[2].size()), (20_000, 30_000));
         let reports: Vec<Report> = files.iter().map(inspect).collect();
         for report in &reports {
-            assert_eq!(report.families, [family.clone()], "{}", report.name);
+            assert_eq!(
+                report.families.as_slice(),
+                core::slice::from_ref(&family),
+                "{}",
+                report.name
+            );
             assert_eq!(report.versions.firmware.as_ref().unwrap().text, "01.02.03.04");
         }
         assert_eq!(reports[0].versions.config, None);
