@@ -1,7 +1,5 @@
 //! The boot loader's side of Firehose (sahara-firehose.md §4 and §5), written from the specification.
 
-use std::time::Duration;
-
 use modem_protocol::firehose::message::{Answer, Configure, Program, Request, Response, Verdict};
 use modem_world::Instant;
 
@@ -58,8 +56,6 @@ enum Stream {
 #[derive(Debug)]
 struct Data {
     writing: Writing,
-    /// Line ends that may still follow the request.
-    line_ends: u8,
     /// Bytes in a sector.
     sector: u64,
     /// Bytes announced, whole sectors.
@@ -99,7 +95,7 @@ impl Firehose {
     /// The greeting.
     pub(crate) fn start(&mut self, board: &mut Board, now: Instant) {
         for line in self.traits.greeting {
-            log(line, board, now);
+            log(line, board, now + board.setup.timings.greeting);
         }
         self.log_at = board.setup.quirks.endless_log.map(|period| now + period);
     }
@@ -168,11 +164,6 @@ impl Firehose {
                     bytes = &[];
                     self.documents(buffer, forgiving, board, now);
                 }
-                // The line ends behind `program` still belong to its document (sahara-firehose.md §4).
-                Stream::Data(data) if data.taken == 0 && bytes.first() == Some(&b'\n') => {
-                    bytes = bytes.get(1..).unwrap_or_default();
-                    self.stream = Stream::Data(data);
-                }
                 Stream::Data(data) => bytes = self.data(*data, bytes, board, now),
                 Stream::Zeros { left, clean, data } => {
                     let (zeros, rest) = bytes.split_at(left.min(bytes.len()));
@@ -238,13 +229,14 @@ impl Firehose {
                 return;
             }
             if self.in_data() {
-                return self.receive(&buffer, board, now);
+                // The line feeds behind the document are its own (sahara-firehose.md §4).
+                return self.receive(buffer.trim_ascii_start(), board, now);
             }
         }
         self.stream = Stream::Documents { buffer, forgiving };
     }
 
-    fn document(&mut self, document: &[u8], board: &mut Board, mut now: Instant) {
+    fn document(&mut self, document: &[u8], board: &mut Board, now: Instant) {
         if let Some(request) = self.noisy {
             if let Some(noise) = board.setup.quirks.noise {
                 let mut at = now + board.setup.timings.answer;
@@ -261,9 +253,6 @@ impl Firehose {
             if matches!(request, NoisyRequest::Lost(_)) {
                 return;
             }
-            // What is queued is looked at behind the complaints.
-            let noise = board.setup.quirks.noise;
-            now += noise.map_or(Duration::ZERO, |noise| noise.spacing * u32::from(noise.messages));
         }
         match Request::parse(document) {
             Ok(requests) => {
@@ -411,7 +400,6 @@ impl Firehose {
         }
         self.stream = Stream::Data(Box::new(Data {
             writing: board.begin_image(0x80, total),
-            line_ends: 3,
             sector: sector.max(1).into(),
             total,
             taken: 0,
@@ -428,10 +416,9 @@ impl Firehose {
 
     /// Takes image data; returns what is left of `bytes`.
     fn data<'a>(&mut self, mut data: Data, mut bytes: &'a [u8], board: &mut Board, now: Instant) -> &'a [u8] {
-        // The line ends behind the request; no CWE file begins with one (cwe.md §2).
-        while let (0, true, Some((b'\n', rest))) = (data.taken, data.line_ends > 0, bytes.split_first()) {
-            data.line_ends -= 1;
-            bytes = rest;
+        if data.taken == 0 {
+            // The end of the request, when it came in two pieces: no CWE image begins with a blank.
+            bytes = bytes.trim_ascii_start();
         }
         let left = usize::try_from(data.total.saturating_sub(data.taken)).unwrap_or(usize::MAX);
         let (taken, rest) = bytes.split_at(left.min(bytes.len()));

@@ -116,6 +116,8 @@ pub struct Timings {
     pub restarting: Duration,
     /// From the opening of the port to the Sahara hello.
     pub hello: Duration,
+    /// From `confirmed` to the first log line of the Firehose server.
+    pub greeting: Duration,
     /// Silence in the middle of image data after which it gives the image up.
     pub patience: Duration,
 }
@@ -140,6 +142,9 @@ impl Timings {
         restarting: Duration::from_secs(4),
         // Own choice; the reference waits up to 5 s for it.
         hello: Duration::from_millis(150),
+        // Own choice. The captures have `confirmed` alone in a transfer and in a read, and the reference, which
+        // works with EM7565, refuses it together with anything else ("invalid confirmation data", kernel lab).
+        greeting: Duration::from_millis(100),
         // Own choice; a boot loader knows "receive timeout" (qdl.md §4.4 code 0x19), no source says when.
         patience: Duration::from_secs(60),
     };
@@ -155,6 +160,7 @@ impl Timings {
         booting: Duration::from_millis(1),
         restarting: Duration::from_millis(1),
         hello: Duration::ZERO,
+        greeting: Duration::ZERO,
         patience: Duration::from_secs(60),
     };
 
