@@ -15,15 +15,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where and how fast the modem appears.
+/// Where the modem appears.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The host controller in sysfs.
     pub controller: PathBuf,
     /// Its port. The modem takes the same one at both speeds.
     pub port: u32,
-    /// How many times faster than real time the modem's own clock goes; 0 counts as 1.
-    pub haste: u32,
 }
 
 impl Default for Options {
@@ -31,7 +29,6 @@ impl Default for Options {
         Self {
             controller: "/sys/devices/platform/vhci_hcd.0".into(),
             port: 0,
-            haste: 1,
         }
     }
 }
@@ -132,7 +129,7 @@ pub fn run(
     stop: BorrowedFd<'_>,
     report: &mut dyn FnMut(Instant, &Happening<'_>),
 ) -> Result<(), VhciError> {
-    let clock = Clock::start(options.haste.max(1));
+    let clock = Clock::start();
     let mut front = Front {
         options,
         clock,
@@ -170,7 +167,7 @@ struct Connection {
 }
 
 enum Link {
-    /// The port is still in use; tried again at this moment of real time, and given up at the other.
+    /// The port is still in use; tried again at `next`, and given up at `last`, as time since the start.
     Waiting {
         speed: Speed,
         next: Duration,
@@ -181,7 +178,7 @@ enum Link {
 }
 
 impl Front<'_> {
-    /// Lets the modem do all that it can do now; gives the real time of its next moment.
+    /// Lets the modem do all that it can do now; gives its next moment, as time since the start.
     fn settle(&mut self) -> Result<Duration, VhciError> {
         loop {
             let now = self.clock.now();
@@ -208,7 +205,7 @@ impl Front<'_> {
                 }
                 Output::Wait(until) => {
                     if !self.hand_in(now) {
-                        return Ok(self.clock.real(until));
+                        return Ok(until.since_start());
                     }
                 }
             }
@@ -301,7 +298,7 @@ impl Front<'_> {
         Ok(())
     }
 
-    /// Waits for the kernel, for the deadline (real time since the start), or for the end; true at the end.
+    /// Waits for the kernel, for the deadline (time since the start), or for the end; true at the end.
     /// Sends what is there to be sent.
     fn wait(&mut self, deadline: Duration, stop: BorrowedFd<'_>) -> Result<bool, VhciError> {
         self.try_attach()?;
@@ -418,34 +415,24 @@ fn is_temporary(error: &io::Error) -> bool {
     )
 }
 
-/// The modem's clock: real time, or faster.
+/// The time since the start, real.
 struct Clock {
     start: std::time::Instant,
-    haste: u32,
 }
 
 impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this front end runs in real time")]
-    fn start(haste: u32) -> Self {
+    fn start() -> Self {
         Self {
             start: std::time::Instant::now(),
-            haste,
         }
     }
 
-    /// Real time since the start.
     fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// The present moment of the modem.
     fn now(&self) -> Instant {
-        Instant::from_start(self.elapsed().saturating_mul(self.haste))
-    }
-
-    /// The real time at which the modem's clock shows `moment`.
-    fn real(&self, moment: Instant) -> Duration {
-        // A little later rather than a little earlier.
-        (moment.since_start() / self.haste).saturating_add(Duration::from_micros(1))
+        Instant::from_start(self.elapsed())
     }
 }
