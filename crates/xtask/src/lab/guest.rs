@@ -1,0 +1,266 @@
+//! The part that runs inside the guest, in the host's root: it puts the virtual modem on the bus, lets a program
+//! flash it, and compares what the modem has with the files.
+
+use super::images;
+use super::machine::{now, within};
+use super::modem::{Bench, FlashedModem};
+use super::scenario::{ALL, Flasher, Scenario};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde_json::json;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// The first word of lines on the console that the host looks for.
+pub(crate) const BEGINS: &str = "lab: begins ";
+
+/// The part that runs inside the guest.
+#[derive(Debug, Args)]
+pub(crate) struct Guest {
+    /// Folder for results and logs, shared with the host.
+    #[arg(long)]
+    share: PathBuf,
+    /// Our program.
+    #[arg(long)]
+    ours: Option<PathBuf>,
+    /// Names of the scenarios to run.
+    scenarios: Vec<String>,
+}
+
+impl Guest {
+    /// Runs the scenarios, one after the other.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let result = self.run_all();
+        // What the kernel has to say, also when something failed.
+        let log = Command::new("busybox").arg("dmesg").output().context("dmesg")?;
+        fs::write(self.share.join("kernel.log"), log.stdout)?;
+        result?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn run_all(&self) -> anyhow::Result<()> {
+        start_udev()?;
+        let mut results = fs::File::create(self.share.join("results.jsonl"))?;
+        for scenario in ALL
+            .iter()
+            .filter(|scenario| self.scenarios.iter().any(|name| name == scenario.name))
+        {
+            println!("{BEGINS}{}", scenario.name);
+            let start = now();
+            let verdict = self.try_one(scenario);
+            let seconds = start.elapsed().as_secs_f64();
+            let (passed, detail) = match verdict {
+                Ok(detail) => (true, detail),
+                Err(error) => (false, format!("{error:#}")),
+            };
+            let line =
+                json!({ "name": scenario.name, "passed": passed, "seconds": seconds, "detail": detail });
+            writeln!(results, "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// One flash. What is said about it, in a few words, or why it failed.
+    fn try_one(&self, scenario: &Scenario) -> anyhow::Result<String> {
+        let files = images::make(scenario, Path::new("/tmp/lab"))?;
+        let log = |what: &str| self.share.join(format!("{}.{what}.log", scenario.name));
+        let before = serial_ports()?;
+        let bench = Bench::start(scenario.model, &log("modem"))?;
+        let (flashed, seconds) = {
+            let outcome = self.flash(scenario, &files, &before, &bench, &log("program"));
+            let modem = bench.stop()?;
+            let seconds = outcome.map_err(|error| modem.explain(error))?;
+            (modem, seconds)
+        };
+        wait_until_gone(&before)?;
+        compare(&flashed, &files)?;
+        let bytes: u64 = files.iter().map(|file| file.content.len() as u64).sum();
+        Ok(format!(
+            "{} file(s), {bytes} bytes, byte for byte, in {seconds:.1} s",
+            files.len()
+        ))
+    }
+
+    /// Waits for the port, runs the program, waits for the modem's restart. Seconds that the program took.
+    fn flash(
+        &self,
+        scenario: &Scenario,
+        files: &[images::File],
+        before: &[PathBuf],
+        bench: &Bench,
+        log: &Path,
+    ) -> anyhow::Result<f64> {
+        let port = wait_for_port(before)?;
+        let mut command = match scenario.flasher {
+            Flasher::Reference => {
+                let mut command = Command::new("qmi-firmware-update");
+                command.args(["--update-download", "--verbose", "--ignore-mm-runtime-check"]);
+                command
+            }
+            Flasher::Ours => {
+                let mut command = Command::new(self.ours.as_ref().context("no modemflash in this run")?);
+                command.args(["update", "-vv"]);
+                command
+            }
+        };
+        command
+            .arg("-t")
+            .arg(&port)
+            .args(files.iter().map(|file| &file.path));
+        let start = now();
+        let status = run(&mut command, log, scenario.deadline)?;
+        let seconds = start.elapsed().as_secs_f64();
+        ensure!(status.success(), "{}: {status}", scenario.flasher.program());
+        bench.wait_for_restart(RESTART_TIMEOUT)?;
+        Ok(seconds)
+    }
+}
+
+/// From the end of the program until the modem has left the bus: the modem takes less than a second.
+const RESTART_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the modem's appearance until its port is there: two seconds under software emulation.
+const PORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often sysfs and processes are looked at.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Everything was stored and accepted, nothing else was, and the program did nothing that a modem wouldn't take.
+fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::Result<()> {
+    ensure!(
+        modem.violations.is_empty(),
+        "violations: {}",
+        modem.violations.join("; ")
+    );
+    let lengths: Vec<usize> = modem.images.iter().map(|image| image.bytes.len()).collect();
+    ensure!(
+        modem.images.len() == files.len(),
+        "{} files, but the modem has images of {lengths:?} bytes",
+        files.len()
+    );
+    for file in files {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        let same = modem.images.iter().find(|image| image.bytes == file.content);
+        let image = same.with_context(|| format!("{name}: not in the modem, which has {lengths:?} bytes"))?;
+        ensure!(image.accepted, "{name}: stored but not accepted");
+    }
+    Ok(())
+}
+
+/// Starts udevd, which qmi-firmware-update asks about ports, and lets it look at what is there.
+fn start_udev() -> anyhow::Result<()> {
+    let daemon = ["/lib/systemd/systemd-udevd", "/usr/lib/systemd/systemd-udevd"];
+    let daemon = daemon
+        .iter()
+        .find(|path| Path::new(path).exists())
+        .context("no udevd")?;
+    for command in [
+        &[*daemon, "--daemon"][..],
+        &["udevadm", "trigger"],
+        &["udevadm", "settle", "--timeout=30"],
+    ] {
+        let (program, arguments) = command.split_first().context("no command")?;
+        let status = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status()
+            .context(*program)?;
+        ensure!(status.success(), "{command:?}: {status}");
+    }
+    Ok(())
+}
+
+/// All USB serial ports of now, by their folders in sysfs.
+fn serial_ports() -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir("/sys/class/tty").context("/sys/class/tty")?;
+    let mut ports = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("ttyUSB") {
+            ports.push(entry.path());
+        }
+    }
+    Ok(ports)
+}
+
+/// The modem's port: the only new one, and qcserial's.
+fn wait_for_port(before: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let folder = until(PORT_TIMEOUT, || {
+        let new: Vec<PathBuf> = serial_ports()
+            .ok()?
+            .into_iter()
+            .filter(|port| !before.contains(port))
+            .collect();
+        new.into_iter().next()
+    })
+    .with_context(|| format!("no serial port within {} s", PORT_TIMEOUT.as_secs()))?;
+    let driver = fs::read_link(folder.join("device/driver")).context("driver of the port")?;
+    ensure!(
+        driver.ends_with("qcserial"),
+        "{}: driver {}",
+        folder.display(),
+        driver.display()
+    );
+    // The reference takes only ports that udevd has finished with.
+    let status = Command::new("udevadm")
+        .args(["settle", "--timeout=30"])
+        .status()
+        .context("udevadm")?;
+    ensure!(status.success(), "udevadm settle: {status}");
+    let name = folder.file_name().context("a port without a name")?;
+    let node = Path::new("/dev").join(name);
+    ensure!(node.exists(), "{}: no such file", node.display());
+    Ok(node)
+}
+
+/// The modem is taken away at the end: its port must not be mistaken for the next one's.
+fn wait_until_gone(before: &[PathBuf]) -> anyhow::Result<()> {
+    until(PORT_TIMEOUT, || {
+        let ports = serial_ports().ok()?;
+        ports.iter().all(|port| before.contains(port)).then_some(())
+    })
+    .context("the modem's serial ports stay after it has left")
+}
+
+/// Looks again and again until there is something or the time is over.
+fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = within(timeout);
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if now() >= deadline {
+            return None;
+        }
+        pause();
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the guest runs in real time")]
+fn pause() {
+    std::thread::sleep(GLANCE);
+}
+
+/// Runs a program with its output in a file, and kills it at its deadline.
+fn run(command: &mut Command, log: &Path, timeout: Duration) -> anyhow::Result<ExitStatus> {
+    let output = fs::File::create(log)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command.spawn().with_context(|| program.clone())?;
+    let deadline: Instant = within(timeout);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            bail!("{program}: killed after {} s", timeout.as_secs());
+        }
+        pause();
+    }
+}
