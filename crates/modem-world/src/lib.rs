@@ -9,10 +9,17 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+mod damaged;
 mod error;
+mod recorder;
+mod replayer;
+pub mod trace;
 mod world;
 
 pub use bus::{PortId, PortInfo, UsbDevice, UsbPath};
+pub use damaged::{Damage, Damaged};
 pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};
 pub use modem_protocol::Instant;
+pub use recorder::Recorder;
+pub use replayer::{Difference, Replayer};
 pub use world::{Host, Interest, PortHandle, Wake, World};

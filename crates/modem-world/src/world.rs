@@ -52,6 +52,37 @@ pub trait World {
     fn host(&mut self) -> &mut dyn Host;
 }
 
+/// So that a wrapper can stand before a world that somebody else owns.
+impl<W: World + ?Sized> World for &mut W {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        (**self).wait(interests, deadline)
+    }
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        (**self).open(port)
+    }
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        (**self).try_read(port, buffer)
+    }
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        (**self).try_write(port, bytes)
+    }
+    fn close(&mut self, port: PortHandle) {
+        (**self).close(port);
+    }
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        (**self).find(name)
+    }
+    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        (**self).ports()
+    }
+    fn host(&mut self) -> &mut dyn Host {
+        (**self).host()
+    }
+}
+
 /// The few things that the engine may ask of the host.
 pub trait Host {
     /// Makes a USB device enumerate again, as if it were unplugged and plugged in.

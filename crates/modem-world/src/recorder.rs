@@ -1,0 +1,274 @@
+//! A world that writes down all that passes through it.
+
+use std::io;
+
+use crate::trace::{self, Event, Written};
+use crate::{
+    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortHandle, PortId, PortInfo, UsbPath,
+    Wake, World,
+};
+
+/// Writes a trace (`docs/trace-format.md`) of another world.
+///
+/// Each line is flushed as soon as it is whole, so a killed program leaves a trace that ends in the middle but can be
+/// read. Writes that follow each other within [`Recorder::JOIN`] become one line, long ones are shortened to length,
+/// checksum, first and last bytes. Serial numbers, which may be an IMEI, are replaced by `(1)`, `(2)` … in the order in
+/// which they appear.
+///
+/// A sink that fails, as when the disk is full, never fails the run: it is said once, and recording ends.
+pub struct Recorder<'a, W> {
+    world: W,
+    sink: Option<Box<dyn io::Write + 'a>>,
+    complain: Option<Box<dyn FnOnce(io::Error) + 'a>>,
+    run: Option<Run>,
+    serials: Vec<String>,
+}
+
+/// Writes that become one line.
+struct Run {
+    port: PortHandle,
+    started: Instant,
+    latest: Instant,
+    length: u64,
+    crc32: crc32fast::Hasher,
+    /// The first bytes, up to [`trace::WHOLE`].
+    first: Vec<u8>,
+    /// The last bytes, up to [`trace::LAST`].
+    last: Vec<u8>,
+}
+
+impl<'a, W: World> Recorder<'a, W> {
+    /// Writes with a longer pause between them are lines of their own: back-pressure can be seen in the trace.
+    pub const JOIN: std::time::Duration = std::time::Duration::from_millis(250);
+
+    /// Records `world` into `sink`. `complain` is called at most once, with the first error of the sink.
+    pub fn new(world: W, sink: impl io::Write + 'a, complain: impl FnOnce(io::Error) + 'a) -> Self {
+        let (sink, complain) = (Some(Box::new(sink) as Box<_>), Some(Box::new(complain) as Box<_>));
+        let mut recorder = Self {
+            world,
+            sink,
+            complain,
+            run: None,
+            serials: Vec::new(),
+        };
+        recorder.put(trace::TITLE.to_owned());
+        recorder
+    }
+
+    /// Writes lines of free text.
+    pub fn comment(&mut self, text: &str) {
+        self.end_run();
+        for line in text.lines() {
+            self.put(format!("# {line}"));
+        }
+    }
+
+    /// Ends the trace in order; gives the world back.
+    pub fn finish(mut self) -> W {
+        self.note(Event::End);
+        self.world
+    }
+
+    fn note(&mut self, event: Event) {
+        if self.sink.is_some() {
+            self.end_run();
+            let line = event.line(self.world.now());
+            self.put(line);
+        }
+    }
+
+    fn put(&mut self, mut line: String) {
+        line.push('\n');
+        let Some(sink) = &mut self.sink else { return };
+        if let Err(error) = sink.write_all(line.as_bytes()).and_then(|()| sink.flush()) {
+            self.sink = None;
+            if let Some(complain) = self.complain.take() {
+                complain(error);
+            }
+        }
+    }
+
+    fn written(&mut self, port: PortHandle, bytes: &[u8]) {
+        if self.sink.is_none() {
+            return;
+        }
+        let now = self.world.now();
+        if self
+            .run
+            .as_ref()
+            .is_some_and(|run| run.port != port || now.since(run.latest) > Self::JOIN)
+        {
+            self.end_run();
+        }
+        let run = self.run.get_or_insert_with(|| Run {
+            port,
+            started: now,
+            latest: now,
+            length: 0,
+            crc32: crc32fast::Hasher::new(),
+            first: Vec::new(),
+            last: Vec::new(),
+        });
+        run.latest = now;
+        run.length = run
+            .length
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        run.crc32.update(bytes);
+        let room = trace::WHOLE.saturating_sub(run.first.len()).min(bytes.len());
+        run.first.extend(bytes.iter().take(room));
+        run.last
+            .extend(bytes.iter().skip(bytes.len().saturating_sub(trace::LAST)));
+        run.last.drain(..run.last.len().saturating_sub(trace::LAST));
+    }
+
+    fn end_run(&mut self) {
+        let Some(mut run) = self.run.take() else { return };
+        let is_whole = u64::try_from(run.first.len()) == Ok(run.length);
+        let data = if is_whole {
+            Written::Whole(run.first)
+        } else {
+            run.first.truncate(trace::FIRST);
+            Written::Digest {
+                length: run.length,
+                crc32: run.crc32.finalize(),
+                first: run.first,
+                last: run.last,
+            }
+        };
+        let line = Event::Written { port: run.port, data }.line(run.started);
+        self.put(line);
+    }
+
+    /// The same port without its serial number.
+    fn masked(&mut self, mut port: PortInfo) -> PortInfo {
+        if let Some(serial) = port.device.as_mut().and_then(|device| device.serial.as_mut()) {
+            let known = self.serials.iter().position(|known| known == serial);
+            let place = known.unwrap_or_else(|| {
+                self.serials.push(serial.clone());
+                self.serials.len() - 1
+            });
+            *serial = format!("({})", place + 1);
+        }
+        port
+    }
+
+    /// A name without serial numbers: `/dev/serial/by-id` has them.
+    fn masked_name(&self, name: &str) -> String {
+        // Shorter ones aren't secrets but would tear words apart.
+        let serials = self
+            .serials
+            .iter()
+            .enumerate()
+            .filter(|(_, serial)| serial.len() >= 6);
+        serials.fold(name.to_owned(), |name, (place, serial)| {
+            name.replace(serial, &format!("({})", place + 1))
+        })
+    }
+
+    fn failed<T>(&mut self, port: PortHandle, result: Result<T, PortError>) -> Result<T, PortError> {
+        if let Err(error) = &result {
+            self.note(Event::Failed {
+                port,
+                kind: error.kind.clone(),
+            });
+        }
+        result
+    }
+}
+
+impl<W: World> World for Recorder<'_, W> {
+    fn now(&self) -> Instant {
+        self.world.now()
+    }
+
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        let wake = self.world.wait(interests, deadline);
+        match wake {
+            // What follows is recorded.
+            Wake::Readable(_) | Wake::Writable(_) => {}
+            Wake::BusChanged => self.note(Event::BusChanged),
+            Wake::Cancelled => self.note(Event::Cancelled),
+            Wake::Deadline => self.note(Event::Deadline),
+        }
+        wake
+    }
+
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        let result = self.world.open(port);
+        let noted = result.as_ref().copied().map_err(|error| error.kind.clone());
+        self.note(Event::Open {
+            port: port.clone(),
+            result: noted,
+        });
+        result
+    }
+
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        let result = self.world.try_read(port, buffer);
+        if let Some(bytes) = result.as_ref().ok().and_then(|&count| buffer.get(..count)) {
+            if !bytes.is_empty() {
+                self.note(Event::Read {
+                    port,
+                    bytes: bytes.to_vec(),
+                });
+            }
+        }
+        self.failed(port, result)
+    }
+
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        let result = self.world.try_write(port, bytes);
+        if let Some(taken) = result.as_ref().ok().and_then(|&count| bytes.get(..count)) {
+            if !taken.is_empty() {
+                self.written(port, taken);
+            }
+        }
+        self.failed(port, result)
+    }
+
+    fn close(&mut self, port: PortHandle) {
+        self.world.close(port);
+        self.note(Event::Close(port));
+    }
+
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        let result = self.world.find(name);
+        let answer = result.clone().map(|port| self.masked(port));
+        let name = self.masked_name(name);
+        self.note(Event::Find { name, answer });
+        result
+    }
+
+    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        let result = self.world.ports();
+        let answer = result
+            .clone()
+            .map(|ports| ports.into_iter().map(|port| self.masked(port)).collect());
+        self.note(Event::Ports(answer));
+        result
+    }
+
+    fn host(&mut self) -> &mut dyn Host {
+        self
+    }
+}
+
+impl<W: World> Host for Recorder<'_, W> {
+    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        let result = self.world.host().re_enumerate(device);
+        self.note(Event::ReEnumerate {
+            device: device.clone(),
+            result: result.clone(),
+        });
+        result
+    }
+
+    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        let result = self.world.host().keep_awake(device);
+        self.note(Event::KeepAwake {
+            device: device.clone(),
+            result: result.clone(),
+        });
+        result
+    }
+}

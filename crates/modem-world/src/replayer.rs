@@ -1,0 +1,569 @@
+//! A world made from a trace: the clock is virtual, the modem's bytes come at their recorded times, and the engine's
+//! bytes are compared with the recorded ones.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::trace::{Entry, Event, Trace, Written, hex};
+use crate::{
+    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
+    PortInfo, UsbPath, Wake, World,
+};
+
+/// Replays a trace.
+///
+/// What the engine does to the world (open, write, re-enumerate, close) has to come in the recorded order; how it is cut
+/// into calls doesn't matter. What it asks (find, ports, keep awake) is answered with what was last known and may be
+/// asked more or less often. After the first [`Difference`] every port fails, so that the engine soon ends.
+///
+/// The trace needs no serial port and no modem, but the same image files: of long writes it has only checksums.
+pub struct Replayer {
+    entries: Vec<Entry>,
+    /// The next entry.
+    place: usize,
+    clock: Instant,
+    /// How much of the next entry's bytes went through, and their checksum.
+    done: usize,
+    crc32: crc32fast::Hasher,
+    /// Last words of ports that failed.
+    dead: HashMap<PortHandle, PortErrorKind>,
+    names: HashMap<PortHandle, PortId>,
+    is_complete: bool,
+    /// A bus change that nobody listened to.
+    has_bus_changed: bool,
+    found: HashMap<String, Result<PortInfo, DiscoveryError>>,
+    listed: Option<Result<Vec<PortInfo>, DiscoveryError>>,
+    kept_awake: HashMap<UsbPath, Result<(), HostError>>,
+    difference: Option<Difference>,
+}
+
+/// The first thing that the engine does otherwise than recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}at {}.{:06} s: recorded {recorded}; now {now}", Line(*line), at.since_start().as_secs(), at.since_start().subsec_micros())]
+pub struct Difference {
+    /// Line of the trace; none behind its end.
+    pub line: Option<usize>,
+    /// When.
+    pub at: Instant,
+    /// What the trace has; bytes in hex.
+    pub recorded: String,
+    /// What the engine does; bytes in hex.
+    pub now: String,
+}
+
+struct Line(Option<usize>);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, "line {line} "))
+    }
+}
+
+/// How much earlier than recorded a question may come: replayed, the engine itself takes no time.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(250);
+/// How many bytes of each side a difference shows.
+const SHOWN: usize = 32;
+
+impl Replayer {
+    /// A world from `trace`, at the start of time.
+    pub fn new(trace: Trace) -> Self {
+        Self {
+            is_complete: trace.is_complete(),
+            entries: trace.entries,
+            place: 0,
+            clock: Instant::START,
+            done: 0,
+            crc32: crc32fast::Hasher::new(),
+            dead: HashMap::new(),
+            names: HashMap::new(),
+            has_bus_changed: false,
+            found: HashMap::new(),
+            listed: None,
+            kept_awake: HashMap::new(),
+            difference: None,
+        }
+    }
+
+    /// The first difference so far.
+    pub const fn difference(&self) -> Option<&Difference> {
+        self.difference.as_ref()
+    }
+
+    /// Whether the engine did all that the trace has, and nothing else.
+    ///
+    /// # Errors
+    /// The first difference; something that the engine did in the trace and didn't do now. The end of a trace that
+    /// was cut off is no difference.
+    pub fn finish(mut self) -> Result<(), Difference> {
+        if let (None, Some(place)) = (&self.difference, self.next_deed()) {
+            self.place = place;
+            self.differ("the end of the run".to_owned());
+        }
+        self.difference.map_or(Ok(()), Err)
+    }
+
+    fn next(&self) -> Option<&Entry> {
+        self.entries.get(self.place)
+    }
+
+    fn advance(&mut self) {
+        self.place += 1;
+        self.done = 0;
+        self.crc32 = crc32fast::Hasher::new();
+    }
+
+    /// The next entry that is something the engine does, from here on.
+    fn next_deed(&self) -> Option<usize> {
+        let ahead = self.entries.iter().enumerate().skip(self.place);
+        ahead
+            .into_iter()
+            .find(|(_, entry)| is_deed(&entry.event))
+            .map(|(place, _)| place)
+    }
+
+    /// Goes to the next deed if it is the wanted one; gives it.
+    fn deed(&mut self, is_wanted: impl Fn(&Event) -> bool) -> Option<Entry> {
+        let place = self.next_deed()?;
+        let entry = self
+            .entries
+            .get(place)
+            .filter(|entry| is_wanted(&entry.event))
+            .cloned()?;
+        if self.difference.is_some() {
+            return None;
+        }
+        let passed = self.entries.get(self.place..place).unwrap_or_default();
+        self.has_bus_changed |= passed.iter().any(|entry| entry.event == Event::BusChanged);
+        self.skip_answers(Instant::FAR);
+        self.place = place;
+        self.advance();
+        self.clock = self.clock.max(entry.at);
+        Some(entry)
+    }
+
+    /// Whether the trace was cut off and everything in it was replayed: nobody knows what came next.
+    fn is_cut_off(&self) -> bool {
+        !self.is_complete && self.next_deed().is_none()
+    }
+
+    /// Remembers the answer that comes next, if the question was asked at about this time.
+    fn next_answer(&mut self) {
+        let soon = self.clock + GRACE;
+        if self
+            .next()
+            .is_some_and(|entry| entry.at <= soon && is_answer(&entry.event))
+        {
+            let only = self.next().map_or(soon, |entry| entry.at);
+            self.clock = self.clock.max(only);
+            self.remember();
+        }
+    }
+
+    /// Passes over answers to questions up to a moment, and remembers them.
+    fn skip_answers(&mut self, until: Instant) {
+        while self
+            .next()
+            .is_some_and(|entry| entry.at <= until && is_answer(&entry.event))
+        {
+            self.remember();
+        }
+    }
+
+    fn remember(&mut self) {
+        if let Some(entry) = self.entries.get(self.place) {
+            match &entry.event {
+                Event::Find { name, answer } => {
+                    self.found.insert(name.clone(), answer.clone());
+                }
+                Event::Ports(answer) => self.listed = Some(answer.clone()),
+                Event::KeepAwake { device, result } => {
+                    self.kept_awake.insert(device.clone(), result.clone());
+                }
+                _ => {}
+            }
+            self.advance();
+        }
+    }
+
+    fn differ(&mut self, now: String) {
+        if self.difference.is_some() {
+            return;
+        }
+        let recorded = self
+            .next()
+            .map_or("the end of the trace".to_owned(), |entry| words(&entry.event));
+        let line = self.next().map(|entry| entry.line);
+        self.difference = Some(Difference {
+            line,
+            at: self.clock,
+            recorded,
+            now,
+        });
+    }
+
+    fn differ_in_bytes(&mut self, offset: usize, recorded: &[u8], now: &[u8]) {
+        let show = |bytes: &[u8]| hex(bytes.get(..SHOWN).unwrap_or(bytes));
+        if self.difference.is_none() {
+            self.difference = Some(Difference {
+                line: self.next().map(|entry| entry.line),
+                at: self.clock,
+                recorded: format!("{} at byte {offset} of a write", show(recorded)),
+                now: show(now),
+            });
+        }
+    }
+
+    fn error(&self, port: PortHandle, kind: PortErrorKind) -> PortError {
+        let unknown = || PortId::new(format!("port {}", port.0));
+        PortError {
+            port: self.names.get(&port).cloned().unwrap_or_else(unknown),
+            kind,
+        }
+    }
+
+    /// Why the port can't be used, if so. When the next entry is its failure, that is it from now on.
+    fn failure(&mut self, port: PortHandle) -> Option<PortError> {
+        if self.difference.is_some() {
+            return Some(self.error(port, PortErrorKind::Gone));
+        }
+        let clock = self.clock;
+        self.skip_answers(clock);
+        let failed = self
+            .next()
+            .filter(|entry| entry.at <= clock)
+            .and_then(|entry| match &entry.event {
+                Event::Failed { port: failed, kind } if *failed == port => Some(kind.clone()),
+                _ => None,
+            });
+        if let Some(kind) = failed {
+            self.dead.insert(port, kind);
+            self.advance();
+        }
+        self.dead.get(&port).cloned().map(|kind| self.error(port, kind))
+    }
+
+    /// Compares bytes with the recorded write; how many of them belong to it.
+    fn compare(&mut self, data: &Written, bytes: &[u8]) -> Option<usize> {
+        let left = data
+            .length()
+            .saturating_sub(u64::try_from(self.done).unwrap_or(u64::MAX));
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let bytes = bytes.get(..count)?;
+        let start = self.done;
+        let end = start.saturating_add(count);
+        let (head, tail) = match data {
+            Written::Whole(bytes) => (bytes.as_slice(), [].as_slice()),
+            Written::Digest { first, last, .. } => (first.as_slice(), last.as_slice()),
+        };
+        let length = usize::try_from(data.length()).unwrap_or(usize::MAX);
+        for (known, from) in [(head, 0), (tail, length.saturating_sub(tail.len()))] {
+            // The part that both know.
+            let (low, high) = (start.max(from), end.min(from.saturating_add(known.len())));
+            if low >= high {
+                continue;
+            }
+            let recorded = known.get(low - from..high - from)?;
+            let now = bytes.get(low - start..high - start)?;
+            if let Some(place) = recorded
+                .iter()
+                .zip(now)
+                .position(|(recorded, now)| recorded != now)
+            {
+                let known = known.get(low - from + place..).unwrap_or_default().to_vec();
+                let now = bytes.get(low - start + place..).unwrap_or_default().to_vec();
+                self.differ_in_bytes(low + place, &known, &now);
+                return None;
+            }
+        }
+        self.crc32.update(bytes);
+        self.done = end;
+        if self.done == length {
+            let computed = self.crc32.clone().finalize();
+            if let Written::Digest { crc32, .. } = data {
+                if *crc32 != computed {
+                    self.differ(format!("{length} bytes with CRC-32 {computed:08X}"));
+                    return None;
+                }
+            }
+            self.advance();
+        }
+        Some(count)
+    }
+}
+
+impl World for Replayer {
+    fn now(&self) -> Instant {
+        self.clock
+    }
+
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        let writable = interests.iter().find_map(|interest| match interest {
+            Interest::Writable(port) => Some(Wake::Writable(*port)),
+            _ => None,
+        });
+        let dead = interests.iter().find_map(|interest| match interest {
+            Interest::Readable(port) if self.is_dead(*port) => Some(Wake::Readable(*port)),
+            Interest::Writable(port) if self.is_dead(*port) => Some(Wake::Writable(*port)),
+            _ => None,
+        });
+        if let Some(wake) = dead {
+            return wake;
+        }
+        // Each round passes over one entry or returns.
+        loop {
+            self.skip_answers(deadline);
+            if self.has_bus_changed && interests.contains(&Interest::Bus) {
+                self.has_bus_changed = false;
+                return Wake::BusChanged;
+            }
+            let Some(entry) = self.next().filter(|entry| entry.at <= deadline) else {
+                break;
+            };
+            let at = entry.at;
+            let wake = match &entry.event {
+                Event::Cancelled => Wake::Cancelled,
+                Event::BusChanged => {
+                    self.clock = self.clock.max(at);
+                    self.has_bus_changed = true;
+                    self.advance();
+                    continue;
+                }
+                Event::Read { port, .. } if interests.contains(&Interest::Readable(*port)) => {
+                    Wake::Readable(*port)
+                }
+                Event::Failed { port, .. } if interests.contains(&Interest::Readable(*port)) => {
+                    Wake::Readable(*port)
+                }
+                Event::Failed { port, .. } | Event::Written { port, .. }
+                    if interests.contains(&Interest::Writable(*port)) =>
+                {
+                    Wake::Writable(*port)
+                }
+                // Nobody listens to what the modem says: time passes.
+                Event::Read { .. } | Event::Failed { .. } => break,
+                // The engine did something else: let it write, so that the difference shows.
+                _ => match writable {
+                    Some(wake) => wake,
+                    None => break,
+                },
+            };
+            self.clock = self.clock.max(at);
+            if wake == Wake::Cancelled {
+                self.advance();
+            }
+            return wake;
+        }
+        if let (None, Some(wake), false) = (self.next(), writable, self.is_cut_off()) {
+            return wake;
+        }
+        if deadline == Instant::FAR {
+            self.differ("a wait without end".to_owned());
+        } else {
+            self.clock = self.clock.max(deadline);
+        }
+        Wake::Deadline
+    }
+
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        let wanted = |event: &Event| matches!(event, Event::Open { port: recorded, .. } if recorded == port);
+        let Some(Entry {
+            event: Event::Open { result, .. },
+            ..
+        }) = self.deed(wanted)
+        else {
+            if !self.is_cut_off() {
+                self.differ(format!("open {port}"));
+            }
+            return Err(PortError {
+                port: port.clone(),
+                kind: PortErrorKind::NotFound,
+            });
+        };
+        if let Ok(handle) = result {
+            self.dead.remove(&handle);
+            self.names.insert(handle, port.clone());
+        }
+        result.map_err(|kind| PortError {
+            port: port.clone(),
+            kind,
+        })
+    }
+
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        if let Some(error) = self.failure(port) {
+            return Err(error);
+        }
+        let (done, clock) = (self.done, self.clock);
+        let bytes = match self.next() {
+            Some(Entry {
+                at,
+                event: Event::Read { port: of, bytes },
+                ..
+            }) if *of == port && *at <= clock => bytes.get(done..).unwrap_or_default(),
+            _ => return Ok(0),
+        };
+        let count = bytes.len().min(buffer.len());
+        buffer.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        if count == bytes.len() {
+            self.advance();
+        } else {
+            self.done += count;
+        }
+        Ok(count)
+    }
+
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        if let Some(error) = self.failure(port) {
+            return Err(error);
+        }
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.skip_answers(Instant::FAR);
+        if self.is_cut_off() {
+            return Err(self.error(port, PortErrorKind::Gone));
+        }
+        match self.next().cloned() {
+            Some(Entry {
+                at,
+                event: Event::Written { port: of, data },
+                ..
+            }) if of == port => {
+                self.clock = self.clock.max(at);
+                let count = self.compare(&data, bytes);
+                count.ok_or_else(|| self.error(port, PortErrorKind::Gone))
+            }
+            // The modem says something before the port takes more.
+            Some(Entry {
+                event: Event::Read { port: of, .. } | Event::Failed { port: of, .. },
+                ..
+            }) if of == port => Ok(0),
+            Some(Entry {
+                event: Event::BusChanged | Event::Cancelled,
+                ..
+            }) => Ok(0),
+            _ => {
+                let shown = bytes.get(..SHOWN).unwrap_or(bytes);
+                self.differ(format!(">> {} {} ({} bytes)", port.0, hex(shown), bytes.len()));
+                Err(self.error(port, PortErrorKind::Gone))
+            }
+        }
+    }
+
+    fn close(&mut self, port: PortHandle) {
+        let is_done = self.deed(|event| *event == Event::Close(port)).is_some();
+        if !is_done && !self.is_cut_off() {
+            self.place = self.next_deed().unwrap_or(self.entries.len());
+            self.differ(format!("close {}", port.0));
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        self.next_answer();
+        let recorded = |entry: &Entry| match &entry.event {
+            Event::Find { name: asked, answer } if asked == name => Some(answer.clone()),
+            _ => None,
+        };
+        let later = || self.entries.iter().skip(self.place).find_map(recorded);
+        let unknown = || {
+            Err(DiscoveryError::NotFound {
+                name: name.to_owned(),
+            })
+        };
+        self.found
+            .get(name)
+            .cloned()
+            .or_else(later)
+            .unwrap_or_else(unknown)
+    }
+
+    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        self.next_answer();
+        self.listed.clone().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    fn host(&mut self) -> &mut dyn Host {
+        self
+    }
+}
+
+impl Replayer {
+    fn is_dead(&self, port: PortHandle) -> bool {
+        self.difference.is_some() || self.dead.contains_key(&port)
+    }
+}
+
+impl Host for Replayer {
+    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        let wanted = |event: &Event| matches!(event, Event::ReEnumerate { device: recorded, .. } if recorded == device);
+        let Some(Entry {
+            event: Event::ReEnumerate { result, .. },
+            ..
+        }) = self.deed(wanted)
+        else {
+            if !self.is_cut_off() {
+                self.differ(format!("re-enumerate {device}"));
+            }
+            return Err(HostError::Unsupported {
+                device: device.clone(),
+            });
+        };
+        result
+    }
+
+    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        self.next_answer();
+        self.kept_awake.get(device).cloned().unwrap_or(Ok(()))
+    }
+}
+
+/// Whether the engine does it.
+const fn is_deed(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Open { .. } | Event::Close(_) | Event::Written { .. } | Event::ReEnumerate { .. }
+    )
+}
+
+/// Whether it answers a question of the engine, or only tells the reader something.
+const fn is_answer(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Find { .. } | Event::Ports(_) | Event::KeepAwake { .. } | Event::Deadline | Event::End
+    )
+}
+
+/// The event as the trace has it, not too long.
+fn words(event: &Event) -> String {
+    match event {
+        Event::Written {
+            port,
+            data: Written::Whole(bytes),
+        } => {
+            let shown = bytes.get(..SHOWN).unwrap_or(bytes);
+            format!(">> {} {} ({} bytes)", port.0, hex(shown), bytes.len())
+        }
+        Event::Written {
+            port,
+            data: Written::Digest {
+                length, crc32, first, ..
+            },
+        } => {
+            let shown = first.get(..SHOWN).unwrap_or(first);
+            format!(
+                ">> {} {} ({length} bytes with CRC-32 {crc32:08X})",
+                port.0,
+                hex(shown)
+            )
+        }
+        Event::Read { port, bytes } => {
+            let shown = bytes.get(..SHOWN).unwrap_or(bytes);
+            format!("<< {} {} ({} bytes)", port.0, hex(shown), bytes.len())
+        }
+        other => {
+            let line = other.line(Instant::START);
+            line.split_once(' ')
+                .map_or(line.clone(), |(_, what)| what.to_owned())
+        }
+    }
+}
