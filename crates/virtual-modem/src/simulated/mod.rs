@@ -6,8 +6,6 @@
 //! that minutes of booting take no time; the same setups and the same seed give the same run.
 
 mod socket;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::time::Duration;
