@@ -1,5 +1,7 @@
 //! The boot loader's side of Firehose (sahara-firehose.md §4 and §5), written from the specification.
 
+use std::time::Duration;
+
 use modem_protocol::firehose::message::{Answer, Configure, Program, Request, Response, Verdict};
 use modem_world::Instant;
 
@@ -236,7 +238,7 @@ impl Firehose {
         self.stream = Stream::Documents { buffer, forgiving };
     }
 
-    fn document(&mut self, document: &[u8], board: &mut Board, now: Instant) {
+    fn document(&mut self, document: &[u8], board: &mut Board, mut now: Instant) {
         if let Some(request) = self.noisy {
             if let Some(noise) = board.setup.quirks.noise {
                 let mut at = now + board.setup.timings.answer;
@@ -253,6 +255,9 @@ impl Firehose {
             if matches!(request, NoisyRequest::Lost(_)) {
                 return;
             }
+            // What is queued is looked at behind the complaints.
+            let noise = board.setup.quirks.noise;
+            now += noise.map_or(Duration::ZERO, |noise| noise.spacing * u32::from(noise.messages));
         }
         match Request::parse(document) {
             Ok(requests) => {

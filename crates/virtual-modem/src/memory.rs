@@ -1,5 +1,9 @@
 //! What was written to the modem, and the checks a boot loader makes on it.
 
+use std::fmt;
+
+use firmware_image::{Finding, Inspector};
+
 use crate::profile::Profile;
 use crate::violation::Wrong;
 
@@ -61,8 +65,6 @@ pub(crate) const HEADER: usize = 400;
 pub(crate) struct Header {
     /// Bytes behind the header.
     pub(crate) size: u32,
-    /// CRC-32/JAMCRC of them.
-    pub(crate) crc: u32,
     /// Version text.
     pub(crate) version: String,
     /// Product field.
@@ -89,10 +91,14 @@ impl Header {
         }
         Ok(Self {
             size,
-            crc: number(bytes, 0x118),
             version: text(bytes, 0x11C, 84),
             product: text(bytes, 0x110, 4),
         })
+    }
+
+    /// Bytes of the whole file, without a trailer.
+    pub(crate) fn length(&self) -> u64 {
+        u64::from(self.size).saturating_add(HEADER as u64)
     }
 
     /// Whether the image is for this model.
@@ -122,6 +128,15 @@ fn jamcrc(bytes: &[u8]) -> u32 {
     !crc32fast::hash(bytes)
 }
 
+/// The look at the structure of an image.
+struct Inspection(Option<Box<Inspector>>);
+
+impl fmt::Debug for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "going on" } else { "none" })
+    }
+}
+
 /// An image on its way into the flash.
 #[derive(Debug)]
 pub(crate) struct Writing {
@@ -130,8 +145,8 @@ pub(crate) struct Writing {
     length: u64,
     /// Over the whole file.
     whole: crc32fast::Hasher,
-    /// Over the CWE body.
-    body: crc32fast::Hasher,
+    /// Looks at the CWE structure, from the complete header on.
+    inspection: Inspection,
     header_bytes: Vec<u8>,
     header: Option<Header>,
     bytes: Option<Vec<u8>>,
@@ -151,7 +166,7 @@ impl Writing {
             announced,
             length: 0,
             whole: crc32fast::Hasher::new(),
-            body: crc32fast::Hasher::new(),
+            inspection: Inspection(None),
             header_bytes: Vec::new(),
             header: None,
             bytes,
@@ -189,38 +204,56 @@ impl Writing {
             bytes = rest;
             if self.header_bytes.len() == HEADER {
                 self.header = Header::parse(&self.header_bytes).ok();
+                if let (Some(header), 0x80) = (&self.header, self.image_type) {
+                    let mut inspector = Inspector::new("image.cwe", header.length());
+                    let outcome = inspector.push(&self.header_bytes);
+                    self.inspection.0 = outcome.is_ok().then(|| Box::new(inspector));
+                }
             }
         }
-        // Only so much of the body is summed as the header says: a trailer may follow (cwe.md §5).
-        let summed = self
+        // A trailer may follow the image (cwe.md §5); it is not looked at.
+        let before = self
             .length
             .saturating_sub(u64::try_from(bytes.len()).unwrap_or(0));
-        let behind_header = summed.saturating_sub(HEADER as u64);
-        let size = self.header.as_ref().map_or(0, |header| u64::from(header.size));
-        let wanted = usize::try_from(size.saturating_sub(behind_header)).unwrap_or(usize::MAX);
-        self.body
-            .update(bytes.get(..wanted.min(bytes.len())).unwrap_or_default());
+        let end = self.header.as_ref().map_or(0, Header::length);
+        let wanted = usize::try_from(end.saturating_sub(before)).unwrap_or(usize::MAX);
+        let looked_at = bytes.get(..wanted.min(bytes.len())).unwrap_or_default();
+        if let Some(inspector) = &mut self.inspection.0 {
+            if !looked_at.is_empty() && inspector.push(looked_at).is_err() {
+                self.inspection.0 = None;
+            }
+        }
     }
 
     /// The checks of a boot loader on a whole CWE file: header, product, size, body checksum.
-    pub(crate) fn check(&self, profile: &Profile) -> Result<(), Wrong> {
+    pub(crate) fn check(&mut self, profile: &Profile) -> Result<(), Wrong> {
         if self.image_type != 0x80 {
             return Ok(());
         }
         let header = Header::parse(&self.header_bytes)?;
         header.for_model(profile)?;
-        let whole = u64::from(header.size) + HEADER as u64;
+        let whole = header.length();
         // A trailer of 4 bytes behind the outermost image is accepted (cwe.md §5).
         if self.length != whole && self.length != whole + 4 {
             return Err(Wrong::DamagedImage(format!(
-                "{} bytes came, {whole} belong to the image",
+                "{} bytes came, {whole} belong to it",
                 self.length
             )));
         }
-        if !self.body.clone().finalize() != header.crc {
-            return Err(Wrong::DamagedImage("wrong checksum of the image".to_owned()));
+        let inspector = self.inspection.0.take();
+        let unreadable = || Wrong::DamagedImage("structure not readable".to_owned());
+        let report = inspector
+            .ok_or_else(unreadable)?
+            .finish()
+            .map_err(|error| Wrong::DamagedImage(error.to_string()))?;
+        let damaged = report.findings.iter().find_map(|finding| match finding {
+            Finding::BodyDamaged { image, .. } | Finding::BodySuspicious { image, .. } => Some(image),
+            _ => None,
+        });
+        match damaged {
+            Some(image) => Err(Wrong::DamagedImage(format!("wrong checksum of image {image}"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The image as it is remembered.
