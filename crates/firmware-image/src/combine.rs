@@ -14,6 +14,7 @@ pub struct Combination {
     /// The families that fit all files; empty when none does or nothing tells.
     pub families: Vec<Family>,
     /// What is to be said about the files together, worst first; their own findings stay with them.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::findings"))]
     pub findings: Vec<Finding>,
 }
 
@@ -158,7 +159,7 @@ impl Combination {
 }
 
 /// Whether a file brings a system: a boot loader, a modem, an application.
-fn is_firmware(file: &Report) -> bool {
+pub(crate) fn is_firmware(file: &Report) -> bool {
     file.images.iter().any(|image| {
         matches!(
             image.header.image_type,

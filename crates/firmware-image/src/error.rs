@@ -45,7 +45,7 @@ pub enum ImageError {
     NoBody,
     /// The file ends too early: most often a download that was cut.
     #[error(
-        "{missing} bytes are missing: {got} data bytes, the header says {expected}; is the download complete?"
+        "the file is cut: {got} data bytes, the header says {expected} ({missing} missing); is the download complete?"
     )]
     Truncated {
         /// Data bytes that the header states.
@@ -56,7 +56,9 @@ pub enum ImageError {
         missing: u64,
     },
     /// The file goes on behind the image.
-    #[error("{surplus} surplus bytes at the end: the image ends at {end}, the file has {size} bytes")]
+    #[error(
+        "the file goes on behind the image: that ends at {end}, the file has {size} bytes ({surplus} too many)"
+    )]
     Surplus {
         /// The difference.
         surplus: u64,

@@ -24,6 +24,8 @@ pub mod generate;
 mod gobi;
 pub mod nvup;
 mod report;
+#[cfg(feature = "serde")]
+mod serialize;
 #[cfg(feature = "std")]
 pub mod source;
 mod text;

@@ -35,7 +35,7 @@ pub struct NvReport {
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize),
-    serde(tag = "changes", rename_all = "snake_case")
+    serde(tag = "change", rename_all = "snake_case")
 )]
 #[non_exhaustive]
 pub enum NvChange {

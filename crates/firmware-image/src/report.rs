@@ -9,7 +9,6 @@ use alloc::{string::String, string::ToString, vec::Vec};
 
 /// A checked file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Report {
     /// The file's name as it was given.
     pub name: String,
@@ -32,7 +31,6 @@ pub struct Report {
     /// The sums of its blocks, for [`VerifiedReader`](crate::VerifiedReader).
     pub fingerprint: Fingerprint,
     /// How many bytes were summed to make this report; always the file's size.
-    #[cfg_attr(feature = "serde", serde(skip))]
     pub summed_bytes: u64,
 }
 

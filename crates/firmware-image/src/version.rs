@@ -37,7 +37,11 @@ impl fmt::Display for VersionKind {
 
 /// Where a value was found; in this order they are asked (cwe.md §7).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "place", rename_all = "snake_case")
+)]
 pub enum VersionSource {
     /// The version text of the outermost header.
     RootHeader,

@@ -23,8 +23,11 @@ fn inspect(name: &str, bytes: &[u8]) -> Report {
     report
 }
 
-/// Path, type, product, version, date, start, end and checksum of every image; every checksum is right.
-fn tree(report: &Report) -> Vec<(String, String, String, String, String, u64, u64, u32)> {
+/// Path, type, product, version, date, start, end and checksum of an image.
+type Row = (String, String, String, String, String, u64, u64, u32);
+
+/// A row for every image; every checksum is right.
+fn tree(report: &Report) -> Vec<Row> {
     let rows = report.images.iter().enumerate().map(|(place, image)| {
         let header = &image.header;
         assert_eq!(image.verdict(), CrcVerdict::Right);

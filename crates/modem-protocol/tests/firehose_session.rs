@@ -669,6 +669,38 @@ fn silence_after_the_first_mebibyte_ends_with_the_bytes_that_are_left() {
     );
 }
 
+#[test]
+fn late_complaints_about_the_image_before_do_not_stop_this_one() {
+    let mut host = programming(&[5 * MIB]);
+    host.takes = false;
+    host.says(&[ACK_RAW]);
+    host.says(&[COMPLAINT, NAK]);
+    for _ in 0..5 {
+        host.take(MIB);
+    }
+    host.says(&[COMPLAINT, NAK]);
+    host.says(&[ACK_DONE]);
+    assert!(host.reports.contains(&Report::ImageAccepted { image: 0 }));
+}
+
+#[test]
+fn complaints_that_go_on_during_raw_data_or_take_the_place_of_the_verdict_are_a_refusal() {
+    let line = "ERROR: XML not formed correctly. Expected a < character at loc 0";
+    let mut host = programming(&[5 * MIB]);
+    host.takes = false;
+    host.says(&[ACK_RAW]);
+    for _ in 0..40 {
+        assert!(matches!(host.says(&[COMPLAINT, NAK]), Ended::Waiting(_)));
+    }
+    assert_eq!(
+        host.says(&[COMPLAINT, NAK]),
+        refused(Step::RawData { image: 0 }, &[line])
+    );
+    let mut host = finalising(5044);
+    host.says(&[COMPLAINT, NAK]);
+    assert_eq!(host.pass(VERDICT), refused(Step::Verdict { image: 0 }, &[line]));
+}
+
 // The verdict.
 
 #[test]

@@ -214,9 +214,9 @@ fn a_second_hello_in_any_place_goes_back_to_the_hello_response() {
 }
 
 #[test]
-fn five_hellos_are_answered_and_the_sixth_is_an_error() {
+fn five_further_hellos_are_answered_and_the_sixth_is_an_error() {
     let mut host = awaiting();
-    for _ in 0..5 {
+    for _ in 0..6 {
         host.hear(&vector("hello"));
         host.pass(QUIET);
         assert_eq!(host.sent(), vector("hello_response"));
@@ -224,7 +224,7 @@ fn five_hellos_are_answered_and_the_sixth_is_an_error() {
     let error = ProtocolError::Unexpected {
         step: Step::CommandReady,
         expected: "command ready",
-        got: "hello number 6".into(),
+        got: "hello number 7".into(),
     };
     assert_eq!(host.hear(&vector("hello")), Ended::Failed(error));
 }
@@ -307,15 +307,29 @@ fn any_other_packet_is_an_error_that_names_it() {
 }
 
 #[test]
-fn an_execute_response_without_data_leads_on_without_asking_for_any() {
+fn an_execute_response_without_data_gets_the_go_ahead_and_leads_on() {
     let mut host = executing();
     let response = Packet::ExecuteResponse {
         command: ClientCommand::SwitchToFirehose,
         length: 0,
     };
     assert_eq!(host.hear(&response.to_bytes()), Ended::Finished);
-    assert_eq!(host.sent(), b"");
+    assert_eq!(host.sent(), vector("execute_data"));
     assert_eq!(host.reports, [connected("")]);
+}
+
+#[test]
+fn the_end_waits_until_the_port_has_taken_the_go_ahead() {
+    let mut host = executing();
+    host.takes = false;
+    let response = Packet::ExecuteResponse {
+        command: ClientCommand::SwitchToFirehose,
+        length: 0,
+    };
+    assert!(matches!(host.hear(&response.to_bytes()), Ended::Waiting(_)));
+    host.take(5);
+    assert!(matches!(host.settle(), Ended::Waiting(_)));
+    assert_eq!(host.take(7), Ended::Finished);
 }
 
 #[test]

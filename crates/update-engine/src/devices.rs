@@ -4,88 +4,10 @@
 //! is as easy to add as in any other format. Behaviour follows what the modem answers; the table gives hints,
 //! sanity checks and words.
 
-use std::fmt;
-
+use firmware_image::Family;
 use modem_world::UsbDevice;
-use serde::Serialize;
 
 use crate::Protocol;
-
-/// A family of modems: one chipset, one kind of image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Family {
-    /// Gobi 1000 to 3000 with `.mbn` files.
-    Gobi,
-    /// MC7700, MC7710, MC7750, EM7700.
-    Swi9200,
-    /// MC73xx, EM73xx, WP85xx.
-    Swi9x15,
-    /// MC74xx, EM74xx.
-    Swi9x30,
-    /// WP77xx.
-    Swi9x06,
-    /// WP76xx, RC76xx.
-    Swi9x07,
-    /// EM7565, EM7511, MC7411, MC7421, EM7590.
-    Swi9x50,
-    /// EM919x and some EM929x.
-    Sdx55,
-    /// EM929x.
-    Sdx65,
-}
-
-impl Family {
-    /// The protocol of the family's boot loader (update-flow.md §2).
-    pub const fn protocol(self) -> Protocol {
-        match self {
-            Self::Gobi | Self::Swi9200 | Self::Swi9x15 | Self::Swi9x30 => Protocol::Qdl,
-            Self::Swi9x06 | Self::Swi9x07 | Self::Swi9x50 | Self::Sdx55 | Self::Sdx65 => {
-                Protocol::SaharaFirehose
-            }
-        }
-    }
-
-    /// The family that a version text or file name belongs to: `SWI9X30C_02.33.03.00` is a 9x30
-    /// (devices.md, column "chipset / prefix"). None when it names none.
-    pub fn from_version_text(text: &str) -> Option<Self> {
-        let upper = text.to_ascii_uppercase();
-        // The prefix stands at the start or behind an underscore; longer ones first.
-        let prefixes: &[(&str, Self)] = &[
-            ("SWI9200", Self::Swi9200),
-            ("SWI6200", Self::Swi9200),
-            ("SWI9X15", Self::Swi9x15),
-            ("SWI9X30", Self::Swi9x30),
-            ("SWI9X06", Self::Swi9x06),
-            ("SWI9X07", Self::Swi9x07),
-            ("SWI9X50", Self::Swi9x50),
-            ("SWIX55", Self::Sdx55),
-            ("SWIX65", Self::Sdx65),
-        ];
-        prefixes
-            .iter()
-            .filter_map(|(prefix, family)| upper.find(prefix).map(|at| (at, *family)))
-            .min_by_key(|(at, _)| *at)
-            .map(|(_, family)| family)
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gobi => "Gobi",
-            Self::Swi9200 => "SWI9200 (MC7700, MC7710, MC7750)",
-            Self::Swi9x15 => "SWI9x15 (MC73xx, EM73xx, WP85xx)",
-            Self::Swi9x30 => "SWI9x30 (MC74xx, EM74xx)",
-            Self::Swi9x06 => "SWI9x06 (WP77xx)",
-            Self::Swi9x07 => "SWI9x07 (WP76xx, RC76xx)",
-            Self::Swi9x50 => "SWI9x50 (EM75xx, MC7411, MC7421)",
-            Self::Sdx55 => "SDX55 (EM919x)",
-            Self::Sdx65 => "SDX65 (EM929x)",
-        })
-    }
-}
 
 /// A habit that needs care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -132,13 +54,13 @@ const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
 /// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
 const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
-use Family::{Gobi, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
+use Family::{Gobi3000, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
 use Protocol::{Qdl, SaharaFirehose};
 
 /// All known devices (devices.md).
 #[rustfmt::skip]
 pub const DEVICES: &[Device] = &[
-    Device { models: "MC8305/MC8355/MC8805", family: Some(Gobi), protocol: Some(Qdl), quirks: &[],
+    Device { models: "MC8305/MC8355/MC8805", family: Some(Gobi3000), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9011), (SIERRA, 0x9013), (SIERRA, 0x9015), (SIERRA, 0x9019), (DELL, 0x81a3), (DELL, 0x81a4)],
         download: &[(SIERRA, 0x9010), (SIERRA, 0x9012), (SIERRA, 0x9014), (SIERRA, 0x9018), (DELL, 0x81a6)] },
     // The id doesn't change with the mode: the number of interfaces tells.
@@ -300,20 +222,14 @@ mod tests {
     #[test]
     fn a_family_has_the_protocol_of_its_row() {
         for row in DEVICES {
-            if let (Some(family), Some(protocol)) = (row.family, row.protocol) {
-                assert_eq!(family.protocol(), protocol, "{}", row.models);
+            if let (Some(family), Some(protocol)) = (&row.family, row.protocol) {
+                assert_eq!(
+                    family.download_protocol().map(Protocol::from),
+                    Some(protocol),
+                    "{}",
+                    row.models
+                );
             }
         }
-    }
-
-    #[test]
-    fn version_texts_name_their_family() {
-        assert_eq!(Family::from_version_text("SWI9X30C_02.33.03.00"), Some(Swi9x30));
-        assert_eq!(
-            Family::from_version_text("9999999_9907152_SWI9X07Y_02.37.03.00_00_GENERIC_002.095_000"),
-            Some(Family::Swi9x07)
-        );
-        assert_eq!(Family::from_version_text("SWIX55C_01.09.04.00.cwe"), Some(Sdx55));
-        assert_eq!(Family::from_version_text("carrier_pri.nvu"), None);
     }
 }

@@ -164,7 +164,7 @@ impl fmt::Display for ModemState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untouched => write!(f, "untouched; nothing was sent to it"),
-            Self::RunsFirmware => write!(f, "runs its firmware; nothing was changed"),
+            Self::RunsFirmware => write!(f, "in normal mode, it runs its firmware"),
             Self::InDownloadMode => {
                 write!(
                     f,

@@ -9,18 +9,30 @@
 //! [`World::wait`](modem_world::World::wait).
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod codes;
+mod detect;
 mod device_id;
 pub mod devices;
+mod download;
+mod driver;
 mod error;
 mod event;
+mod firmware;
+pub mod flash;
+mod link;
 mod outcome;
 mod plan;
+mod run;
+mod teller;
+mod watch;
 
+pub use checks::{Request, prepare};
 pub use codes::{ALL_CODES, Code};
 pub use device_id::DeviceId;
-pub use devices::Family;
 pub use error::{Advice, Cause, Failure, Layer, ModemState, UpdateError};
 pub use event::{Event, EventKind, SCHEMA_VERSION, Step};
+pub use firmware::Firmware;
+pub use flash::flash;
 pub use outcome::{Accepted, Outcome};
 pub use plan::{Plan, PlannedImage, PlannedStep, Protocol, Warning};

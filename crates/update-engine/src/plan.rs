@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{Family, Step};
+use firmware_image::{DownloadProtocol, Family};
+
+use crate::Step;
 
 /// What is going to be done to one modem.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,8 +17,8 @@ pub struct Plan {
     pub total_bytes: u64,
     /// The protocol that the device, or else the images, lead to expect; none when only the modem can tell.
     pub protocol: Option<Protocol>,
-    /// The family that device and images lead to expect.
-    pub family: Option<Family>,
+    /// The families that device and images lead to expect.
+    pub families: Vec<Family>,
     /// What the user should know before; those that need a confirmation say so.
     pub warnings: Vec<Warning>,
     /// The steps in order, with their estimated times.
@@ -66,6 +68,15 @@ pub enum Protocol {
     SaharaFirehose,
 }
 
+impl From<DownloadProtocol> for Protocol {
+    fn from(protocol: DownloadProtocol) -> Self {
+        match protocol {
+            DownloadProtocol::Qdl => Self::Qdl,
+            DownloadProtocol::Sahara => Self::SaharaFirehose,
+        }
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -78,8 +89,8 @@ impl fmt::Display for Protocol {
 /// Something the user should know before the modem is touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// Stable word for programs, `usb3`.
-    pub warning: &'static str,
+    /// Stable code for programs: `USB3`, or the code of an image's finding.
+    pub code: &'static str,
     /// In words.
     pub text: String,
     /// Whether the modem could be harmed, so that somebody has to confirm it.

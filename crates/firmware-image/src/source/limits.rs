@@ -16,13 +16,10 @@ const BOMB_SIZE: u64 = 256 << 20;
 const BOMB_RATIO: u64 = 200;
 /// The list of files of a zip archive: 2 MiB are 20,000 entries; a firmware archive has a handful. The list is held in
 /// memory, some 400 bytes per entry.
-#[cfg_attr(not(feature = "zip"), allow(dead_code))]
 pub(crate) const ZIP_DIRECTORY: u64 = 2 << 20;
 /// The list of files of a 7z archive, packed and unpacked: as above, with shorter entries.
-#[cfg_attr(not(feature = "sevenz"), allow(dead_code))]
 pub(crate) const SEVEN_ZIP_DIRECTORY: u64 = 256 << 10;
 /// The memory a 7z archive may ask for: 7-Zip's "ultra" takes 64 MiB, its largest setting on 64-bit computers 1536 MiB.
-#[cfg_attr(not(feature = "sevenz"), allow(dead_code))]
 pub(crate) const DICTIONARY: u64 = 512 << 20;
 /// Files looked at in one folder and its sub-folders.
 pub(crate) const FOLDER_FILES: usize = 4096;

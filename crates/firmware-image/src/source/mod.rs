@@ -1,15 +1,27 @@
 //! Where images come from: files, folders, archives. Images are read in place, twice: once to check them, once to
 //! send them.
+//!
+//! [`gather`] turns paths into [`Candidate`]s, cheaply; [`inspect`] reads and checks each once; [`FirmwareSet::choose`]
+//! picks what is sent to one modem. Then [`FirmwareFile::open`] reads again, comparing every block with the check.
+
+// Without the archive features, what only archives use is unused; the build with all features keeps the list honest.
+#![cfg_attr(
+    not(all(feature = "zip", feature = "sevenz")),
+    allow(dead_code, unused_imports)
+)]
 
 mod checked;
+mod choice;
 pub mod content;
 mod error;
 pub mod file;
 mod folder;
 mod gather;
+mod inspect;
 mod limits;
 mod names;
 mod note;
+mod set;
 #[cfg(feature = "sevenz")]
 pub mod sevenz;
 #[cfg(feature = "sevenz")]
@@ -20,10 +32,13 @@ mod spool;
 #[cfg(feature = "zip")]
 pub mod zip;
 
+pub use choice::{Choice, ChoiceError, Question, Wanted};
 pub use content::Content;
 pub use error::SourceError;
 pub use gather::{Candidate, Gathered, Options, Origin, gather};
+pub use inspect::{FileError, FirmwareFile, Inspected, Progress, Refused, inspect};
 pub use note::{Note, Reason};
+pub use set::{FirmwareSet, LeftOut, Why};
 pub use spool::SpoolPolicy;
 
 use std::{boxed::Box, io};

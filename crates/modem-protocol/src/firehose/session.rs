@@ -88,6 +88,9 @@ pub struct Session {
     /// Log lines since the last response.
     log: VecDeque<String>,
     announced: Announced,
+    /// Complaints about the zero block since `program` was acknowledged, and the last one.
+    complaints: u8,
+    complaint: Option<Nak>,
     heard: Heard,
     reset: ResetRequest,
     stop: Stop,
@@ -228,6 +231,8 @@ impl Session {
             geometry: None,
             log: VecDeque::new(),
             announced: Announced::Nothing,
+            complaints: 0,
+            complaint: None,
             heard: Heard::default(),
             reset: ResetRequest::NotSent,
             stop: Stop::No,
@@ -511,8 +516,14 @@ impl Session {
                 self.out
                     .report(Report::Noise(format!("{response} during raw data")));
             }
-            // The zero block's complaint overtook the verdict.
-            (State::Verdict { .. }, Verdict::Nak) if is_noise && self.announced == Announced::Success => {}
+            // Complaints about the image before that come late, one by one. If they are about this image, the
+            // verdict will not come.
+            (State::RawData { .. } | State::Verdict { .. }, Verdict::Nak)
+                if is_noise && self.complaints < MOST_TRIES =>
+            {
+                self.complaints += 1;
+                self.complaint = Some(nak);
+            }
             (_, Verdict::Nak) => {
                 let step = self.step();
                 self.refuse_with(step, nak);
@@ -672,7 +683,10 @@ impl Session {
                     self.accept(image, now);
                 }
                 Announced::Failure => self.refuse(Step::Verdict { image }),
-                Announced::Nothing => self.give_up(since, now),
+                Announced::Nothing => match self.complaint.take() {
+                    Some(nak) => self.refuse_with(Step::Verdict { image }, nak),
+                    None => self.give_up(since, now),
+                },
             },
             _ => {}
         }
@@ -739,6 +753,7 @@ impl Session {
         };
         if let Goal::Program(image) = goal {
             self.announced = Announced::Nothing;
+            (self.complaints, self.complaint) = (0, None);
             self.out.report(Report::ImageStarted { image, attempt: 1 });
         }
         self.enter(State::Asked {

@@ -25,8 +25,8 @@ const QUIET: Duration = Duration::from_millis(300);
 /// The longest that silence is waited for after a hello; then it is answered in any case.
 const QUIET_AT_MOST: Duration = Duration::from_secs(3);
 
-/// Hellos that are answered; the next one is an error (sahara-firehose.md §3.3).
-const MOST_HELLOS: u8 = 5;
+/// How often a further hello is answered; the next one is an error (sahara-firehose.md §3.3).
+const MOST_REPEATED_HELLOS: u8 = 5;
 
 /// The most data that is taken as answer to execute. EM7565 sends 9 bytes.
 const MOST_DATA: u32 = 1024;
@@ -288,7 +288,7 @@ impl Switch {
     fn said_hello(&mut self, hello: Hello, now: Instant) {
         self.hellos = self.hellos.saturating_add(1);
         let step = self.step();
-        if self.hellos > MOST_HELLOS {
+        if self.hellos > 1 + MOST_REPEATED_HELLOS {
             self.out.fail(ProtocolError::Unexpected {
                 step,
                 expected: self.expected(),
@@ -329,8 +329,17 @@ impl Switch {
 
     fn answered(&mut self, length: u32, now: Instant) {
         match usize::try_from(length) {
-            // Nothing will follow, so nothing is asked for; the ping shows whether Firehose is there.
-            Ok(0) => self.confirmed(String::new()),
+            // No data will come, but the modem may wait for the go-ahead. If it doesn't, Firehose complains about
+            // these bytes, and the ping gets over that. The ping also shows whether Firehose is there at all.
+            Ok(0) => {
+                self.out.send(
+                    Packet::ExecuteData {
+                        command: self.command,
+                    }
+                    .to_bytes(),
+                );
+                self.confirmed(String::new());
+            }
             Ok(count) if length <= MOST_DATA => {
                 self.out.send(
                     Packet::ExecuteData {
@@ -467,7 +476,7 @@ impl Conversation for Switch {
         if let Some(ready) = self.out.next(now) {
             return ready;
         }
-        if self.state == State::Finished {
+        if self.state == State::Finished && self.out.is_clear() {
             return Ok(Action::Finished);
         }
         if self.stop == Stop::Asked {

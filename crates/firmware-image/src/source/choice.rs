@@ -1,0 +1,210 @@
+//! Why no set was chosen: what fits equally well, or what is missing, so that the user can say which is meant.
+
+use std::fmt;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::inspect::{FileError, FirmwareFile};
+use crate::Family;
+
+/// What the user or the modem asks for; every `None` leaves the question open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The modem's family, see [`Family::of_version_text`] for a model's name.
+    pub family: Option<Family>,
+    /// Firmware version, `02.33.03.00`.
+    pub firmware: Option<String>,
+    /// Config version, `002.072_000`.
+    pub config: Option<String>,
+    /// Carrier; compared without regard to case, hyphens and underscores, and Verizon is VZW.
+    pub carrier: Option<String>,
+}
+
+/// A file that could be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Choice {
+    /// The path, or `archive/entry`.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Firmware version, if it tells one.
+    pub firmware: Option<String>,
+    /// Config version, if it tells one.
+    pub config: Option<String>,
+    /// Carrier, if it tells one.
+    pub carrier: Option<String>,
+    /// The families it may be for.
+    pub families: Vec<Family>,
+}
+
+impl Choice {
+    pub(crate) fn of(file: &FirmwareFile) -> Self {
+        let report = file.report();
+        let text = |known: &Option<crate::Known>| known.as_ref().map(|k| k.text.clone());
+        Self {
+            name: file.name().to_string(),
+            size: report.size,
+            firmware: text(&report.versions.firmware),
+            config: text(&report.versions.config),
+            carrier: text(&report.versions.carrier),
+            families: report.families.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [&self.firmware, &self.carrier, &self.config];
+        let mut told = words.into_iter().flatten();
+        write!(f, "{}", super::names::printable(&self.name))?;
+        if let Some(first) = told.next() {
+            write!(f, " ({first}")?;
+            for word in told {
+                write!(f, ", {word}")?;
+            }
+            write!(f, ")")?;
+        }
+        Ok(())
+    }
+}
+
+/// In what the files that fit differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum Question {
+    /// Firmware for several families of modems.
+    Family,
+    /// Several firmware versions.
+    Firmware,
+    /// Several carriers.
+    Carrier,
+    /// Several config versions for one carrier.
+    Config,
+    /// Several files that differ in none of these.
+    File,
+}
+
+/// Why no set was chosen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChoiceError {
+    /// Several files fit: the user must say which is meant.
+    #[error("{}", ambiguous(*question, choices))]
+    Ambiguous {
+        /// In what they differ.
+        question: Question,
+        /// The files that fit, in the order they were found.
+        choices: Vec<Choice>,
+    },
+    /// No file fits.
+    #[error("{}", no_fit(wanted, choices))]
+    NoFit {
+        /// What was asked for.
+        wanted: Wanted,
+        /// What there is.
+        choices: Vec<Choice>,
+    },
+    /// A file that is meant, or could be, is damaged or can't be read.
+    #[error("{}: {error}", super::names::printable(name))]
+    Refused {
+        /// The path, or `archive/entry`.
+        name: String,
+        /// Why.
+        error: FileError,
+    },
+}
+
+impl ChoiceError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Ambiguous { .. } => "E-SET-AMBIGUOUS",
+            Self::NoFit { .. } => "E-SET-NO-FIT",
+            Self::Refused { error, .. } => error.code(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ambiguous { question, choices } => {
+                let first = choices.first();
+                let of = |known: fn(&Choice) -> Option<String>| first.and_then(known).unwrap_or_default();
+                let option = match question {
+                    Question::Firmware => std::format!("--firmware {}", of(|c| c.firmware.clone())),
+                    Question::Carrier => std::format!("--carrier {}", of(|c| c.carrier.clone())),
+                    Question::Config => std::format!("--config {}", of(|c| c.config.clone())),
+                    Question::Family | Question::File => {
+                        return Some("name the files that are meant instead of the folder or archive".to_string());
+                    }
+                };
+                Some(std::format!("say which is meant, for example with {option}, or name the files themselves"))
+            }
+            Self::NoFit { .. } => Some("choose one of the files listed, or get the one for this modem".to_string()),
+            Self::Refused { error: FileError::Source(error), .. } => error.hint(),
+            Self::Refused { .. } => Some(
+                "download it again and compare its size or checksum with the vendor's page; or name the other files without it"
+                    .to_string(),
+            ),
+        }
+    }
+}
+
+fn listed(choices: &[Choice]) -> String {
+    choices
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn ambiguous(question: Question, choices: &[Choice]) -> String {
+    let differ = match question {
+        Question::Family => "firmware for different modems",
+        Question::Firmware => "different firmware versions",
+        Question::Carrier => "different carriers",
+        Question::Config => "different config versions",
+        Question::File => "files of one kind",
+    };
+    std::format!("{} {differ} fit: {}", choices.len(), listed(choices))
+}
+
+fn no_fit(wanted: &Wanted, choices: &[Choice]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    words.extend(
+        wanted
+            .family
+            .as_ref()
+            .map(|family| std::format!("modem family {family}")),
+    );
+    words.extend(
+        wanted
+            .firmware
+            .as_ref()
+            .map(|version| std::format!("firmware {version}")),
+    );
+    words.extend(
+        wanted
+            .carrier
+            .as_ref()
+            .map(|carrier| std::format!("carrier {carrier}")),
+    );
+    words.extend(
+        wanted
+            .config
+            .as_ref()
+            .map(|version| std::format!("config {version}")),
+    );
+    let wanted = if words.is_empty() {
+        "any modem".to_string()
+    } else {
+        words.join(", ")
+    };
+    if choices.is_empty() {
+        return std::format!("no image for {wanted}");
+    }
+    std::format!("no image for {wanted}; there is: {}", listed(choices))
+}

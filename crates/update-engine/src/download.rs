@@ -1,0 +1,435 @@
+//! A download from detection to the modem's leaving: sessions, and what is done when one ends early.
+//!
+//! A session is begun anew where the specification shows that it helps, and a bounded number of times: after a
+//! Sahara start that was spoiled or met a memory dump (sahara-firehose.md §6), and after a modem left the bus in
+//! the middle and came back in download mode (update-flow.md §10: an image starts from its beginning). Retries within
+//! a session are the conversation's own.
+
+use std::time::Duration;
+
+use modem_protocol::conversation::{Conversation, Peer, ProtocolError, Refusal};
+use modem_protocol::{firehose, qdl, sahara};
+
+use crate::detect::{Expect, Found};
+use crate::devices::{self, Quirk};
+use crate::driver::{DriveError, ImageFeed, drive};
+use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
+use crate::run::Run;
+use crate::watch::{Named, Watch};
+use crate::{Accepted, Cause, Layer, ModemState, Outcome, Protocol, Step};
+
+/// How often a Sahara start that went wrong is begun anew by a reset (sahara-firehose.md §6: once).
+const FRESH_STARTS: u8 = 1;
+/// How often a download is begun anew after the modem left in the middle.
+const RETURNS: u8 = 1;
+/// How long after its enumeration a modem that answered 0x1F is left alone (sahara-firehose.md §6.2).
+const HOLD_BACK: Duration = Duration::from_secs(2);
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The images in order.
+    pub(crate) images: Vec<Named>,
+    /// The images as QDL sends them, or why it can't.
+    pub(crate) qdl: Result<Vec<qdl::Image>, Cause>,
+    /// Sizes of the images in bytes, as Firehose needs them, or why it can't send them.
+    pub(crate) firehose: Result<Vec<u64>, Cause>,
+    /// Protocol of the device, by its id.
+    pub(crate) device_protocol: Option<Protocol>,
+    /// Protocol of the images' family.
+    pub(crate) image_protocol: Option<Protocol>,
+    /// What the images are for, in words.
+    pub(crate) image_words: String,
+}
+
+/// How a session ends.
+enum End {
+    /// All images are accepted and the reset is sent.
+    Done,
+    /// Nothing was written; a reset may help.
+    Fresh(Cause),
+    /// A Sahara boot loader said this where QDL was expected.
+    Hello(Vec<u8>),
+    /// The modem left the bus in the middle.
+    Left(Cause),
+    /// Over.
+    Failed(Cause),
+}
+
+impl Run<'_> {
+    /// Sends the images of `job` to the modem behind the open port.
+    pub(crate) fn download(&mut self, job: &Job, feed: &mut dyn ImageFeed) -> Result<Outcome, Cause> {
+        let mut watch = Watch::new(&job.images);
+        let known = job.device_protocol.or(job.image_protocol);
+        let mut expect = known.map_or(Expect::Unknown, Expect::Protocol);
+        let (mut fresh_starts, mut returns) = (0, 0);
+        let mut refused: Option<Cause> = None;
+        loop {
+            self.teller.begin(self.world.now(), Step::Detect);
+            let found = match (self.detect(expect), refused.take()) {
+                (Ok(found), before) => {
+                    refused = before;
+                    found
+                }
+                // After the reset nothing came: what went wrong before says more.
+                (Err(Cause::Mute { .. }), Some(before)) => {
+                    self.set_modem(ModemState::Unknown);
+                    return Err(before);
+                }
+                (Err(cause), _) => return Err(cause),
+            };
+            let mut end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+            if let End::Hello(received) = end {
+                let found = Found::Sahara {
+                    received,
+                    provoked: true,
+                };
+                end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+            }
+            match end {
+                End::Done => return self.leave(&watch),
+                End::Failed(cause) => return Err(cause),
+                End::Hello(_) => {
+                    let what = "a Sahara session ended in a Sahara hello".to_owned();
+                    return Err(Cause::Bug { what });
+                }
+                End::Fresh(cause) => {
+                    if fresh_starts >= FRESH_STARTS {
+                        return Err(after_reset(cause));
+                    }
+                    fresh_starts += 1;
+                    self.fresh_start(&cause)?;
+                    refused = Some(after_reset(cause));
+                    expect = match known {
+                        Some(Protocol::Qdl) => Expect::Protocol(Protocol::Qdl),
+                        _ => Expect::SaharaAgain,
+                    };
+                }
+                End::Left(cause) => {
+                    self.follow(&cause, &watch)?;
+                    if returns >= RETURNS || self.stops > 0 {
+                        return Err(cause);
+                    }
+                    returns += 1;
+                    expect = known.map_or(Expect::Unknown, Expect::Protocol);
+                }
+            }
+        }
+    }
+
+    /// One session with what was found.
+    fn session(
+        &mut self,
+        found: Found,
+        job: &Job,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+        is_again: bool,
+    ) -> End {
+        self.teller.begin(self.world.now(), Step::Connect);
+        match found {
+            Found::Qdl { received } => self.qdl(received, job, watch, feed),
+            Found::Firehose { received } => self.firehose(received, job, watch, feed),
+            Found::Refused => {
+                let refusal = Refusal::MemoryDebug;
+                let error = ProtocolError::Refused {
+                    step: modem_protocol::conversation::Step::SaharaHello,
+                    refusal,
+                };
+                End::Fresh(Cause::Protocol {
+                    layer: Layer::Sahara,
+                    error,
+                })
+            }
+            Found::Unasked => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
+                Ok(rest) => self.firehose(rest, job, watch, feed),
+                Err(End::Fresh(Cause::Protocol {
+                    error: ProtocolError::Silent { .. },
+                    ..
+                })) => {
+                    let tried =
+                        "listening, the port anew, the probe, a dummy, a NOP, a hello response".to_owned();
+                    End::Failed(Cause::Mute { tried })
+                }
+                Err(end) => end,
+            },
+            Found::Sahara {
+                mut received,
+                provoked,
+            } => {
+                if let Err(cause) = self.hold_back(&mut received, is_again) {
+                    return End::Failed(cause);
+                }
+                tracing::debug!(provoked, "Sahara hello");
+                match self.sahara(sahara::switch::Start::Heard(received), watch, feed) {
+                    Ok(rest) => self.firehose(rest, job, watch, feed),
+                    Err(end) => end,
+                }
+            }
+        }
+    }
+
+    /// Leaves a modem alone for a while that was seen to enumerate and is known to dislike haste.
+    fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
+        let row = self.port.device.as_ref().and_then(devices::lookup);
+        match self.came {
+            Some(came) if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) => {
+                self.collect(received, came + HOLD_BACK)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A QDL session whose probe 0x70 is sent already.
+    fn qdl(&mut self, received: Vec<u8>, job: &Job, watch: &mut Watch<'_>, feed: &mut dyn ImageFeed) -> End {
+        if job.image_protocol == Some(Protocol::SaharaFirehose) {
+            return End::Failed(self.other_family(job, "a modem that speaks QDL"));
+        }
+        let images = match &job.qdl {
+            Ok(images) => images.clone(),
+            Err(cause) => return End::Failed(cause.clone()),
+        };
+        watch.restart(Protocol::Qdl);
+        let mut conversation = qdl::Download::new(images, qdl::Start::SwitchSent { received });
+        match self.converse(&mut conversation, watch, feed) {
+            Ok(()) => End::Done,
+            Err(DriveError::Protocol(ProtocolError::OtherProtocol { peer, .. })) => match peer {
+                Peer::Sahara => End::Hello(conversation.into_rest()),
+                Peer::Diag | Peer::Echo => {
+                    self.set_modem(ModemState::RunsFirmware);
+                    End::Failed(Cause::RunsNormally {
+                        evidence: format!("{peer} answers"),
+                    })
+                }
+                other => {
+                    self.set_modem(ModemState::Unknown);
+                    End::Failed(Cause::EmergencyMode {
+                        evidence: format!("{other} answers"),
+                    })
+                }
+            },
+            Err(error) => end_of(error, Layer::Qdl),
+        }
+    }
+
+    /// The switch from Sahara to Firehose; gives the bytes behind it.
+    fn sahara(
+        &mut self,
+        start: sahara::switch::Start,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> Result<Vec<u8>, End> {
+        let mut conversation = sahara::switch::Switch::to_firehose(start, self.world.now());
+        match self.converse(&mut conversation, watch, feed) {
+            Ok(()) => Ok(conversation.into_rest()),
+            Err(error) => Err(match end_of(error, Layer::Sahara) {
+                // Nothing is written in Sahara: whatever went wrong, a reset is a new start.
+                End::Failed(cause @ Cause::Protocol { .. }) if !is_stop(&cause) => End::Fresh(cause),
+                end => end,
+            }),
+        }
+    }
+
+    /// A Firehose session; `received` came already.
+    fn firehose(
+        &mut self,
+        received: Vec<u8>,
+        job: &Job,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> End {
+        if job.image_protocol == Some(Protocol::Qdl) {
+            return End::Failed(self.other_family(job, "a modem that speaks Sahara and Firehose"));
+        }
+        let images = match &job.firehose {
+            Ok(images) => images.clone(),
+            Err(cause) => return End::Failed(cause.clone()),
+        };
+        watch.restart(Protocol::SaharaFirehose);
+        let mut conversation = firehose::session::Session::new(&images, &received, self.world.now());
+        match self.converse(&mut conversation, watch, feed) {
+            Ok(()) => End::Done,
+            Err(error) => end_of(error, Layer::Firehose),
+        }
+    }
+
+    fn converse(
+        &mut self,
+        conversation: &mut dyn Conversation,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> Result<(), DriveError> {
+        let handle = self.handle().map_err(DriveError::Cause)?;
+        self.touched();
+        let teller = &mut self.teller;
+        drive(
+            self.world,
+            handle,
+            conversation,
+            feed,
+            &mut self.buffers,
+            &mut self.stops,
+            &mut |now, note| {
+                watch.note(teller, now, note);
+            },
+        )
+    }
+
+    fn other_family(&mut self, job: &Job, modem: &str) -> Cause {
+        let file = job
+            .images
+            .first()
+            .map(|image| image.file.clone())
+            .unwrap_or_default();
+        Cause::ImageOfOtherFamily {
+            file,
+            image: job.image_words.clone(),
+            modem: modem.to_owned(),
+        }
+    }
+
+    /// Resets a modem whose Sahara start went wrong, and waits until it is back.
+    fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
+        let now = self.world.now();
+        self.teller.retry(
+            now,
+            "the start of the session",
+            2,
+            &format!("{cause}; the modem is restarted"),
+        );
+        self.teller.begin(now, Step::Return);
+        let mut conversation = sahara::reset::Reset::new(now);
+        let mut nothing = Watch::new(&[]);
+        match self.converse(&mut conversation, &mut nothing, &mut NoImages) {
+            Err(DriveError::StoppedNow) => return Err(stopped_now()),
+            outcome => tracing::debug!(?outcome, "Sahara reset"),
+        }
+        let mut has_left = self.wait_leave(LEAVE_LIMIT)?;
+        if !has_left && self.re_enumerate() {
+            has_left = self.wait_leave(LEAVE_LIMIT)?;
+        }
+        if !has_left {
+            return Err(after_reset(cause.clone()));
+        }
+        self.teller
+            .silence(self.world.now(), RETURN_LIMIT, "the modem restarts");
+        self.wait_return(RETURN_LIMIT).inspect_err(|cause| {
+            if matches!(cause, Cause::DidNotReturn { .. }) {
+                self.teller.set_modem(self.world.now(), ModemState::Unknown);
+            }
+        })
+    }
+
+    /// Looks what has become of a modem that left the bus in the middle. Ok: it is back in download mode.
+    fn follow(&mut self, cause: &Cause, watch: &Watch<'_>) -> Result<(), Cause> {
+        let now = self.world.now();
+        self.set_modem(ModemState::Unknown);
+        self.teller.retry(
+            now,
+            "the download",
+            2,
+            &format!("{cause}; the modem is waited for"),
+        );
+        self.teller.silence(now, RETURN_LIMIT, "the modem may restart");
+        match self.wait_return(RETURN_LIMIT) {
+            Ok(()) => {
+                self.set_modem(watch.state());
+                Ok(())
+            }
+            Err(Cause::Stopped { how }) => Err(Cause::Stopped { how }),
+            Err(emergency @ Cause::EmergencyMode { .. }) => Err(emergency),
+            // What went wrong first says more; where the modem is now stands in the state.
+            Err(other) => {
+                tracing::info!(%other, "not back");
+                Err(cause.clone())
+            }
+        }
+    }
+
+    /// Sees the modem leave the bus after the reset request.
+    fn leave(&mut self, watch: &Watch<'_>) -> Result<Outcome, Cause> {
+        if !watch.is_complete() {
+            let what = "a session ended without an answer for every image".to_owned();
+            return Err(Cause::Bug { what });
+        }
+        if !self.wait_leave(LEAVE_LIMIT)? {
+            return Err(Cause::DidNotLeave {
+                waited_s: LEAVE_LIMIT.as_secs(),
+            });
+        }
+        let now = self.world.now();
+        self.teller.advance(1.0);
+        self.teller.finish(now);
+        self.set_modem(ModemState::Restarting);
+        Ok(Outcome::Accepted(Accepted {
+            proven: false,
+            accepted: watch.accepted,
+            not_required: watch.not_required,
+            bytes: watch.accepted_bytes,
+            next: NEXT.to_owned(),
+        }))
+    }
+}
+
+/// What to do after an accepted flash: modems restart once or twice and take up to 70 s (update-flow.md §3.1,
+/// field-reports.md D8).
+const NEXT: &str = "give the modem two minutes to restart, then check its firmware version (AT!PACKAGE? or ATI); \
+                    if it is back in download mode, run the same command again";
+
+/// What becomes of a session that was ended by an error.
+fn end_of(error: DriveError, layer: Layer) -> End {
+    match error {
+        DriveError::StoppedNow => End::Failed(stopped_now()),
+        DriveError::Cause(cause) => End::Failed(cause),
+        DriveError::Protocol(ProtocolError::Stayed { waited }) => End::Failed(Cause::DidNotLeave {
+            waited_s: waited.as_secs(),
+        }),
+        DriveError::Protocol(error @ ProtocolError::Left { .. }) => {
+            End::Left(Cause::Protocol { layer, error })
+        }
+        DriveError::Protocol(error) => End::Failed(Cause::Protocol { layer, error }),
+    }
+}
+
+fn stopped_now() -> Cause {
+    Cause::Stopped {
+        how: "stopped at once, in the middle of what was being sent",
+    }
+}
+
+fn is_stop(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Protocol {
+            error: ProtocolError::Stopped { .. },
+            ..
+        }
+    )
+}
+
+/// The cause that a spoiled start leads to when the reset didn't help.
+fn after_reset(cause: Cause) -> Cause {
+    match &cause {
+        Cause::Protocol {
+            error: ProtocolError::Refused { refusal, .. },
+            ..
+        } => match refusal {
+            Refusal::MemoryDebug => Cause::Crashed,
+            refusal => Cause::SpoiledStart {
+                refusal: refusal.to_string(),
+            },
+        },
+        _ => cause,
+    }
+}
+
+/// No image belongs to a reset.
+struct NoImages;
+
+impl ImageFeed for NoImages {
+    fn fill(&mut self, _: usize, _: std::ops::Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
+        Err(Cause::Bug {
+            what: "an image was asked for during a reset".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! What every part of a run shares: the world, the port, the buffers, and who tells the events.
+
+use modem_world::{Instant, PortError, PortHandle, PortInfo, UsbDevice, Wake, World};
+
+use crate::driver::Buffers;
+use crate::teller::Teller;
+use crate::{Cause, DeviceId, Event, ModemState};
+
+/// A run on one modem.
+pub(crate) struct Run<'r> {
+    pub(crate) world: &'r mut dyn World,
+    pub(crate) teller: Teller<'r>,
+    /// The name under which the user knows the port.
+    pub(crate) port_name: String,
+    /// The port as it is now.
+    pub(crate) port: PortInfo,
+    /// The device as it was found at the start: where it comes back to.
+    pub(crate) home: Option<UsbDevice>,
+    /// The open port.
+    pub(crate) handle: Option<PortHandle>,
+    pub(crate) buffers: Buffers,
+    /// How often the user has asked to stop.
+    pub(crate) stops: u32,
+    /// When the modem was seen to come onto the bus in this run.
+    pub(crate) came: Option<Instant>,
+}
+
+impl<'r> Run<'r> {
+    pub(crate) fn new(
+        world: &'r mut dyn World,
+        sink: &'r mut dyn FnMut(&Event),
+        port_name: &str,
+        port: PortInfo,
+        device: DeviceId,
+    ) -> Self {
+        let teller = Teller::new(sink, device, world.now());
+        Self {
+            world,
+            teller,
+            port_name: port_name.to_owned(),
+            home: port.device.clone(),
+            port,
+            handle: None,
+            buffers: Buffers::default(),
+            stops: 0,
+            came: None,
+        }
+    }
+
+    /// Notes what is true of the modem now.
+    pub(crate) fn set_modem(&mut self, modem: ModemState) {
+        self.teller.set_modem(self.world.now(), modem);
+    }
+
+    /// Notes that bytes go to the modem for the first time.
+    pub(crate) fn touched(&mut self) {
+        if self.teller.modem() == ModemState::Untouched {
+            self.set_modem(ModemState::Unknown);
+        }
+    }
+
+    /// Closes a port that failed, and passes its error on.
+    pub(crate) fn lost(&mut self, error: PortError) -> Cause {
+        self.close();
+        Cause::Port(error)
+    }
+
+    /// Looks whether a wake-up is a wish to stop.
+    pub(crate) fn heed(&mut self, wake: Wake) -> Result<(), Cause> {
+        if wake == Wake::Cancelled {
+            self.stops = self.stops.saturating_add(1);
+            return Err(Cause::Stopped {
+                how: "stopped at once; no image was under way",
+            });
+        }
+        Ok(())
+    }
+}
