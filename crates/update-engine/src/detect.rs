@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use modem_protocol::first_answer::{Classifier, FirstAnswer, PROBE};
+use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::Instant;
 
@@ -53,22 +54,16 @@ enum Try {
     Dummy,
     /// Send a Firehose NOP: an interrupted run may have left it in Firehose.
     Ping,
+    /// Send a streaming NOP: Qualcomm's own boot loader refuses it in its own way (mc7750_05c6-9008 trace).
+    Nop,
     /// Begin a Sahara session as if a hello had come; its first packet shows whether somebody is there.
     Unasked,
 }
 
-use Try::{Dummy, Listen, Ping, Probe, ReEnumerate, Reopen, Unasked};
+use Try::{Dummy, Listen, Nop, Ping, Probe, ReEnumerate, Reopen, Unasked};
 
 /// The order for a modem that should speak QDL.
-const FOR_QDL: &[Try] = &[
-    Probe,
-    Reopen,
-    Probe,
-    ReEnumerate,
-    Probe,
-    Listen(UNKNOWN_SILENCE),
-    Dummy,
-];
+const FOR_QDL: &[Try] = &[Probe, Reopen, Probe, ReEnumerate, Probe, Dummy, Nop];
 /// The order for a modem that should speak Sahara (sahara-firehose.md §6.3).
 const FOR_SAHARA: &[Try] = &[
     Listen(HELLO_LIMIT),
@@ -78,6 +73,7 @@ const FOR_SAHARA: &[Try] = &[
     Listen(HELLO_LIMIT),
     Dummy,
     Probe,
+    Nop,
     Ping,
     Unasked,
 ];
@@ -91,11 +87,13 @@ const FOR_UNKNOWN: &[Try] = &[
     Listen(UNKNOWN_SILENCE),
     Probe,
     Dummy,
+    Nop,
     Ping,
     Unasked,
 ];
-/// The order after a reset for a new start: nothing is written to a Sahara modem.
-const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT)];
+/// The order after a reset for a new start: nothing is written to a Sahara modem. The probe at the end is for ids that
+/// both kinds share; a Sahara modem that was silent so long can't be spoiled by it.
+const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT), Probe];
 
 /// What was sent to the modem so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,6 +292,7 @@ impl Run<'_> {
             }
             Probe => (PROBE.to_vec(), "the download probe"),
             Dummy => (PROVOCATION.to_vec(), "a dummy packet"),
+            Nop => (Request::Nop.frame(), "a streaming NOP"),
             Ping => (PING.to_vec(), "a Firehose NOP"),
             Unasked => return Ok(None),
         };

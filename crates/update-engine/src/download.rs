@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use modem_protocol::conversation::{Conversation, Peer, ProtocolError, Refusal};
 use modem_protocol::{firehose, qdl, sahara};
+use modem_world::Instant;
 
 use crate::detect::{Expect, Found};
 use crate::devices::{self, Quirk};
-use crate::driver::{DriveError, ImageFeed, drive};
+use crate::driver::{DriveError, ImageFeed, Note, drive};
 use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
 use crate::run::Run;
 use crate::watch::{Named, Watch};
@@ -100,7 +101,7 @@ impl Run<'_> {
                     fresh_starts += 1;
                     self.fresh_start(&cause)?;
                     refused = Some(after_reset(cause));
-                    expect = match known {
+                    expect = match job.device_protocol {
                         Some(Protocol::Qdl) => Expect::Protocol(Protocol::Qdl),
                         _ => Expect::SaharaAgain,
                     };
@@ -299,10 +300,25 @@ impl Run<'_> {
         );
         self.teller.begin(now, Step::Return);
         let mut conversation = sahara::reset::Reset::new(now);
-        let mut nothing = Watch::new(&[]);
-        match self.converse(&mut conversation, &mut nothing, &mut NoImages) {
+        let handle = self.handle()?;
+        let ignore = &mut |_: Instant, _: Note| {};
+        let buffers = &mut self.buffers;
+        match drive(
+            self.world,
+            handle,
+            &mut conversation,
+            &mut NoImages,
+            buffers,
+            &mut self.stops,
+            ignore,
+        ) {
             Err(DriveError::StoppedNow) => return Err(stopped_now()),
             outcome => tracing::debug!(?outcome, "Sahara reset"),
+        }
+        if self.stops > 0 {
+            return Err(Cause::Stopped {
+                how: "stopped before the new start; no image was under way",
+            });
         }
         let mut has_left = self.wait_leave(LEAVE_LIMIT)?;
         if !has_left && self.re_enumerate() {

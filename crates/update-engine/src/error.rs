@@ -69,7 +69,7 @@ impl UpdateError {
                 _,
             ) => 130,
             (Cause::NotConfirmed { .. } | Cause::NoImages, _) => 2,
-            (cause, ModemState::Untouched) if cause.is_about_images() => 3,
+            (cause, ModemState::Untouched | ModemState::InDownloadMode) if cause.is_about_images() => 3,
             (Cause::RunsNormally { .. }, _) => 5,
             (
                 Cause::Port(_)

@@ -1,0 +1,336 @@
+//! What is behind the port: every outcome of the rule in sahara-firehose.md §6 with its code, exit code, state.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use modem_world::Instant;
+use modemflash_update_engine::{Advice, Code, EventKind, ModemState, Request};
+use support::{Run, assert_stored, images_for, request, run, run_in};
+use virtual_modem::profile::Profile;
+use virtual_modem::quirk::{HelloHabit, Provoked, RamDump};
+use virtual_modem::simulated::SimulatedWorld;
+use virtual_modem::{Firmware, Mode, Setup, Wrong};
+
+fn setup(model: &str) -> Setup {
+    Setup::of(Profile::named(model).unwrap())
+}
+
+fn in_mode(model: &str, mode: Mode) -> Setup {
+    Setup { mode, ..setup(model) }
+}
+
+fn with_hello(model: &str, hello: HelloHabit, provoked: Provoked) -> Setup {
+    let mut setup = setup(model);
+    setup.quirks.hello = hello;
+    setup.quirks.provoked = provoked;
+    setup
+}
+
+fn assert_fails(run: &Run, code: Code, exit: u8, modem: ModemState, next: Advice) {
+    let log = run.log();
+    let error = run.error();
+    assert_eq!(error.code(), code, "{log}");
+    assert_eq!(error.exit_code(), exit, "{log}");
+    assert_eq!(error.modem, modem, "{log}");
+    assert_eq!(error.next, next, "{log}");
+    assert!(run.told(|kind| matches!(kind, EventKind::Failed { .. })), "{log}");
+    assert_eq!(run.modem().image_bytes(), 0, "{log}");
+}
+
+/// A modem whose port looks like a download port and is a bare tty to the host.
+fn forced() -> Request {
+    Request {
+        force: true,
+        ..request()
+    }
+}
+
+#[test]
+fn every_habit_of_the_hello_ends_in_a_flash() {
+    let habits = [
+        HelloHabit::AtOpen,
+        HelloHabit::Late(Duration::from_secs(4)),
+        HelloHabit::Late(Duration::from_secs(15)),
+        HelloHabit::AfterEnumeration(Duration::ZERO),
+        HelloHabit::AfterEnumeration(Duration::from_secs(3)),
+        HelloHabit::AtReopen,
+        HelloHabit::AfterBytes,
+    ];
+    for model in ["EM7565", "RC7620", "EM9191"] {
+        for habit in habits {
+            for provoked in [Provoked::WorksIfPatient, Provoked::Works] {
+                let (run, images) = run(with_hello(model, habit, provoked));
+                assert!(
+                    run.result.is_ok(),
+                    "{model} {habit:?} {provoked:?}\n{}",
+                    run.log()
+                );
+                run.assert_flashed(&images);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_late_hello_of_an_unlisted_modem_ends_in_a_flash() {
+    // No id, no family: the port is a bare tty, and the images name no family.
+    for seconds in [0, 3, 7, 18] {
+        let setup = with_hello(
+            "EM7565",
+            HelloHabit::Late(Duration::from_secs(seconds)),
+            Provoked::WorksIfPatient,
+        );
+        let images = images_for(setup.profile, 3, &[9_000]);
+        let mut world = SimulatedWorld::new(setup);
+        world.hide_device(0);
+        let run = run_in(world, &forced(), &images);
+        assert!(run.result.is_ok(), "{seconds}\n{}", run.log());
+        run.assert_flashed(&images);
+    }
+}
+
+#[test]
+fn a_hello_that_refuses_after_a_provocation_ends_in_a_flash_after_a_reset() {
+    let habits = [
+        HelloHabit::AfterEnumeration(Duration::from_secs(3)),
+        HelloHabit::AtReopen,
+        HelloHabit::AtOpen,
+    ];
+    for habit in habits {
+        let (run, images) = run(with_hello("RC7620", habit, Provoked::Refused));
+        assert!(run.result.is_ok(), "{habit:?}\n{}", run.log());
+        run.assert_flashed(&images);
+    }
+}
+
+#[test]
+fn a_modem_that_answered_too_soon_after_enumeration_is_flashed_after_a_reset() {
+    let mut setup = setup("EM7565");
+    setup.quirks.deaf_after_enumeration = Some(Duration::from_secs(2));
+    let (run, images) = run(setup);
+    run.assert_flashed(&images);
+}
+
+#[test]
+fn a_modem_that_refuses_each_provoked_hello_is_given_up_with_its_state() {
+    let (run, _) = run(with_hello("RC7620", HelloHabit::AfterBytes, Provoked::Refused));
+    assert_fails(
+        &run,
+        Code::SaharaSpoiled,
+        6,
+        ModemState::InDownloadMode,
+        Advice::PowerCycleAndRunAgain,
+    );
+}
+
+#[test]
+fn a_crashed_modem_is_reset_and_flashed() {
+    for dump in [RamDump::Offers, RamDump::RefusesExecute] {
+        for model in ["MC7455", "EM7565"] {
+            let (run, images) = run(in_mode(model, Mode::RamDump(dump)));
+            assert!(run.result.is_ok(), "{model} {dump:?}\n{}", run.log());
+            // A modem that should speak QDL is asked at once; a crashed one takes that for bytes before its hello.
+            let is_probe = |wrong: &Wrong| matches!(wrong, Wrong::WroteBeforeHello { .. });
+            assert!(
+                run.modem()
+                    .violations()
+                    .iter()
+                    .all(|violation| is_probe(&violation.what)),
+                "{}",
+                run.log()
+            );
+            assert_stored(run.modem(), &images).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_crashed_modem_whose_firmware_runs_after_the_reset_is_said_to_run() {
+    let setup = Setup {
+        firmware: Firmware::Sound,
+        ..in_mode("MC7455", Mode::RamDump(RamDump::Offers))
+    };
+    let (run, _) = run(setup);
+    assert_fails(
+        &run,
+        Code::ModeNormal,
+        5,
+        ModemState::RunsFirmware,
+        Advice::EnterDownloadMode,
+    );
+}
+
+#[test]
+fn a_modem_in_normal_mode_is_known_by_its_interfaces_and_nothing_is_sent() {
+    let (run, _) = run(in_mode("MC7455", Mode::Normal));
+    assert_fails(
+        &run,
+        Code::ModeNormal,
+        5,
+        ModemState::Untouched,
+        Advice::EnterDownloadMode,
+    );
+}
+
+#[test]
+fn a_normal_mode_in_disguise_is_known_by_its_diag_answer_or_its_echo() {
+    for mode in [Mode::Diag, Mode::Echo] {
+        let setup = in_mode("EM7455", mode);
+        let images = images_for(setup.profile, 3, &[9_000]);
+        let run = run_in(SimulatedWorld::new(setup), &forced(), &images);
+        assert_fails(
+            &run,
+            Code::ModeNormal,
+            5,
+            ModemState::RunsFirmware,
+            Advice::EnterDownloadMode,
+        );
+    }
+}
+
+#[test]
+fn another_device_is_refused_by_its_id_and_by_its_answer() {
+    let setup = in_mode("MC7455", Mode::Foreign);
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let by_id = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
+    assert_fails(
+        &by_id,
+        Code::DeviceForeign,
+        4,
+        ModemState::Untouched,
+        Advice::ChooseAnotherPort,
+    );
+    let by_answer = run_in(SimulatedWorld::new(setup), &forced(), &images);
+    assert_eq!(by_answer.error().exit_code(), 4, "{}", by_answer.log());
+    assert_eq!(
+        by_answer.error().code(),
+        Code::AnswerForeign,
+        "{}",
+        by_answer.log()
+    );
+}
+
+#[test]
+fn an_emergency_boot_loader_is_known_by_its_id_and_by_its_answer() {
+    let setup = in_mode("MC7455", Mode::Pbl);
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let by_id = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
+    assert_fails(
+        &by_id,
+        Code::ModeEmergency,
+        4,
+        ModemState::Untouched,
+        Advice::BeyondRepairHere,
+    );
+    let mut world = SimulatedWorld::new(setup);
+    world.hide_device(0);
+    let by_answer = run_in(world, &forced(), &images);
+    assert_fails(
+        &by_answer,
+        Code::ModeEmergency,
+        4,
+        ModemState::Unknown,
+        Advice::BeyondRepairHere,
+    );
+}
+
+#[test]
+fn a_dead_port_is_given_up_after_everything_was_tried() {
+    for model in ["MC7455", "EM7565", "WP7607"] {
+        let (run, _) = run(in_mode(model, Mode::Dead));
+        assert_fails(
+            &run,
+            Code::DetectSilent,
+            9,
+            ModemState::Unknown,
+            Advice::PowerCycleAndRunAgain,
+        );
+        assert!(run.events.last().unwrap().t < 300.0, "{}", run.log());
+    }
+}
+
+#[test]
+fn images_of_another_family_are_refused_with_nothing_sent() {
+    let images = images_for(Profile::named("EM7565").unwrap(), 3, &[9_000]);
+    let run = run_in(SimulatedWorld::new(setup("MC7455")), &request(), &images);
+    assert_fails(
+        &run,
+        Code::ImageFamily,
+        3,
+        ModemState::Untouched,
+        Advice::GetOtherImages,
+    );
+}
+
+#[test]
+fn images_of_another_family_are_refused_by_the_protocol_when_the_id_says_nothing() {
+    // 1199:68c0 is QDL or Sahara: only the modem can tell.
+    for (images, modem) in [("MC7354", "RC7620"), ("RC7620", "MC7354")] {
+        let images = images_for(Profile::named(images).unwrap(), 3, &[9_000]);
+        let run = run_in(SimulatedWorld::new(setup(modem)), &request(), &images);
+        assert_fails(
+            &run,
+            Code::ImageFamily,
+            3,
+            ModemState::InDownloadMode,
+            Advice::GetOtherImages,
+        );
+    }
+}
+
+#[test]
+fn a_port_that_another_program_holds_is_named_with_its_holder() {
+    let setup = setup("EM7565");
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let mut world = SimulatedWorld::new(setup);
+    world.hold(0, "ModemManager (pid 812)", Instant::FAR);
+    let run = run_in(world, &request(), &images);
+    assert_fails(
+        &run,
+        Code::PortBusy,
+        4,
+        ModemState::Untouched,
+        Advice::EndOtherProgram,
+    );
+    assert!(
+        run.error().source.to_string().contains("ModemManager (pid 812)"),
+        "{}",
+        run.log()
+    );
+}
+
+#[test]
+fn a_port_that_is_not_there_is_said_to_be_missing() {
+    let setup = setup("EM7565");
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let request = Request {
+        port: "/dev/ttyUSB9".into(),
+        ..request()
+    };
+    let run = run_in(SimulatedWorld::new(setup), &request, &images);
+    assert_fails(
+        &run,
+        Code::PortMissing,
+        4,
+        ModemState::Untouched,
+        Advice::ChooseAnotherPort,
+    );
+}
+
+#[test]
+fn a_wish_to_stop_during_detection_stops_at_once() {
+    let setup = in_mode("EM7565", Mode::Dead);
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let mut world = SimulatedWorld::new(setup);
+    world.cancel_at(Instant::from_start(Duration::from_secs(3)));
+    let run = run_in(world, &request(), &images);
+    assert_fails(&run, Code::Stopped, 130, ModemState::Untouched, Advice::RunAgain);
+    assert!(run.events.last().unwrap().t < 3.1, "{}", run.log());
+}
