@@ -3,6 +3,7 @@
 use firmware_image::cwe::HEADER_SIZE;
 use firmware_image::cwe::descriptor::ProductBuffer;
 use firmware_image::cwe::{CrcIndicator, Header, ImageType, Options, Signature};
+use firmware_image::source::{self, sfx};
 use firmware_image::{Inspector, Text, crc, parse_versions};
 
 use crate::pieces;
@@ -77,5 +78,28 @@ fn settings_header(body: &[u8]) -> [u8; HEADER_SIZE] {
 pub(crate) fn versions(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = format!("{:?}", parse_versions(text));
+    }
+}
+
+/// A program in which an archive may be.
+pub(crate) fn sfx(bytes: &[u8]) {
+    let found = sfx::find(bytes, bytes.len() as u64).expect("reading from memory doesn't fail");
+    if let Some(at) = found.seven_zip {
+        assert!(at < bytes.len() as u64);
+    }
+}
+
+/// A file of any kind, an archive perhaps, from first look to checked images. It goes over the disk, because that is
+/// where archives are read from.
+pub(crate) fn archive(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder for the file");
+    for name in ["update.zip", "update.7z", "update.exe"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("room for the file");
+        if let Ok(gathered) = source::gather(&[&path], &source::Options::default()) {
+            let inspected =
+                source::inspect(gathered, &mut |progress| assert!(progress.done <= progress.size));
+            let _ = format!("{inspected:?}");
+        }
     }
 }

@@ -19,16 +19,21 @@ pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora. A new one also needs `fuzz/fuzz_targets/NAME.rs` and its `[[bin]]`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("archive", image::archive),
     ("cwe_inspector", image::cwe_inspector),
     ("cwe_header", image::cwe_header),
     ("firehose_answer", protocol::firehose_answer),
     ("firehose_request", protocol::firehose_request),
+    ("firehose_session", protocol::firehose_session),
+    ("first_answer", protocol::first_answer),
     ("hdlc", protocol::hdlc),
     ("nvup", image::nvup),
     ("qdl_request", protocol::qdl_request),
     ("qdl_response", protocol::qdl_response),
     ("qdl_session", protocol::qdl_session),
     ("sahara", protocol::sahara),
+    ("sahara_session", protocol::sahara_session),
+    ("sfx", image::sfx),
     ("uevent", discovery::uevent),
     ("versions", image::versions),
 ];

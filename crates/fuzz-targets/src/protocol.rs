@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use modem_protocol::firehose::message::{Answer, Request as FirehoseRequest};
+use modem_protocol::firehose::session::Session;
 use modem_protocol::firehose::stream::Splitter;
+use modem_protocol::first_answer::{Classifier, FirstAnswer};
 use modem_protocol::hdlc;
 use modem_protocol::qdl::message::{Request, Response};
 use modem_protocol::qdl::{Download, Image, Start};
 use modem_protocol::sahara::Framer;
 use modem_protocol::sahara::message::Packet;
+use modem_protocol::sahara::reset::Reset;
+use modem_protocol::sahara::switch::{self, Switch};
 use modem_protocol::{Action, Conversation, Instant};
 
 use crate::pieces;
@@ -124,6 +128,44 @@ pub(crate) fn firehose_request(bytes: &[u8]) {
                 [request]
             );
         }
+    }
+}
+
+/// A whole Firehose session with a server that sends these bytes.
+pub(crate) fn firehose_session(bytes: &[u8]) {
+    converse(&mut Session::new(&[300_000, 1], &[], Instant::START), bytes);
+    converse(&mut Session::new(&[4096], bytes, Instant::START), &[]);
+}
+
+/// The switch from Sahara to Firehose, and the reset, with a boot loader that sends these bytes.
+pub(crate) fn sahara_session(bytes: &[u8]) {
+    let up_to = Duration::from_secs(20);
+    for start in [
+        switch::Start::Await { up_to },
+        switch::Start::Provoke { up_to },
+        switch::Start::SwitchMode { up_to },
+        switch::Start::Unasked,
+        switch::Start::Heard(bytes.to_vec()),
+    ] {
+        converse(&mut Switch::to_firehose(start, Instant::START), bytes);
+    }
+    converse(&mut Reset::new(Instant::START), bytes);
+}
+
+/// What is behind a port, by the first bytes: the same in any split, and never another verdict later.
+pub(crate) fn first_answer(bytes: &[u8]) {
+    let mut first: Option<FirstAnswer> = None;
+    for pieces in pieces(bytes) {
+        let mut classifier = Classifier::default();
+        let mut verdict = FirstAnswer::Incomplete;
+        for piece in pieces {
+            classifier.push(piece);
+            assert!(verdict == FirstAnswer::Incomplete || verdict == *classifier.verdict());
+            verdict = classifier.verdict().clone();
+        }
+        assert_eq!(classifier.bytes(), bytes);
+        assert_eq!(classifier.at_silence().is_none(), bytes.is_empty());
+        assert_eq!(*first.get_or_insert_with(|| verdict.clone()), verdict);
     }
 }
 
