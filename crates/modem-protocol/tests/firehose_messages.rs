@@ -196,6 +196,17 @@ fn several_elements_in_one_document_come_in_their_order() {
 }
 
 #[test]
+fn an_attribute_with_a_prefix_does_not_stand_for_the_one_without() {
+    assert_eq!(
+        answers(r#"<response xml:value="NAK" value="ACK" xml:rawmode="true" x="1" xml:x="2"/>"#),
+        [Answer::Response(Response {
+            others: vec![("x".into(), "1".into())],
+            ..Response::plain(Verdict::Ack)
+        })]
+    );
+}
+
+#[test]
 fn deep_nesting_and_entity_bombs_are_errors() {
     let deep = format!("<data>{}", "<a>".repeat(LARGEST_DOCUMENT / 3));
     assert!(Answer::parse(deep.as_bytes()).is_err());

@@ -89,12 +89,17 @@ pub(super) fn elements(document: &[u8]) -> Result<Vec<Element>, ParseError> {
     };
     Ok(nodes
         .into_iter()
-        .map(|node| Element {
-            name: node.tag_name().name().to_string(),
-            attributes: node
+        .map(|node| {
+            // Names with a prefix are strangers; without their prefix they could stand there twice.
+            let attributes = node
                 .attributes()
-                .map(|a| (a.name().to_string(), a.value().to_string()))
-                .collect(),
+                .filter(|attribute| attribute.namespace().is_none());
+            Element {
+                name: node.tag_name().name().to_string(),
+                attributes: attributes
+                    .map(|a| (a.name().to_string(), a.value().to_string()))
+                    .collect(),
+            }
         })
         .collect())
 }

@@ -1,0 +1,289 @@
+//! What the modem says, and what follows from it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use super::{
+    AFTER_FAILURE, AFTER_NOISE, AFTER_SUCCESS, Announced, Goal, MOST_RESET_NAKS, MOST_TRIES, PROCESSED, Ping,
+    QUIET, RAW_DATA, RAW_DATA_BYTES_PER_S, Session, State,
+};
+use crate::Instant;
+use crate::conversation::{ProtocolError, Refusal, Report, Step};
+use crate::firehose::failure;
+use crate::firehose::message::{Answer, Configure, Nak, Response, Verdict};
+use crate::firehose::plan::ZERO_BLOCK;
+
+impl Session {
+    pub(super) fn document(&mut self, document: &[u8], now: Instant) {
+        match Answer::parse(document) {
+            Ok(answers) => {
+                for answer in answers {
+                    if self.out.has_failed() {
+                        return;
+                    }
+                    match answer {
+                        Answer::Log(line) => self.logged(line, now),
+                        Answer::Response(response) => self.responded(&response, now),
+                        Answer::Other { name, .. } => {
+                            self.out.report(Report::Noise(format!("unknown element {name}")));
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                let is_response = document
+                    .windows(b"<response".len())
+                    .any(|window| window == b"<response");
+                let is_awaited = !matches!(self.state, State::Drain { .. } | State::Ping { .. });
+                if is_response && is_awaited {
+                    let step = self.step();
+                    self.out.fail(ProtocolError::Garbled { step, error });
+                } else {
+                    self.out
+                        .report(Report::Noise(format!("document not understood: {error}")));
+                }
+            }
+        }
+    }
+
+    fn logged(&mut self, line: String, now: Instant) {
+        if self.geometry.is_none() {
+            self.storage_line(&line);
+        }
+        let is_failure = failure::is_failure(&line);
+        let is_success = line.contains(PROCESSED);
+        self.out.report(if failure::is_zero_block_noise(&line) {
+            Report::Noise(line.clone())
+        } else {
+            Report::ModemLog(line.clone())
+        });
+        if self.log.len() >= Nak::MOST_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+        match &mut self.state {
+            State::RawData { image, .. } if is_failure => {
+                let step = Step::RawData { image: *image };
+                self.refuse(step);
+            }
+            State::Verdict { deadline, .. } if is_failure => {
+                self.announced = Announced::Failure;
+                *deadline = (*deadline).min(now + AFTER_FAILURE);
+            }
+            State::RawData { .. } if is_success => self.announced = Announced::Success,
+            State::Verdict { deadline, .. } if is_success => {
+                self.announced = Announced::Success;
+                *deadline = (*deadline).min(now + AFTER_SUCCESS);
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads a line of the form `name=value` about the flash.
+    fn storage_line(&mut self, line: &str) {
+        let Some((name, value)) = line.split_once('=') else {
+            return;
+        };
+        let number = value.trim().parse::<u32>().ok();
+        let (name, value) = (name.trim(), value.trim());
+        let is_plausible = if name.eq_ignore_ascii_case("SECTOR_SIZE_IN_BYTES") {
+            // Sectors of flash memory: whole USB packets, at most the largest block.
+            let size = number.filter(|size| (512..=1 << 20).contains(size) && size % 512 == 0);
+            self.storage.sector_size_bytes = size.unwrap_or(self.storage.sector_size_bytes);
+            size.is_some()
+        } else if name.eq_ignore_ascii_case("PAGES_IN_BLOCK") {
+            let pages = number.filter(|pages| (1..=1 << 16).contains(pages));
+            self.storage.pages_per_block = pages.unwrap_or(self.storage.pages_per_block);
+            pages.is_some()
+        } else {
+            true
+        };
+        if !is_plausible {
+            self.out.fail(ProtocolError::Unexpected {
+                step: Step::StorageInfo,
+                expected: "a plausible size",
+                got: format!("{name}={value}"),
+            });
+        }
+    }
+
+    fn responded(&mut self, response: &Response, now: Instant) {
+        let nak = Nak {
+            log: self.log.drain(..).collect(),
+        };
+        let is_noise = nak
+            .log
+            .last()
+            .is_some_and(|line| failure::is_zero_block_noise(line));
+        // Even one that comes late, behind a stray ACK, is the modem's limit.
+        if let (None, Some(bytes)) = (self.geometry, response.max_payload_to_target_bytes) {
+            self.storage.max_payload_bytes = bytes.min(Configure::WISH_BYTES);
+        }
+        match (&mut self.state, &response.verdict) {
+            (State::Drain { .. } | State::Finished, _) => {
+                self.out
+                    .report(Report::Noise(format!("{response} that nothing was asked for")));
+            }
+            (State::Ping { goal, .. }, Verdict::Ack) => {
+                let goal = *goal;
+                self.drain(goal, Ping::Done, now);
+            }
+            (
+                State::Ping {
+                    again_at, nak: last, ..
+                },
+                _,
+            ) => {
+                *again_at = now + QUIET;
+                *last = (!is_noise).then_some(nak);
+            }
+            // NAK with a number is the usual answer: it only corrects the payload.
+            (
+                State::Asked {
+                    goal: Goal::Configure,
+                    ..
+                },
+                Verdict::Ack,
+            ) => {
+                self.drain(Goal::StorageInfo, Ping::Done, now);
+            }
+            (
+                State::Asked {
+                    goal: Goal::Configure,
+                    ..
+                },
+                _,
+            ) if response.max_payload_to_target_bytes.is_some() => {
+                self.drain(Goal::StorageInfo, Ping::Done, now);
+            }
+            (
+                State::Asked {
+                    goal: Goal::StorageInfo,
+                    ..
+                },
+                Verdict::Ack,
+            ) => {
+                let goal = self.after(None);
+                self.drain(goal, Ping::Due, now);
+            }
+            (
+                State::Asked {
+                    goal: Goal::Program(image),
+                    ..
+                },
+                Verdict::Ack,
+            ) => {
+                let image = *image;
+                match response.raw_mode {
+                    Some(true) => self.start_raw_data(image, now),
+                    _ => self
+                        .out
+                        .report(Report::Noise(format!("{response} before raw mode"))),
+                }
+            }
+            (
+                State::Asked {
+                    goal: Goal::Reset, ..
+                },
+                Verdict::Ack,
+            ) => self.enter(State::Finished),
+            // The request may have been lost with the noise, or be queued behind it.
+            (State::Asked { again_at, .. }, Verdict::Nak) if is_noise => *again_at = now + AFTER_NOISE,
+            (
+                State::Asked {
+                    goal: Goal::Reset,
+                    naks,
+                    again_at,
+                    ..
+                },
+                Verdict::Nak,
+            ) if *naks < MOST_RESET_NAKS => {
+                *naks += 1;
+                *again_at = now + AFTER_NOISE;
+            }
+            (State::RawData { image, next, .. }, Verdict::Ack) if response.raw_mode == Some(false) => {
+                let (image, next) = (*image, *next);
+                let is_sent = self.images.get(image).is_some_and(|&size| next >= size)
+                    && self.out.left() <= ZERO_BLOCK.into();
+                if is_sent {
+                    self.accept(image, now);
+                } else {
+                    self.out.fail(ProtocolError::Unexpected {
+                        step: Step::RawData { image },
+                        expected: "no verdict before the last byte",
+                        got: response.to_string(),
+                    });
+                }
+            }
+            (State::Verdict { image, .. }, Verdict::Ack)
+                if response.raw_mode == Some(false)
+                    || (response.raw_mode.is_none() && self.announced == Announced::Success) =>
+            {
+                let image = *image;
+                if self.announced == Announced::Failure {
+                    self.refuse_with(Step::Verdict { image }, nak);
+                } else {
+                    self.accept(image, now);
+                }
+            }
+            (State::RawData { .. } | State::Verdict { .. }, Verdict::Ack) => {
+                self.out
+                    .report(Report::Noise(format!("{response} during raw data")));
+            }
+            // Complaints about the image before that come late, one by one. If they are about this image, the
+            // verdict will not come.
+            (State::RawData { .. } | State::Verdict { .. }, Verdict::Nak)
+                if is_noise && self.complaints < MOST_TRIES =>
+            {
+                self.complaints += 1;
+                self.complaint = Some(nak);
+            }
+            (_, Verdict::Nak) => {
+                let step = self.step();
+                self.refuse_with(step, nak);
+            }
+            (_, Verdict::Other(value)) => {
+                let (step, got) = (self.step(), format!("response {value}"));
+                self.out.fail(ProtocolError::Unexpected {
+                    step,
+                    expected: "ACK or NAK",
+                    got,
+                });
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, step: Step) {
+        let nak = Nak {
+            log: self.log.drain(..).collect(),
+        };
+        self.refuse_with(step, nak);
+    }
+
+    pub(super) fn refuse_with(&mut self, step: Step, nak: Nak) {
+        self.out.fail(ProtocolError::Refused {
+            step,
+            refusal: Refusal::Firehose(nak),
+        });
+    }
+
+    fn start_raw_data(&mut self, image: usize, now: Instant) {
+        self.out.cancel_output();
+        let size = self.images.get(image).copied().unwrap_or(0);
+        let deadline = now + RAW_DATA + Duration::from_secs(size / RAW_DATA_BYTES_PER_S);
+        self.enter(State::RawData {
+            image,
+            next: 0,
+            start: 0,
+            since: now,
+            deadline,
+        });
+    }
+
+    pub(super) fn accept(&mut self, image: usize, now: Instant) {
+        self.out.report(Report::ImageAccepted { image });
+        let goal = self.after(Some(image));
+        self.drain(goal, Ping::Due, now);
+    }
+}

@@ -1,0 +1,295 @@
+//! What time brings: the next request, the next stretch, the end of patience.
+
+use alloc::format;
+use alloc::string::ToString;
+use core::time::Duration;
+
+use super::{
+    AFTER_SUCCESS, ASK_AGAIN, Announced, Goal, MOST_PINGS, MOST_TRIES, PING, PING_AGAIN, PROGRAM, Ping,
+    RESET, Session, State, Storage, VERDICT,
+};
+use crate::Instant;
+use crate::conversation::{Connected, ProtocolError, Report, Step};
+use crate::firehose::message::{Configure, Nak, Power, Program, Request};
+use crate::firehose::plan::Geometry;
+
+impl Session {
+    pub(super) fn tick(&mut self, now: Instant) {
+        let is_clear = self.out.is_clear();
+        match self.state {
+            State::Drain {
+                goal,
+                ping,
+                since,
+                quiet_until,
+                deadline,
+            } if is_clear => {
+                if now >= quiet_until || (now >= deadline && goal == Goal::Reset) {
+                    match ping {
+                        Ping::Due => self.ping(goal, now),
+                        Ping::Done => self.ask(goal, now),
+                    }
+                } else if now >= deadline {
+                    self.give_up(since, now);
+                }
+            }
+            State::Ping {
+                goal,
+                tries,
+                since,
+                again_at,
+                deadline,
+                ..
+            } if is_clear => {
+                if now >= deadline || (now >= again_at && tries >= MOST_PINGS) {
+                    self.give_up_pinging(goal, since, now);
+                } else if now >= again_at {
+                    self.ping_again(now);
+                }
+            }
+            State::Asked {
+                tries,
+                since,
+                again_at,
+                deadline,
+                ..
+            } if is_clear => {
+                if now >= deadline || (now >= again_at && tries >= MOST_TRIES) {
+                    self.give_up(since, now);
+                } else if now >= again_at {
+                    self.ask_again(now);
+                }
+            }
+            State::RawData {
+                image,
+                since,
+                deadline,
+                ..
+            } if now >= deadline => {
+                self.out.fail(ProtocolError::Stalled {
+                    step: Step::RawData { image },
+                    left: self.out.left(),
+                    waited: now - since,
+                });
+            }
+            State::RawData {
+                image,
+                next,
+                since,
+                deadline,
+                ..
+            } if is_clear => {
+                let size = self.images.get(image).copied().unwrap_or(0);
+                match self
+                    .geometry
+                    .and_then(|geometry| geometry.stretch(image, next, size))
+                {
+                    Some(stretch) => {
+                        let (start, next) = (stretch.range.start, stretch.range.end);
+                        self.state = State::RawData {
+                            image,
+                            next,
+                            start,
+                            since,
+                            deadline,
+                        };
+                        self.out.send_image(stretch);
+                    }
+                    None => {
+                        let deadline = match self.announced {
+                            Announced::Success => now + AFTER_SUCCESS,
+                            _ => now + VERDICT,
+                        };
+                        self.out.report(Report::Finalising {
+                            image,
+                            up_to: VERDICT,
+                        });
+                        self.enter(State::Verdict {
+                            image,
+                            since: now,
+                            deadline,
+                        });
+                    }
+                }
+            }
+            State::Verdict {
+                image,
+                since,
+                deadline,
+            } if now >= deadline => match self.announced {
+                Announced::Success => {
+                    let words = "no final ACK came, but the modem logged that the image is processed";
+                    self.out.report(Report::Noise(words.to_string()));
+                    self.accept(image, now);
+                }
+                Announced::Failure => self.refuse(Step::Verdict { image }),
+                Announced::Nothing => match self.complaint.take() {
+                    Some(nak) => self.refuse_with(Step::Verdict { image }, nak),
+                    None => self.give_up(since, now),
+                },
+            },
+            _ => {}
+        }
+    }
+
+    fn ping(&mut self, goal: Goal, now: Instant) {
+        let deadline = self.total(goal, PING, now);
+        self.enter(State::Ping {
+            goal,
+            tries: 1,
+            since: now,
+            again_at: now + PING_AGAIN,
+            deadline,
+            nak: None,
+        });
+        self.out.send(Request::Ping.to_bytes());
+    }
+
+    fn ping_again(&mut self, now: Instant) {
+        if let State::Ping {
+            tries, again_at, nak, ..
+        } = &mut self.state
+        {
+            *tries = tries.saturating_add(1);
+            *again_at = now + PING_AGAIN;
+            let why = nak.as_ref().map_or_else(|| "no ACK".to_string(), Nak::to_string);
+            self.out.report(Report::Retrying {
+                step: Step::Ping,
+                attempt: *tries,
+                why,
+            });
+            self.out.send(Request::Ping.to_bytes());
+        }
+    }
+
+    fn give_up_pinging(&mut self, goal: Goal, since: Instant, now: Instant) {
+        if goal == Goal::Reset {
+            // All images are accepted: the reset is worth a try in any case.
+            self.out.report(Report::Noise(
+                "no ACK to NOP; the reset is asked for all the same".to_string(),
+            ));
+            self.ask(goal, now);
+            return;
+        }
+        match &self.state {
+            State::Ping { nak: Some(nak), .. } => {
+                let nak = nak.clone();
+                self.refuse_with(Step::Ping, nak);
+            }
+            _ => self.give_up(since, now),
+        }
+    }
+
+    /// Sends the request of the goal for the first time.
+    fn ask(&mut self, goal: Goal, now: Instant) {
+        if self.geometry.is_none() && matches!(goal, Goal::Program(_)) && !self.conclude_storage() {
+            return;
+        }
+        let Some(request) = self.request(goal) else { return };
+        let (again_at, deadline) = match goal {
+            Goal::Configure | Goal::StorageInfo => (now + ASK_AGAIN, self.start_deadline),
+            Goal::Program(_) => (Instant::FAR, now + PROGRAM),
+            Goal::Reset => (now + ASK_AGAIN, now + RESET),
+        };
+        if let Goal::Program(image) = goal {
+            self.announced = Announced::Nothing;
+            (self.complaints, self.complaint) = (0, None);
+            self.out.report(Report::ImageStarted { image, attempt: 1 });
+        }
+        self.enter(State::Asked {
+            goal,
+            tries: 1,
+            naks: 0,
+            since: now,
+            again_at,
+            deadline,
+        });
+        self.out.send(request.to_bytes());
+    }
+
+    fn ask_again(&mut self, now: Instant) {
+        let State::Asked {
+            goal,
+            tries,
+            again_at,
+            ..
+        } = &mut self.state
+        else {
+            return;
+        };
+        let (goal, attempt) = (*goal, tries.saturating_add(1));
+        *tries = attempt;
+        *again_at = if matches!(goal, Goal::Program(_)) {
+            Instant::FAR
+        } else {
+            now + ASK_AGAIN
+        };
+        let why = "only noise or nothing came".to_string();
+        self.out.report(Report::Retrying {
+            step: goal.step(),
+            attempt,
+            why,
+        });
+        if let Some(request) = self.request(goal) {
+            self.out.send(request.to_bytes());
+        }
+    }
+
+    fn request(&self, goal: Goal) -> Option<Request> {
+        Some(match goal {
+            Goal::Configure => Request::Configure(Configure::asking_for(Configure::WISH_BYTES)),
+            Goal::StorageInfo => Request::StorageInfo {
+                physical_partition: 0,
+            },
+            Goal::Program(image) => {
+                let (geometry, size) = (self.geometry?, self.images.get(image)?);
+                Request::Program(Program::image(
+                    geometry.sectors(*size),
+                    geometry.sector_size_bytes(),
+                    geometry.pages_per_block(),
+                ))
+            }
+            Goal::Reset => Request::Power(Power::reset()),
+        })
+    }
+
+    /// Makes the geometry of what configure and storage info said.
+    fn conclude_storage(&mut self) -> bool {
+        let Storage {
+            max_payload_bytes,
+            sector_size_bytes,
+            pages_per_block,
+        } = self.storage;
+        self.geometry = Geometry::new(max_payload_bytes, sector_size_bytes, pages_per_block);
+        match self.geometry {
+            Some(geometry) => self.out.report(Report::Connected(Connected::Firehose {
+                block_size_bytes: geometry.block_size_bytes(),
+                sector_size_bytes,
+                pages_per_block,
+            })),
+            None => self.out.fail(ProtocolError::Unexpected {
+                step: Step::Configure,
+                expected: "a payload of at least one sector",
+                got: format!("{max_payload_bytes} bytes, with sectors of {sector_size_bytes}"),
+            }),
+        }
+        self.geometry.is_some()
+    }
+
+    /// Ends a step whose answer didn't come.
+    fn give_up(&mut self, since: Instant, now: Instant) {
+        let (step, waited) = (self.step(), now - since);
+        let is_still_talking = now.since(self.heard.last) < Duration::from_secs(1);
+        self.out.fail(if self.heard.documents > 0 && is_still_talking {
+            ProtocolError::Endless { step, waited }
+        } else if self.heard.documents == 0 && self.heard.bytes > 0 {
+            ProtocolError::Unexpected {
+                step,
+                expected: "a Firehose document",
+                got: format!("{} bytes of something else", self.heard.bytes),
+            }
+        } else {
+            ProtocolError::Silent { step, waited }
+        });
+    }
+}
