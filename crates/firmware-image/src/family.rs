@@ -121,8 +121,9 @@ impl Family {
             "9X28" => &[Self::Swi9x07, Self::Swi9x06],
             "9X07" | "Y921" => &[Self::Swi9x07],
             "9X06" | "Y931" => &[Self::Swi9x06],
-            "X55C" | "9X55" | "SX55" => &[Self::Sdx55],
-            "X65C" | "9X65" | "SX65" => &[Self::Sdx65],
+            // Unproven, in the manner of the others: images.md §4 knows no real file.
+            "9X55" => &[Self::Sdx55],
+            "9X65" => &[Self::Sdx65],
             "" => &[],
             _ => return [Self::Unknown(product.to_owned())].into(),
         };

@@ -211,9 +211,13 @@ impl Finding {
             }
             Self::VersionDoubt { note, .. } => note.severity(),
             Self::More { severity, .. } => *severity,
+            // Boot loaders and settings of other versions stand in genuine packages (images.md §7).
+            Self::VersionsDisagree { other_source, .. } => match other_source {
+                VersionSource::InnerImage { .. } => Severity::Note,
+                VersionSource::RootHeader | VersionSource::FileName => Severity::Warning,
+            },
             Self::UnknownRevision { .. }
             | Self::Delta { .. }
-            | Self::VersionsDisagree { .. }
             | Self::SettingsNotRead { .. }
             | Self::SameImageTwice { .. }
             | Self::FirmwareWithoutConfig { .. }

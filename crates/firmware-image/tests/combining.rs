@@ -223,6 +223,16 @@ fn the_header_goes_before_the_file_name_and_their_difference_is_said() {
 }
 
 #[test]
+fn a_boot_loader_of_another_version_inside_is_a_note_only() {
+    let boot = Plan::new("BOOT", "9X30", "SWI9X30C_02.30.01.01", Body::Bytes(vec![1; 30]));
+    let plan = Plan::new("SPKG", "9X30", "SWI9X30C_02.33.03.00", Body::Images(vec![boot]));
+    let report = inspect(&plan.build("x.cwe").unwrap());
+    assert_eq!(report.versions.firmware.as_ref().unwrap().text, "02.33.03.00");
+    assert_eq!(report.worst(), Some(Severity::Note));
+    assert!(matches!(&report.findings[0], Finding::VersionsDisagree { other, .. } if other == "02.30.01.01"));
+}
+
+#[test]
 fn a_doubtful_name_is_a_warning_of_the_report() {
     let report = one_image("9999999_1_SWI9X30C_02.33.03.00_00_AT_T_002.072_000.nvu", "");
     assert_eq!(report.versions.carrier.as_ref().unwrap().text, "AT_T");

@@ -327,6 +327,13 @@ fn gobi_files_are_recognised_by_name_and_sized_without_their_tail() {
         report.families[0].download_protocol(),
         Some(DownloadProtocol::Qdl)
     );
+    let page = b"<!DOCTYPE html><html>please log in</html>";
+    assert_eq!(
+        inspect("amss.mbn", page).unwrap_err(),
+        ImageError::Foreign {
+            foreign: Foreign::WebPage
+        }
+    );
     let error = inspect("amss.mbn", &[0; 8]).unwrap_err();
     assert_eq!(
         error,

@@ -195,6 +195,12 @@ impl Inspector {
                     let left = usize::try_from(self.size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
                     let piece = split_off(bytes, left);
                     self.blocks.absorb(piece, &mut Sum::new());
+                    // The beginning is kept to tell downloads that went wrong.
+                    let filled = usize::try_from(self.offset).unwrap_or(usize::MAX);
+                    let beginning = self.header.get_mut(filled..).unwrap_or_default();
+                    for (place, byte) in beginning.iter_mut().zip(piece) {
+                        *place = *byte;
+                    }
                     self.offset = self.offset.saturating_add(length(piece));
                 }
             }
@@ -403,6 +409,13 @@ impl Inspector {
                 Some(foreign) => ImageError::Foreign { foreign },
                 None => ImageError::HeaderIncomplete { size: self.size },
             });
+        }
+        if let FileKind::Gobi(_) = self.kind {
+            // An ELF file may be a genuine one.
+            if let Some(foreign) = Foreign::recognise(&self.header).filter(|foreign| *foreign != Foreign::Elf)
+            {
+                return Err(ImageError::Foreign { foreign });
+            }
         }
         let trailer = self.trailer()?;
         let mut report = Report {
