@@ -13,6 +13,7 @@
 mod discovery;
 mod image;
 mod protocol;
+mod world;
 
 /// A function that the fuzzer calls.
 pub type Target = fn(&[u8]);
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sahara", protocol::sahara),
     ("sahara_session", protocol::sahara_session),
     ("sfx", image::sfx),
+    ("trace", world::trace),
     ("uevent", discovery::uevent),
     ("versions", image::versions),
 ];
