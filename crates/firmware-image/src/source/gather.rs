@@ -140,10 +140,18 @@ struct Stretch {
 #[derive(Default)]
 struct Sorted {
     images: Vec<Image>,
-    inner: Vec<(Content, Image, Option<(u64, u64)>)>,
+    inner: Vec<Inner>,
     looked_at: usize,
     /// Why a stranger couldn't be read; tells more than "no images" if there are none.
     first_error: Option<SourceError>,
+}
+
+/// An archive among an archive's files.
+struct Inner {
+    content: Content,
+    image: Image,
+    /// Start and size in the outer file, if it lies there unpacked.
+    in_place: Option<(u64, u64)>,
 }
 
 struct Gatherer<'a> {
@@ -379,7 +387,11 @@ impl Gatherer<'_> {
             let is_image = content == Content::Image || (is_named_so && !is_clearly_foreign(content));
             if content.is_archive() {
                 let in_place = image.in_place();
-                sorted.inner.push((content, Image::Zip(image), in_place));
+                sorted.inner.push(Inner {
+                    content,
+                    image: Image::Zip(image),
+                    in_place,
+                });
             } else if is_image {
                 total = total.saturating_add(listed.size);
                 limits::check_total(zip.file.path(), archive.packed_size(), total)?;
@@ -441,11 +453,12 @@ impl Gatherer<'_> {
                 } else {
                     Content::SevenZip
                 };
-                sorted.inner.push((
+                let image = Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file));
+                sorted.inner.push(Inner {
                     content,
-                    Image::SevenZip(SevenZipImage::new(Arc::clone(&archive), file)),
-                    None,
-                ));
+                    image,
+                    in_place: None,
+                });
             }
             if sorted.inner.is_empty() {
                 wanted.clone_from(&usable);
@@ -490,7 +503,7 @@ impl Gatherer<'_> {
     ) -> Result<(), SourceError> {
         let path = file.path().to_path_buf();
         if !sorted.images.is_empty() {
-            for (content, image, _) in sorted.inner {
+            for Inner { content, image, .. } in sorted.inner {
                 let name = image.source().name().to_string();
                 self.pass_over(name, Reason::Archive(content));
             }
@@ -509,7 +522,12 @@ impl Gatherer<'_> {
             };
             return Err(sorted.first_error.unwrap_or(no_images));
         }
-        for (content, image, in_place) in sorted.inner {
+        for Inner {
+            content,
+            image,
+            in_place,
+        } in sorted.inner
+        {
             let inner = match (in_place, &self.options.spool) {
                 (Some((start, size)), _) => Stretch {
                     file: Arc::clone(file),
