@@ -1,7 +1,7 @@
 //! Where images come from: files, folders, archives. Images are read in place, twice: once to check them, once to
 //! send them.
 //!
-//! [`gather`] turns paths into [`Candidate`]s, cheaply; [`inspect`] reads and checks each once; [`FirmwareSet::choose`]
+//! [`gather()`] turns paths into [`Candidate`]s, cheaply; [`inspect()`] reads and checks each once; [`FirmwareSet::choose`]
 //! picks what is sent to one modem. Then [`FirmwareFile::open`] reads again, comparing every block with the check.
 
 // Without the archive features, what only archives use is unused; the build with all features keeps the list honest.

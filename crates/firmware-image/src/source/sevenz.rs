@@ -1,7 +1,7 @@
 //! 7z archives, also behind a program (self-extracting).
 //!
 //! In a 7z archive several files may be packed as one stream ("solid"): to read one, all before it must be unpacked.
-//! [`SevenZip::walk`] therefore unpacks each stream once and hands every wanted file to the caller as it comes; that is how
+//! A walk through the archive therefore unpacks each stream once and hands every wanted file to the caller as it comes; that is how
 //! images are inspected. Reading one image again later ([`ImageSource::open`]) takes it from a spool file or from memory if
 //! the walk was told to keep it; otherwise a thread unpacks again, up to that image, through a channel of bounded size: the
 //! decoder can only be driven from inside, by a callback, while our callers pull. Memory: the dictionary, and 512 KiB.
