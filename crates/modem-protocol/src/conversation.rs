@@ -309,7 +309,8 @@ pub enum ProtocolError {
         /// What came, in words.
         got: String,
     },
-    /// Something answers that speaks another protocol. What it said is to be had from the conversation's `into_rest`.
+    /// Something answers that speaks another protocol. A Sahara hello is to be had from the conversation's `into_rest`,
+    /// so that a Sahara conversation can begin with it.
     #[error("{step}: {peer} answers")]
     OtherProtocol {
         /// What was asked for.

@@ -619,4 +619,36 @@ proptest! {
         let outcome = Bench::new(vec![image(MIB + 1)]).run(|_, number| (number == at).then(Vec::new));
         prop_assert_eq!(outcome.result, Ok(()));
     }
+
+    #[test]
+    fn one_damaged_answer_costs_time_but_not_the_update(
+        at in 0usize..7,
+        place: prop::sample::Index,
+        bit in 0u8..8,
+    ) {
+        let outcome = Bench::new(vec![image(MIB + 1)]).run(|sent, number| (number == at).then(|| {
+            let mut reactions = healthy(sent);
+            if let Some(Reaction::Bytes(_, frame)) = reactions.first_mut() {
+                let inside = frame.len() - 2;
+                frame[1 + place.index(inside)] ^= 1 << bit;
+            }
+            reactions
+        }));
+        prop_assert_eq!(outcome.result, Ok(()));
+    }
+
+    #[test]
+    fn answers_that_come_twice_cost_nothing(which: [bool; 7], later in 0u64..100) {
+        let twice = |sent: &Sent, number: usize| which.get(number).copied().unwrap_or(false).then(|| {
+            let first = healthy(sent);
+            let again = first.iter().map(|reaction| match reaction {
+                Reaction::Bytes(_, bytes) => Reaction::Bytes(Duration::from_millis(later), bytes.clone()),
+                other => other.clone(),
+            });
+            first.iter().cloned().chain(again).collect()
+        });
+        let outcome = Bench::new(vec![image(MIB + 1)]).run(twice);
+        prop_assert_eq!(retries(&outcome), []);
+        prop_assert_eq!(outcome.result, Ok(()));
+    }
 }

@@ -83,6 +83,9 @@ impl Download {
             } => return self.stranger(Peer::Echo),
             _ => {}
         }
+        if self.is_stray(&response) {
+            return;
+        }
         match self.state {
             State::Awaiting { asked, .. } => self.answer_to(asked, response),
             State::Sending {
@@ -92,6 +95,27 @@ impl Download {
             // The answer to something that was given up; the modem says nothing unasked (qdl.md §1).
             _ => self.note_noise(format!("late: {response}")),
         }
+    }
+
+    /// The refusal of 0x70 once more, when a message is doubled on its way or 0x70 was sent twice. If it was meant
+    /// otherwise nothing else will come, and then it is the reason to give up.
+    fn is_stray(&mut self, response: &Response) -> bool {
+        let Response::Error(report) = response else {
+            return false;
+        };
+        let Some(asked) = self.asked() else { return false };
+        let is_meant = matches!(asked, Asked::Switch { .. });
+        if report.code != ErrorCode::NotSupported || is_meant || self.stray_refusals == 0 {
+            return false;
+        }
+        self.stray_refusals -= 1;
+        self.note_noise(format!("late: {response}"));
+        let refusal = Refusal::QdlError(report.clone());
+        self.doubt = Some(ProtocolError::Refused {
+            step: self.step(asked),
+            refusal,
+        });
+        true
     }
 
     /// Something came while the modem still takes data. A refusal ends it: what the modem would do with the rest of the
@@ -134,6 +158,7 @@ impl Download {
                     ..
                 }),
             ) => {
+                self.stray_refusals = 1;
                 self.ask(self.after_switch());
             }
             (Asked::Switch { .. }, Response::DloadNak { reason }) => self.stranger(Peer::Dload { reason }),
@@ -374,7 +399,10 @@ impl Download {
                     again: again.saturating_add(1),
                 });
             }
-            Asked::Probe { place, lost } => self.probe_next(place, lost.saturating_add(1), error),
+            Asked::Probe { place, lost } => {
+                let is_refused = matches!(error, ProtocolError::Refused { .. });
+                self.probe_next(place, lost.saturating_add(usize::from(!is_refused)), error);
+            }
             Asked::Hello { again } => self.hello_again(again, error),
             Asked::Open | Asked::Write { .. } | Asked::Done => self.try_again(error),
             Asked::Switch { .. } | Asked::Reset => self.fail(error),

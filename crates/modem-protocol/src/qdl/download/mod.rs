@@ -102,6 +102,8 @@ pub struct Download {
     /// The last thing in this step that couldn't be read or didn't fit: better than "silent".
     doubt: Option<ProtocolError>,
     noise: u8,
+    /// How many times error 0x16, the answer to 0x70, may come once more without meaning anything.
+    stray_refusals: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +175,7 @@ impl Download {
             cause: None,
             doubt: None,
             noise: 0,
+            stray_refusals: 0,
         };
         match start {
             Start::Fresh => {}
@@ -189,6 +192,7 @@ impl Download {
             }
             Start::Streaming { unread } => {
                 download.state = State::Ready(download.after_switch());
+                download.stray_refusals = 1;
                 download.decoder.push(&unread);
                 download.read_frames();
             }
@@ -360,7 +364,11 @@ impl Download {
                 ..
             } => {
                 if now >= sent + RESET_LIMIT {
-                    self.fail(ProtocolError::Stayed { waited: RESET_LIMIT });
+                    let refused = self
+                        .doubt
+                        .take()
+                        .filter(|doubt| matches!(doubt, ProtocolError::Refused { .. }));
+                    self.fail(refused.unwrap_or(ProtocolError::Stayed { waited: RESET_LIMIT }));
                 }
                 sent + RESET_LIMIT
             }
