@@ -4,6 +4,7 @@ mod blocks;
 pub mod descriptor;
 pub mod header;
 pub mod inspect;
+mod judge;
 mod types;
 
 pub use header::{CrcIndicator, Header, HeaderError, Options, Signature};
