@@ -13,6 +13,8 @@ mod loader;
 mod memory;
 mod modem;
 pub mod profile;
+#[cfg(feature = "pty")]
+pub mod pty;
 mod qdl;
 pub mod quirk;
 pub mod random;
