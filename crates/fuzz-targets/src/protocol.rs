@@ -135,6 +135,9 @@ pub(crate) fn firehose_request(bytes: &[u8]) {
 pub(crate) fn firehose_session(bytes: &[u8]) {
     converse(&mut Session::new(&[300_000, 1], &[], Instant::START), bytes);
     converse(&mut Session::new(&[4096], bytes, Instant::START), &[]);
+    // What the server says in one turn ends with a NUL byte, so that a corpus can reach the verdict.
+    let turns = bytes.split(|&byte| byte == 0);
+    converse_in_turns(&mut Session::new(&[5044, 81920], &[], Instant::START), turns);
 }
 
 /// The switch from Sahara to Firehose, and the reset, with a boot loader that sends these bytes.
@@ -150,6 +153,24 @@ pub(crate) fn sahara_session(bytes: &[u8]) {
         converse(&mut Switch::to_firehose(start, Instant::START), bytes);
     }
     converse(&mut Reset::new(Instant::START), bytes);
+    let await_hello = switch::Start::Await { up_to };
+    let turns = packets(bytes).into_iter();
+    converse_in_turns(&mut Switch::to_firehose(await_hello, Instant::START), turns);
+}
+
+/// The bytes cut where Sahara packets end by their length fields; what is none stays in one piece.
+fn packets(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut packets = Vec::new();
+    while !bytes.is_empty() {
+        let length = match bytes {
+            [_, _, _, _, low, high, 0, 0, ..] => usize::from(u16::from_le_bytes([*low, *high])).max(8),
+            _ => bytes.len(),
+        };
+        let (packet, rest) = bytes.split_at(length.min(bytes.len()));
+        packets.push(packet);
+        bytes = rest;
+    }
+    packets
 }
 
 /// What is behind a port, by the first bytes: the same in any split, and never another verdict later.
@@ -194,6 +215,43 @@ fn converse(conversation: &mut impl Conversation, bytes: &[u8]) {
                 None => {
                     assert!(until < Instant::FAR, "a wait without a deadline");
                     now = until.max(now + Duration::from_millis(1));
+                }
+            },
+            Ok(Action::Finished) | Err(_) => return,
+        }
+    }
+    panic!("the conversation doesn't end");
+}
+
+/// Drives a conversation with a modem that takes everything, and says one piece whenever the host has sent something
+/// and waits.
+fn converse_in_turns<'a>(conversation: &mut impl Conversation, mut unsaid: impl Iterator<Item = &'a [u8]>) {
+    let mut now = Instant::START;
+    let mut is_modems_turn = true;
+    for _ in 0..MOST_ACTIONS {
+        match conversation.poll(now) {
+            Ok(Action::Send(request)) => {
+                conversation.wrote(request.len(), 0, now);
+                is_modems_turn = true;
+            }
+            Ok(Action::SendImage(stretch)) => {
+                let length =
+                    usize::try_from(stretch.range.end - stretch.range.start).expect("a small stretch");
+                conversation.wrote(stretch.header.len() + length, stretch.padding.into(), now);
+                conversation.wrote(usize::try_from(stretch.padding).expect("small padding"), 0, now);
+                is_modems_turn = true;
+            }
+            Ok(Action::Report(_)) => {}
+            Ok(Action::Wait { until }) => match is_modems_turn.then(|| unsaid.next()).flatten() {
+                Some(piece) => {
+                    is_modems_turn = false;
+                    now += Duration::from_millis(1);
+                    conversation.receive(piece, now);
+                }
+                None => {
+                    assert!(until < Instant::FAR, "a wait without a deadline");
+                    assert!(until > now, "a wait for the past");
+                    now = until;
                 }
             },
             Ok(Action::Finished) | Err(_) => return,
