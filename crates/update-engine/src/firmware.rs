@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::ops::Range;
 
-use firmware_image::source::ImageSource;
+use firmware_image::source::{FirmwareFile, FirmwareSet, ImageSource};
 use firmware_image::{Combination, FileKind, Finding, Inspector, Report, VerifiedReader, combine};
 use modem_protocol::conversation::ProtocolError;
 use modem_protocol::qdl;
@@ -69,6 +69,13 @@ impl Firmware {
         self.images.iter().map(|(report, _)| report)
     }
 
+    /// The images with the way to their bytes, in the same order.
+    pub fn images(&self) -> impl ExactSizeIterator<Item = (&Report, &dyn ImageSource)> {
+        self.images
+            .iter()
+            .map(|(report, source)| (report, source.as_ref()))
+    }
+
     /// What the images are together.
     pub fn combination(&self) -> &Combination {
         &self.combination
@@ -106,6 +113,13 @@ impl Firmware {
             firmware: self,
             open: None,
         }
+    }
+}
+
+impl From<FirmwareSet> for Firmware {
+    /// The images of a set that was chosen.
+    fn from(set: FirmwareSet) -> Self {
+        Self::from_reports(set.files.into_iter().map(FirmwareFile::into_parts).collect())
     }
 }
 

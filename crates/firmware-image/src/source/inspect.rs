@@ -51,6 +51,12 @@ impl FirmwareFile {
         self.origin
     }
 
+    /// What the check found, and the bytes.
+    #[must_use]
+    pub fn into_parts(self) -> (Report, Box<dyn ImageSource>) {
+        (self.report, self.source)
+    }
+
     /// Reads it again from its beginning; every block is compared with the check before it is handed on.
     ///
     /// # Errors

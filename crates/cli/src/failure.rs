@@ -1,0 +1,102 @@
+//! What a user sees when something fails: which modem and step, why, what is true of the modem, what to do.
+
+use std::error::Error;
+use std::io::Write;
+
+use update_engine::UpdateError;
+use update_engine::codes::Code;
+
+/// A failed run: the words and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: &'static str,
+    what: String,
+    causes: Vec<String>,
+    modem: Option<String>,
+    hint: String,
+    exit: u8,
+}
+
+impl Failure {
+    /// A failure outside of the engine, before a modem comes into it.
+    pub(crate) fn new(code: Code, exit: u8, what: impl Into<String>) -> Self {
+        Self {
+            code: code.as_str(),
+            what: what.into(),
+            causes: Vec::new(),
+            modem: None,
+            hint: code.advice().into(),
+            exit,
+        }
+    }
+
+    /// A failure whose code comes from a library.
+    pub(crate) fn of_code(code: &'static str, exit: u8, what: impl Into<String>) -> Self {
+        let hint = "`modemflash inspect FILE` shows what a file is".into();
+        Self {
+            code,
+            what: what.into(),
+            causes: Vec::new(),
+            modem: None,
+            hint,
+            exit,
+        }
+    }
+
+    /// With the error that is behind it, and all that are behind that.
+    pub(crate) fn because(mut self, error: &dyn Error) -> Self {
+        self.causes = chain(Some(error));
+        self
+    }
+
+    /// With better advice than the code's own.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> u8 {
+        self.exit
+    }
+
+    /// Prints it on standard error.
+    pub(crate) fn print(&self) {
+        let mut text = format!("error[{}]: {}\n", self.code, self.what);
+        for cause in &self.causes {
+            text.push_str(&format!("  cause: {cause}\n"));
+        }
+        if let Some(modem) = &self.modem {
+            text.push_str(&format!("  modem: {modem}\n"));
+        }
+        text.push_str(&format!("hint: {}\n", self.hint));
+        // Where standard error is closed there is nobody to tell.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+impl From<UpdateError> for Failure {
+    fn from(error: UpdateError) -> Self {
+        Self {
+            code: error.code().as_str(),
+            what: error.to_string(),
+            causes: chain(error.source()),
+            modem: Some(error.modem.to_string()),
+            hint: error.next.to_string(),
+            exit: error.exit_code(),
+        }
+    }
+}
+
+/// The messages of an error and those behind it; one that only repeats the one before is left out.
+fn chain(mut error: Option<&dyn Error>) -> Vec<String> {
+    let mut messages: Vec<String> = Vec::new();
+    while let Some(this) = error {
+        let message = this.to_string();
+        if !messages.last().is_some_and(|last| last.contains(&message)) {
+            messages.push(message);
+        }
+        error = this.source();
+    }
+    messages
+}

@@ -1,0 +1,107 @@
+//! From the paths on the command line to checked images, with a word on everything on the way.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use firmware_image::source::{
+    ChoiceError, FirmwareSet, Gathered, Inspected, Options, Progress, SourceError, SpoolPolicy, Wanted,
+    gather, inspect,
+};
+
+use crate::arguments::Images;
+use crate::failure::Failure;
+use crate::words;
+
+/// Images of at least this size get a line of progress while they are checked on a terminal.
+const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
+
+/// The set that is meant by the command line, checked.
+pub(crate) fn load(files: &[PathBuf], images: &Images) -> Result<FirmwareSet, Failure> {
+    let wanted = Wanted {
+        family: None,
+        firmware: images.firmware.clone(),
+        config: images.config.clone(),
+        carrier: images.carrier.clone(),
+    };
+    let inspected = check(find(files, images.temp_dir.as_deref())?);
+    let set = FirmwareSet::choose(inspected, &wanted).map_err(|error| refused(&error))?;
+    for left in &set.left_out {
+        say(&format!("note: {}: not used ({})", left.name, left.why));
+    }
+    Ok(set)
+}
+
+/// Finds the images behind the paths; notes are said.
+pub(crate) fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, Failure> {
+    let spool = temp_dir.map_or(SpoolPolicy::default(), |folder| {
+        SpoolPolicy::SpoolTo(folder.into())
+    });
+    let gathered = gather(files, &Options { spool }).map_err(|error| unusable(&error))?;
+    for note in &gathered.notes {
+        say(&format!("note: {note}"));
+    }
+    Ok(gathered)
+}
+
+/// Checks every image; a large one is shown on a terminal while that takes time.
+pub(crate) fn check(gathered: Gathered) -> Inspected {
+    let is_terminal = io::stderr().is_terminal();
+    let mut shown = false;
+    let mut show = |progress: Progress<'_>| {
+        if is_terminal && progress.size >= WORTH_SHOWING {
+            shown = true;
+            let percent = progress
+                .done
+                .saturating_mul(100)
+                .checked_div(progress.size)
+                .unwrap_or(100);
+            let _ = write!(io::stderr(), "\rchecking {}: {percent} %\x1b[K", progress.name);
+        }
+    };
+    let inspected = inspect(gathered, &mut show);
+    if shown {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    for note in &inspected.notes {
+        say(&format!("note: {note}"));
+    }
+    inspected
+}
+
+/// A path that can't be used.
+fn unusable(error: &SourceError) -> Failure {
+    // A name that was mistyped is a wrong command line; what is there and can't be used is a refused image.
+    let exit = if matches!(error, SourceError::Missing { .. }) {
+        2
+    } else {
+        3
+    };
+    let failure = Failure::of_code(error.code(), exit, error.to_string());
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A set that can't be chosen.
+fn refused(error: &ChoiceError) -> Failure {
+    let failure = Failure::of_code(error.code(), 3, error.to_string());
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A line on standard error.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The set in a few words, in the order in which it is sent.
+pub(crate) fn list(set: &FirmwareSet) -> String {
+    let files = set
+        .files
+        .iter()
+        .map(|file| format!("{} ({})", file.name(), words::bytes(file.report().size)));
+    files.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,148 @@
+//! `modemflash inspect`: what is in the files, and is it sound.
+
+mod tree;
+
+use std::io::{self, Write};
+
+use firmware_image::source::{FirmwareSet, Inspected, Wanted};
+use firmware_image::{Finding, Severity};
+use serde::Serialize;
+
+use crate::Verdict;
+use crate::arguments::Inspect;
+use crate::images;
+
+/// Version of the objects in `--json`.
+const SCHEMA_VERSION: u16 = 1;
+
+/// Exit code when all is sound.
+const SOUND: u8 = 0;
+/// Exit code when an image is refused (docs/errors.md).
+const REFUSED: u8 = 3;
+
+/// Shows what the files contain; exit code 3 when anything is damaged.
+pub(crate) fn run(arguments: &Inspect) -> Verdict {
+    let inspected = images::check(images::find(&arguments.files, arguments.temp_dir.as_deref())?);
+    let damaged = inspected
+        .files
+        .iter()
+        .any(|file| file.report().worst() == Some(Severity::Error));
+    let sound = !damaged && inspected.refused.is_empty();
+    let output = if arguments.json {
+        json(inspected)
+    } else {
+        text(inspected)
+    };
+    // A reader that has seen enough (`| head`) is no error.
+    let _ = io::stdout().lock().write_all(output.as_bytes());
+    Ok(if sound { SOUND } else { REFUSED })
+}
+
+fn text(inspected: Inspected) -> String {
+    let mut text = String::new();
+    for file in &inspected.files {
+        text.push_str(&tree::describe(file.report()));
+        text.push('\n');
+    }
+    for refused in &inspected.refused {
+        text.push_str(&format!(
+            "{}: REFUSED [{}]: {}\n\n",
+            refused.name,
+            refused.error.code(),
+            refused.error
+        ));
+    }
+    text.push_str(&together(inspected));
+    text
+}
+
+/// What `update` would make of the files.
+fn together(inspected: Inspected) -> String {
+    match FirmwareSet::choose(inspected, &Wanted::default()) {
+        Ok(set) => {
+            let mut text = format!("update would send, in this order: {}\n", images::list(&set));
+            tree::findings(&mut text, &set.combination.findings, "  ");
+            text
+        }
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("  {hint}\n")).unwrap_or_default();
+            format!(
+                "update would refuse these files together [{}]: {error}\n{hint}",
+                error.code()
+            )
+        }
+    }
+}
+
+/// One line of `--json`.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Line<'a> {
+    /// A file that is an image.
+    Image {
+        v: u16,
+        sound: bool,
+        report: &'a firmware_image::Report,
+    },
+    /// A file that isn't one, or can't be read.
+    Refused {
+        v: u16,
+        name: &'a str,
+        code: &'a str,
+        error: String,
+    },
+    /// What would be sent, and what is to be said about the files together.
+    Set {
+        v: u16,
+        order: Vec<&'a str>,
+        findings: &'a [Finding],
+    },
+    /// Why nothing would be sent.
+    NoSet { v: u16, code: &'a str, error: String },
+}
+
+fn json(inspected: Inspected) -> String {
+    let mut text = String::new();
+    let mut put = |line: &Line<'_>| {
+        // These types have string keys and no numbers that JSON can't hold.
+        text.push_str(&serde_json::to_string(line).unwrap_or_else(|_| "{}".into()));
+        text.push('\n');
+    };
+    let v = SCHEMA_VERSION;
+    for file in &inspected.files {
+        let report = file.report();
+        put(&Line::Image {
+            v,
+            sound: report.worst() != Some(Severity::Error),
+            report,
+        });
+    }
+    for refused in &inspected.refused {
+        put(&Line::Refused {
+            v,
+            name: &refused.name,
+            code: refused.error.code(),
+            error: refused.error.to_string(),
+        });
+    }
+    match FirmwareSet::choose(inspected, &Wanted::default()) {
+        Ok(set) => {
+            let order = set
+                .files
+                .iter()
+                .map(firmware_image::source::FirmwareFile::name)
+                .collect();
+            put(&Line::Set {
+                v,
+                order,
+                findings: &set.combination.findings,
+            });
+        }
+        Err(error) => put(&Line::NoSet {
+            v,
+            code: error.code(),
+            error: error.to_string(),
+        }),
+    }
+    text
+}

@@ -1,0 +1,211 @@
+//! `modemflash rehearse`: the same engine against a virtual modem.
+
+use std::time::Duration;
+
+use firmware_image::generate;
+use firmware_image::generate::models::{CARRIER_ITEMS, Release};
+use firmware_image::source::ImageSource;
+use firmware_image::{Family, GobiType};
+use modem_transport::LinuxWorld;
+use modem_world::{Instant, Wake, World};
+use update_engine::codes::Code;
+use update_engine::{Event, Firmware, Request, flash};
+use virtual_modem::profile::Profile;
+use virtual_modem::simulated::{self, SimulatedWorld};
+use virtual_modem::{Fault, FaultScript, Setup};
+
+use crate::arguments::Rehearse;
+use crate::failure::Failure;
+use crate::run::{self, Show};
+use crate::screen::Pace;
+use crate::{Verdict, images};
+
+/// How long a rehearsal takes when nothing else is asked for.
+const SHOWN_IN: Duration = Duration::from_secs(20);
+
+/// The model when neither files nor the user say which.
+const USUAL_MODEL: &str = "EM7565";
+
+/// Plays a flash against a virtual modem.
+pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
+    let given = match arguments.files.as_slice() {
+        [] => None,
+        files => Some(Firmware::from(images::load(files, &arguments.images)?)),
+    };
+    let profile = choose_model(arguments.model.as_deref(), given.as_ref())?;
+    let firmware = match given {
+        Some(firmware) => firmware,
+        None => make_images(profile, arguments.seed)?,
+    };
+    let mut setup = Setup::of(profile);
+    setup.seed = arguments.seed;
+    setup.faults = faults(&arguments.faults)?;
+    // A rehearsal shows what happens; what the modem got is checked by its own sums.
+    setup.keep = virtual_modem::Keep::Sums;
+    let request = Request {
+        port: SimulatedWorld::LINK.into(),
+        force: arguments.force,
+        confirmed: arguments.yes,
+        ignore_versions: arguments.force,
+    };
+    images::say(&format!(
+        "rehearsing with a virtual {}; no hardware is touched",
+        profile.name
+    ));
+
+    let pace = if arguments.real_time {
+        Pace::Real
+    } else {
+        Pace::Played
+    };
+    let show = Show {
+        output: &arguments.output,
+        verbose,
+        pace,
+    };
+    let mut world = SimulatedWorld::new(setup.clone());
+    if !arguments.fast {
+        let speed = if arguments.real_time {
+            1.0
+        } else {
+            speed(setup, &request, &firmware)
+        };
+        world.set_pacer(pacer(speed)?);
+    }
+    let verdict = run::run(&mut world, request, &firmware, show);
+    for violation in world
+        .modem(0)
+        .map(virtual_modem::VirtualModem::violations)
+        .unwrap_or_default()
+    {
+        images::say(&format!("the virtual modem complains: {violation}"));
+    }
+    verdict
+}
+
+/// How many times faster than it is the run has to be played: found out by a run without waiting.
+fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
+    let mut world = SimulatedWorld::new(setup);
+    let request = Request {
+        confirmed: true,
+        ..request.clone()
+    };
+    let mut ignore = |_: &Event| {};
+    // How it ends is told when it is played.
+    let _ = flash(&mut world, &request, firmware, &mut ignore);
+    (world.now().since_start().as_secs_f64() / SHOWN_IN.as_secs_f64()).max(1.0)
+}
+
+/// Waits in real time for each jump of the virtual clock; Ctrl-C is handed on.
+fn pacer(speed: f64) -> Result<simulated::Pacer, Failure> {
+    let mut real = LinuxWorld::new()
+        .and_then(|mut world| world.handle_signals().map(|()| world))
+        .map_err(|error| {
+            Failure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+        })?;
+    let (mut virtual_now, begin) = (0.0, real.now());
+    Ok(Box::new(move |jump: Duration| {
+        // Against the sum of all jumps, so that the time the program takes itself doesn't add up.
+        virtual_now += jump.as_secs_f64() / speed;
+        let until = begin + Duration::try_from_secs_f64(virtual_now).unwrap_or(Duration::ZERO);
+        pause(&mut real, until)
+    }))
+}
+
+fn pause(real: &mut LinuxWorld, until: Instant) -> simulated::Pace {
+    while real.now() < until {
+        if real.wait(&[], until) == Wake::Cancelled {
+            return simulated::Pace::Cancel;
+        }
+    }
+    simulated::Pace::GoOn
+}
+
+/// The model asked for; or else one that takes the files; or else the usual one.
+fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'static Profile, Failure> {
+    if let Some(name) = name {
+        return Profile::named(name).ok_or_else(|| {
+            Failure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
+                .hint(format!("models: {}", model_names().join(", ")))
+        });
+    }
+    let families = firmware
+        .map(|firmware| firmware.combination().families.as_slice())
+        .unwrap_or_default();
+    let fitting = Profile::ALL
+        .iter()
+        .find(|profile| families.contains(&family(profile)));
+    fitting
+        .or_else(|| Profile::named(USUAL_MODEL))
+        .ok_or_else(|| Failure::new(Code::Bug, 1, "no usual model"))
+}
+
+fn model_names() -> Vec<&'static str> {
+    Profile::ALL.iter().map(|profile| profile.name).collect()
+}
+
+/// The family whose files a model takes.
+fn family(profile: &Profile) -> Family {
+    Family::of_version_text(profile.name).unwrap_or(Family::Gobi2000)
+}
+
+/// Images in the shape of real ones, with a size that is usual for the family (images.md §7).
+fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, Failure> {
+    let family = family(profile);
+    let bug =
+        |error: &dyn std::error::Error| Failure::new(Code::Bug, 1, "the images can't be made").because(error);
+    let mut sources: Vec<Box<dyn ImageSource>> = Vec::new();
+    if matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000) {
+        for (kind, size) in [
+            (GobiType::Amss, 14 << 20),
+            (GobiType::Apps, 5 << 20),
+            (GobiType::Uqcn, 200 << 10),
+        ] {
+            sources.push(Box::new(generate::Generated::gobi(kind, seed, size)));
+        }
+    } else {
+        let (firmware, config, size) = match family {
+            Family::Swi9200 => ("03.05.29.03", "000.000_001", 36 << 20),
+            Family::Swi9x15 => ("05.05.58.01", "005.029_001", 34_800_000),
+            Family::Swi9x30 => ("02.33.03.00", "002.072_000", 64_432_053),
+            Family::Swi9x07 => ("02.37.03.00", "002.095_000", 34_879_232),
+            Family::Sdx55 => ("03.14.10.00", "030.089_000", 89_222_543),
+            _ => ("01.14.13.00", "002.048_000", 80_241_623),
+        };
+        let release = Release {
+            family: family.clone(),
+            firmware,
+            config,
+            carrier: "GENERIC",
+            seed,
+        };
+        let items = CARRIER_ITEMS;
+        // The 9200 and the open modules get firmware and settings in one file (update-flow.md §3.1).
+        let plans = if matches!(family, Family::Swi9200 | Family::Swi9x07) {
+            vec![(release.combined_name(), release.combined(size, items))]
+        } else {
+            vec![
+                (release.system_name(), release.system(size)),
+                (release.settings_name(), release.settings(items)),
+            ]
+        };
+        for (name, plan) in plans {
+            sources.push(Box::new(plan.build(name).map_err(|error| bug(&error))?));
+        }
+    }
+    Firmware::check(sources).map_err(|cause| bug(&cause))
+}
+
+fn faults(scripts: &[String]) -> Result<FaultScript, Failure> {
+    let mut all: Vec<Fault> = Vec::new();
+    for script in scripts {
+        let script: FaultScript = script
+            .parse()
+            .map_err(|error: virtual_modem::fault::FaultError| {
+                Failure::of_code("E-FAULT-UNKNOWN", 2, error.to_string())
+                    .hint("`modemflash rehearse --help` lists the faults")
+            })?;
+        all.extend(script.0);
+    }
+    Ok(FaultScript(all))
+}

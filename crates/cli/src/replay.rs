@@ -1,0 +1,70 @@
+//! `modemflash replay`: a recorded trace fed back to the engine.
+
+use std::fs;
+
+use modem_world::Replayer;
+use modem_world::trace::Trace;
+use update_engine::{Firmware, flash};
+
+use crate::arguments::Replay;
+use crate::failure::Failure;
+use crate::head::Head;
+use crate::images::{self, say};
+use crate::screen::{self, Pace};
+use crate::{INTERRUPTED, Verdict};
+
+/// Exit code when the engine does something else than recorded.
+const DIFFERS: u8 = 1;
+
+/// Runs the engine against the trace and says whether it does the same as then.
+pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
+    let (trace, head) = read(arguments)?;
+    let request = head.request.clone();
+    let is_complete = trace.is_complete();
+    let mut world = Replayer::new(trace);
+    let firmware = if arguments.files.is_empty() {
+        world = world.without_images();
+        head.stand_ins().map_err(|why| unusable(arguments, &why))?
+    } else {
+        Firmware::from(images::load(&arguments.files, &arguments.images)?)
+    };
+    let mut screen = screen::choose(arguments.json, verbose, Pace::Played);
+    let result = flash(&mut world, &request, &firmware, &mut |event| screen.show(event));
+    screen.rest();
+    drop(screen);
+    match &result {
+        Ok(outcome) => say(&format!("the run ends as: {outcome}")),
+        Err(error) => Failure::from(error.clone()).print(),
+    }
+    match world.finish() {
+        Ok(()) if is_complete => {
+            say("replayed to its end: the engine does what it did when this was recorded")
+        }
+        Ok(()) => say("replayed as far as the trace goes; it was cut off (no `end`)"),
+        Err(difference) => {
+            let what = format!("the engine does something else than recorded: {difference}");
+            return Err(Failure::of_code("E-TRACE-DIFFERS", DIFFERS, what).hint(
+                "with another version of modemflash that may be meant; otherwise report it with the trace",
+            ));
+        }
+    }
+    // What the run came to is what the recorded run came to; the replay itself went well.
+    Ok(if result.is_err_and(|error| error.exit_code() == INTERRUPTED) {
+        INTERRUPTED
+    } else {
+        0
+    })
+}
+
+fn read(arguments: &Replay) -> Result<(Trace, Head), Failure> {
+    let text =
+        fs::read_to_string(&arguments.trace).map_err(|error| unusable(arguments, &error.to_string()))?;
+    let trace = Trace::parse(&text).map_err(|error| unusable(arguments, &error.to_string()))?;
+    let head = Head::parse(&trace.comments).map_err(|why| unusable(arguments, &why))?;
+    Ok((trace, head))
+}
+
+fn unusable(arguments: &Replay, why: &str) -> Failure {
+    Failure::of_code("E-TRACE-READ", 2, format!("{}: {why}", arguments.trace.display()))
+        .hint("give a file that was written by `modemflash update --trace FILE` (docs/trace-format.md)")
+}
