@@ -287,6 +287,18 @@ fn the_kind_of_archive_is_told_by_content_and_not_by_name() {
 }
 
 #[test]
+fn an_elf_file_named_like_an_image_is_taken_as_one_and_not_as_a_program() {
+    let folder = Folder::new();
+    let mut elf = b"\x7fELF\x01\x01\x01\0".to_vec();
+    elf.resize(5000, 0);
+    let path = folder.put("apps.mbn", &elf);
+    assert_eq!(contents(&open(&path).unwrap()).len(), 1);
+    assert_eq!(contents(&open(folder.path()).unwrap()).len(), 1);
+    let archive = folder.put("a.zip", &deflated(&[("apps.mbn", &elf)]));
+    assert_eq!(contents(&open(archive).unwrap()).len(), 1);
+}
+
+#[test]
 fn other_installers_name_7_zip_and_the_command() {
     let folder = Folder::new();
     let path = folder.put("setup.exe", &program_with(b"\xEF\xBE\xAD\xDENullsoftInst"));

@@ -111,6 +111,16 @@ impl Content {
         }
     }
 
+    /// What it is if it also has this name: Gobi and other `.mbn` files may be ELF files and are no programs to unpack.
+    #[must_use]
+    pub(crate) fn under_name(self, name: &str) -> Self {
+        if self == Self::LinuxProgram && super::names::is_image_name(name) {
+            Self::Unknown
+        } else {
+            self
+        }
+    }
+
     /// Whether something in it could be unpacked, here or with other programs.
     #[must_use]
     pub fn is_archive(self) -> bool {

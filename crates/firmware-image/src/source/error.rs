@@ -175,6 +175,14 @@ pub enum SourceError {
         /// The bound in bytes.
         limit: u64,
     },
+    /// This computer doesn't have the memory that unpacking takes.
+    #[error("{path}: unpacking needs {size} bytes of memory, which this computer can't give", path = path.display())]
+    NoMemory {
+        /// The archive.
+        path: PathBuf,
+        /// Dictionary size in bytes.
+        size: u64,
+    },
     /// An archive in an archive that can't be read in place.
     #[error("{path}: {entry} in it is an archive itself ({content})", path = path.display())]
     ArchiveInside {
@@ -229,6 +237,7 @@ impl SourceError {
             Self::Bomb { .. } => "E-SRC-BOMB",
             Self::DirectoryTooBig { .. } => "E-SRC-DIRECTORY-TOO-BIG",
             Self::Dictionary { .. } => "E-SRC-DICTIONARY",
+            Self::NoMemory { .. } => "E-SRC-NO-MEMORY",
             Self::ArchiveInside { .. } => "E-SRC-ARCHIVE-INSIDE",
             Self::Spool { .. } => "E-SRC-SPOOL",
             Self::NoThread { .. } => "E-SRC-THREAD",
@@ -288,6 +297,10 @@ impl SourceError {
             ),
             Self::Spool { .. } => {
                 "choose another folder with --temp-dir, or none, to unpack twice instead".to_string()
+            }
+            Self::NoMemory { .. } => {
+                "unpack it on a larger computer and copy the images here, or read them over a network mount"
+                    .to_string()
             }
             Self::NoThread { .. } => {
                 "close other programs, or unpack the archive first with 7-Zip".to_string()

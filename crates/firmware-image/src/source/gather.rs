@@ -168,7 +168,7 @@ impl Gatherer<'_> {
             return self.folder(path);
         }
         let file = SharedFile::open(path)?;
-        let content = content_of(&file, 0)?;
+        let content = content_of(&file, 0)?.under_name(&path.to_string_lossy());
         let size = file.size();
         match content {
             Content::Empty => Err(SourceError::Empty {
@@ -254,7 +254,7 @@ impl Gatherer<'_> {
                 }
             };
             let size = file.size();
-            match content {
+            match content.under_name(&name) {
                 Content::Image => {
                     has_images = true;
                     self.take_file(file, Origin::Found)?;
@@ -384,6 +384,7 @@ impl Gatherer<'_> {
                     continue;
                 }
             };
+            let content = content.under_name(&listed.name);
             let is_image = content == Content::Image || (is_named_so && !is_clearly_foreign(content));
             if content.is_archive() {
                 let in_place = image.in_place();
@@ -466,7 +467,7 @@ impl Gatherer<'_> {
         } else {
             for file in usable.iter().filter(|f| !names::is_image_name(&f.name)) {
                 let name = std::format!("{}/{}", archive.path().display(), file.name);
-                self.pass_over(name, Reason::NotAnImage(Content::Unknown));
+                self.pass_over(name, Reason::OtherName);
             }
         }
         archive.check(&wanted)?;

@@ -56,6 +56,8 @@ pub enum Reason {
     TooDeep,
     /// A link to a folder; these can lead in circles.
     FolderLink,
+    /// In a 7z archive with named images: to look into this file as well, it would have to be unpacked.
+    OtherName,
     /// Its name would leave the folder that it is unpacked into.
     UnsafeName,
     /// It can't be read, and it doesn't look like an image.
@@ -70,6 +72,7 @@ impl fmt::Display for Reason {
             Self::Archive(content) => write!(f, "{content}; name it to have it opened"),
             Self::TooDeep => f.write_str("a folder too deep down; name it to have it searched"),
             Self::FolderLink => f.write_str("a link to a folder; name the folder itself"),
+            Self::OtherName => f.write_str("not named like an image"),
             Self::UnsafeName => f.write_str("its name points outside of the archive"),
             Self::Unreadable(why) => write!(f, "can't be read: {why}"),
         }

@@ -76,16 +76,24 @@ pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     check_dictionary(file, packing.dictionary)
 }
 
-/// An error if a dictionary of `size` bytes is more than is allowed.
+/// An error if a dictionary of `size` bytes is more than is allowed, or more than this computer can give: the decoder would
+/// end the whole program.
 pub(crate) fn check_dictionary(file: &SharedFile, size: u64) -> Result<(), SourceError> {
-    if size <= limits::DICTIONARY {
-        return Ok(());
+    let path = file.path().to_path_buf();
+    if size > limits::DICTIONARY {
+        return Err(SourceError::Dictionary {
+            path,
+            size,
+            limit: limits::DICTIONARY,
+        });
     }
-    Err(SourceError::Dictionary {
-        path: file.path().to_path_buf(),
-        size,
-        limit: limits::DICTIONARY,
-    })
+    let is_there =
+        usize::try_from(size).is_ok_and(|size| std::vec::Vec::<u8>::new().try_reserve_exact(size).is_ok());
+    if is_there {
+        Ok(())
+    } else {
+        Err(SourceError::NoMemory { path, size })
+    }
 }
 
 /// The dictionary in bytes that a coder with this id and these properties allocates; 0 for filters and copies.
