@@ -25,6 +25,8 @@ enum Command {
     /// The part of `lab` that runs inside the guest.
     #[command(hide = true)]
     LabGuest(lab::Guest),
+    /// Puts a virtual modem on this machine's USB stack.
+    VirtualModem(lab::Serve),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Lab(lab) => lab.run(),
         Command::LabGuest(guest) => guest.run(),
+        Command::VirtualModem(serve) => serve.run(),
     };
     match result {
         Ok(code) => code,

@@ -3,16 +3,17 @@
 
 use super::images;
 use super::machine::{now, within};
-use super::modem::{Bench, FlashedModem};
+use super::modem::{self, Bench, FlashedModem};
 use super::scenario::{ALL, Flasher, Scenario};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::json;
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use virtual_modem::{ImageState, Profile};
 
 /// The first word of lines on the console that the host looks for.
 pub(crate) const BEGINS: &str = "lab: begins ";
@@ -68,9 +69,14 @@ impl Guest {
         let files = images::make(scenario, Path::new("/tmp/lab"))?;
         let log = |what: &str| self.share.join(format!("{}.{what}.log", scenario.name));
         let before = serial_ports()?;
-        let bench = Bench::start(scenario.model, &log("modem"))?;
+        let profile =
+            Profile::named(scenario.model).with_context(|| format!("no profile {}", scenario.model))?;
+        let mut setup = modem::setup(profile);
+        (scenario.habit)(&mut setup.quirks);
+        let bench = Bench::start(setup, 0, BufWriter::new(fs::File::create(log("modem"))?))?;
         let (flashed, seconds) = {
             let outcome = self.flash(scenario, &files, &before, &bench, &log("program"));
+            let outcome = outcome.and_then(|seconds| wait_for_return(profile, &before).map(|()| seconds));
             let modem = bench.stop()?;
             let seconds = outcome.map_err(|error| modem.explain(error))?;
             (modem, seconds)
@@ -133,7 +139,7 @@ fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::Result<()> {
         "violations: {}",
         modem.violations.join("; ")
     );
-    let lengths: Vec<usize> = modem.images.iter().map(|image| image.bytes.len()).collect();
+    let lengths: Vec<u64> = modem.images.iter().map(|image| image.length).collect();
     ensure!(
         modem.images.len() == files.len(),
         "{} files, but the modem has images of {lengths:?} bytes",
@@ -141,9 +147,16 @@ fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::Result<()> {
     );
     for file in files {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-        let same = modem.images.iter().find(|image| image.bytes == file.content);
+        let same = modem
+            .images
+            .iter()
+            .find(|image| image.bytes.as_ref() == Some(&file.content));
         let image = same.with_context(|| format!("{name}: not in the modem, which has {lengths:?} bytes"))?;
-        ensure!(image.accepted, "{name}: stored but not accepted");
+        ensure!(
+            image.state == ImageState::Accepted,
+            "{name}: stored, but {:?}",
+            image.state
+        );
     }
     Ok(())
 }
@@ -214,6 +227,33 @@ fn wait_for_port(before: &[PathBuf]) -> anyhow::Result<PathBuf> {
     Ok(node)
 }
 
+/// The modem comes back with its firmware running: the kernel's drivers find the serial ports that it has then.
+fn wait_for_return(profile: &Profile, before: &[PathBuf]) -> anyhow::Result<()> {
+    let mut found = Vec::new();
+    until(PORT_TIMEOUT, || {
+        let new = serial_ports()
+            .ok()?
+            .into_iter()
+            .filter(|port| !before.contains(port));
+        found = new.filter_map(|port| interface_number(&port)).collect();
+        found.sort_unstable();
+        (found == profile.normal_ports).then_some(())
+    })
+    .with_context(|| {
+        format!(
+            "back with serial ports on interfaces {found:?}, not {:?}",
+            profile.normal_ports
+        )
+    })
+}
+
+/// The number of the USB interface behind a serial port.
+fn interface_number(port: &Path) -> Option<u8> {
+    let device = fs::canonicalize(port.join("device")).ok()?;
+    let number = fs::read_to_string(device.parent()?.join("bInterfaceNumber")).ok()?;
+    u8::from_str_radix(number.trim(), 16).ok()
+}
+
 /// The modem is taken away at the end: its port must not be mistaken for the next one's.
 fn wait_until_gone(before: &[PathBuf]) -> anyhow::Result<()> {
     until(PORT_TIMEOUT, || {
@@ -262,5 +302,75 @@ fn run(command: &mut Command, log: &Path, timeout: Duration) -> anyhow::Result<E
             bail!("{program}: killed after {} s", timeout.as_secs());
         }
         pause();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virtual_modem::{StoredImage, Violation, Wrong};
+
+    fn stored(bytes: &[u8], state: ImageState) -> StoredImage {
+        StoredImage {
+            image_type: 0x80,
+            length: bytes.len() as u64,
+            crc: 0,
+            bytes: Some(bytes.to_vec()),
+            state,
+            version: String::new(),
+        }
+    }
+
+    fn modem(images: Vec<StoredImage>) -> FlashedModem {
+        FlashedModem {
+            images,
+            violations: Vec::new(),
+            failure: None,
+        }
+    }
+
+    fn files() -> Vec<images::File> {
+        let file = |name: &str, content: &[u8]| images::File {
+            path: name.into(),
+            content: content.to_vec(),
+        };
+        vec![file("a.cwe", b"aaaa"), file("b.nvu", b"bb")]
+    }
+
+    #[test]
+    fn the_same_images_in_another_order_are_as_they_should_be() {
+        let images = vec![
+            stored(b"bb", ImageState::Accepted),
+            stored(b"aaaa", ImageState::Accepted),
+        ];
+        compare(&modem(images), &files()).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_byte_a_missing_or_refused_image_and_a_violation_are_found() {
+        let accepted = |bytes: &[u8]| stored(bytes, ImageState::Accepted);
+        let said = |modem: FlashedModem| compare(&modem, &files()).unwrap_err().to_string();
+        assert_eq!(
+            said(modem(vec![accepted(b"aaab"), accepted(b"bb")])),
+            "a.cwe: not in the modem, which has [4, 2] bytes"
+        );
+        assert_eq!(
+            said(modem(vec![accepted(b"aaaa")])),
+            "2 files, but the modem has images of [4] bytes"
+        );
+        assert_eq!(
+            said(modem(vec![
+                accepted(b"aaaa"),
+                stored(b"bb", ImageState::Rejected)
+            ])),
+            "b.nvu: stored, but Rejected"
+        );
+        let mut violated = modem(vec![accepted(b"aaaa"), accepted(b"bb")]);
+        let violation = Violation {
+            at: modem_world::Instant::START,
+            what: Wrong::FrameChecksum,
+        };
+        violated.violations.push(violation.to_string());
+        assert_eq!(said(violated), "violations: 0 s: frame with a wrong checksum");
     }
 }

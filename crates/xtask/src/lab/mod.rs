@@ -12,15 +12,17 @@ mod kernel;
 mod machine;
 mod modem;
 mod scenario;
+mod serve;
 mod tools;
 
 pub(crate) use guest::Guest;
+pub(crate) use serve::Serve;
 
 use anyhow::{Context, ensure};
 use clap::Args;
 use kernel::Kernel;
 use machine::{End, Machine, within};
-use scenario::{ALL, Flasher, Scenario};
+use scenario::{ALL, Flasher, Scenario, When};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -30,8 +32,11 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub(crate) struct Lab {
     /// Runs only scenarios whose name contains this.
-    #[arg(long, default_value = "")]
-    only: String,
+    #[arg(long)]
+    only: Option<String>,
+    /// Runs qmi-firmware-update on all models.
+    #[arg(long)]
+    wide: bool,
     /// Shows the guest's console.
     #[arg(long)]
     console: bool,
@@ -60,13 +65,14 @@ impl Lab {
         // Left by the run before.
         let _ = fs::remove_dir_all(&run);
         fs::create_dir_all(&run)?;
-        let mut scenarios: Vec<&Scenario> = ALL
-            .iter()
-            .filter(|scenario| scenario.name.contains(&self.only))
-            .collect();
+        let wanted = |scenario: &&Scenario| match &self.only {
+            Some(only) => scenario.name.contains(only),
+            None => self.wide || scenario.when == When::Always,
+        };
+        let mut scenarios: Vec<&Scenario> = ALL.iter().filter(wanted).collect();
         ensure!(
             !scenarios.is_empty(),
-            "no scenario has `{}` in its name",
+            "no scenario has {:?} in its name",
             self.only
         );
         let is_ours = |scenario: &&Scenario| scenario.flasher == Flasher::Ours;

@@ -3,60 +3,46 @@
 use super::machine::{now, within};
 use anyhow::{Context, anyhow, bail};
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use virtual_modem::profile::Timings;
 use virtual_modem::usbip::vhci::{self, Happening, VhciError};
-use virtual_modem::{ImageState, Keep, Profile, Setup, VirtualModem};
+use virtual_modem::{Keep, Profile, Setup, StoredImage, VirtualModem};
 
 /// A modem on the bus, served by a thread.
 #[derive(Debug)]
 pub(crate) struct Bench {
     stop: UnixStream,
-    thread: JoinHandle<(VirtualModem, Result<(), VhciError>)>,
+    thread: Served,
     /// A message for each time the modem leaves the bus.
     left: Receiver<()>,
 }
+
+type Served = JoinHandle<(VirtualModem, Result<(), VhciError>)>;
 
 /// What a modem has at the end.
 #[derive(Debug)]
 pub(crate) struct FlashedModem {
     /// What was written, oldest first.
-    pub(crate) images: Vec<Stored>,
+    pub(crate) images: Vec<StoredImage>,
     /// What the host did wrong, in words.
     pub(crate) violations: Vec<String>,
     /// Why the front end ended, when it did so by itself.
-    failure: Option<String>,
-}
-
-/// An image in a modem.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    /// The whole file as the modem has it.
-    pub(crate) bytes: Vec<u8>,
-    /// Whether the modem has accepted it.
-    pub(crate) accepted: bool,
+    pub(crate) failure: Option<String>,
 }
 
 impl Bench {
-    /// Puts a modem of this model on the bus, in download mode; what happens to it goes to `log`.
-    pub(crate) fn start(model: &str, log: &Path) -> anyhow::Result<Self> {
-        let profile = Profile::named(model).with_context(|| format!("no profile {model}"))?;
-        let mut setup = Setup::of(profile);
-        setup.keep = Keep::Bytes { up_to: 64 << 20 };
-        setup.timings = Timings {
-            booting: BOOTING,
-            greeting: GREETING,
-            ..profile.timings
-        };
+    /// Puts a modem on the bus, at this port of the host controller; what happens to it goes to `log`.
+    pub(crate) fn start(
+        setup: Setup,
+        port: u32,
+        mut log: impl Write + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let mut modem = VirtualModem::new(setup);
-        let mut log = BufWriter::new(fs::File::create(log)?);
         let (stop, stopped) = UnixStream::pair()?;
         let (sender, left) = channel();
         let thread = std::thread::spawn(move || {
@@ -68,12 +54,11 @@ impl Bench {
                 // A log that can't be written is no reason to end a flash.
                 let _ = writeln!(log, "{:10.3} {happening}", moment.since_start().as_secs_f64());
             };
-            let result = vhci::run(
-                &mut modem,
-                &vhci::Options::default(),
-                stopped.as_fd(),
-                &mut report,
-            );
+            let options = vhci::Options {
+                port,
+                ..vhci::Options::default()
+            };
+            let result = vhci::run(&mut modem, &options, stopped.as_fd(), &mut report);
             let _ = log.flush();
             (modem, result)
         });
@@ -91,17 +76,28 @@ impl Bench {
 
     /// Takes the modem off the bus.
     pub(crate) fn stop(self) -> anyhow::Result<FlashedModem> {
-        drop(self.stop);
-        let Ok((modem, result)) = self.thread.join() else {
+        let Self { stop, thread, .. } = self;
+        drop(stop);
+        Self::joined(thread)
+    }
+
+    /// Takes the modem off the bus when `end` returns, or finds out that it has left for good before.
+    pub(crate) fn stop_after(self, end: impl FnOnce() + Send + 'static) -> anyhow::Result<FlashedModem> {
+        let Self { stop, thread, .. } = self;
+        std::thread::spawn(move || {
+            end();
+            drop(stop);
+        });
+        Self::joined(thread)
+    }
+
+    fn joined(thread: Served) -> anyhow::Result<FlashedModem> {
+        let Ok((modem, result)) = thread.join() else {
             bail!("the virtual modem has panicked")
         };
-        let images = modem.images().iter().map(|image| Stored {
-            bytes: image.bytes.clone().unwrap_or_default(),
-            accepted: image.state == ImageState::Accepted,
-        });
         let violations = modem.violations().iter().map(ToString::to_string);
         Ok(FlashedModem {
-            images: images.collect(),
+            images: modem.images().to_vec(),
             violations: violations.collect(),
             failure: result.err().map(|error| error.to_string()),
         })
@@ -123,8 +119,16 @@ impl FlashedModem {
     }
 }
 
-/// The lab is not about waiting for a modem to boot.
-const BOOTING: Duration = Duration::from_secs(2);
-/// From `confirmed` to the first log line. Programs read `confirmed` alone from a real modem; a guest under
-/// software emulation on a busy host needs more time for that.
-const GREETING: Duration = Duration::from_millis(500);
+/// A modem of this model in download mode, with the lab's times: the guest is slow, and booting is not what it is
+/// about.
+pub(crate) fn setup(profile: &'static Profile) -> Setup {
+    let mut setup = Setup::of(profile);
+    setup.keep = Keep::Bytes { up_to: 64 << 20 };
+    setup.timings = Timings {
+        booting: Duration::from_millis(500),
+        // Programs read `confirmed` alone from a real modem; under software emulation they need more time for that.
+        greeting: Duration::from_millis(500),
+        ..profile.timings
+    };
+    setup
+}
