@@ -166,9 +166,15 @@ impl Run<'_> {
                 seen = Classifier::default();
                 continue;
             }
-            return Err(Cause::ForeignAnswer {
-                answer: shown(seen.bytes()),
-            });
+            let answer = shown(seen.bytes());
+            // One damaged answer is no proof; an answer to a second probe that says as little is.
+            seen = Classifier::default();
+            if let Some(second) = self.attempt(Probe, &mut seen, &mut asked, &mut tried)? {
+                if let Some(found) = self.conclude(second, &seen, asked)? {
+                    return Ok(found);
+                }
+            }
+            return Err(Cause::ForeignAnswer { answer });
         }
         Err(Cause::Mute {
             tried: tried.join(", "),

@@ -19,8 +19,9 @@ use crate::run::Run;
 use crate::watch::{Named, Watch};
 use crate::{Accepted, Cause, Layer, ModemState, Outcome, Protocol, Step};
 
-/// How often a Sahara start that went wrong is begun anew by a reset (sahara-firehose.md §6: once).
-const FRESH_STARTS: u8 = 1;
+/// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
+/// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).
+const FRESH_STARTS: u8 = 2;
 /// How often a download is begun anew after the modem left in the middle.
 const RETURNS: u8 = 1;
 /// How long after its enumeration a modem that answered 0x1F is left alone (sahara-firehose.md §6.2).
@@ -99,7 +100,12 @@ impl Run<'_> {
                         return Err(after_reset(cause));
                     }
                     fresh_starts += 1;
-                    self.fresh_start(&cause)?;
+                    let is_dump = matches!(after_reset(cause.clone()), Cause::Crashed);
+                    let is_gentle = fresh_starts == 1 && !is_dump && self.enumerate_anew(&cause)?;
+                    if !is_gentle {
+                        fresh_starts = FRESH_STARTS;
+                        self.fresh_start(&cause)?;
+                    }
                     refused = Some(after_reset(cause));
                     expect = match job.device_protocol {
                         Some(Protocol::Qdl) => Expect::Protocol(Protocol::Qdl),
@@ -170,15 +176,13 @@ impl Run<'_> {
         }
     }
 
-    /// Leaves a modem alone for a while that was seen to enumerate and is known to dislike haste.
+    /// Leaves a modem alone until some time after its enumeration when it is known to dislike haste.
     fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
         let row = self.port.device.as_ref().and_then(devices::lookup);
-        match self.came {
-            Some(came) if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) => {
-                self.collect(received, came + HOLD_BACK)
-            }
-            _ => Ok(()),
+        if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) {
+            self.collect(received, self.came + HOLD_BACK)?;
         }
+        Ok(())
     }
 
     /// A QDL session whose probe 0x70 is sent already.
@@ -289,6 +293,29 @@ impl Run<'_> {
         }
     }
 
+    /// Has the host make a modem enumerate anew whose Sahara start went wrong. False when the host can't.
+    fn enumerate_anew(&mut self, cause: &Cause) -> Result<bool, Cause> {
+        if !self.re_enumerate() {
+            return Ok(false);
+        }
+        let why = format!("{cause}; the modem is made to enumerate again");
+        self.teller
+            .retry(self.world.now(), "the start of the session", 2, &why);
+        self.teller.begin(self.world.now(), Step::Return);
+        if self.wait_leave(LEAVE_LIMIT)? {
+            self.wait_return(RETURN_LIMIT)
+                .inspect_err(|cause| self.note_lost(cause))?;
+        }
+        Ok(true)
+    }
+
+    /// A modem that didn't come back is in no known state.
+    fn note_lost(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::DidNotReturn { .. }) {
+            self.set_modem(ModemState::Unknown);
+        }
+    }
+
     /// Resets a modem whose Sahara start went wrong, and waits until it is back.
     fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
         let now = self.world.now();
@@ -329,11 +356,8 @@ impl Run<'_> {
         }
         self.teller
             .silence(self.world.now(), RETURN_LIMIT, "the modem restarts");
-        self.wait_return(RETURN_LIMIT).inspect_err(|cause| {
-            if matches!(cause, Cause::DidNotReturn { .. }) {
-                self.teller.set_modem(self.world.now(), ModemState::Unknown);
-            }
-        })
+        self.wait_return(RETURN_LIMIT)
+            .inspect_err(|cause| self.note_lost(cause))
     }
 
     /// Looks what has become of a modem that left the bus in the middle. Ok: it is back in download mode.

@@ -151,7 +151,7 @@ impl Run<'_> {
         let until = self.world.now() + limit;
         loop {
             if let Some(port) = self.look_for_return(left)? {
-                self.came = Some(self.world.now());
+                self.came = self.world.now();
                 if self.port.id != port.id || self.port.device != port.device {
                     let model = self.teller.device.model().map(str::to_owned);
                     self.teller.device = DeviceId::from_port(&port, model.as_deref());

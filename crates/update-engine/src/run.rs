@@ -21,8 +21,8 @@ pub(crate) struct Run<'r> {
     pub(crate) buffers: Buffers,
     /// How often the user has asked to stop.
     pub(crate) stops: u32,
-    /// When the modem was seen to come onto the bus in this run.
-    pub(crate) came: Option<Instant>,
+    /// When the modem was seen to come onto the bus in this run; at first when the run began, for it was there then.
+    pub(crate) came: Instant,
 }
 
 impl<'r> Run<'r> {
@@ -33,7 +33,8 @@ impl<'r> Run<'r> {
         port: PortInfo,
         device: DeviceId,
     ) -> Self {
-        let teller = Teller::new(sink, device, world.now());
+        let came = world.now();
+        let teller = Teller::new(sink, device, came);
         Self {
             world,
             teller,
@@ -43,7 +44,7 @@ impl<'r> Run<'r> {
             handle: None,
             buffers: Buffers::default(),
             stops: 0,
-            came: None,
+            came,
         }
     }
 

@@ -1,0 +1,36 @@
+//! A small simulation as an ordinary test; `cargo xtask simulate` does the large one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod simulate;
+mod support;
+
+#[test]
+fn random_faults_end_in_a_flash_or_in_the_truth() {
+    let table = simulate::run_all(0, 3000);
+    assert_eq!(table.runs(), 3000);
+    assert!(
+        table.wrong.is_empty(),
+        "{}\n{}",
+        table.complaints(),
+        table.markdown()
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in [1, 42, 4711] {
+        let events = || {
+            let mut lines = Vec::new();
+            simulate::run(simulate::Case::of(seed), &mut |event| {
+                lines.push(serde_json::to_string(event).unwrap());
+            });
+            lines
+        };
+        assert_eq!(events(), events(), "seed {seed}");
+    }
+}
