@@ -547,6 +547,16 @@ fn a_reset_fails_when_the_port_goes_before_it_or_nothing_answers_or_the_modem_sa
     );
 }
 
+#[test]
+fn rubbish_behind_the_reset_response_is_passed_over() {
+    let mut host = Host::new(Reset::new(Instant::START));
+    host.settle();
+    let mut bytes = vector("reset_response");
+    bytes.extend(b"rubbish that is no packet");
+    assert_eq!(host.hear(&bytes), Ended::Finished);
+    assert_eq!(host.hear(b"and more of it"), Ended::Finished);
+}
+
 /// The whole handshake with the modem's bytes cut into pieces; what the host sent.
 fn handshake(pieces: &[usize]) -> (Ended, Vec<u8>, Vec<u8>) {
     let mut host = awaiting();

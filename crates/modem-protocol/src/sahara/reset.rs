@@ -55,14 +55,14 @@ impl Conversation for Reset {
         self.framer.push(bytes);
         while let Some(packet) = self.framer.next_packet() {
             match (&mut self.state, packet) {
+                // Not Sahara, or no longer; in the framer it would stay for ever.
+                (_, Err(_)) => self.framer.clear(),
                 (State::Finished, _) => {}
                 (_, Ok(Packet::ResetResponse)) => self.state = State::Finished,
                 (State::Asked { refused, .. }, Ok(Packet::EndOfImage { status, .. })) => {
                     *refused = Some(status);
                 }
                 (_, Ok(_)) => {}
-                // Not Sahara, or no longer.
-                (_, Err(_)) => self.framer.clear(),
             }
         }
     }
