@@ -54,22 +54,15 @@ fn replay(trace: Trace) {
             let before = world.now();
             let wake = world.wait(&interests, entry.at);
             assert!(world.now() >= before, "time goes backwards");
-            match wake {
-                Wake::Readable(port) => {
-                    if world.try_read(port, &mut [0; 64]).is_err() {
-                        break;
-                    }
-                }
-                Wake::Writable(port) => {
-                    if world
-                        .try_write(port, &[0x7E, 0x70, 0, 0, 0x14, 0x46, 0x7E])
-                        .is_err()
-                    {
-                        break;
-                    }
-                }
-                Wake::Deadline => break,
-                _ => {}
+            let is_over = match wake {
+                Wake::Readable(port) => world.try_read(port, &mut [0; 64]).is_err(),
+                Wake::Writable(port) => world
+                    .try_write(port, &[0x7E, 0x70, 0, 0, 0x14, 0x46, 0x7E])
+                    .is_err(),
+                wake => wake == Wake::Deadline,
+            };
+            if is_over {
+                break;
             }
         }
     }
