@@ -13,6 +13,9 @@ use crate::quirk::{Mode, Pieces};
 use crate::random::Random;
 use crate::violation::{Violation, Wrong};
 
+/// A host that asks again sooner than this is too impatient.
+const IMPATIENT: Duration = Duration::from_secs(120);
+
 /// Something that is going to happen.
 #[derive(Debug)]
 pub(crate) enum Planned {
@@ -51,7 +54,20 @@ pub(crate) struct Board {
     /// The host was told that there is no room.
     full: bool,
     leaving: bool,
+    /// It leaves on request of the host.
+    asked_to_restart: bool,
+    /// Checks and programs an image, from and until.
+    programming: (Instant, Instant),
     random: Random,
+}
+
+/// What became of a message on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It goes out as it is.
+    Sound,
+    /// The script has lost or damaged it, or the modem is about to leave.
+    Spoiled,
 }
 
 impl Board {
@@ -74,6 +90,8 @@ impl Board {
             stalled_until: Instant::START,
             full: false,
             leaving: false,
+            asked_to_restart: false,
+            programming: (Instant::START, Instant::START),
             random: Random::new(setup.seed),
             setup,
         }
@@ -118,14 +136,15 @@ impl Board {
 
     /// Says something after the usual time for an answer.
     pub(crate) fn answer(&mut self, bytes: Vec<u8>, now: Instant) {
-        self.say(bytes, now + self.setup.timings.answer);
+        let _ = self.say(bytes, now + self.setup.timings.answer);
     }
 
     /// Says something at this moment, later when the habit is to be slow or when it said something later before.
-    pub(crate) fn say(&mut self, mut bytes: Vec<u8>, at: Instant) {
+    pub(crate) fn say(&mut self, mut bytes: Vec<u8>, at: Instant) -> Said {
         if bytes.is_empty() || self.leaving {
-            return;
+            return Said::Spoiled;
         }
+        let mut said = Said::Sound;
         self.messages = self.messages.saturating_add(1);
         let at = at + self.setup.quirks.slow;
         let mut copies = 1;
@@ -136,10 +155,11 @@ impl Board {
             };
             let (messages, image_bytes) = (self.messages, self.image_bytes);
             if self.happens(|fault| matches!(fault, Fault::Lose(m) if meant(*m, messages, image_bytes))) {
-                return;
+                return Said::Spoiled;
             }
             if self.happens(|fault| matches!(fault, Fault::Corrupt(m) if meant(*m, messages, image_bytes))) {
                 self.corrupt(&mut bytes);
+                said = Said::Spoiled;
             }
             if self.happens(|fault| matches!(fault, Fault::Duplicate(m) if meant(*m, messages, image_bytes)))
             {
@@ -150,6 +170,7 @@ impl Board {
             self.send(bytes.clone(), at);
         }
         self.send(bytes, at);
+        said
     }
 
     fn send(&mut self, mut bytes: Vec<u8>, at: Instant) {
@@ -287,6 +308,18 @@ impl Board {
         now < self.stalled_until
     }
 
+    /// Notes that an image is checked and programmed until then.
+    pub(crate) fn programs(&mut self, now: Instant, until: Instant) {
+        self.programming = (now, until);
+    }
+
+    /// Whether a request comes while an image is being programmed, and sooner than any host may give up: the
+    /// reference waits 120 s (qdl.md §7).
+    pub(crate) fn is_interrupted(&self, now: Instant) -> bool {
+        let (since, until) = self.programming;
+        now < until && now < since + IMPATIENT
+    }
+
     /// When everything taken so far is digested, at the earliest now.
     pub(crate) fn digested(&self, now: Instant) -> Instant {
         self.digested_at.max(now)
@@ -344,6 +377,7 @@ impl Board {
         }
         self.plan(now + timings.leaving, Planned::Detach { after, mode });
         self.leaving = true;
+        self.asked_to_restart = true;
     }
 
     /// Leaves the bus at once; nothing that was planned happens.
@@ -381,7 +415,6 @@ impl Board {
     }
 
     pub(crate) fn attached(&mut self, now: Instant, mode: Mode) -> UsbDevice {
-        let first = self.attached_at == Instant::START && self.messages == 0 && !self.leaving;
         self.leaving = false;
         self.mode = mode;
         self.messages = 0;
@@ -389,8 +422,9 @@ impl Board {
         self.digested_at = now;
         self.stalled_until = Instant::START;
         self.full = false;
+        self.programming = (now, now);
         let mut device = self.device(mode);
-        if !first {
+        if std::mem::take(&mut self.asked_to_restart) {
             for fault in &self.faults {
                 if let Fault::Return(Return::Id { vendor, product }) = fault {
                     (device.vendor, device.product) = (*vendor, *product);

@@ -70,13 +70,8 @@ struct Data {
     /// The first bytes behind the end of the image.
     tail: Vec<u8>,
     padding_clean: bool,
-    refusal: Option<Refusal>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// Refused at the end.
-    AtEnd,
+    /// It will be refused at its end.
+    is_refused: bool,
 }
 
 impl Firehose {
@@ -142,7 +137,12 @@ impl Firehose {
         }
     }
 
-    pub(crate) fn closed(&mut self, _board: &mut Board, _now: Instant) {}
+    /// An image that was being written stays as it is.
+    pub(crate) fn give_up(&mut self, board: &mut Board) {
+        if let Stream::Data(data) | Stream::Zeros { data, .. } = self.take_stream() {
+            board.end_image(data.writing, ImageState::Partial);
+        }
+    }
 
     fn take_stream(&mut self) -> Stream {
         std::mem::replace(
@@ -180,7 +180,7 @@ impl Firehose {
                         }
                         let mut data = *data;
                         if !clean {
-                            data.refusal = Some(Refusal::AtEnd);
+                            data.is_refused = true;
                         }
                         self.finish(data, true, board, now);
                     }
@@ -206,7 +206,7 @@ impl Firehose {
             if strangers > 0 {
                 let zeros = buffer.iter().take(strangers).all(|&byte| byte == 0);
                 if zeros {
-                    self.noisy = self.noisy.or(Some(NoisyRequest::Queued));
+                    self.noisy = self.noisy.or(board.setup.quirks.noise.map(|noise| noise.request));
                 } else if !forgiving {
                     board.wrong(Wrong::OutsideOfDocument(strangers), now);
                 }
@@ -239,11 +239,20 @@ impl Firehose {
     }
 
     fn document(&mut self, document: &[u8], board: &mut Board, mut now: Instant) {
+        if board.is_interrupted(now) {
+            board.wrong(
+                Wrong::OutOfOrder {
+                    request: "document",
+                    place: "before the verdict",
+                },
+                now,
+            );
+        }
         if let Some(request) = self.noisy {
             if let Some(noise) = board.setup.quirks.noise {
                 let mut at = now + board.setup.timings.answer;
                 for _ in 0..noise.messages {
-                    board.say(noise_bytes(), at);
+                    let _ = board.say(noise_bytes(), at);
                     at += noise.spacing;
                 }
             }
@@ -412,7 +421,7 @@ impl Firehose {
             length: None,
             tail: Vec::new(),
             padding_clean: true,
-            refusal: None,
+            is_refused: false,
         }));
         respond(Response::ack_raw(true), board, now);
     }
@@ -477,17 +486,18 @@ impl Firehose {
     /// All data is there: the long check.
     fn finish(&mut self, mut data: Data, zeros: bool, board: &mut Board, now: Instant) {
         let at = board.digested(now) + board.setup.timings.programming(data.writing.length());
+        board.programs(now, at);
         if !data.padding_clean {
             board.wrong(Wrong::Padding, now);
-            data.refusal = Some(Refusal::AtEnd);
+            data.is_refused = true;
         }
-        if data.refusal.is_none() {
+        if !data.is_refused {
             if let Err(wrong) = data.writing.check(board.setup.profile) {
                 board.wrong(wrong, now);
-                data.refusal = Some(Refusal::AtEnd);
+                data.is_refused = true;
             }
         }
-        if data.refusal.is_some() || board.rejects_image() {
+        if data.is_refused || board.rejects_image() {
             self.stream = Stream::Documents {
                 buffer: Vec::new(),
                 forgiving: true,
@@ -507,7 +517,7 @@ impl Firehose {
                 NoiseMoment::AtNextRequest => self.noisy = Some(noise.request),
             }
         }
-        board.say(verdict, at);
+        let _ = board.say(verdict, at);
     }
 
     /// The image is over before its time.
@@ -532,11 +542,11 @@ impl Data {
             self.head.extend_from_slice(head);
             self.writing.write(head);
             bytes = rest;
-            if self.head.starts_with(b"<?xml") && self.refusal.is_none() {
+            if self.head.starts_with(b"<?xml") && !self.is_refused {
                 board.wrong(Wrong::DocumentAsImageData, now);
-                self.refusal = Some(Refusal::AtEnd);
+                self.is_refused = true;
             }
-            if self.head.len() == HEADER && self.refusal.is_none() {
+            if self.head.len() == HEADER && !self.is_refused {
                 foreign = self.header(board, now);
             }
         }
@@ -579,7 +589,7 @@ impl Data {
                 },
                 now,
             );
-            self.refusal = Some(Refusal::AtEnd);
+            self.is_refused = true;
         } else {
             self.length = Some(length);
         }
@@ -623,7 +633,7 @@ fn failure_lines(line: Option<String>, board: &Board) -> Vec<String> {
 }
 
 fn log(line: &str, board: &mut Board, at: Instant) {
-    board.say(Answer::Log(line.to_owned()).to_bytes(), at);
+    let _ = board.say(Answer::Log(line.to_owned()).to_bytes(), at);
 }
 
 fn respond(response: Response, board: &mut Board, now: Instant) {

@@ -55,9 +55,18 @@ impl Loader {
         }
     }
 
-    pub(crate) fn closed(&mut self, board: &mut Board, now: Instant) {
+    pub(crate) fn closed(&mut self, board: &Board) {
         if let Self::Sahara(sahara) = self {
-            sahara.closed(board, now);
+            sahara.closed(board);
+        }
+    }
+
+    /// It is off the bus: an image that was being written stays as it is.
+    pub(crate) fn left(&mut self, board: &mut Board) {
+        match self {
+            Self::Qdl(qdl) => qdl.give_up(board),
+            Self::Sahara(sahara) => sahara.give_up(board),
+            _ => {}
         }
     }
 

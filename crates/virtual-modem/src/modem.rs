@@ -104,6 +104,7 @@ impl VirtualModem {
             match self.board.next_due(now) {
                 Some(Planned::Send(bytes)) => return Output::Send(bytes),
                 Some(Planned::Detach { after, mode }) => {
+                    self.loader.left(&mut self.board);
                     self.loader = Loader::Off;
                     self.board.left(now, after, mode);
                     return Output::Detach;
@@ -150,12 +151,16 @@ impl VirtualModem {
 
     /// The host has closed the port.
     pub fn port_closed(&mut self, now: Instant) {
+        let _ = now;
         self.board.opened = false;
-        self.loader.closed(&mut self.board, now);
+        self.loader.closed(&self.board);
     }
 
     /// The host makes the device enumerate again.
     pub fn re_enumerate(&mut self, now: Instant) {
+        if matches!(self.loader, Loader::Off) {
+            return;
+        }
         // Own choice: as long as a hub needs to notice, and no restart of the boot loader.
         self.board
             .leave_now(now, Duration::from_millis(200), self.board.mode);

@@ -213,6 +213,15 @@ impl Qdl {
     }
 
     fn request(&mut self, request: Request, board: &mut Board, now: Instant) {
+        if board.is_interrupted(now) {
+            board.wrong(
+                Wrong::OutOfOrder {
+                    request: "request",
+                    place: "before the last acknowledgement",
+                },
+                now,
+            );
+        }
         match request {
             Request::SwitchToStreaming { .. } if self.streaming => {
                 // Not wrong: a host can't know (mc7455_qdl_session trace).
@@ -476,6 +485,7 @@ impl Qdl {
             self.image = Some(open);
         } else {
             at += board.setup.timings.programming(open.writing.length());
+            board.programs(now, at);
             match open.writing.check(board.setup.profile) {
                 Ok(()) => {
                     let image_type = open.writing.image_type().into();
@@ -497,7 +507,7 @@ impl Qdl {
             reserved: 0,
             status,
         };
-        board.say(Response::Write(answer).frame(), at);
+        let _ = board.say(Response::Write(answer).frame(), at);
     }
 
     fn done(&mut self, board: &mut Board, now: Instant) {
@@ -541,7 +551,7 @@ impl Qdl {
     }
 
     /// Forgets the image that is being written.
-    fn give_up(&mut self, board: &mut Board) {
+    pub(crate) fn give_up(&mut self, board: &mut Board) {
         if let Some(open) = self.image.take() {
             // The header alone is not in the flash yet.
             let begun = open.sequence > 0 || open.writing.length() > HEADER as u64;

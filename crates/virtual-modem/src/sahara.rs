@@ -6,7 +6,7 @@ use std::time::Duration;
 use modem_protocol::sahara::message::{ClientCommand, Hello, Mode as SaharaMode, Packet, Status};
 use modem_world::Instant;
 
-use crate::board::Board;
+use crate::board::{Board, Said};
 use crate::firehose::Firehose;
 use crate::profile::SaharaTraits;
 use crate::quirk::{ExecuteAnswer, HelloHabit, Provoked, RamDump};
@@ -44,7 +44,7 @@ enum State {
     Quiet,
     /// The host's bytes are answered with a hello that isn't said yet.
     Provoked,
-    /// Hello said; `heard` when the port was open at that time.
+    /// Hello said; `heard` when the port was open at that time and the script has not spoiled it.
     Greeted { heard: bool },
     /// Command mode.
     Command,
@@ -109,15 +109,18 @@ impl Sahara {
         }
     }
 
-    pub(crate) fn closed(&mut self, board: &mut Board, now: Instant) {
+    pub(crate) fn closed(&mut self, board: &Board) {
         // A hello for the host that reads waits until one reads.
         if matches!(self.state, State::Quiet)
             && matches!(board.setup.quirks.hello, HelloHabit::AtOpen | HelloHabit::Late(_))
         {
             self.hello_at = None;
         }
+    }
+
+    pub(crate) fn give_up(&mut self, board: &mut Board) {
         if let State::Firehose(firehose) = &mut self.state {
-            firehose.closed(board, now);
+            firehose.give_up(board);
         }
     }
 
@@ -150,12 +153,13 @@ impl Sahara {
             reserved: [0; 6],
         });
         self.buffer.clear();
-        self.state = State::Greeted { heard: board.opened };
         let count = if board.setup.quirks.hello_twice { 2 } else { 1 };
         self.unanswered = count;
+        let mut heard = false;
         for _ in 0..count {
-            board.say(hello.to_bytes(), now);
+            heard |= board.say(hello.to_bytes(), now) == Said::Sound && board.opened;
         }
+        self.state = State::Greeted { heard };
     }
 
     pub(crate) fn receive(&mut self, bytes: &[u8], board: &mut Board, now: Instant) {

@@ -48,6 +48,8 @@ fn drop_leaves_the_bus_at_the_very_byte_and_comes_back_in_download_mode() {
     assert_eq!(bench.modem.image_bytes(), 3000);
     assert_eq!((bench.detached, bench.modem.mode()), (1, Mode::Download));
     assert_eq!(bench.seen.last().unwrap().0, "1199:9070");
+    assert_eq!(bench.modem.images()[0].state, ImageState::Partial);
+    assert!(!bench.modem.is_bootable());
     // The second time it goes well.
     bench.modem.port_opened(bench.now);
     bench.qdl_hello();
@@ -224,6 +226,40 @@ fn it_returns_with_another_id_when_the_script_says_so() {
         bench.seen,
         [("1199:9070".to_owned(), 1), ("1199:90b1".to_owned(), 6)]
     );
+}
+
+#[test]
+fn another_id_is_for_restarts_on_request_only() {
+    let file = image_for("MC7455", &body(5000));
+    let mut bench = open("drop@3000,return:id=1199:90b1", &file);
+    bench.send(&write_request(0, &file[400..]));
+    bench.hear();
+    bench.modem.re_enumerate(bench.now);
+    bench.hear();
+    let ids: Vec<_> = bench.seen.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["1199:9070"; 3]);
+}
+
+#[test]
+fn a_hello_that_the_script_has_lost_may_be_provoked_without_harm() {
+    for script in ["lose@1", "corrupt@1"] {
+        let mut bench = Bench::opened(faulty("EM7565", script));
+        bench.hear();
+        let hello = bench.ask(&hex("7E 70 00 00 14 46 7E"));
+        assert_eq!(hello[..8], hex("01 00 00 00 30 00 00 00"), "{script}");
+        assert_eq!(bench.modem.violations(), [], "{script}");
+    }
+}
+
+#[test]
+fn a_new_enumeration_in_the_middle_leaves_a_partial_image() {
+    let file = image_for("EM7565", &body(20_000));
+    let mut bench = programmed("", &file);
+    bench.send(&file[..9000]);
+    bench.modem.re_enumerate(bench.now);
+    bench.hear();
+    assert_eq!(bench.modem.images()[0].state, ImageState::Partial);
+    assert!(!bench.modem.is_bootable());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::{Bench, answers, image_for, lines, quick, verdicts};
 use modem_protocol::firehose::message::{Answer, Configure, Power, Program, Request, Verdict};
-use modemflash_virtual_modem::quirk::{Noise, NoiseMoment, NoisyRequest, PayloadAnswer};
-use modemflash_virtual_modem::{ImageState, Mode, Profile, Setup, Wrong};
+use modemflash_virtual_modem::quirk::{Noise, NoiseMoment, NoisyRequest, PayloadAnswer, Pieces};
+use modemflash_virtual_modem::{ImageState, Mode, Output, Profile, Setup, Wrong};
 
 const NOISE: &str = "ERROR: XML not formed correctly. Expected a < character at loc 0";
 const ACK: (Verdict, Option<bool>) = (Verdict::Ack, None);
@@ -222,6 +222,52 @@ fn endless_log_lines_go_on() {
     assert_eq!(
         lines(&answers(&bench.hear_for(Duration::from_secs(10)))).len(),
         1000
+    );
+}
+
+#[test]
+fn documents_may_be_cut_at_any_place_or_joined() {
+    let whole = {
+        let mut bench = configured(None);
+        bench.ask(
+            &Request::StorageInfo {
+                physical_partition: 0,
+            }
+            .to_bytes(),
+        )
+    };
+    for at in 1..120 {
+        let mut setup = quick("EM7565");
+        setup.quirks.pieces = Pieces::Cut {
+            at,
+            pause: Duration::from_millis(3),
+        };
+        let mut bench = Bench::opened(setup);
+        bench.configured();
+        assert_eq!(
+            bench.ask(
+                &Request::StorageInfo {
+                    physical_partition: 0
+                }
+                .to_bytes()
+            ),
+            whole
+        );
+    }
+    let mut setup = quick("EM7565");
+    setup.quirks.pieces = Pieces::Joined;
+    let mut bench = Bench::opened(setup);
+    bench.configured();
+    bench.send(
+        &Request::StorageInfo {
+            physical_partition: 0,
+        }
+        .to_bytes(),
+    );
+    assert_eq!(
+        bench.modem.poll(bench.now),
+        Output::Send(whole),
+        "two log lines and the response at once"
     );
 }
 
@@ -447,6 +493,18 @@ fn missing_padding_is_caught() {
     bench.send(&file);
     assert_eq!(verdicts(&bench.raw(&[0; 512])), [NAK]);
     assert_eq!(bench.kinds(), ["less than announced"]);
+}
+
+#[test]
+fn a_document_before_the_verdict_is_caught() {
+    let mut setup = Setup::of(Profile::named("EM7565").unwrap());
+    setup.quirks.noise = None;
+    let mut bench = Bench::opened(setup);
+    bench.configured();
+    bench.program(2);
+    bench.send(&file(8192));
+    assert_eq!(verdicts(&bench.reset()), [DONE, ACK]);
+    assert_eq!(bench.kinds(), ["request out of order"]);
 }
 
 #[test]

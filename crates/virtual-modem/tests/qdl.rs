@@ -641,6 +641,17 @@ fn a_session_end_before_the_last_write_is_caught() {
 }
 
 #[test]
+fn a_request_while_the_flash_is_programmed_is_caught() {
+    let mut bench = Bench::opened(Setup::of(Profile::named("MC7455").unwrap()));
+    bench.qdl_hello();
+    bench.qdl_open(&mini());
+    bench.send(&write_request(0, &mini()[400..]));
+    bench.send(&Request::Done.frame());
+    bench.hear();
+    assert_eq!(bench.kinds(), ["request out of order"]);
+}
+
+#[test]
 fn a_session_end_without_an_image_is_caught() {
     let mut bench = greeted();
     assert_eq!(
