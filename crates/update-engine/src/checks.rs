@@ -59,12 +59,11 @@ pub(crate) fn prepare_all(
     world: &mut dyn World,
     request: &Request,
     firmware: &Firmware,
-) -> Result<Prepared, Refused> {
+) -> Result<Prepared, Box<Refused>> {
     let mut device = DeviceId::from_port_name(&request.port);
-    let refuse = |device: &DeviceId, step: Step, cause: Cause| Refused {
-        device: device.clone(),
-        step,
-        cause,
+    let refuse = |device: &DeviceId, step: Step, cause: Cause| {
+        let device = device.clone();
+        Box::new(Refused { device, step, cause })
     };
     let mut warnings =
         judge_images(request, firmware).map_err(|cause| refuse(&device, Step::CheckImages, cause))?;

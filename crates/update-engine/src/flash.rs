@@ -22,7 +22,8 @@ pub fn flash(
 ) -> Result<Outcome, UpdateError> {
     let prepared = match prepare_all(world, request, firmware) {
         Ok(prepared) => prepared,
-        Err(Refused { device, step, cause }) => {
+        Err(refused) => {
+            let Refused { device, step, cause } = *refused;
             let now = world.now();
             let mut teller = Teller::new(sink, device, now);
             teller.begin(now, step);

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod lab;
+mod simulate;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum Command {
     /// The part of `lab` that runs inside the guest.
     #[command(hide = true)]
     LabGuest(lab::Guest),
+    /// Flashes virtual modems with random faults and holds the engine to what is true of them; a table per fault.
+    Simulate(simulate::Simulate),
     /// Puts a virtual modem on this machine's USB stack.
     VirtualModem(lab::Serve),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Lab(lab) => lab.run(),
         Command::LabGuest(guest) => guest.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::VirtualModem(serve) => serve.run(),
     };
     match result {

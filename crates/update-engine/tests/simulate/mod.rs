@@ -3,7 +3,14 @@
 //!
 //! Three kinds of fault: none and those that the specification calls recoverable must end in a flash, byte for byte; any
 //! other may end in an error, which then names the true state of the modem.
-#![allow(dead_code, unreachable_pub)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

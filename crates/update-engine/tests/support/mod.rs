@@ -1,6 +1,7 @@
 //! What the tests share: small images with right checksums, and a run on a virtual modem.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,0 +1,346 @@
+//! What goes wrong in the middle, each with its code, its exit code and the true state of the modem.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use firmware_image::source::ImageSource;
+use modem_world::Instant;
+use modemflash_update_engine::{Advice, Code, EventKind, Firmware, ModemState, Step, flash};
+use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
+use virtual_modem::profile::Profile;
+use virtual_modem::simulated::SimulatedWorld;
+use virtual_modem::{FaultScript, ImageState, Setup};
+
+fn setup(model: &str, faults: &str) -> Setup {
+    let mut setup = Setup::of(Profile::named(model).unwrap());
+    setup.faults = faults.parse::<FaultScript>().unwrap();
+    setup
+}
+
+/// Flashes one image of 3 MiB and one of 20 kB.
+fn run_with(model: &str, faults: &str) -> (Run, Vec<Memory>) {
+    let setup = setup(model, faults);
+    let images = images_for(setup.profile, 5, &[3 << 20, 20_000]);
+    (run_in(SimulatedWorld::new(setup), &request(), &images), images)
+}
+
+fn assert_fails(run: &Run, code: Code, exit: u8, modem: ModemState) {
+    let log = run.log();
+    assert_eq!(run.error().code(), code, "{log}");
+    assert_eq!(run.error().exit_code(), exit, "{log}");
+    assert_eq!(run.error().modem, modem, "{log}");
+}
+
+const NONE_OF_TWO: ModemState = ModemState::PartlyWritten { accepted: 0, of: 2 };
+const ONE_OF_TWO: ModemState = ModemState::PartlyWritten { accepted: 1, of: 2 };
+
+#[test]
+fn a_modem_that_takes_no_more_data_is_partly_written() {
+    let (qdl, _) = run_with("MC7455", "stall@1500000");
+    assert_fails(&qdl, Code::QdlStalled, 6, NONE_OF_TWO);
+    let (firehose, _) = run_with("EM7565", "stall@1500000");
+    assert_fails(&firehose, Code::FirehoseStalled, 6, NONE_OF_TWO);
+    assert_eq!(firehose.error().next, Advice::CheckConnection);
+}
+
+#[test]
+fn a_modem_that_pauses_for_a_minute_is_flashed() {
+    for model in ["MC7455", "EM7565"] {
+        let (run, images) = run_with(model, "stall@1500000:60s");
+        run.assert_flashed(&images);
+    }
+}
+
+#[test]
+fn a_modem_that_leaves_in_the_middle_and_comes_back_is_flashed_from_the_start() {
+    for model in ["MC7455", "EM7565"] {
+        let (run, _) = run_with(model, "drop@1500000");
+        assert!(run.result.is_ok(), "{}", run.log());
+        assert!(run.told(|kind| *kind
+            == EventKind::ModemStateChanged {
+                modem: ModemState::Unknown
+            }));
+        assert!(
+            run.told(|kind| matches!(kind, EventKind::Retrying { .. })),
+            "{}",
+            run.log()
+        );
+    }
+}
+
+#[test]
+fn a_modem_that_leaves_twice_is_given_up_in_download_mode() {
+    for (model, code) in [("MC7455", Code::QdlLeft), ("EM7565", Code::FirehoseLeft)] {
+        let (run, _) = run_with(model, "drop@1500000,drop@2500000");
+        assert_fails(&run, code, 6, NONE_OF_TWO);
+    }
+}
+
+#[test]
+fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
+    let (qdl, _) = run_with("MC7455", "reject-image@2");
+    assert_fails(&qdl, Code::ImageRejected, 6, ONE_OF_TWO);
+    assert_eq!(qdl.error().next, Advice::GetOtherImages);
+    let (firehose, _) = run_with("EM7565", "reject-image@2");
+    assert_fails(&firehose, Code::ImageRejected, 6, ONE_OF_TWO);
+    assert!(
+        firehose.error().source.to_string().contains("SWI Error Code"),
+        "{}",
+        firehose.log()
+    );
+    assert!(matches!(
+        firehose.error().step,
+        Step::Finalise { image: 2, of: 2, .. }
+    ));
+}
+
+#[test]
+fn an_error_in_the_middle_of_the_data_stops_them() {
+    for (model, code) in [("MC7455", Code::ImageRejected), ("EM7565", Code::ImageRejected)] {
+        let (run, images) = run_with(model, "error:0x1a@chunk:1");
+        assert_fails(&run, code, 6, NONE_OF_TWO);
+        assert!(
+            run.modem().image_bytes() < images[0].bytes.len() as u64,
+            "{}",
+            run.log()
+        );
+    }
+}
+
+#[test]
+fn an_image_that_the_modem_does_not_want_is_passed_over() {
+    let mut setup = setup("MC7455", "");
+    setup.quirks.not_required = Some(2);
+    let images = images_for(setup.profile, 5, &[20_000, 9_000]);
+    let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+    assert!(run.result.is_ok(), "{}", run.log());
+    assert!(run.told(|kind| matches!(kind, EventKind::ImageNotRequired { image: 2, .. })));
+}
+
+#[test]
+fn silence_is_told_before_it_begins() {
+    for model in ["MC7455", "EM7565"] {
+        let (run, _) = run_with(model, "");
+        let place = |is_it: &dyn Fn(&EventKind) -> bool| {
+            run.events
+                .iter()
+                .position(|event| is_it(&event.kind))
+                .expect("it is told")
+        };
+        let told = place(
+            &|kind| matches!(kind, EventKind::SilenceExpected { why, .. } if why.contains("writes its flash")),
+        );
+        let accepted = place(&|kind| matches!(kind, EventKind::ImageAccepted { .. }));
+        assert!(told < accepted);
+        assert!(run.events[accepted].t - run.events[told].t > 0.2, "{}", run.log());
+    }
+}
+
+#[test]
+fn progress_reaches_the_end_and_never_goes_backwards() {
+    for (model, faults) in [
+        ("MC7455", ""),
+        ("EM7565", ""),
+        ("MC7455", "drop@1500000"),
+        ("EM7565", "drop@9000"),
+    ] {
+        let (run, _) = run_with(model, faults);
+        let mut last = 0.0;
+        for event in &run.events {
+            let progress = match event.kind {
+                EventKind::StepStarted { progress, .. }
+                | EventKind::StepFinished { progress, .. }
+                | EventKind::Advanced { progress, .. } => progress,
+                _ => continue,
+            };
+            assert!(progress >= last && progress <= 1.0, "{}", run.log());
+            last = progress;
+        }
+        assert!((last - 1.0).abs() < 1e-9, "{last}\n{}", run.log());
+    }
+}
+
+#[test]
+fn the_first_wish_to_stop_ends_between_requests_and_the_second_at_once() {
+    for model in ["MC7455", "EM7565"] {
+        // The whole takes some seconds of virtual time; stop at many moments.
+        for milliseconds in (0..6000).step_by(97) {
+            let setup = setup(model, "");
+            let images = images_for(setup.profile, 5, &[3 << 20, 20_000]);
+            let mut world = SimulatedWorld::new(setup);
+            world.cancel_at(Instant::from_start(Duration::from_millis(milliseconds)));
+            let run = run_in(world, &request(), &images);
+            assert_eq!(run.modem().violations(), [], "{milliseconds}\n{}", run.log());
+            if run.result.is_err() {
+                assert_eq!(run.error().exit_code(), 130, "{milliseconds}\n{}", run.log());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_wish_to_stop_ends_in_the_middle_and_says_so() {
+    let setup = setup("MC7455", "stall@1500000:60s");
+    let images = images_for(setup.profile, 5, &[3 << 20]);
+    let mut world = SimulatedWorld::new(setup);
+    world.cancel_at(Instant::from_start(Duration::from_secs(10)));
+    world.cancel_at(Instant::from_start(Duration::from_secs(11)));
+    let run = run_in(world, &request(), &images);
+    assert_fails(
+        &run,
+        Code::Stopped,
+        130,
+        ModemState::PartlyWritten { accepted: 0, of: 1 },
+    );
+    assert!(run.told(|kind| matches!(kind, EventKind::Stopping { .. })));
+    let last = run.events.last().unwrap();
+    assert!((10.9..11.5).contains(&last.t), "{}", run.log());
+}
+
+#[test]
+fn a_stopped_flash_is_finished_by_the_same_command() {
+    for model in ["MC7455", "EM7565"] {
+        let setup = setup(model, "");
+        let images = images_for(setup.profile, 5, &[3 << 20, 20_000]);
+        let mut world = SimulatedWorld::new(setup);
+        world.cancel_at(Instant::from_start(Duration::from_millis(2500)));
+        let first = run_in(world, &request(), &images);
+        let again = run_in(first.world, &request(), &images);
+        assert!(again.result.is_ok(), "{model}\n{}", again.log());
+    }
+}
+
+/// An image whose bytes change after so many openings.
+struct Changing {
+    image: Memory,
+    changed: Vec<u8>,
+    after: usize,
+    openings: Arc<AtomicUsize>,
+}
+
+impl ImageSource for Changing {
+    fn name(&self) -> &str {
+        &self.image.name
+    }
+    fn size(&self) -> u64 {
+        self.image.bytes.len() as u64
+    }
+    fn open(&self) -> io::Result<Box<dyn io::Read + Send + '_>> {
+        let is_changed = self.openings.fetch_add(1, Ordering::Relaxed) >= self.after;
+        Ok(Box::new(if is_changed {
+            self.changed.as_slice()
+        } else {
+            self.image.bytes.as_slice()
+        }))
+    }
+}
+
+#[test]
+fn a_file_that_changes_stops_the_flash_before_the_chunk_that_differs() {
+    for (model, code_state) in [("MC7455", NONE_OF_TWO), ("EM7565", NONE_OF_TWO)] {
+        let setup = setup(model, "");
+        let images = images_for(setup.profile, 5, &[3 << 20, 20_000]);
+        let mut changed = images[0].bytes.clone();
+        changed[(2 << 20) + 77] ^= 1;
+        // Opened to be checked, to read its header, and to be sent.
+        let changing = Changing {
+            image: images[0].clone(),
+            changed,
+            after: 2,
+            openings: Arc::default(),
+        };
+        let firmware = Firmware::check(vec![Box::new(changing), Box::new(images[1].clone())]).unwrap();
+        let mut world = SimulatedWorld::new(setup);
+        let error = flash(&mut world, &request(), &firmware, &mut |_| {}).unwrap_err();
+        assert_eq!(error.code(), Code::ImageChanged, "{error} {}", error.source);
+        assert_eq!(error.modem, code_state);
+        assert_eq!(error.exit_code(), 6);
+        assert_eq!(error.next, Advice::CopyImages);
+        let modem = world.modem(0).unwrap();
+        assert!(modem.image_bytes() <= 2 << 20, "{}", modem.image_bytes());
+        assert!(
+            modem
+                .images()
+                .iter()
+                .all(|image| image.state != ImageState::Accepted)
+        );
+    }
+}
+
+#[test]
+fn a_damaged_image_is_refused_with_nothing_sent() {
+    let setup = setup("MC7455", "");
+    let mut images = images_for(setup.profile, 5, &[9_000]);
+    images[0].bytes[5_000] ^= 1;
+    let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+    assert_fails(&run, Code::ImageDamaged, 3, ModemState::Untouched);
+    assert_eq!(run.modem().image_bytes(), 0);
+}
+
+#[test]
+fn images_of_different_versions_are_refused_unless_that_is_wanted() {
+    let setup = setup("MC7455", "");
+    let version = |number: &str| format!("9999999_9901234_SWI9X30C_{number}_00_GENERIC_002.072_000");
+    let images = ["02.33.03.00", "02.30.01.01"].map(|number| Memory {
+        name: format!("SWI9X30C_{number}.cwe"),
+        bytes: cwe("AMSS", "9X30", &version(number), &noise(3, 5_000)),
+    });
+    let refused = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
+    assert_fails(&refused, Code::ImageConflict, 3, ModemState::Untouched);
+    let wanted = modemflash_update_engine::Request {
+        ignore_versions: true,
+        ..request()
+    };
+    let run = run_in(SimulatedWorld::new(setup), &wanted, &images);
+    assert!(run.result.is_ok(), "{}", run.log());
+}
+
+#[test]
+fn a_warning_that_is_not_confirmed_stops_before_the_port_is_opened() {
+    let setup = setup("MC7455", "");
+    let version = "9999999_9901234_SWI9X30C_00.08.02.00_00_GENERIC_000.001_000";
+    let images = [Memory {
+        name: "SWI9X30C_00.08.02.00.cwe".into(),
+        bytes: cwe("AMSS", "9X30", version, &noise(3, 5_000)),
+    }];
+    let unconfirmed = modemflash_update_engine::Request {
+        confirmed: false,
+        ..request()
+    };
+    let run = run_in(SimulatedWorld::new(setup.clone()), &unconfirmed, &images);
+    assert_fails(&run, Code::NotConfirmed, 2, ModemState::Untouched);
+    assert!(
+        run.told(|kind| matches!(kind, EventKind::Warning { warning } if warning.code == "PRE-PRODUCTION"))
+    );
+    let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+    assert!(run.result.is_ok(), "{}", run.log());
+}
+
+#[test]
+fn the_device_is_kept_awake() {
+    let (run, _) = run_with("EM7565", "");
+    assert!(!run.world.kept_awake().is_empty());
+}
+
+#[test]
+fn a_plan_can_be_had_without_touching_the_modem() {
+    let setup = setup("EM7565", "");
+    let images = images_for(setup.profile, 5, &[100_000, 20_000]);
+    let mut world = SimulatedWorld::new(setup);
+    let plan = modemflash_update_engine::prepare(&mut world, &request(), &firmware(&images)).unwrap();
+    assert_eq!(plan.images.len(), 2);
+    assert!(plan.images[0].bytes > plan.images[1].bytes);
+    assert_eq!(plan.total_bytes, 120_800);
+    assert!(plan.estimate_s > 0);
+    assert_eq!(world.modem(0).unwrap().image_bytes(), 0);
+}
