@@ -23,6 +23,34 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// All forms of a fault and their meanings, for a help text. A test holds them to what is understood.
+pub const FORMS: &[(&str, &str)] = &[
+    (
+        "drop@BYTES",
+        "leaves the bus after so many image bytes, and restarts in download mode",
+    ),
+    ("stall@BYTES", "takes nothing more after so many image bytes"),
+    ("stall@BYTES:TIME", "takes nothing for this time (30s, 500ms, 2m)"),
+    (
+        "error:CODE@chunk:K",
+        "refuses with this code when it has chunk K (from 0; 1 MiB each) of an image",
+    ),
+    (
+        "corrupt[@M]",
+        "one byte of message M is wrong; without M the first message behind image data",
+    ),
+    ("lose[@M]", "message M is lost"),
+    ("duplicate[@M]", "message M comes twice"),
+    (
+        "reject-image[@I]",
+        "the check at the end of image I (from 1) fails",
+    ),
+    ("return:download", "comes back in download mode after the reset"),
+    ("return:id=VENDOR:PRODUCT", "comes back with another USB id"),
+    ("return:late=TIME", "comes back later by this time"),
+    ("return:never", "doesn't come back after the reset"),
+];
+
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -317,6 +345,28 @@ mod tests {
         for (text, fault) in forms {
             assert_eq!(text.parse(), Ok(fault));
             assert_eq!(fault.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_form_of_the_help_text_is_understood_with_and_without_its_number() {
+        let filled = |form: &str| {
+            let numbers = [
+                ("VENDOR:PRODUCT", "1199:90b1"),
+                ("BYTES", "7"),
+                ("TIME", "3s"),
+                ("CODE", "0x1a"),
+            ];
+            let letters = [("chunk:K", "chunk:2"), ("@M", "@4"), ("@I", "@2")];
+            let all = numbers.iter().chain(&letters);
+            all.fold(form.to_owned(), |form, (name, value)| form.replace(name, value))
+        };
+        for (form, _) in FORMS {
+            let whole = filled(&form.replace(['[', ']'], ""));
+            assert!(whole.parse::<Fault>().is_ok(), "{whole}");
+            if let Some((short, _)) = form.split_once('[') {
+                assert!(short.parse::<Fault>().is_ok(), "{short}");
+            }
         }
     }
 
