@@ -5,7 +5,7 @@
 //! when it comes back, there is another one, perhaps under another path: the optional link always leads to it.
 //!
 //! As with a real port, what the modem says while nobody has the port open is lost, and the modem knows that the host
-//! has opened it. The kernel doesn't tell that the slave was opened, so it is looked at every [`LOOK`].
+//! has opened it. The kernel doesn't tell that the slave was opened, so it is looked at every 5 ms.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
