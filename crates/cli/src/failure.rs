@@ -82,7 +82,7 @@ impl From<UpdateError> for Failure {
             what: error.to_string(),
             causes: chain(error.source()),
             modem: Some(error.modem.to_string()),
-            hint: error.next.to_string(),
+            hint: error.hint(),
             exit: error.exit_code(),
         }
     }

@@ -155,7 +155,11 @@ fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, Failure> {
     let bug =
         |error: &dyn std::error::Error| Failure::new(Code::Bug, 1, "the images can't be made").because(error);
     let mut sources: Vec<Box<dyn ImageSource>> = Vec::new();
-    if matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000) {
+    if profile.name == "RC7620" {
+        // Its firmware has a platform token of its own; this is the published layout of a real package.
+        let package = generate::models::rc76xx_release_9().map_err(|error| bug(&error))?;
+        sources.push(Box::new(package));
+    } else if matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000) {
         for (kind, size) in [
             (GobiType::Amss, 14 << 20),
             (GobiType::Apps, 5 << 20),

@@ -54,12 +54,19 @@ const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
 /// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
 const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
-use Family::{Gobi3000, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
+use Family::{Gobi2000, Gobi3000, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
 use Protocol::{Qdl, SaharaFirehose};
 
 /// All known devices (devices.md).
 #[rustfmt::skip]
 pub const DEVICES: &[Device] = &[
+    Device { models: "Gobi 2000 modems", family: Some(Gobi2000), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9001), (SIERRA, 0x9002), (SIERRA, 0x9003), (SIERRA, 0x9004), (SIERRA, 0x9005),
+            (SIERRA, 0x9006), (SIERRA, 0x9007), (SIERRA, 0x9008), (SIERRA, 0x9009), (SIERRA, 0x900a)],
+        download: &[(SIERRA, 0x9000)] },
+    // linux.md §2: the kernel's Gobi layout; which models these are isn't known.
+    Device { models: "Gobi 2000/3000 modems", family: None, protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x68a5), (SIERRA, 0x68a9)], download: &[(SIERRA, 0x68a4), (SIERRA, 0x68a8)] },
     Device { models: "MC8305/MC8355/MC8805", family: Some(Gobi3000), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9011), (SIERRA, 0x9013), (SIERRA, 0x9015), (SIERRA, 0x9019), (DELL, 0x81a3), (DELL, 0x81a4)],
         download: &[(SIERRA, 0x9010), (SIERRA, 0x9012), (SIERRA, 0x9014), (SIERRA, 0x9018), (DELL, 0x81a6)] },
@@ -75,7 +82,7 @@ pub const DEVICES: &[Device] = &[
     Device { models: "MC7305/MC7355", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9041)], download: &[(SIERRA, 0x9040)] },
     Device { models: "EM7355", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
-        normal: &[(SIERRA, 0x901f), (HP, 0x4e1d)], download: &[] },
+        normal: &[(SIERRA, 0x901f), (HP, 0x4e1d)], download: &[(SIERRA, 0x901e)] },
     Device { models: "EM7305", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9063)], download: &[(SIERRA, 0x9062)] },
     Device { models: "AirCard 340U/341U", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],

@@ -93,6 +93,25 @@ impl UpdateError {
         }
     }
 
+    /// What to do now, in words: where the modem itself named a failure that is known, what is known to help.
+    pub fn hint(&self) -> String {
+        let Cause::Protocol {
+            error:
+                ProtocolError::Refused {
+                    refusal: Refusal::Firehose(nak),
+                    ..
+                },
+            ..
+        } = &*self.source
+        else {
+            return self.next.to_string();
+        };
+        match nak.known_failures().first() {
+            Some(failure) => failure.advice.to_owned(),
+            None => self.next.to_string(),
+        }
+    }
+
     /// The error as plain facts for an event.
     pub fn failure(&self) -> Failure {
         Failure {
@@ -104,7 +123,7 @@ impl UpdateError {
             modem: self.modem,
             modem_words: self.modem.to_string(),
             next: self.next,
-            hint: self.next.to_string(),
+            hint: self.hint(),
         }
     }
 }
@@ -600,6 +619,7 @@ fn rejects_image(step: conversation::Step, refusal: &Refusal) -> bool {
         }
         Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
         Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
+        Refusal::Firehose(nak) => nak.known_failures().iter().any(|failure| failure.blames_image),
         Refusal::QdlOpen(status) => {
             matches!(
                 status,
