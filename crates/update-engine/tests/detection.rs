@@ -11,8 +11,8 @@ mod support;
 use std::time::Duration;
 
 use modem_world::Instant;
-use modemflash_update_engine::{Advice, Code, EventKind, ModemState, Request};
-use support::{Run, assert_stored, images_for, request, run, run_in};
+use modemflash_update_engine::{Advice, Code, EventKind, ModemState, Protocol, Request};
+use support::{Memory, Run, assert_stored, cwe, images_for, noise, request, run, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Provoked, RamDump};
 use virtual_modem::simulated::SimulatedWorld;
@@ -333,4 +333,46 @@ fn a_wish_to_stop_during_detection_stops_at_once() {
     let run = run_in(world, &request(), &images);
     assert_fails(&run, Code::Stopped, 130, ModemState::Untouched, Advice::RunAgain);
     assert!(run.events.last().unwrap().t < 3.1, "{}", run.log());
+}
+
+/// traces/rc7620_tp1_failed_seed001_2023.txt: the port is opened, nothing comes, the probe brings out the hello, and
+/// other programs throw it away. An RC7620 whose id and images say nothing about its protocol.
+#[test]
+fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
+    for habit in [
+        HelloHabit::AfterEnumeration(Duration::ZERO),
+        HelloHabit::AfterBytes,
+    ] {
+        let setup = with_hello("RC7620", habit, Provoked::WorksIfPatient);
+        let images = [Memory {
+            name: "carrier.spk".into(),
+            bytes: cwe("APPS", "ZZZZ", "", &noise(29872, 30_000)),
+        }];
+        let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+        run.assert_flashed(&images);
+        let detected = run
+            .events
+            .iter()
+            .find(|event| matches!(event.kind, EventKind::Detected { .. }))
+            .expect("it is detected");
+        // Silent for 5 s, then the probe.
+        assert!((5.0..5.5).contains(&detected.t), "{}", run.log());
+        let how = "it said hello when bytes came".to_owned();
+        let protocol = Protocol::SaharaFirehose;
+        assert_eq!(detected.kind, EventKind::Detected { protocol, how });
+    }
+}
+
+#[test]
+fn a_modem_left_in_firehose_by_an_interrupted_run_is_flashed() {
+    let images = images_for(Profile::named("EM7565").unwrap(), 3, &[9_000]);
+    // Images of another family: the session is given up behind the switch to Firehose.
+    let others = images_for(Profile::named("MC7354").unwrap(), 3, &[9_000]);
+    let mut world = SimulatedWorld::new(setup("EM7565"));
+    world.hide_device(0);
+    world.set_can_re_enumerate(false);
+    let refused = run_in(world, &forced(), &others);
+    assert_eq!(refused.error().code(), Code::ImageFamily, "{}", refused.log());
+    let again = run_in(refused.world, &forced(), &images);
+    assert!(again.result.is_ok(), "{}", again.log());
 }
