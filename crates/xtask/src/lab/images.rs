@@ -2,6 +2,8 @@
 
 use super::scenario::{Image, Scenario};
 use anyhow::Context;
+use firmware_image::generate::{Body, Generated, Plan, models};
+use firmware_image::{GobiType, nvup};
 use std::fs;
 use std::path::{Path, PathBuf};
 use virtual_modem::Profile;
@@ -29,65 +31,92 @@ pub(crate) fn make(scenario: &Scenario, folder: &Path) -> anyhow::Result<Vec<Fil
 
 fn make_one(profile: &Profile, image: Image, folder: &Path) -> anyhow::Result<File> {
     let family = profile.family;
-    let (name, version, size) = match image {
-        _ if profile.image_names.is_empty() => {
-            let (Image::Firmware(size) | Image::Carrier(size)) = image;
-            let path = folder.join("amss.mbn");
-            let mut content = noise(size);
-            fs::write(&path, &content)?;
-            content.truncate(size.saturating_sub(8));
-            return Ok(File { path, content });
+    let (generated, surplus) = match image {
+        // Gobi: no header, and a fixed name; the last 8 bytes are not sent (qdl.md §5).
+        Image::Firmware(size) if profile.image_names.is_empty() => {
+            (Generated::gobi(GobiType::Amss, SEED, size), 8)
         }
-        Image::Firmware(size) => (
-            format!("{family}_02.33.03.00.cwe"),
-            format!("INTERNAL_?_{family}_02.33.03.00_?_?_?_?"),
-            size,
-        ),
-        Image::Carrier(size) => {
-            let version = format!("9999999_9999999_{family}_02.33.03.00_00_GENERIC_002.072_000");
-            (
-                format!("{family}_02.33.03.00_GENERIC_002.072_000.nvu"),
-                version,
-                size,
-            )
+        Image::Firmware(size) => {
+            let name = format!("{family}_{FIRMWARE}.cwe");
+            (firmware(profile, size).build(name)?, 0)
+        }
+        Image::Carrier => {
+            let name = format!("{family}_{FIRMWARE}_{CARRIER}.nvu");
+            (carrier(profile).build(name)?, 0)
         }
     };
-    let product = profile.products.first().context("no product")?;
-    let path = folder.join(name);
-    let content = package(product, &version, &noise(size));
+    let path = folder.join(generated.name());
+    let mut content = generated.to_vec();
     fs::write(&path, &content)?;
+    content.truncate(content.len().saturating_sub(surplus));
     Ok(File { path, content })
 }
 
-/// A package with these data (cwe.md §2).
-fn package(product: &str, version: &str, data: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; 256];
-    let jamcrc = |bytes: &[u8]| (!crc32fast::hash(bytes)).to_be_bytes();
-    bytes.extend(jamcrc(&[0; 256]));
-    bytes.extend(3u32.to_be_bytes());
-    bytes.extend([0xff; 4]);
-    bytes.extend(b"SPKG");
-    bytes.extend(product.bytes().chain([0; 4]).take(4));
-    bytes.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes());
-    bytes.extend(jamcrc(data));
-    bytes.extend(version.bytes().chain([0; 84]).take(84));
-    bytes.extend(b"08/28/19");
-    bytes.extend(1u32.to_be_bytes());
-    bytes.resize(396, 0);
-    bytes.extend(1u32.to_be_bytes());
-    bytes.extend(data);
-    bytes
+const FIRMWARE: &str = "02.33.03.00";
+const CARRIER: &str = "GENERIC_002.072_000";
+const SEED: u64 = 6;
+
+/// A package whose header says `size`, with boot loader and application in it.
+fn firmware(profile: &Profile, size: u64) -> Plan {
+    let version = format!("{}_{FIRMWARE}", profile.family);
+    let plan = |kind: &str, body| Plan::new(kind, product(profile), &version, body);
+    let loader = Body::Noise {
+        seed: SEED,
+        size: 100_000,
+    };
+    let loader = plan("BOOT", Body::Images(vec![plan("SBL1", loader)]));
+    // Each image in the package has a header of its own.
+    let rest = size.saturating_sub(loader.body_size() + 2 * 400);
+    let application = plan(
+        "APPL",
+        Body::Noise {
+            seed: SEED + 1,
+            size: rest,
+        },
+    );
+    let version = format!("INTERNAL_?_{version}_?_?_?_?");
+    Plan::new(
+        "SPKG",
+        product(profile),
+        &version,
+        Body::Images(vec![loader, application]),
+    )
 }
 
-/// Bytes without a pattern, among them many 0x7E and 0x7D, which frames must escape.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let byte = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let [first, second, ..] = state.to_be_bytes();
-        if first < 16 { 0x7d + (first & 1) } else { second }
-    };
-    std::iter::repeat_with(byte).take(size).collect()
+/// Settings, nested as in real files: SPKG > FILE > FILE > NVUP (cwe.md §1).
+fn carrier(profile: &Profile) -> Plan {
+    let version = format!("9999999_9999999_{}_{FIRMWARE}_00_{CARRIER}", profile.family);
+    let plan = |kind: &str, text: &str, body| Plan::new(kind, product(profile), text, body);
+    let settings = plan(
+        "NVUP",
+        &version,
+        Body::Bytes(nvup::encode_named(models::CARRIER_ITEMS)),
+    );
+    let inner = plan(
+        "FILE",
+        "/swir/nvdelta/NVUP_GENERIC.010",
+        Body::Images(vec![settings]),
+    );
+    let outer = plan("FILE", "", Body::Images(vec![inner]));
+    plan("SPKG", &version, Body::Images(vec![outer]))
+}
+
+fn product(profile: &Profile) -> &'static str {
+    profile.products.first().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_of_the_firmware_has_bytes_that_frames_must_escape() {
+        let profile = Profile::named("MC7455").unwrap();
+        let Image::Firmware(size) = super::super::scenario::FIRMWARE else {
+            panic!("no firmware")
+        };
+        let file = firmware(profile, size).build("a.cwe").unwrap().to_vec();
+        assert_eq!(file.len() as u64, size + 400);
+        assert_eq!(file[0x114..0x118], [0x00, 0x28, 0x7d, 0x7e]);
+    }
 }
