@@ -619,7 +619,6 @@ fn rejects_image(step: conversation::Step, refusal: &Refusal) -> bool {
         }
         Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
         Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
-        Refusal::Firehose(nak) => nak.known_failures().iter().any(|failure| failure.blames_image),
         Refusal::QdlOpen(status) => {
             matches!(
                 status,
