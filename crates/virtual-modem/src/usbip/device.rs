@@ -438,6 +438,37 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_stream_of_commands_makes_it_panic_and_every_reply_is_whole(
+            commands in proptest::collection::vec((1u32..=2, 0u32..4, 0u32..=1, 0u32..3, 0u32..20, any::<[u8; 8]>()), 1..50),
+            taken in 0usize..10,
+        ) {
+            let mut stream = Vec::new();
+            for (command, sequence, direction, endpoint, length, setup) in commands {
+                let victim_or_flags = sequence;
+                for word in [command, sequence, 0x1_0002, direction, endpoint, victim_or_flags, length, 0, 0, 0] {
+                    stream.extend(word.to_be_bytes());
+                }
+                stream.extend(setup);
+                if command == 1 && direction == 0 {
+                    stream.resize(stream.len() + length as usize, 0x7e);
+                }
+            }
+            let mut decoder = wire::Decoder::default();
+            decoder.push(&stream);
+            let mut device = device();
+            let mut handled = 0;
+            while let Some(command) = decoder.next_command().unwrap() {
+                device.handle(command).unwrap();
+                device.send(vec![1, 2, 3]);
+                device.took(taken);
+                handled += 1;
+            }
+            prop_assert!(handled > 0);
+            prop_assert!(device.replies().is_empty() || device.replies().len() >= 48);
+            while device.next_event().is_some() {}
+        }
+
+        #[test]
         fn bytes_pass_unchanged_in_both_directions_whatever_the_sizes(
             messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..200), 1..20),
             room in 1usize..100,

@@ -1,5 +1,6 @@
 //! The guest's kernel: Debian's package, downloaded and unpacked, never installed.
 
+use super::tools;
 use anyhow::{Context, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -37,7 +38,14 @@ impl Kernel {
     /// package lists can't tell a version.
     pub(crate) fn obtain(cache: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(cache)?;
-        let Some((package, version)) = current_package() else {
+        let package = current_package().or_else(|| {
+            if tools::update_lists() {
+                current_package()
+            } else {
+                None
+            }
+        });
+        let Some((package, version)) = package else {
             return cached(cache)
                 .context("no package lists (apt-get update), and no kernel from an earlier run");
         };

@@ -60,7 +60,10 @@ impl Lab {
         let lock = fs::File::create(target.join("lock"))?;
         // One guest at a time; the lock goes with the file.
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).context("target/lab/lock")?;
-        let kernel = Kernel::obtain(&target.join("kernels"))?;
+        let kernel = match Kernel::obtain(&target.join("kernels")) {
+            Ok(kernel) => kernel,
+            Err(error) => return Ok(skipped(&format!("no kernel for the guest: {error:#}"))),
+        };
         let run = target.join("last-run");
         // Left by the run before.
         let _ = fs::remove_dir_all(&run);
@@ -193,12 +196,15 @@ fn pack(kernel: &Kernel, agent: &str) -> anyhow::Result<Vec<u8>> {
 
 /// Builds our program and tells where it is.
 fn build_ours() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "modemflash"])
-        .status()?;
+    let this = std::env::current_exe()?;
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--quiet", "--package", "modemflash"]);
+    if this.parent().is_some_and(|folder| folder.ends_with("release")) {
+        build.arg("--release");
+    }
+    let status = build.status()?;
     ensure!(status.success(), "cargo build --package modemflash: {status}");
-    let program = std::env::current_exe()?.with_file_name("modemflash");
+    let program = this.with_file_name("modemflash");
     ensure!(program.exists(), "{}: not built", program.display());
     Ok(program)
 }

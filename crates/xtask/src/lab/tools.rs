@@ -33,7 +33,7 @@ pub(crate) fn prepare() -> Result<(), String> {
         return Ok(());
     }
     println!("lab: installing {}", missing.join(" "));
-    let installed = install(&missing) || (apt(&["-qq", "update"]) && install(&missing));
+    let installed = install(&missing) || (update_lists() && install(&missing));
     if installed && self::missing().is_empty() {
         return Ok(());
     }
@@ -43,6 +43,11 @@ pub(crate) fn prepare() -> Result<(), String> {
     ))
 }
 
+/// Fetches the lists of packages anew.
+pub(crate) fn update_lists() -> bool {
+    apt(&["-qq", "update"])
+}
+
 /// Where a program of [`NEEDED`] is.
 pub(crate) fn find(package: &str) -> Option<&'static Path> {
     let (places, _) = NEEDED.iter().find(|(_, name)| *name == package)?;
@@ -50,12 +55,25 @@ pub(crate) fn find(package: &str) -> Option<&'static Path> {
 }
 
 fn missing() -> Vec<&'static str> {
-    let absent = NEEDED
-        .iter()
-        .filter(|(places, _)| !places.iter().any(|place| Path::new(place).exists()));
+    let absent = NEEDED.iter().filter(|(places, package)| {
+        let place = places.iter().map(Path::new).find(|place| place.exists());
+        // The guest's first root has no libraries.
+        place.is_none_or(|place| *package == "busybox-static" && !is_static(place))
+    });
     let mut packages: Vec<&str> = absent.map(|(_, package)| *package).collect();
     packages.dedup();
     packages
+}
+
+/// Whether a program needs no loader: the name of one (`/lib64/ld-linux-x86-64.so.2`) isn't in it.
+fn is_static(program: &Path) -> bool {
+    let names: [&[u8]; 2] = [b"/ld-linux", b"/ld-musl"];
+    let bytes = std::fs::read(program).unwrap_or_default();
+    // The name stands in the first page.
+    let start = bytes.get(..4096).unwrap_or(&bytes);
+    !names
+        .iter()
+        .any(|name| start.windows(name.len()).any(|window| window == *name))
 }
 
 fn install(packages: &[&str]) -> bool {
@@ -64,9 +82,10 @@ fn install(packages: &[&str]) -> bool {
 
 fn apt(arguments: &[&str]) -> bool {
     let mut command = Command::new("apt-get");
+    // Another apt may be at work.
+    command.args(["-o", "DPkg::Lock::Timeout=120"]).args(arguments);
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .args(arguments)
         .stdout(std::process::Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
@@ -78,4 +97,15 @@ fn is_root() -> bool {
         .lines()
         .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
     user == Some("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_names_a_loader_is_not_static() {
+        // This test, like nearly every program of a Debian, is dynamic.
+        assert!(!is_static(&std::env::current_exe().unwrap()));
+    }
 }
