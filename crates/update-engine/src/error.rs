@@ -6,7 +6,7 @@
 use std::fmt;
 
 use modem_protocol::ProtocolError;
-use modem_protocol::conversation::{self, Refusal};
+use modem_protocol::conversation::Refusal;
 use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus};
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
 use serde::Serialize;
@@ -256,9 +256,9 @@ impl Advice {
                 ..
             } => Self::GetOtherImages,
             Cause::Protocol {
-                error: ProtocolError::Refused { step, refusal },
+                error: ProtocolError::Refused { refusal, .. },
                 ..
-            } if rejects_image(*step, refusal) => Self::GetOtherImages,
+            } if rejects_image(refusal) => Self::GetOtherImages,
             Cause::NotConfirmed { .. } => Self::Confirm,
             Cause::Port(error) => match error.kind {
                 PortErrorKind::PermissionDenied => Self::GetPermission,
@@ -500,7 +500,7 @@ impl Cause {
             Self::Protocol { layer, error } => match (layer, error) {
                 (_, ProtocolError::Stopped { .. }) => Code::Stopped,
                 (_, ProtocolError::Unsendable { .. }) => Code::ImageUnsendable,
-                (_, ProtocolError::Refused { step, refusal }) if rejects_image(*step, refusal) => {
+                (_, ProtocolError::Refused { refusal, .. }) if rejects_image(refusal) => {
                     Code::ImageRejected
                 }
                 (Layer::Qdl, ProtocolError::Silent { .. }) => Code::QdlSilent,
@@ -561,7 +561,7 @@ impl Cause {
                 ProtocolError::Endless { .. } => "the modem talked without an end",
                 ProtocolError::Stalled { .. } => "the modem stopped taking data",
                 ProtocolError::Left { .. } => "the modem left the bus",
-                ProtocolError::Refused { step, refusal } if rejects_image(*step, refusal) => {
+                ProtocolError::Refused { refusal, .. } if rejects_image(refusal) => {
                     "the modem rejected the image"
                 }
                 ProtocolError::Refused { .. } => "the modem refused",
@@ -608,15 +608,8 @@ impl Layer {
 }
 
 /// Whether a refusal is the verdict on an image: wrong product, not signed, contents that can't be.
-fn rejects_image(step: conversation::Step, refusal: &Refusal) -> bool {
+fn rejects_image(refusal: &Refusal) -> bool {
     match refusal {
-        // A NAK after the data is final and about the image (sahara-firehose.md §5.2).
-        Refusal::Firehose(_) => {
-            matches!(
-                step,
-                conversation::Step::RawData { .. } | conversation::Step::Verdict { .. }
-            )
-        }
         Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
         Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
         Refusal::QdlOpen(status) => {

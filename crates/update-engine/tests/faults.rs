@@ -92,7 +92,7 @@ fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
     assert_fails(&qdl, Code::ImageRejected, 6, ONE_OF_TWO);
     assert_eq!(qdl.error().next, Advice::GetOtherImages);
     let (firehose, _) = run_with("EM7565", "reject-image@2");
-    assert_fails(&firehose, Code::ImageRejected, 6, ONE_OF_TWO);
+    assert_fails(&firehose, Code::FirehoseRefused, 6, ONE_OF_TWO);
     assert!(
         firehose.error().source.to_string().contains("SWI Error Code"),
         "{}",
@@ -106,7 +106,7 @@ fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
 
 #[test]
 fn an_error_in_the_middle_of_the_data_stops_them() {
-    for (model, code) in [("MC7455", Code::ImageRejected), ("EM7565", Code::ImageRejected)] {
+    for (model, code) in [("MC7455", Code::ImageRejected), ("EM7565", Code::FirehoseRefused)] {
         let (run, images) = run_with(model, "error:0x1a@chunk:1");
         assert_fails(&run, code, 6, NONE_OF_TWO);
         assert!(
