@@ -500,9 +500,7 @@ impl Cause {
             Self::Protocol { layer, error } => match (layer, error) {
                 (_, ProtocolError::Stopped { .. }) => Code::Stopped,
                 (_, ProtocolError::Unsendable { .. }) => Code::ImageUnsendable,
-                (_, ProtocolError::Refused { refusal, .. }) if rejects_image(refusal) => {
-                    Code::ImageRejected
-                }
+                (_, ProtocolError::Refused { refusal, .. }) if rejects_image(refusal) => Code::ImageRejected,
                 (Layer::Qdl, ProtocolError::Silent { .. }) => Code::QdlSilent,
                 (Layer::Qdl, ProtocolError::Endless { .. }) => Code::QdlEndless,
                 (Layer::Qdl, ProtocolError::Stalled { .. }) => Code::QdlStalled,

@@ -25,7 +25,7 @@ use virtual_modem::random::Random;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Firmware, ImageState, Mode, Setup, VirtualModem, Wrong};
 
-use crate::support::{Memory, assert_stored, firmware, images_for};
+use crate::support::{Memory, assert_stored, cwe, firmware, images_for};
 
 /// What must come of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub struct Case {
     chop: Option<u64>,
     cancels: Vec<Instant>,
     can_re_enumerate: bool,
+    is_hidden: bool,
 }
 
 /// What came of a run.
@@ -95,12 +96,42 @@ impl Case {
             chop: random.once_in(2).then(|| random.next_u64()),
             cancels: Vec::new(),
             can_re_enumerate: !random.once_in(4),
+            is_hidden: false,
         };
         if random.once_in(2) {
             case.setup.firmware = Firmware::Sound;
         }
         case.choose_fault(&mut random);
+        case.add_habits(&mut random);
         case
+    }
+
+    /// Habits that change nothing in what must come of the run.
+    fn add_habits(&mut self, random: &mut Random) {
+        if random.once_in(4) && self.setup.quirks.pieces == Pieces::Whole {
+            let at = random.portion(64);
+            let pause = Duration::from_millis(random.below(100));
+            self.setup.quirks.pieces = *random.pick(&[Pieces::Joined, Pieces::Cut { at, pause }]).unwrap();
+        }
+        if random.once_in(8) && self.setup.mode == Mode::Download {
+            self.is_hidden = true;
+        }
+        // Neither name nor contents tell the family; then only the modem can tell its protocol.
+        if random.once_in(8)
+            && !self.setup.profile.image_names.is_empty()
+            && self.setup.mode == Mode::Download
+        {
+            // The rule gives an unknown modem 5 s; a later hello is spoiled by the probe, and the reset that mends it leads
+            // into firmware that can run (sahara-firehose.md §6). That is no way to a flash.
+            self.setup.firmware = Firmware::Missing;
+            for (place, image) in self.images.iter_mut().enumerate() {
+                let body = image.bytes.split_off(400);
+                *image = Memory {
+                    name: format!("image_{place}.cwe"),
+                    bytes: cwe("AMSS", "ZZZZ", "", &body),
+                };
+            }
+        }
     }
 
     fn total(&self) -> u64 {
@@ -342,6 +373,7 @@ pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
         chop,
         cancels,
         can_re_enumerate,
+        is_hidden,
         ..
     } = case;
     let mut world = SimulatedWorld::new(setup);
@@ -349,12 +381,16 @@ pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
         world = world.choppy(seed);
     }
     world.set_can_re_enumerate(can_re_enumerate);
+    if is_hidden {
+        world.hide_device(0);
+    }
     for at in cancels {
         world.cancel_at(at);
     }
     let request = Request {
         port: SimulatedWorld::LINK.to_owned(),
         confirmed: true,
+        force: is_hidden,
         ..Request::default()
     };
     let firmware = firmware(&images);

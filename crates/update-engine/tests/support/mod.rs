@@ -76,9 +76,14 @@ pub fn images_for(profile: &Profile, seed: u64, sizes: &[usize]) -> Vec<Memory> 
             .iter()
             .zip(names)
             .enumerate()
-            .map(|(place, (size, name))| Memory {
-                name: name.to_owned(),
-                bytes: noise(seed + place as u64, (*size).max(16)),
+            .map(|(place, (size, name))| {
+                let mut bytes = noise(seed + place as u64, (*size).max(16));
+                // Noise can look like a gzip file; two zeros can't.
+                bytes[..2].fill(0);
+                Memory {
+                    name: name.to_owned(),
+                    bytes,
+                }
             })
             .collect();
     }
