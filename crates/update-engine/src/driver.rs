@@ -308,7 +308,232 @@ fn trace_loss(error: &PortError) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use modem_protocol::conversation;
+    use modem_world::{DiscoveryError, Host, HostError, PortId, PortInfo, UsbPath};
+
     use super::*;
+
+    /// A world with one port that takes everything and says nothing, and a clock that jumps to each deadline.
+    #[derive(Default)]
+    struct Mute {
+        now: Cell<Instant>,
+        written: Vec<u8>,
+        cancels: u32,
+        is_gone: bool,
+    }
+
+    impl World for Mute {
+        fn now(&self) -> Instant {
+            self.now.get()
+        }
+        fn wait(&mut self, _: &[Interest], deadline: Instant) -> Wake {
+            if self.cancels > 0 {
+                self.cancels -= 1;
+                return Wake::Cancelled;
+            }
+            self.now.set(self.now.get().max(deadline));
+            Wake::Deadline
+        }
+        fn open(&mut self, _: &PortId) -> Result<PortHandle, PortError> {
+            Ok(PortHandle(0))
+        }
+        fn try_read(&mut self, _: PortHandle, _: &mut [u8]) -> Result<usize, PortError> {
+            if self.is_gone {
+                return Err(PortError {
+                    port: PortId::new("p"),
+                    kind: PortErrorKind::Gone,
+                });
+            }
+            Ok(0)
+        }
+        fn try_write(&mut self, _: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+            let count = bytes.len().min(1000);
+            self.written.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+        fn close(&mut self, _: PortHandle) {}
+        fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+            Err(DiscoveryError::NotFound {
+                name: name.to_owned(),
+            })
+        }
+        fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+            Ok(Vec::new())
+        }
+        fn host(&mut self) -> &mut dyn Host {
+            self
+        }
+    }
+
+    impl Host for Mute {
+        fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
+            Err(HostError::Unsupported {
+                device: device.clone(),
+            })
+        }
+        fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
+            Ok(())
+        }
+    }
+
+    /// Asks for what it is told to, one after the other, then waits for ever or finishes when all is written.
+    struct Scripted {
+        actions: Vec<Action>,
+        pending: u64,
+        stopped: bool,
+        closed: bool,
+        at_end: Option<Action>,
+    }
+
+    impl Scripted {
+        fn new(actions: Vec<Action>, at_end: Option<Action>) -> Self {
+            Self {
+                actions,
+                pending: 0,
+                stopped: false,
+                closed: false,
+                at_end,
+            }
+        }
+    }
+
+    const STEP: conversation::Step = conversation::Step::Hello;
+
+    impl Conversation for Scripted {
+        fn receive(&mut self, _: &[u8], _: Instant) {}
+        fn wrote(&mut self, _: usize, left: u64, _: Instant) {
+            self.pending = left;
+        }
+        fn closed(&mut self, _: Instant) {
+            self.closed = true;
+        }
+        fn stop(&mut self) {
+            self.stopped = true;
+        }
+        fn poll(&mut self, now: Instant) -> Result<Action, ProtocolError> {
+            if self.closed {
+                return Err(ProtocolError::Left { step: STEP });
+            }
+            if self.pending > 0 {
+                return Ok(Action::Wait {
+                    until: now + Duration::from_secs(1),
+                });
+            }
+            if self.actions.is_empty() {
+                return Ok(self.at_end.clone().unwrap_or(Action::Wait { until: now }));
+            }
+            let action = self.actions.remove(0);
+            self.pending = match &action {
+                Action::Send(_) | Action::SendImage(_) => 1,
+                _ => 0,
+            };
+            Ok(action)
+        }
+    }
+
+    struct Counted(u64);
+
+    impl ImageFeed for Counted {
+        fn fill(&mut self, _: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
+            assert_eq!(range.end - range.start, buffer.len() as u64);
+            self.0 += 1;
+            buffer.fill(7);
+            Ok(())
+        }
+    }
+
+    fn driven(world: &mut Mute, conversation: &mut Scripted) -> (Result<(), DriveError>, u32) {
+        let mut stops = 0;
+        let mut buffers = Buffers::default();
+        let note = &mut |_: Instant, _: Note| {};
+        let result = drive(
+            world,
+            PortHandle(0),
+            conversation,
+            &mut Counted(0),
+            &mut buffers,
+            &mut stops,
+            note,
+        );
+        (result, stops)
+    }
+
+    #[test]
+    fn output_arrives_whole_in_short_writes() {
+        let stretch = Stretch {
+            image: 0,
+            header: vec![1, 2, 3],
+            range: 10..5010,
+            padding: 9000,
+        };
+        let actions = vec![Action::Send(vec![9; 2500]), Action::SendImage(stretch)];
+        let mut world = Mute::default();
+        let (result, _) = driven(&mut world, &mut Scripted::new(actions, Some(Action::Finished)));
+        assert_eq!(result, Ok(()));
+        let mut expected = vec![9; 2500];
+        expected.extend([1, 2, 3]);
+        expected.extend([7; 5000]);
+        expected.extend([0; 9000]);
+        assert_eq!(world.written, expected);
+    }
+
+    #[test]
+    fn a_conversation_that_ignores_its_deadline_is_a_bug_and_no_endless_loop() {
+        let (result, _) = driven(&mut Mute::default(), &mut Scripted::new(Vec::new(), None));
+        assert!(
+            matches!(result, Err(DriveError::Cause(Cause::Bug { .. }))),
+            "{result:?}"
+        );
+    }
+
+    #[test]
+    fn a_stretch_larger_than_allowed_is_a_bug() {
+        for range in [0..Stretch::LARGEST + 1, Range { start: 5, end: 4 }, 0..u64::MAX] {
+            let stretch = Stretch {
+                image: 0,
+                header: Vec::new(),
+                range,
+                padding: 0,
+            };
+            let actions = vec![Action::SendImage(stretch)];
+            let (result, _) = driven(&mut Mute::default(), &mut Scripted::new(actions, None));
+            assert!(
+                matches!(result, Err(DriveError::Cause(Cause::Bug { .. }))),
+                "{result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_wish_to_stop_reaches_the_conversation_and_the_second_ends_at_once() {
+        let far = Some(Action::Wait { until: Instant::FAR });
+        let mut conversation = Scripted::new(Vec::new(), far);
+        let mut world = Mute {
+            cancels: 2,
+            ..Mute::default()
+        };
+        let (result, stops) = driven(&mut world, &mut conversation);
+        assert_eq!(result, Err(DriveError::StoppedNow));
+        assert_eq!(stops, 2);
+        assert!(conversation.stopped);
+    }
+
+    #[test]
+    fn a_port_that_has_gone_is_told_to_the_conversation() {
+        let far = Some(Action::Wait { until: Instant::FAR });
+        let mut world = Mute {
+            is_gone: true,
+            ..Mute::default()
+        };
+        let (result, _) = driven(&mut world, &mut Scripted::new(Vec::new(), far));
+        assert_eq!(
+            result,
+            Err(DriveError::Protocol(ProtocolError::Left { step: STEP }))
+        );
+    }
 
     #[test]
     fn a_slot_goes_out_as_header_body_and_zeros() {

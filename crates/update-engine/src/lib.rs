@@ -1,6 +1,6 @@
 //! What to do with a modem, in which order, and what to say about it.
 //!
-//! [`prepare`](checks::prepare) looks at the port and the images and makes a [`Plan`]; [`flash`](flash::flash)
+//! [`prepare()`] looks at the port and the images and makes a [`Plan`]; [`flash()`]
 //! carries it out. Both work on a [`modem_world::World`] and know neither Linux nor the simulation. Facts about
 //! the run go to the caller as [`Event`]s; the end is an [`Outcome`] or an [`UpdateError`], which says what is
 //! true of the modem and what to do.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modem_world::{HostError, Instant, Interest, PortErrorKind, PortHandle, PortInfo, Wake};
 
-use crate::devices::{self, Standing};
+use crate::devices::{self, Quirk, Standing};
 use crate::run::Run;
 use crate::{Cause, DeviceId, ModemState};
 
@@ -212,7 +212,13 @@ impl Run<'_> {
             }
             (_, Some(1)) => Ok(Some(port)),
             (_, Some(count)) => {
-                let evidence = format!("it came back as {} with {count} interfaces", device.id());
+                let mut evidence = format!("it came back as {} with {count} interfaces", device.id());
+                if devices::lookup(&home).is_some_and(|row| row.has(Quirk::DprPin)) {
+                    evidence.push_str(
+                        "; if it can't be kept in download mode at all, see whether the carrier board ties pin 25 (DPR) of the \
+                         M.2 slot to ground or 1.8 V",
+                    );
+                }
                 self.set_modem(ModemState::RunsFirmware);
                 Err(Cause::RunsNormally { evidence })
             }

@@ -40,3 +40,16 @@ fn a_large_image_crosses_the_chunk_borders() {
         run.assert_flashed(&images);
     }
 }
+
+#[test]
+fn only_the_chosen_modem_is_touched() {
+    let profile = Profile::named("EM7565").unwrap();
+    let images = images_for(profile, 1, &[20_000]);
+    let mut world = SimulatedWorld::new(Setup::of(profile));
+    let neighbour = world.plug(Setup::of(profile));
+    let run = run_in(world, &request(), &images);
+    run.assert_flashed(&images);
+    let neighbour = run.world.modem(neighbour).unwrap();
+    assert_eq!(neighbour.image_bytes(), 0);
+    assert_eq!(neighbour.violations(), []);
+}
