@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use firmware_image::generate;
-use firmware_image::generate::models::{CARRIER_ITEMS, Release};
+use firmware_image::Family;
+use firmware_image::generate::models;
+use firmware_image::generate::sets::{Wishes, usual_files};
 use firmware_image::source::ImageSource;
-use firmware_image::{Family, GobiType};
 use modem_transport::LinuxWorld;
 use modem_world::{Instant, Wake, World};
 use update_engine::codes::Code;
@@ -151,52 +151,23 @@ fn family(profile: &Profile) -> Family {
 
 /// Images in the shape of real ones, with a size that is usual for the family (images.md §7).
 fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, Failure> {
-    let family = family(profile);
     let bug =
         |error: &dyn std::error::Error| Failure::new(Code::Bug, 1, "the images can't be made").because(error);
-    let mut sources: Vec<Box<dyn ImageSource>> = Vec::new();
-    if profile.name == "RC7620" {
+    let files = if profile.name == "RC7620" {
         // Its firmware has a platform token of its own; this is the published layout of a real package.
-        let package = generate::models::rc76xx_release_9().map_err(|error| bug(&error))?;
-        sources.push(Box::new(package));
-    } else if matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000) {
-        for (kind, size) in [
-            (GobiType::Amss, 14 << 20),
-            (GobiType::Apps, 5 << 20),
-            (GobiType::Uqcn, 200 << 10),
-        ] {
-            sources.push(Box::new(generate::Generated::gobi(kind, seed, size)));
-        }
+        models::rc76xx_release_9().map(|package| vec![package])
     } else {
-        let (firmware, config, size) = match family {
-            Family::Swi9200 => ("03.05.29.03", "000.000_001", 36 << 20),
-            Family::Swi9x15 => ("05.05.58.01", "005.029_001", 34_800_000),
-            Family::Swi9x30 => ("02.33.03.00", "002.072_000", 64_432_053),
-            Family::Swi9x07 => ("02.37.03.00", "002.095_000", 34_879_232),
-            Family::Sdx55 => ("03.14.10.00", "030.089_000", 89_222_543),
-            _ => ("01.14.13.00", "002.048_000", 80_241_623),
-        };
-        let release = Release {
-            family: family.clone(),
-            firmware,
-            config,
-            carrier: "GENERIC",
+        let wishes = Wishes {
             seed,
+            ..Wishes::default()
         };
-        let items = CARRIER_ITEMS;
-        // The 9200 and the open modules get firmware and settings in one file (update-flow.md §3.1).
-        let plans = if matches!(family, Family::Swi9200 | Family::Swi9x07) {
-            vec![(release.combined_name(), release.combined(size, items))]
-        } else {
-            vec![
-                (release.system_name(), release.system(size)),
-                (release.settings_name(), release.settings(items)),
-            ]
-        };
-        for (name, plan) in plans {
-            sources.push(Box::new(plan.build(name).map_err(|error| bug(&error))?));
-        }
-    }
+        usual_files(&family(profile), wishes)
+    };
+    let sources = files
+        .map_err(|error| bug(&error))?
+        .into_iter()
+        .map(|file| Box::new(file) as Box<dyn ImageSource>)
+        .collect();
     Firmware::check(sources).map_err(|cause| bug(&cause))
 }
 

@@ -2,9 +2,11 @@
 //!
 //! A [`Plan`] describes a tree; [`Plan::build`] computes all checksums in one pass over the content, joining those
 //! of children, and gives a [`Generated`] image. That is read as a stream: 80 MB of content need no 80 MB of memory.
-//! [`models`] has ready plans: the vectors of cwe.md, the layouts of images.md §8, small sets for any family.
+//! [`models`] has ready plans: the vectors of cwe.md, the layouts of images.md §8, small sets for any family; [`sets`]
+//! has whole updates.
 
 pub mod models;
+pub mod sets;
 mod stream;
 
 pub use stream::{Generated, GeneratedReader};
