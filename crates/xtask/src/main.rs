@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
+mod images;
 mod lab;
 mod simulate;
 mod test;
@@ -21,6 +23,10 @@ struct Arguments {
 enum Command {
     /// Checks everything: format, lints, tests, documentation, licences, features, the oldest Rust, fuzz targets, the lab.
     Test(test::Test),
+    /// Measures what the program takes, against its budgets.
+    Bench(bench::Bench),
+    /// Writes images with correct checksums in the shape of real ones, and wrong ones.
+    Images(images::Images),
     /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
     Lab(lab::Lab),
     /// The part of `lab` that runs inside the guest.
@@ -35,6 +41,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test(test) => test.run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Images(images) => images.run(),
         Command::Lab(lab) => lab.run(),
         Command::LabGuest(guest) => guest.run(),
         Command::Simulate(simulate) => simulate.run(),
