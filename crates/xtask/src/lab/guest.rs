@@ -73,15 +73,14 @@ impl Guest {
             Profile::named(scenario.model).with_context(|| format!("no profile {}", scenario.model))?;
         let mut setup = modem::setup(profile);
         (scenario.habit)(&mut setup.quirks);
+        setup.faults = scenario.fault.parse()?;
         let bench = Bench::start(setup, 0, BufWriter::new(fs::File::create(log("modem"))?))?;
-        let (flashed, seconds) = {
-            let outcome = self.flash(scenario, &files, &before, &bench, &log("program"));
-            let outcome = outcome.and_then(|seconds| wait_for_return(profile, &before).map(|()| seconds));
-            let modem = bench.stop()?;
-            let seconds = outcome.map_err(|error| modem.explain(error))?;
-            (modem, seconds)
-        };
+        let outcome = self.flash(scenario, &files, &before, &bench, &log);
+        let outcome = outcome.and_then(|seconds| wait_for_return(profile, &before).map(|()| seconds));
+        let flashed = bench.stop()?;
+        // Also after a failure: the next modem's port may have the same name.
         wait_until_gone(&before)?;
+        let seconds = outcome.map_err(|error| flashed.explain(error))?;
         compare(&flashed, &files)?;
         let bytes: u64 = files.iter().map(|file| file.content.len() as u64).sum();
         Ok(format!(
@@ -97,9 +96,26 @@ impl Guest {
         files: &[images::File],
         before: &[PathBuf],
         bench: &Bench,
-        log: &Path,
+        log: &dyn Fn(&str) -> PathBuf,
     ) -> anyhow::Result<f64> {
         let port = wait_for_port(before)?;
+        let start = now();
+        let status = run(
+            &mut self.command(scenario, &port, files)?,
+            &log("program"),
+            scenario.deadline,
+        )?;
+        let seconds = start.elapsed().as_secs_f64();
+        ensure!(status.success(), "{}: {status}", scenario.flasher.program());
+        if !scenario.fault.is_empty() {
+            // It left once in the middle.
+            bench.wait_for_restart(RESTART_TIMEOUT)?;
+        }
+        bench.wait_for_restart(RESTART_TIMEOUT)?;
+        Ok(seconds)
+    }
+
+    fn command(&self, scenario: &Scenario, port: &Path, files: &[images::File]) -> anyhow::Result<Command> {
         let mut command = match scenario.flasher {
             Flasher::Reference => {
                 let mut command = Command::new("qmi-firmware-update");
@@ -114,14 +130,9 @@ impl Guest {
         };
         command
             .arg("-t")
-            .arg(&port)
+            .arg(port)
             .args(files.iter().map(|file| &file.path));
-        let start = now();
-        let status = run(&mut command, log, scenario.deadline)?;
-        let seconds = start.elapsed().as_secs_f64();
-        ensure!(status.success(), "{}: {status}", scenario.flasher.program());
-        bench.wait_for_restart(RESTART_TIMEOUT)?;
-        Ok(seconds)
+        Ok(command)
     }
 }
 
@@ -139,16 +150,21 @@ fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::Result<()> {
         "violations: {}",
         modem.violations.join("; ")
     );
-    let lengths: Vec<u64> = modem.images.iter().map(|image| image.length).collect();
+    // What a fault has cut off doesn't count: the flash was done again.
+    let images: Vec<_> = modem
+        .images
+        .iter()
+        .filter(|image| image.state != ImageState::Partial)
+        .collect();
+    let lengths: Vec<u64> = images.iter().map(|image| image.length).collect();
     ensure!(
-        modem.images.len() == files.len(),
+        images.len() == files.len(),
         "{} files, but the modem has images of {lengths:?} bytes",
         files.len()
     );
     for file in files {
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-        let same = modem
-            .images
+        let same = images
             .iter()
             .find(|image| image.bytes.as_ref() == Some(&file.content));
         let image = same.with_context(|| format!("{name}: not in the modem, which has {lengths:?} bytes"))?;

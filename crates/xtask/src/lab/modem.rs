@@ -126,6 +126,7 @@ pub(crate) fn setup(profile: &'static Profile) -> Setup {
     setup.keep = Keep::Bytes { up_to: 64 << 20 };
     setup.timings = Timings {
         booting: Duration::from_millis(500),
+        restarting: Duration::from_millis(500),
         // Programs read `confirmed` alone from a real modem; under software emulation they need more time for that.
         greeting: Duration::from_millis(500),
         ..profile.timings

@@ -13,6 +13,9 @@ pub(crate) struct Scenario {
     pub(crate) model: &'static str,
     /// What is special about this modem.
     pub(crate) habit: fn(&mut Quirks),
+    /// What makes the modem leave the bus in the middle, in the words of `rehearse --fault`; or nothing. The program
+    /// must cope with it.
+    pub(crate) fault: &'static str,
     /// When it is tried.
     pub(crate) when: When,
     /// The program that flashes.
@@ -86,6 +89,16 @@ pub(crate) const ALL: &[Scenario] = &[
     ours("ours-em7511", "EM7511", PAIR),
     ours("ours-wp7607", "WP7607", ONE),
     ours("ours-rc7620", "RC7620", ONE),
+    // Leaves the bus in the middle of the second chunk and comes back: the flash begins anew.
+    Scenario {
+        fault: "drop@1500000",
+        ..ours("ours-mc7455-dropped", "MC7455", PAIR)
+    },
+    Scenario {
+        fault: "drop@1500000",
+        when: When::Wide,
+        ..ours("ours-em7565-dropped", "EM7565", PAIR)
+    },
     // Silent until the first bytes: the reference gives up on it (rc7620_tp1_failed trace). Ours listens for 45 s
     // before it speaks.
     Scenario {
@@ -103,13 +116,14 @@ pub(crate) const FIRMWARE: Image = Image::Firmware(2_653_566);
 const ONE: &[Image] = &[FIRMWARE];
 const PAIR: &[Image] = &[FIRMWARE, Image::Carrier];
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 const fn reference(name: &'static str, model: &'static str, images: &'static [Image]) -> Scenario {
     Scenario {
         name,
         model,
         habit: |_| (),
+        fault: "",
         when: When::Always,
         flasher: Flasher::Reference,
         images,
