@@ -15,16 +15,26 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 )]
 #[command(after_help = "\
 Examples:
-  modemflash inspect SWI9X50C_01.14.13.00.zip        what is in it, is it sound, which modems does it fit
-  modemflash update -t /dev/ttyUSB0 *.cwe *.nvu      flash a modem that sits in download mode
-  modemflash rehearse                                see it work without hardware
+  modemflash inspect SWI9X50C_01.14.13.00.zip      what is in it, is it sound,
+                                                   which modems does it fit
+  modemflash update -t /dev/ttyUSB0 *.cwe *.nvu    flash a modem in
+                                                   download mode
+  modemflash rehearse                              see it work without hardware
 
-Exit codes: 0 done, 1 unexpected failure, 2 wrong command line, 3 image refused, 4 no modem or busy or no permission,
-5 failed but the old firmware still runs, 6 failed and in download mode, 9 failed and the modem's state is not known,
-130 interrupted. Each failure prints a stable code; docs/errors.md lists them.")]
+Exit codes:
+    0  done
+    1  unexpected failure
+    2  wrong command line
+    3  image refused
+    4  no modem, port busy, or no permission
+    5  failed; the modem runs its old firmware
+    6  failed; the modem is in download mode
+    9  failed; the modem's state is not known
+  130  stopped by the user
+Each failure prints a stable code; docs/errors.md lists them.")]
 pub(crate) struct Arguments {
     /// More detail; up to -vvv, which shows the bytes on the wire
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 
     #[command(subcommand)]
@@ -131,6 +141,28 @@ pub(crate) struct Update {
     pub(crate) output: Output,
 }
 
+/// The faults, as a list that fits 80 columns behind clap's indentation.
+#[cfg(feature = "rehearse")]
+fn faults() -> String {
+    const WIDTH: usize = 68;
+    let forms = virtual_modem::fault::FORMS;
+    let column = forms.iter().map(|(form, _)| form.len()).max().unwrap_or(0) + 4;
+    let mut text = String::from("Something that goes wrong; may be given several times\n");
+    for (form, meaning) in forms {
+        let mut line = format!("  {form:<width$}", width = column - 2);
+        for word in meaning.split(' ') {
+            if line.len() + word.len() > WIDTH {
+                text.push_str(&format!("\n{}", line.trim_end()));
+                line = " ".repeat(column);
+            }
+            line.push_str(word);
+            line.push(' ');
+        }
+        text.push_str(&format!("\n{}", line.trim_end()));
+    }
+    text
+}
+
 #[cfg(feature = "rehearse")]
 #[derive(Debug, Args)]
 pub(crate) struct Rehearse {
@@ -143,12 +175,7 @@ pub(crate) struct Rehearse {
     pub(crate) model: Option<String>,
 
     /// Something that goes wrong, such as `drop@1048576`; may be given several times (--help lists them)
-    ///
-    /// drop@N: leaves the bus after N image bytes. stall@N, stall@N:30s: takes no data from there on, for ever or for 30 s.
-    /// error:0x1a@chunk:K: refuses in chunk K (1 MiB each, from 0). corrupt@M, lose@M, duplicate@M: message M of the
-    /// modem, without @M the first after the first image byte. reject-image@I: the check of image I fails.
-    /// return:download, return:id=1199:90b1, return:late=200s, return:never: how it comes back after the restart.
-    #[arg(long = "fault", value_name = "FAULT")]
+    #[arg(long = "fault", value_name = "FAULT", long_help = faults())]
     pub(crate) faults: Vec<String>,
 
     /// As slow as the modem would be

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::io::Write;
 
-use update_engine::UpdateError;
 use update_engine::codes::Code;
+use update_engine::{Cause, UpdateError};
+
+use crate::words;
 
 /// A failed run: the words and the exit code.
 #[derive(Debug)]
@@ -77,10 +79,21 @@ impl Failure {
 
 impl From<UpdateError> for Failure {
     fn from(error: UpdateError) -> Self {
+        let causes = match &*error.source {
+            // They stand above, each on its own line.
+            Cause::NotConfirmed { warnings } => {
+                let to_confirm = warnings.iter().filter(|warning| warning.confirm).count();
+                vec![format!(
+                    "{} above, and nobody said yes",
+                    words::count(to_confirm, "such warning")
+                )]
+            }
+            _ => chain(error.source()),
+        };
         Self {
             code: error.code().as_str(),
             what: error.to_string(),
-            causes: chain(error.source()),
+            causes,
             modem: Some(error.modem.to_string()),
             hint: error.hint(),
             exit: error.exit_code(),

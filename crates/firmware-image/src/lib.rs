@@ -13,6 +13,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod codes;
 pub mod combine;
 pub mod crc;
 pub mod cwe;

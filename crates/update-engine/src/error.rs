@@ -51,7 +51,12 @@ impl UpdateError {
 
     /// What happened during which step, without the device.
     pub fn what(&self) -> String {
-        format!("{} while {}", self.source.headline(), self.step)
+        let headline = self.source.headline();
+        match self.step {
+            // Nothing was being done to the modem yet: the headline says it all.
+            Step::CheckImages | Step::CheckDevice => headline.to_owned(),
+            _ => format!("{headline} while {}", self.step),
+        }
     }
 
     /// The exit code that belongs to this error (docs/errors.md).
@@ -541,6 +546,8 @@ impl Cause {
                 PortErrorKind::Gone => "the modem left the bus",
                 _ => "the port failed",
             },
+            Self::Discovery(DiscoveryError::NotFound { .. }) => "there is no such port",
+            Self::Discovery(DiscoveryError::NotASerialPort { .. }) => "this is no serial port",
             Self::Discovery(_) => "the port can't be looked at",
             Self::NotAModem { .. } => "this is no Sierra Wireless modem",
             Self::UnknownDevice { .. } => "this is not known to be a modem in download mode",

@@ -216,7 +216,7 @@ impl fmt::Display for Step {
             Self::Connect => write!(f, "the download protocol was being started"),
             Self::Write { image, of, .. } => write!(f, "image {image} of {of} was being written"),
             Self::Finalise { image, of, .. } => {
-                write!(f, "the modem was checking and storing image {image} of {of}")
+                write!(f, "image {image} of {of} was being checked and stored")
             }
             Self::Reset => write!(f, "the modem was being restarted"),
             Self::Leave => write!(f, "the modem was to leave the bus"),

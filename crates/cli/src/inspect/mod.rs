@@ -5,7 +5,7 @@ mod tree;
 use std::io::{self, Write};
 
 use firmware_image::source::{FirmwareSet, Inspected, Wanted};
-use firmware_image::{Finding, Severity};
+use firmware_image::{CrcVerdict, Finding, Report, Severity};
 use serde::Serialize;
 
 use crate::Verdict;
@@ -23,11 +23,7 @@ const REFUSED: u8 = 3;
 /// Shows what the files contain; exit code 3 when anything is damaged.
 pub(crate) fn run(arguments: &Inspect) -> Verdict {
     let inspected = images::check(images::find(&arguments.files, arguments.temp_dir.as_deref())?);
-    let damaged = inspected
-        .files
-        .iter()
-        .any(|file| file.report().worst() == Some(Severity::Error));
-    let sound = !damaged && inspected.refused.is_empty();
+    let sound = inspected.files.iter().all(|file| is_sound(file.report())) && inspected.refused.is_empty();
     let output = if arguments.json {
         json(inspected)
     } else {
@@ -36,6 +32,15 @@ pub(crate) fn run(arguments: &Inspect) -> Verdict {
     // A reader that has seen enough (`| head`) is no error.
     let _ = io::stdout().lock().write_all(output.as_bytes());
     Ok(if sound { SOUND } else { REFUSED })
+}
+
+/// Whether nothing is damaged, also where the header doesn't vouch for its checksum.
+fn is_sound(report: &Report) -> bool {
+    report.worst() != Some(Severity::Error)
+        && report
+            .images
+            .iter()
+            .all(|image| image.verdict() == CrcVerdict::Right)
 }
 
 fn text(inspected: Inspected) -> String {
@@ -60,7 +65,16 @@ fn text(inspected: Inspected) -> String {
 fn together(inspected: Inspected) -> String {
     match FirmwareSet::choose(inspected, &Wanted::default()) {
         Ok(set) => {
-            let mut text = format!("update would send, in this order: {}\n", images::list(&set));
+            let of_files = set.files.iter().filter_map(|file| file.report().worst());
+            let of_set = set.combination.findings.iter().map(Finding::severity);
+            let does = match of_files.chain(of_set).max() {
+                Some(Severity::Error) => "update would refuse these files",
+                Some(Severity::StrongWarning) => {
+                    "update would ask for a confirmation (in scripts: --yes), then send, in this order"
+                }
+                _ => "update would send, in this order",
+            };
+            let mut text = format!("{does}: {}\n", images::list(&set));
             tree::findings(&mut text, &set.combination.findings, "  ");
             text
         }
@@ -79,11 +93,7 @@ fn together(inspected: Inspected) -> String {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Line<'a> {
     /// A file that is an image.
-    Image {
-        v: u16,
-        sound: bool,
-        report: &'a firmware_image::Report,
-    },
+    Image { v: u16, sound: bool, report: &'a Report },
     /// A file that isn't one, or can't be read.
     Refused {
         v: u16,
@@ -113,7 +123,7 @@ fn json(inspected: Inspected) -> String {
         let report = file.report();
         put(&Line::Image {
             v,
-            sound: report.worst() != Some(Severity::Error),
+            sound: is_sound(report),
             report,
         });
     }

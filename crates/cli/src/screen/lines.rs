@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use update_engine::{Event, EventKind};
+use update_engine::{Event, EventKind, Step};
 
 use super::Screen;
 use super::narrator::Narrator;
@@ -12,8 +12,8 @@ use crate::words;
 #[derive(Debug)]
 pub(crate) struct Lines {
     narrator: Narrator,
-    /// The image that progress was printed for last, and how many tenths of it.
-    shown: (usize, u64),
+    /// How many tenths of the present image are told.
+    shown: u64,
 }
 
 impl Lines {
@@ -21,7 +21,7 @@ impl Lines {
     pub(crate) fn new(verbose: u8) -> Self {
         Self {
             narrator: Narrator::new(verbose),
-            shown: (0, 0),
+            shown: 0,
         }
     }
 }
@@ -30,7 +30,6 @@ impl Screen for Lines {
     fn show(&mut self, event: &Event) {
         let mut lines = self.narrator.tell(event);
         if let EventKind::Advanced {
-            image,
             acknowledged_bytes,
             total_bytes,
             ..
@@ -40,18 +39,25 @@ impl Screen for Lines {
                 .saturating_mul(10)
                 .checked_div(total_bytes)
                 .unwrap_or(10);
-            if self.shown.0 != image || tenths < self.shown.1 {
-                self.shown = (image, 0);
-            }
-            if tenths > self.shown.1 {
-                self.shown.1 = tenths;
+            if tenths > self.shown {
+                self.shown = tenths;
+                let percent = acknowledged_bytes.saturating_mul(100).checked_div(total_bytes);
                 lines.push(format!(
                     "  {:3} %  {} of {}",
-                    tenths * 10,
+                    percent.unwrap_or(100),
                     words::bytes(acknowledged_bytes),
                     words::bytes(total_bytes)
                 ));
             }
+        }
+        match &event.kind {
+            EventKind::StepStarted {
+                step: Step::Write { .. },
+                ..
+            } => self.shown = 0,
+            // The last acknowledgement comes with the verdict; "accepted" tells that.
+            EventKind::SilenceExpected { .. } => self.shown = 10,
+            _ => {}
         }
         // Nobody may be reading any more: no reason to stop a flash.
         let mut out = io::stderr().lock();

@@ -38,7 +38,7 @@ impl Narrator {
             EventKind::Connected { what } if self.verbose > 0 => vec![format!("  {what}")],
             EventKind::SilenceExpected { up_to_s, why } => {
                 vec![format!(
-                    "{why}; it may be silent for up to {}, don't unplug it",
+                    "{why}: up to {} of silence is normal, don't unplug it",
                     words::seconds(*up_to_s)
                 )]
             }
@@ -55,7 +55,7 @@ impl Narrator {
                 vec![format!("trying {what} again (attempt {attempt}): {why}")]
             }
             EventKind::Stopping { when } => vec![format!("stopping: {when}")],
-            EventKind::StepFinished { step, took_s, .. } if self.verbose > 0 => {
+            EventKind::StepFinished { step, took_s, .. } if self.verbose > 0 && *took_s >= 0.5 => {
                 vec![format!("  {} took {}", step_name(step), words::seconds(*took_s))]
             }
             _ => vec![],

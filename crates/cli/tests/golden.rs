@@ -1,0 +1,271 @@
+//! What the program prints, word for word. `SNAPSHOTS=overwrite cargo test` writes the files anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use common::{names, put_release, transcript};
+use firmware_image::Family;
+use firmware_image::generate::models::Release;
+use snapbox::Data;
+use tempfile::TempDir;
+
+/// Compares the transcript of a run in `folder` with `golden/NAME.txt`.
+fn golden(folder: &Path, name: &str, arguments: &[&str]) {
+    same(name, transcript(folder, arguments));
+}
+
+fn same(name: &str, text: String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    // Raw: brackets in messages are no patterns.
+    let expected = Data::read_from(&path, None).raw();
+    snapbox::Assert::new()
+        .action_env("SNAPSHOTS")
+        .eq(Data::text(text).raw(), expected);
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../firmware-image/tests/data")
+        .join(name)
+}
+
+fn empty() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Release of an EM7565 for a carrier.
+fn release(carrier: &str) -> Release<'_> {
+    Release {
+        family: Family::Swi9x50,
+        firmware: "01.14.13.00",
+        config: "002.048_000",
+        carrier,
+        seed: 3,
+    }
+}
+
+#[test]
+fn help_of_every_verb_fits_80_columns() {
+    let folder = empty();
+    for (name, arguments) in [
+        ("help", &["--help"][..]),
+        ("help-short", &["-h"]),
+        ("help-inspect", &["inspect", "--help"]),
+        ("help-update", &["update", "--help"]),
+        ("help-rehearse", &["rehearse", "--help"]),
+        ("help-replay", &["replay", "--help"]),
+    ] {
+        let text = transcript(folder.path(), arguments);
+        let long = text.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(long, None, "{arguments:?}");
+        same(name, text);
+    }
+}
+
+#[test]
+fn the_version_is_one_line() {
+    golden(empty().path(), "version", &["--version"]);
+}
+
+#[test]
+fn a_wrong_command_line_is_explained_with_exit_code_2() {
+    let folder = empty();
+    golden(folder.path(), "usage-no-verb", &[]);
+    golden(folder.path(), "usage-no-port", &["update", "a.cwe"]);
+    golden(folder.path(), "usage-unknown-verb", &["udpate"]);
+    golden(folder.path(), "model-unknown", &["rehearse", "--as", "EM1"]);
+    golden(
+        folder.path(),
+        "fault-unknown",
+        &["rehearse", "--fault", "explode"],
+    );
+}
+
+#[test]
+fn the_real_files_are_described() {
+    for file in ["cp2ls.cwe", "cp_ubi.cwe", "keystore.cwe", "ls.cwe"] {
+        golden(&data("cwe"), &format!("inspect-{file}"), &["inspect", file]);
+    }
+    golden(
+        &data("cwe"),
+        "inspect-real-together",
+        &["inspect", "ls.cwe", "keystore.cwe"],
+    );
+}
+
+#[test]
+fn settings_that_change_the_usb_composition_are_pointed_out() {
+    let folder = empty();
+    let release = release("VERIZON");
+    let name = release.settings_name();
+    let image = release.settings(&[("USB_COMP", &[1, 0, 0, 0]), ("LTE_BAND", &[9; 4])]);
+    fs::write(
+        folder.path().join(&name),
+        image.build(name.as_str()).unwrap().to_vec(),
+    )
+    .unwrap();
+    golden(folder.path(), "inspect-usb-composition", &["inspect", &name]);
+}
+
+/// A zip with one firmware and the settings of two carriers.
+fn two_carriers(folder: &Path) {
+    let mut zip = zip::ZipWriter::new(fs::File::create(folder.join("two.zip")).unwrap());
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let generic = release("GENERIC");
+    let mut files = vec![(generic.system_name(), generic.system(5000))];
+    for carrier in ["GENERIC", "VERIZON"] {
+        let release = release(carrier);
+        files.push((
+            release.settings_name(),
+            release.settings(&[("LTE_BAND", &[1, 2])]),
+        ));
+    }
+    for (name, plan) in files {
+        zip.start_file(&*name, options).unwrap();
+        zip.write_all(&plan.build(name).unwrap().to_vec()).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+#[test]
+fn an_archive_with_two_carriers_asks_which() {
+    let folder = empty();
+    two_carriers(folder.path());
+    golden(folder.path(), "inspect-two-carriers", &["inspect", "two.zip"]);
+    golden(
+        folder.path(),
+        "rehearse-two-carriers",
+        &["rehearse", "--fast", "two.zip"],
+    );
+    golden(
+        folder.path(),
+        "rehearse-one-of-two-carriers",
+        &["rehearse", "--fast", "two.zip", "--carrier", "VERIZON"],
+    );
+}
+
+#[test]
+fn files_that_are_no_sound_image_are_refused() {
+    let folder = empty();
+    let real = fs::read(data("cwe/ls.cwe")).unwrap();
+    let mut damaged = real.clone();
+    damaged[60_000] ^= 1;
+    fs::write(folder.path().join("damaged.cwe"), damaged).unwrap();
+    fs::write(folder.path().join("truncated.cwe"), &real[..1000]).unwrap();
+    fs::write(folder.path().join("letter.cwe"), "Dear modem,\nhow are you?\n").unwrap();
+    fs::write(folder.path().join("empty.cwe"), "").unwrap();
+    for name in ["damaged", "truncated", "letter", "empty", "missing"] {
+        let file = format!("{name}.cwe");
+        golden(folder.path(), &format!("inspect-{name}"), &["inspect", &file]);
+        golden(
+            folder.path(),
+            &format!("rehearse-{name}"),
+            &["rehearse", "--fast", &file],
+        );
+    }
+}
+
+#[test]
+fn strangers_in_a_folder_are_passed_over_with_a_word() {
+    let folder = empty();
+    let inner = folder.path().join("firmware");
+    fs::create_dir(&inner).unwrap();
+    put_release(&inner, Family::Swi9x50, 5000);
+    fs::write(
+        inner.join("._SWI9X50C_01.14.13.00.cwe"),
+        b"\x00\x05\x16\x07\x00\x02\x00\x00",
+    )
+    .unwrap();
+    fs::write(inner.join("readme.txt"), "read me\n").unwrap();
+    golden(folder.path(), "inspect-folder", &["inspect", "firmware"]);
+}
+
+#[test]
+fn a_rehearsal_of_every_kind_of_modem_reaches_its_goal() {
+    let folder = empty();
+    for model in ["EM7565", "MC7455", "RC7620", "Gobi2000", "EM9191"] {
+        golden(
+            folder.path(),
+            &format!("rehearse-{model}"),
+            &["rehearse", "--fast", "--as", model],
+        );
+    }
+}
+
+#[test]
+fn every_fault_of_the_help_ends_as_it_should() {
+    let folder = empty();
+    let qdl = names(&put_release(folder.path(), Family::Swi9x30, 5_000_000));
+    let firehose = names(&put_release(folder.path(), Family::Swi9x50, 5_000_000));
+    for (number, (form, _)) in virtual_modem::fault::FORMS.iter().enumerate() {
+        let script = example(form);
+        for (kind, files) in [("qdl", &qdl), ("firehose", &firehose)] {
+            let mut arguments = vec!["rehearse", "--fast", "--fault", &script];
+            arguments.extend(files.iter().map(String::as_str));
+            let name = form.split(['@', ':', '[']).next().unwrap();
+            golden(
+                folder.path(),
+                &format!("fault-{number:02}-{name}-{kind}"),
+                &arguments,
+            );
+        }
+    }
+}
+
+/// A fault of this form.
+fn example(form: &str) -> String {
+    [
+        ("[@M]", "@4"),
+        ("[@I]", "@2"),
+        ("BYTES", "2000000"),
+        ("=TIME", "=200s"),
+        ("TIME", "30s"),
+        ("CODE", "0x1a"),
+        (":K", ":1"),
+        ("VENDOR:PRODUCT", "1199:90b1"),
+    ]
+    .iter()
+    .fold(form.to_owned(), |form, (place, value)| form.replace(place, value))
+}
+
+#[test]
+fn details_are_shown_with_v() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x50, 5000));
+    let mut arguments = vec!["rehearse", "--fast", "-v"];
+    arguments.extend(files.iter().map(String::as_str));
+    golden(folder.path(), "rehearse-verbose", &arguments);
+}
+
+#[test]
+fn ports_that_cannot_be_used_are_refused_untouched() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x50, 5000));
+    for (name, port) in [("missing", "/dev/ttyUSB250"), ("not-serial", "/dev/null")] {
+        let mut arguments = vec!["update", "-t", port];
+        arguments.extend(files.iter().map(String::as_str));
+        golden(folder.path(), &format!("port-{name}"), &arguments);
+    }
+}
+
+#[test]
+fn traces_that_cannot_be_used_are_refused() {
+    let folder = empty();
+    fs::write(folder.path().join("not.trace"), "hello\n").unwrap();
+    golden(folder.path(), "trace-missing", &["replay", "missing.trace"]);
+    golden(folder.path(), "trace-foreign", &["replay", "not.trace"]);
+    golden(
+        folder.path(),
+        "trace-nowhere",
+        &["rehearse", "--fast", "--trace", "no/such/folder/t"],
+    );
+}
