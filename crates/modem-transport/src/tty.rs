@@ -29,7 +29,7 @@ const RETRY_LIMIT: Duration = Duration::from_millis(64);
 pub(crate) struct Tty {
     pub(crate) port: PortId,
     descriptor: OwnedFd,
-    /// Set by writing: when to try again without a word from `poll`. Longer with each refusal.
+    /// Set by writing: when to try again without a word from `poll`.
     pub(crate) write_retry: Option<Duration>,
 }
 
@@ -80,10 +80,7 @@ impl Tty {
         loop {
             match io::write(&self.descriptor, bytes) {
                 Ok(0) | Err(Errno::AGAIN) => {
-                    let longer = self
-                        .write_retry
-                        .map_or(RETRY_FIRST, |before| (before * 2).min(RETRY_LIMIT));
-                    self.write_retry = Some(longer);
+                    self.write_retry.get_or_insert(RETRY_FIRST);
                     return Ok(0);
                 }
                 Ok(count) => {
@@ -94,6 +91,13 @@ impl Tty {
                 Err(errno) => return Err(use_error("write", errno)),
             }
         }
+    }
+
+    /// The time of a retry was waited for: the next one takes longer, until the port takes something again.
+    pub(crate) fn write_retry_is_over(&mut self) {
+        self.write_retry = self
+            .write_retry
+            .map(|before| before.saturating_mul(2).min(RETRY_LIMIT));
     }
 
     /// Closes without waiting for unsent bytes.

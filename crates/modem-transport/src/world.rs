@@ -256,6 +256,11 @@ impl World for LinuxWorld {
             let now = self.now();
             if let Some((at, wake)) = retry {
                 if now >= at {
+                    if let Wake::Writable(handle) = wake {
+                        if let Some(tty) = self.ports.get_mut(&handle.0) {
+                            tty.write_retry_is_over();
+                        }
+                    }
                     return wake;
                 }
             }

@@ -70,6 +70,8 @@ struct Slot {
     padding: usize,
     /// Bytes of all three that the port has taken.
     taken: usize,
+    /// The port took no more when it was last written to.
+    is_refused: bool,
 }
 
 impl Slot {
@@ -130,26 +132,9 @@ pub(crate) fn drive(
         conversation.stop();
     }
     loop {
-        let until = loop {
-            let now = world.now();
-            match conversation.poll(now).map_err(DriveError::Protocol)? {
-                Action::Send(bytes) => {
-                    debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
-                    slot = Slot {
-                        header: bytes,
-                        ..Slot::default()
-                    };
-                }
-                Action::SendImage(stretch) => {
-                    debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
-                    slot = load(stretch, feed, buffers)?;
-                }
-                Action::Report(report) => note(now, Note::Report(report)),
-                Action::Wait { until } => break until,
-                Action::Finished => return Ok(()),
-            }
+        let Some(mut until) = ask(world, conversation, feed, buffers, &mut slot, note)? else {
+            return Ok(());
         };
-
         let mut moved = false;
         if slot.left() > 0 && !closed {
             moved |= write(world, port, conversation, &mut slot, buffers, &mut closed, note);
@@ -157,8 +142,17 @@ pub(crate) fn drive(
         if !closed {
             moved |= read(world, port, conversation, buffers, &mut closed);
         }
-        // What came or went can change what is to be done; only then is there something to wait for.
-        let until = if moved { world.now() } else { until };
+        if moved {
+            // What came or went can change what is to be done.
+            match ask(world, conversation, feed, buffers, &mut slot, note)? {
+                Some(changed) => until = changed,
+                None => return Ok(()),
+            }
+            // A port that took all it was offered is offered more at once; one that refused has to be waited for.
+            if slot.left() > 0 && !slot.is_refused {
+                until = world.now();
+            }
+        }
         let readable = [Interest::Readable(port), Interest::Writable(port)];
         let interests = match (closed, slot.left() > 0) {
             (true, _) => readable.get(..0),
@@ -183,6 +177,37 @@ pub(crate) fn drive(
         if ignored > IGNORED_DEADLINES {
             let what = "a conversation ignores its own deadline".to_owned();
             return Err(DriveError::Cause(Cause::Bug { what }));
+        }
+    }
+}
+
+/// Asks the conversation until it has nothing to say: output goes to the slot, reports go on. Gives the moment until
+/// which there is something to wait for; none when it has finished.
+fn ask(
+    world: &dyn World,
+    conversation: &mut dyn Conversation,
+    feed: &mut dyn ImageFeed,
+    buffers: &mut Buffers,
+    slot: &mut Slot,
+    note: &mut dyn FnMut(Instant, Note),
+) -> Result<Option<Instant>, DriveError> {
+    loop {
+        let now = world.now();
+        match conversation.poll(now).map_err(DriveError::Protocol)? {
+            Action::Send(bytes) => {
+                debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
+                *slot = Slot {
+                    header: bytes,
+                    ..Slot::default()
+                };
+            }
+            Action::SendImage(stretch) => {
+                debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
+                *slot = load(stretch, feed, buffers)?;
+            }
+            Action::Report(report) => note(now, Note::Report(report)),
+            Action::Wait { until } => return Ok(Some(until)),
+            Action::Finished => return Ok(None),
         }
     }
 }
@@ -217,6 +242,7 @@ fn load(stretch: Stretch, feed: &mut dyn ImageFeed, buffers: &mut Buffers) -> Re
         body,
         padding,
         taken: 0,
+        is_refused: false,
     })
 }
 
@@ -231,11 +257,15 @@ fn write(
     note: &mut dyn FnMut(Instant, Note),
 ) -> bool {
     let mut written = 0;
+    slot.is_refused = false;
     while slot.left() > 0 && written < WRITE_BEFORE_READ {
         let piece = slot.piece(&buffers.stretch);
         let piece = piece.get(..WRITE_BEFORE_READ).unwrap_or(piece);
         match world.try_write(port, piece) {
-            Ok(0) => break,
+            Ok(0) => {
+                slot.is_refused = true;
+                break;
+            }
             Ok(count) => {
                 slot.taken = slot.taken.saturating_add(count);
                 written = written.saturating_add(count);
@@ -544,6 +574,7 @@ mod tests {
             body: 3,
             padding: 5000,
             taken: 0,
+            is_refused: false,
         };
         let mut out = Vec::new();
         while slot.left() > 0 {
