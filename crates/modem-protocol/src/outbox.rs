@@ -19,8 +19,10 @@ pub(crate) struct Outbox {
     output: Option<Action>,
     /// Bytes of the output asked for last that the port has not taken yet.
     left: u64,
-    /// When the port last took a byte of it, or when it was asked for.
+    /// When the port last took image bytes of it, or when it was asked for. A request of a few hundred bytes gets the
+    /// patience once as a whole.
     progress: Instant,
+    is_image: bool,
     failure: Option<ProtocolError>,
 }
 
@@ -75,7 +77,7 @@ impl Outbox {
 
     pub(crate) fn wrote(&mut self, count: usize, left: u64, now: Instant) {
         self.left = left;
-        if count > 0 {
+        if count > 0 && self.is_image {
             self.progress = now;
         }
     }
@@ -110,6 +112,7 @@ impl Outbox {
         }
         let output = self.output.take()?;
         self.left = length(&output);
+        self.is_image = matches!(output, Action::SendImage(_));
         self.progress = now;
         Some(Ok(output))
     }

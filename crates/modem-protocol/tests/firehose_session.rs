@@ -648,6 +648,20 @@ fn a_port_that_takes_a_byte_now_and_then_does_not_go_on_for_ever() {
 }
 
 #[test]
+fn a_port_that_takes_a_request_byte_by_byte_has_120_s_for_all_of_it() {
+    let mut host = host(&[MIB]);
+    host.takes = false;
+    let begin = host.now;
+    let mut ended = host.pass(SECOND);
+    while matches!(ended, Ended::Waiting(_)) {
+        host.take(1);
+        ended = host.pass(50 * SECOND);
+    }
+    assert!(matches!(failed_at(ended), ProtocolError::Stalled { .. }));
+    assert!(host.now - begin <= 200 * SECOND);
+}
+
+#[test]
 fn silence_after_the_first_mebibyte_ends_with_the_bytes_that_are_left() {
     // field-reports.md C13
     let mut host = programming(&[3 * MIB]);

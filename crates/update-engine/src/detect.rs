@@ -11,7 +11,7 @@ use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::Instant;
 
-use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
+use crate::link::{HOLDER_LIMIT, LEAVE_LIMIT, RETURN_LIMIT};
 use crate::run::Run;
 use crate::{Cause, EventKind, ModemState, Protocol};
 
@@ -33,8 +33,8 @@ pub(crate) enum Found {
     Sahara { received: Vec<u8>, provoked: bool },
     /// A Sahara boot loader that refused: it needs a reset.
     Refused,
-    /// Nobody answered; a hello response may be answered.
-    Unasked,
+    /// Nobody answered; a hello response may be answered. `tried` says what was tried.
+    Unasked { tried: String },
     /// A boot loader that speaks Firehose already.
     Firehose { received: Vec<u8> },
 }
@@ -105,10 +105,24 @@ enum Asked {
     Other,
 }
 
-/// The beginning of an answer in hex.
+/// The beginning of an answer: text in quotes, anything else in hex.
 fn shown(bytes: &[u8]) -> String {
-    let words: Vec<String> = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    words.join(" ")
+    let start = bytes.get(..40).unwrap_or(bytes);
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    match std::str::from_utf8(start) {
+        Ok(text) if start.iter().all(is_text) => format!("{text:?}"),
+        _ => {
+            let words: Vec<String> = start.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            words.join(" ")
+        }
+    }
+}
+
+/// Notes what was tried, once.
+fn note(tried: &mut Vec<&'static str>, word: &'static str) {
+    if !tried.contains(&word) {
+        tried.push(word);
+    }
 }
 
 /// What is known about the modem before it is asked.
@@ -135,7 +149,7 @@ impl Run<'_> {
             Expect::SaharaAgain => FOR_SAHARA_AGAIN,
         };
         let mut seen = Classifier::default();
-        let mut tried: Vec<&str> = Vec::new();
+        let mut tried: Vec<&'static str> = Vec::new();
         let mut asked = Asked::Nothing;
         let mut lost = 0_u8;
         let mut place = 0;
@@ -143,7 +157,8 @@ impl Run<'_> {
             place += 1;
             if *step == Unasked {
                 self.touched();
-                return Ok(Found::Unasked);
+                let tried = format!("{}, a Sahara hello response", tried.join(", "));
+                return Ok(Found::Unasked { tried });
             }
             let heard = match self.attempt(*step, &mut seen, &mut asked, &mut tried) {
                 // It restarted by itself: listen to what it becomes, from the top, but not for ever.
@@ -243,7 +258,7 @@ impl Run<'_> {
                 });
             }
             FirstAnswer::PrimaryBootLoader { reason } => {
-                self.set_modem(ModemState::Unknown);
+                self.set_modem(ModemState::Emergency);
                 let evidence = format!(
                     "a boot loader without streaming download refuses (reason {reason}): \
                      it is Qualcomm's own, Sierra's is gone"
@@ -269,7 +284,7 @@ impl Run<'_> {
         tracing::debug!(?step, "detection");
         let (bytes, word) = match step {
             Listen(span) => {
-                tried.push("listening");
+                note(tried, "listening");
                 self.tell_silence(span, "a boot loader of the newer kind speaks first");
                 return self.listen(seen, span, *asked);
             }
@@ -280,8 +295,8 @@ impl Run<'_> {
                     "the modem's hello may be lost; the port is opened anew",
                 );
                 self.close();
-                self.handle()?;
-                tried.push("opening the port anew");
+                self.open_patiently(HOLDER_LIMIT)?;
+                note(tried, "opening the port anew");
                 return Ok(None);
             }
             ReEnumerate => {
@@ -292,7 +307,7 @@ impl Run<'_> {
                     }
                     *seen = Classifier::default();
                     *asked = Asked::Nothing;
-                    tried.push("re-enumeration");
+                    note(tried, "re-enumeration");
                 }
                 return Ok(None);
             }
@@ -305,7 +320,7 @@ impl Run<'_> {
         self.touched();
         self.write_all(&bytes)?;
         *asked = if step == Probe { Asked::Probe } else { Asked::Other };
-        tried.push(word);
+        note(tried, word);
         self.listen(seen, PROBE_LIMIT, *asked)
     }
 

@@ -112,9 +112,12 @@ impl Run<'_> {
                         _ => Expect::SaharaAgain,
                     };
                 }
+                // It has all of them, and restarts by itself: what the reset would have been for.
+                End::Left(_) if watch.is_complete() => return self.leave(&watch),
                 End::Left(cause) => {
-                    self.follow(&cause, &watch)?;
-                    if returns >= RETURNS || self.stops > 0 {
+                    let is_last = returns >= RETURNS || self.stops > 0;
+                    self.follow(&cause, &watch, is_last)?;
+                    if is_last {
                         return Err(cause);
                     }
                     returns += 1;
@@ -148,16 +151,12 @@ impl Run<'_> {
                     error,
                 })
             }
-            Found::Unasked => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
+            Found::Unasked { tried } => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
                 Ok(rest) => self.firehose(rest, job, watch, feed),
                 Err(End::Fresh(Cause::Protocol {
                     error: ProtocolError::Silent { .. },
                     ..
-                })) => {
-                    let tried =
-                        "listening, the port anew, the probe, a dummy, a NOP, a hello response".to_owned();
-                    End::Failed(Cause::Mute { tried })
-                }
+                })) => End::Failed(Cause::Mute { tried }),
                 Err(end) => end,
             },
             Found::Sahara {
@@ -207,7 +206,7 @@ impl Run<'_> {
                     })
                 }
                 other => {
-                    self.set_modem(ModemState::Unknown);
+                    self.set_modem(ModemState::Emergency);
                     End::Failed(Cause::EmergencyMode {
                         evidence: format!("{other} answers"),
                     })
@@ -339,7 +338,7 @@ impl Run<'_> {
             &mut self.stops,
             ignore,
         ) {
-            Err(DriveError::StoppedNow) => return Err(stopped_now()),
+            Err(DriveError::StoppedNow) => return Err(Cause::StoppedMidway),
             outcome => tracing::debug!(?outcome, "Sahara reset"),
         }
         if self.stops > 0 {
@@ -361,16 +360,17 @@ impl Run<'_> {
     }
 
     /// Looks what has become of a modem that left the bus in the middle. Ok: it is back in download mode.
-    fn follow(&mut self, cause: &Cause, watch: &Watch<'_>) -> Result<(), Cause> {
+    fn follow(&mut self, cause: &Cause, watch: &Watch<'_>, is_last: bool) -> Result<(), Cause> {
         let now = self.world.now();
         self.set_modem(ModemState::Unknown);
-        self.teller.retry(
-            now,
-            "the download",
-            2,
-            &format!("{cause}; the modem is waited for"),
-        );
-        self.teller.silence(now, RETURN_LIMIT, "the modem may restart");
+        if is_last {
+            let why = format!("{cause}; it is waited for only to see what has become of it");
+            self.teller.silence(now, RETURN_LIMIT, &why);
+        } else {
+            let why = format!("{cause}; the modem is waited for");
+            self.teller.retry(now, "the download", 2, &why);
+            self.teller.silence(now, RETURN_LIMIT, "the modem may restart");
+        }
         match self.wait_return(RETURN_LIMIT) {
             Ok(()) => {
                 self.set_modem(watch.state());
@@ -419,7 +419,7 @@ const NEXT: &str = "give the modem two minutes to restart, then check its firmwa
 /// What becomes of a session that was ended by an error.
 fn end_of(error: DriveError, layer: Layer) -> End {
     match error {
-        DriveError::StoppedNow => End::Failed(stopped_now()),
+        DriveError::StoppedNow => End::Failed(Cause::StoppedMidway),
         DriveError::Cause(cause) => End::Failed(cause),
         DriveError::Protocol(ProtocolError::Stayed { waited }) => End::Failed(Cause::DidNotLeave {
             waited_s: waited.as_secs(),
@@ -428,12 +428,6 @@ fn end_of(error: DriveError, layer: Layer) -> End {
             End::Left(Cause::Protocol { layer, error })
         }
         DriveError::Protocol(error) => End::Failed(Cause::Protocol { layer, error }),
-    }
-}
-
-fn stopped_now() -> Cause {
-    Cause::Stopped {
-        how: "stopped at once, in the middle of what was being sent",
     }
 }
 

@@ -49,13 +49,18 @@ impl UpdateError {
         self.source.code()
     }
 
-    /// What happened during which step, without the device.
+    /// What happened, without the device; with the step where that says something.
     pub fn what(&self) -> String {
         let headline = self.source.headline();
-        match self.step {
-            // Nothing was being done to the modem yet: the headline says it all.
-            Step::CheckImages | Step::CheckDevice => headline.to_owned(),
-            _ => format!("{headline} while {}", self.step),
+        let is_fact = match self.step {
+            Step::CheckImages | Step::CheckDevice | Step::OpenPort => true,
+            Step::Detect | Step::Connect => self.source.is_about_the_port(),
+            _ => false,
+        };
+        if is_fact {
+            headline.to_owned()
+        } else {
+            format!("{headline} while {}", self.step)
         }
     }
 
@@ -67,6 +72,7 @@ impl UpdateError {
         match (&*self.source, self.modem) {
             (
                 Cause::Stopped { .. }
+                | Cause::StoppedMidway
                 | Cause::Protocol {
                     error: ProtocolError::Stopped { .. },
                     ..
@@ -84,7 +90,12 @@ impl UpdateError {
                 | Cause::EmergencyMode { .. },
                 ModemState::Untouched,
             ) => 4,
-            (Cause::ForeignAnswer { .. } | Cause::EmergencyMode { .. }, ModemState::Unknown) => 4,
+            (Cause::ForeignAnswer { .. }, ModemState::Unknown) => 4,
+            // Found like that: no modem for this program. What became one under its hands is another matter.
+            (_, ModemState::Emergency) => match self.step {
+                Step::CheckDevice | Step::Detect | Step::Connect => 4,
+                _ => 9,
+            },
             (_, ModemState::Untouched) => 1,
             (_, ModemState::RunsFirmware) => 5,
             (
@@ -100,6 +111,12 @@ impl UpdateError {
 
     /// What to do now, in words: where the modem itself named a failure that is known, what is known to help.
     pub fn hint(&self) -> String {
+        if matches!(&*self.source, Cause::SpoiledStart { .. }) {
+            // Bytes from elsewhere are what spoils it (sahara-firehose.md §6.1).
+            return "end programs that write to new ports, such as ModemManager; then take the modem's power away \
+                    for 10 s and run the same command again (safe to repeat)"
+                .to_owned();
+        }
         let Cause::Protocol {
             error:
                 ProtocolError::Refused {
@@ -180,6 +197,8 @@ pub enum ModemState {
     AllWritten,
     /// It has left the bus to restart, all images accepted.
     Restarting,
+    /// In Qualcomm's emergency mode: its own boot loader is gone.
+    Emergency,
     /// Nothing is known.
     Unknown,
 }
@@ -203,6 +222,10 @@ impl fmt::Display for ModemState {
             ),
             Self::AllWritten => write!(f, "all images accepted, but it was not seen to restart"),
             Self::Restarting => write!(f, "all images accepted, restarting"),
+            Self::Emergency => write!(
+                f,
+                "in Qualcomm's emergency mode, without Sierra's boot loader; it takes no firmware"
+            ),
             Self::Unknown => write!(
                 f,
                 "not known; it left the bus or gives no answer that can be understood"
@@ -281,7 +304,14 @@ impl Advice {
                 Self::PowerCycleAndRunAgain
             }
             Cause::DidNotLeave { .. } => Self::PowerCycle,
-            Cause::Stopped { .. } => Self::RunAgain,
+            Cause::Stopped { .. } | Cause::StoppedMidway if modem == ModemState::AllWritten => {
+                Self::PowerCycle
+            }
+            // It waits for the rest of what was being sent, and takes everything for that.
+            Cause::StoppedMidway if matches!(modem, ModemState::PartlyWritten { .. }) => {
+                Self::PowerCycleAndRunAgain
+            }
+            Cause::Stopped { .. } | Cause::StoppedMidway => Self::RunAgain,
             Cause::Bug { .. } => Self::ReportBug,
             Cause::Protocol { error, .. } => match error {
                 ProtocolError::Stopped { .. } => Self::RunAgain,
@@ -414,7 +444,7 @@ pub enum Cause {
     /// Something answered that is no boot loader.
     #[error("the answer to the download probe was {answer}")]
     ForeignAnswer {
-        /// The first bytes of the answer, in hex.
+        /// The first bytes of the answer: text in quotes, else in hex.
         answer: String,
     },
     /// Nothing ever answered.
@@ -458,6 +488,9 @@ pub enum Cause {
         /// How.
         how: &'static str,
     },
+    /// The user stopped the run for the second time: at once.
+    #[error("stopped at once, in the middle of what was being sent")]
+    StoppedMidway,
     /// Something that can't be.
     #[error("{what}")]
     Bug {
@@ -500,7 +533,7 @@ impl Cause {
             Self::SpoiledStart { .. } => Code::SaharaSpoiled,
             Self::DidNotReturn { .. } => Code::ResetNoReturn,
             Self::DidNotLeave { .. } => Code::ResetStayed,
-            Self::Stopped { .. } => Code::Stopped,
+            Self::Stopped { .. } | Self::StoppedMidway => Code::Stopped,
             Self::Bug { .. } => Code::Bug,
             Self::Protocol { layer, error } => match (layer, error) {
                 (_, ProtocolError::Stopped { .. }) => Code::Stopped,
@@ -559,7 +592,7 @@ impl Cause {
             Self::SpoiledStart { .. } => "the boot loader refuses to take firmware",
             Self::DidNotReturn { .. } => "the modem did not come back",
             Self::DidNotLeave { .. } => "the modem did not restart",
-            Self::Stopped { .. } => "stopped by the user",
+            Self::Stopped { .. } | Self::StoppedMidway => "stopped by the user",
             Self::Bug { .. } => "modemflash has a bug",
             Self::Protocol { error, .. } => match error {
                 ProtocolError::Silent { .. } => "the modem stopped answering",
@@ -575,6 +608,17 @@ impl Cause {
                 _ => "the modem's answer can't be understood",
             },
         }
+    }
+
+    /// Whether it says what is behind the port, which was so before the run and will be after it.
+    fn is_about_the_port(&self) -> bool {
+        matches!(
+            self,
+            Self::RunsNormally { .. }
+                | Self::EmergencyMode { .. }
+                | Self::ForeignAnswer { .. }
+                | Self::Mute { .. }
+        )
     }
 
     /// Whether the images are at fault.

@@ -1,5 +1,7 @@
 //! The whole job in download mode: checks, detection, images, restart.
 
+use std::time::Duration;
+
 use modem_world::World;
 
 use crate::checks::{Prepared, Refused, Request, prepare_all};
@@ -55,7 +57,7 @@ pub fn flash(
         ));
     }
     run.teller.begin(now, Step::OpenPort);
-    let result = match run.handle() {
+    let result = match run.open_patiently(Duration::ZERO) {
         Ok(_) => {
             run.keep_awake();
             run.download(&job, &mut firmware.feed())

@@ -13,8 +13,12 @@ use crate::{Cause, DeviceId, ModemState};
 pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(120);
 /// How long a modem may take to leave the bus after a reset request (qdl.md §7).
 pub(crate) const LEAVE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a port that has just appeared may refuse to be opened: udev sets its rights after the kernel makes it.
-const RIGHTS_LIMIT: Duration = Duration::from_secs(5);
+/// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
+/// kernel has made it (linux.md §4).
+const RIGHTS_LIMIT: Duration = Duration::from_secs(2);
+/// How long another program may have a port that came back in the middle of a run. Ours: enough for a program that
+/// looks at every new port.
+pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
 /// How often the bus is looked at when nobody says that it changed (update-flow.md §9 row 6).
 const BUS_POLL: Duration = Duration::from_millis(250);
 
@@ -31,25 +35,27 @@ impl Run<'_> {
         }
     }
 
-    /// Opens a port that has just appeared: its rights may not be set yet.
-    pub(crate) fn open_patiently(&mut self) -> Result<PortHandle, Cause> {
-        let until = self.world.now() + RIGHTS_LIMIT;
+    /// Opens a port that may have just appeared: its rights may not be set yet, and for `holder_limit` another
+    /// program may have it.
+    pub(crate) fn open_patiently(&mut self, holder_limit: Duration) -> Result<PortHandle, Cause> {
+        let begun = self.world.now();
         loop {
-            match self.handle() {
-                Err(Cause::Port(error))
-                    if matches!(
-                        error.kind,
-                        PortErrorKind::PermissionDenied
-                            | PortErrorKind::NotFound
-                            | PortErrorKind::Busy { .. }
-                    ) && self.world.now() < until =>
-                {
-                    let next = until.min(self.world.now() + BUS_POLL);
-                    let wake = self.world.wait(&[Interest::Bus], next);
-                    self.heed(wake)?;
-                }
+            let error = match self.handle() {
+                Err(Cause::Port(error)) => error,
                 other => return other,
+            };
+            let limit = match error.kind {
+                PortErrorKind::PermissionDenied | PortErrorKind::NotFound => RIGHTS_LIMIT,
+                PortErrorKind::Busy { .. } => holder_limit,
+                _ => Duration::ZERO,
+            };
+            let until = begun + limit;
+            if self.world.now() >= until {
+                return Err(Cause::Port(error));
             }
+            let next = until.min(self.world.now() + BUS_POLL);
+            let wake = self.world.wait(&[Interest::Bus], next);
+            self.heed(wake)?;
         }
     }
 
@@ -157,7 +163,7 @@ impl Run<'_> {
                     self.teller.device = DeviceId::from_port(&port, model.as_deref());
                 }
                 self.port = port;
-                match self.open_patiently() {
+                match self.open_patiently(HOLDER_LIMIT) {
                     Ok(_) => {
                         self.keep_awake();
                         return Ok(());
@@ -205,11 +211,13 @@ impl Run<'_> {
             device.interfaces,
         ) {
             (Standing::Emergency, _) => {
-                self.set_modem(ModemState::Unknown);
+                self.set_modem(ModemState::Emergency);
                 Err(Cause::EmergencyMode {
                     evidence: format!("it came back as {}", device.id()),
                 })
             }
+            // Somebody else's device in the same socket gets no bytes.
+            (Standing::Foreign | Standing::NotQualcomm, _) if device.vendor != home.vendor => Ok(None),
             (_, Some(1)) => Ok(Some(port)),
             (_, Some(count)) => {
                 let mut evidence = format!("it came back as {} with {count} interfaces", device.id());

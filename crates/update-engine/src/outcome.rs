@@ -32,10 +32,16 @@ pub struct Accepted {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Accepted(accepted) if accepted.accepted == 0 => write!(
+                f,
+                "nothing written: the modem needs none of the images; modem restarting; versions not read back"
+            ),
             Self::Accepted(accepted) if accepted.not_required > 0 => write!(
                 f,
-                "{} images accepted, {} not needed by the modem, modem restarting; versions not read back",
-                accepted.accepted, accepted.not_required
+                "{} of {} images accepted, the modem doesn't need the others; modem restarting; \
+                 versions not read back",
+                accepted.accepted,
+                accepted.accepted.saturating_add(accepted.not_required)
             ),
             Self::Accepted(_) => {
                 write!(f, "all images accepted, modem restarting; versions not read back")

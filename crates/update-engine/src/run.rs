@@ -71,7 +71,7 @@ impl<'r> Run<'r> {
         if wake == Wake::Cancelled {
             self.stops = self.stops.saturating_add(1);
             return Err(Cause::Stopped {
-                how: "stopped at once; no image was under way",
+                how: "stopped at once; nothing was being sent",
             });
         }
         Ok(())

@@ -236,7 +236,7 @@ fn an_emergency_boot_loader_is_known_by_its_id_and_by_its_answer() {
         &by_answer,
         Code::ModeEmergency,
         4,
-        ModemState::Unknown,
+        ModemState::Emergency,
         Advice::BeyondRepairHere,
     );
 }
@@ -303,6 +303,63 @@ fn a_port_that_another_program_holds_is_named_with_its_holder() {
         run.error().source.to_string().contains("ModemManager (pid 812)"),
         "{}",
         run.log()
+    );
+}
+
+#[test]
+fn a_port_whose_rights_are_not_set_yet_is_opened_within_2_s() {
+    for model in ["MC7455", "EM7565"] {
+        let setup = setup(model);
+        let images = images_for(setup.profile, 3, &[9_000]);
+        let mut world = SimulatedWorld::new(setup);
+        world.deny(0, Instant::from_start(Duration::from_millis(1900)));
+        let run = run_in(world, &request(), &images);
+        run.assert_flashed(&images);
+    }
+}
+
+#[test]
+fn a_port_that_may_not_be_opened_is_said_so_after_2_s() {
+    let setup = setup("EM7565");
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let mut world = SimulatedWorld::new(setup);
+    world.deny(0, Instant::FAR);
+    let run = run_in(world, &request(), &images);
+    assert_fails(
+        &run,
+        Code::PortPermission,
+        4,
+        ModemState::Untouched,
+        Advice::GetPermission,
+    );
+    assert_eq!(run.events.last().unwrap().t, 2.0, "{}", run.log());
+}
+
+#[test]
+fn somebody_elses_device_in_the_modems_place_gets_no_byte() {
+    let mut setup = in_mode("EM7565", Mode::RamDump(RamDump::Offers));
+    setup.faults = "return:id=0403:6001,return:download".parse().unwrap();
+    let (run, _) = run(setup);
+    assert_fails(
+        &run,
+        Code::ResetNoReturn,
+        9,
+        ModemState::Unknown,
+        Advice::PowerCycleAndRunAgain,
+    );
+}
+
+#[test]
+fn a_modem_that_becomes_an_emergency_boot_loader_is_no_wrong_port() {
+    let mut setup = in_mode("EM7565", Mode::RamDump(RamDump::Offers));
+    setup.faults = "return:id=05c6:9008,return:download".parse().unwrap();
+    let (run, _) = run(setup);
+    assert_fails(
+        &run,
+        Code::ModeEmergency,
+        9,
+        ModemState::Emergency,
+        Advice::BeyondRepairHere,
     );
 }
 

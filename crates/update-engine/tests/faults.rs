@@ -14,7 +14,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use firmware_image::source::ImageSource;
-use modem_world::Instant;
+use modem_world::{
+    DiscoveryError, Host, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId, PortInfo, Wake,
+    World,
+};
 use modemflash_update_engine::{Advice, Code, EventKind, Firmware, ModemState, Step, flash};
 use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use virtual_modem::profile::Profile;
@@ -83,6 +86,12 @@ fn a_modem_that_leaves_twice_is_given_up_in_download_mode() {
     for (model, code) in [("MC7455", Code::QdlLeft), ("EM7565", Code::FirehoseLeft)] {
         let (run, _) = run_with(model, "drop@1500000,drop@2500000");
         assert_fails(&run, code, 6, NONE_OF_TWO);
+        let retries = run
+            .events
+            .iter()
+            .filter(|event| matches!(&event.kind, EventKind::Retrying { what, .. } if what == "the download"))
+            .count();
+        assert_eq!(retries, 1, "{}", run.log());
     }
 }
 
@@ -125,6 +134,95 @@ fn an_image_that_the_modem_does_not_want_is_passed_over() {
     let run = run_in(SimulatedWorld::new(setup), &request(), &images);
     assert!(run.result.is_ok(), "{}", run.log());
     assert!(run.told(|kind| matches!(kind, EventKind::ImageNotRequired { image: 2, .. })));
+}
+
+#[test]
+fn a_modem_that_needs_no_image_at_all_is_not_said_to_have_accepted_any() {
+    let mut setup = setup("MC7455", "");
+    setup.quirks.not_required = Some(1);
+    let images = images_for(setup.profile, 5, &[20_000]);
+    let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+    let outcome = run.result.as_ref().unwrap().to_string();
+    assert!(
+        outcome.starts_with("nothing written: the modem needs none"),
+        "{outcome}"
+    );
+}
+
+/// A modem that leaves the bus by itself when the reset request is about to be written.
+struct LeavesFirst {
+    world: SimulatedWorld,
+    gone: bool,
+}
+
+impl LeavesFirst {
+    fn unless_gone<T>(&self, result: Result<T, PortError>) -> Result<T, PortError> {
+        if !self.gone {
+            return result;
+        }
+        Err(PortError {
+            port: PortId::new("/dev/ttyUSB0"),
+            kind: PortErrorKind::Gone,
+        })
+    }
+}
+
+impl World for LeavesFirst {
+    fn now(&self) -> Instant {
+        self.world.now()
+    }
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        self.world.wait(interests, deadline)
+    }
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        self.world.open(port)
+    }
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        let result = self.world.try_read(port, buffer);
+        self.unless_gone(result)
+    }
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        let is_reset =
+            bytes == [0x7e, 0x2d, 0x9f, 0x0a, 0x7e] || bytes.windows(7).any(|word| word == b"<power ");
+        self.gone |= is_reset;
+        let result = if self.gone {
+            Ok(0)
+        } else {
+            self.world.try_write(port, bytes)
+        };
+        self.unless_gone(result)
+    }
+    fn close(&mut self, port: PortHandle) {
+        self.world.close(port);
+    }
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        self.world.find(name)
+    }
+    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        self.world.ports()
+    }
+    fn host(&mut self) -> &mut dyn Host {
+        self.world.host()
+    }
+}
+
+#[test]
+fn a_modem_that_has_all_images_and_leaves_before_the_reset_is_not_flashed_again() {
+    for model in ["MC7455", "EM7565"] {
+        let setup = setup(model, "");
+        let images = images_for(setup.profile, 5, &[20_000]);
+        let mut world = LeavesFirst {
+            world: SimulatedWorld::new(setup),
+            gone: false,
+        };
+        let mut retried = false;
+        let outcome = flash(&mut world, &request(), &firmware(&images), &mut |event| {
+            retried |= matches!(event.kind, EventKind::Retrying { .. });
+        });
+        assert!(world.gone, "{model}");
+        assert!(outcome.is_ok(), "{model}: {outcome:?}");
+        assert!(!retried, "{model}");
+    }
 }
 
 #[test]
@@ -202,6 +300,8 @@ fn a_second_wish_to_stop_ends_in_the_middle_and_says_so() {
         130,
         ModemState::PartlyWritten { accepted: 0, of: 1 },
     );
+    // It waits for the rest of the chunk and takes everything for that.
+    assert_eq!(run.error().next, Advice::PowerCycleAndRunAgain);
     assert!(run.told(|kind| matches!(kind, EventKind::Stopping { .. })));
     let last = run.events.last().unwrap();
     assert!((10.9..11.5).contains(&last.t), "{}", run.log());

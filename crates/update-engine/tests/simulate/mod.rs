@@ -510,6 +510,7 @@ fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(), S
             of: of_said,
         } => in_loader && of_said == of && written > 0 && said <= accepted,
         ModemState::AllWritten => accepted >= of,
+        ModemState::Emergency => modem.mode() == Mode::Pbl,
         ModemState::Unknown => {
             !modem.is_on_bus()
                 // Stopped before the first answer.
@@ -527,7 +528,7 @@ fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(), S
         _ if exit == 130 => error.code().as_str() == "E-STOPPED",
         ModemState::Untouched => matches!(exit, 3..=5),
         ModemState::RunsFirmware => exit == 5,
-        ModemState::Unknown | ModemState::Restarting => matches!(exit, 4 | 9),
+        ModemState::Unknown | ModemState::Restarting | ModemState::Emergency => matches!(exit, 4 | 9),
         _ => exit == 6,
     };
     if fits {

@@ -102,7 +102,15 @@ impl SimulatedWorld {
     /// The ports of the modem at `place` are in use by `holder` until this moment.
     pub fn hold(&mut self, place: usize, holder: &str, until: Instant) {
         if let Some(socket) = self.sockets.get_mut(place) {
-            socket.hold(holder, until);
+            let holder = Some(holder.to_owned());
+            socket.refuse(PortErrorKind::Busy { holder }, until);
+        }
+    }
+
+    /// The ports of the modem at `place` may not be opened by this user until this moment.
+    pub fn deny(&mut self, place: usize, until: Instant) {
+        if let Some(socket) = self.sockets.get_mut(place) {
+            socket.refuse(PortErrorKind::PermissionDenied, until);
         }
     }
 

@@ -25,7 +25,8 @@ pub(super) struct Socket {
     device: Option<UsbDevice>,
     hidden: bool,
     ports: Vec<PortInfo>,
-    held: Option<(String, Instant)>,
+    /// Why the ports can't be opened, and until when.
+    refused: Option<(PortErrorKind, Instant)>,
     opened: Vec<Opened>,
     /// Bytes from the modem, and when they are there.
     incoming: VecDeque<(Instant, Vec<u8>)>,
@@ -52,7 +53,7 @@ impl Socket {
             device: None,
             hidden: false,
             ports: Vec::new(),
-            held: None,
+            refused: None,
             opened: Vec::new(),
             incoming: VecDeque::new(),
             read: 0,
@@ -77,8 +78,8 @@ impl Socket {
         }
     }
 
-    pub(super) fn hold(&mut self, holder: &str, until: Instant) {
-        self.held = Some((holder.to_owned(), until));
+    pub(super) fn refuse(&mut self, why: PortErrorKind, until: Instant) {
+        self.refused = Some((why, until));
     }
 
     pub(super) fn has(&self, handle: PortHandle) -> bool {
@@ -152,7 +153,8 @@ impl Socket {
 
     /// A transfer of the modem arrives, whole or in two parts; dropped when nobody has the port open.
     fn arrive(&mut self, mut bytes: Vec<u8>, now: Instant, chop: Option<&mut Random>) {
-        if !self.opened.iter().any(|opened| !opened.gone) {
+        // An empty transfer would make the port readable with nothing to read.
+        if bytes.is_empty() || !self.opened.iter().any(|opened| !opened.gone) {
             return;
         }
         self.unread += bytes.len();
@@ -221,11 +223,9 @@ impl Socket {
         handle: PortHandle,
         now: Instant,
     ) -> Result<(), PortErrorKind> {
-        if let Some((holder, until)) = &self.held {
+        if let Some((why, until)) = &self.refused {
             if now < *until {
-                return Err(PortErrorKind::Busy {
-                    holder: Some(holder.clone()),
-                });
+                return Err(why.clone());
             }
         }
         if self

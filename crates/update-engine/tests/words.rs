@@ -1,0 +1,143 @@
+//! What a user reads: the four parts of an error, whole and in words.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use modemflash_update_engine::Request;
+use support::{images_for, request, run_in};
+use virtual_modem::profile::Profile;
+use virtual_modem::quirk::{HelloHabit, Provoked};
+use virtual_modem::simulated::SimulatedWorld;
+use virtual_modem::{Mode, Setup};
+
+/// How a run ends that finds this behind the port; the port is a bare one without a USB device when that is hidden.
+fn words(model: &str, change: impl Fn(&mut Setup), is_hidden: bool) -> String {
+    let mut setup = Setup::of(Profile::named(model).unwrap());
+    change(&mut setup);
+    let images = images_for(setup.profile, 3, &[9_000]);
+    let mut world = SimulatedWorld::new(setup);
+    if is_hidden {
+        world.hide_device(0);
+    }
+    let request = Request {
+        force: is_hidden,
+        ..request()
+    };
+    let run = run_in(world, &request, &images);
+    let error = run.error();
+    format!(
+        "error[{}]: {error}\n  cause: {}\n  modem: {}\nhint: {}\nexit {}",
+        error.code(),
+        error.source,
+        error.modem,
+        error.hint(),
+        error.exit_code()
+    )
+}
+
+fn in_mode(model: &str, mode: Mode, is_hidden: bool) -> String {
+    words(model, |setup| setup.mode = mode, is_hidden)
+}
+
+#[test]
+fn a_modem_in_normal_mode_is_sent_into_download_mode() {
+    assert_eq!(
+        in_mode("MC7455", Mode::Normal, false),
+        "error[E-MODE-NORMAL]: 1-1 (MC7455/MC7430/EM7455/EM7430): the modem is in normal mode, not in download mode\n  \
+         cause: 1199:9071 has 6 interfaces; in download mode it has one\n  \
+         modem: untouched; nothing was sent to it\n\
+         hint: bring the modem into download mode first (AT!BOOTHOLD), then run again as soon as it has one port\n\
+         exit 5"
+    );
+    for (mode, cause) in [
+        (
+            Mode::Diag,
+            "it answers the download probe as a DIAG port does (0x13, bad command)",
+        ),
+        (Mode::Echo, "the port sends back what it gets, as an AT port does"),
+    ] {
+        assert_eq!(
+            in_mode("MC7455", mode, true),
+            format!(
+                "error[E-MODE-NORMAL]: /dev/ttyUSB0: the modem is in normal mode, not in download mode\n  \
+                 cause: {cause}\n  \
+                 modem: in normal mode, it runs its firmware\n\
+                 hint: bring the modem into download mode first (AT!BOOTHOLD), then run again as soon as it has one \
+                 port\nexit 5"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_port_of_something_else_is_named_with_what_it_is_or_says() {
+    assert_eq!(
+        in_mode("EM7565", Mode::Foreign, false),
+        "error[E-DEVICE-FOREIGN]: 1-1 (FT232R USB UART): this is no Sierra Wireless modem\n  \
+         cause: /dev/ttyUSB0 belongs to 0403:6001 (FT232R USB UART), which is no Sierra Wireless modem\n  \
+         modem: untouched; nothing was sent to it\n\
+         hint: choose the modem's own port; a modem in download mode has exactly one\nexit 4"
+    );
+    assert_eq!(
+        in_mode("EM7565", Mode::Foreign, true),
+        "error[E-ANSWER-FOREIGN]: /dev/ttyUSB0: what answers is no boot loader\n  \
+         cause: the answer to the download probe was \"\\r\\nlogin: \"\n  \
+         modem: not known; it left the bus or gives no answer that can be understood\n\
+         hint: choose the modem's own port; a modem in download mode has exactly one\nexit 4"
+    );
+}
+
+#[test]
+fn a_modem_beyond_repair_is_said_to_be_so() {
+    assert_eq!(
+        in_mode("MC7455", Mode::Pbl, true),
+        "error[E-MODE-EMERGENCY]: /dev/ttyUSB0: the modem is in Qualcomm's emergency mode\n  \
+         cause: a boot loader without streaming download refuses (reason 6): it is Qualcomm's own, Sierra's is gone\n  \
+         modem: in Qualcomm's emergency mode, without Sierra's boot loader; it takes no firmware\n\
+         hint: this modem lost its own boot loader and can't be helped with Sierra's files; ask the vendor\nexit 4"
+    );
+}
+
+#[test]
+fn a_dead_port_is_reported_with_everything_that_was_tried() {
+    let tail = "modem: not known; it left the bus or gives no answer that can be understood\n\
+                hint: take the modem's power away for 10 s, then run the same command again (safe to repeat)\nexit 9";
+    assert_eq!(
+        in_mode("MC7455", Mode::Dead, false),
+        format!(
+            "error[E-DETECT-SILENT]: 1-1 (MC7455/MC7430/EM7455/EM7430): nothing answers\n  \
+             cause: no byte came from the port; tried: the download probe, opening the port anew, re-enumeration, \
+             a dummy packet, a streaming NOP\n  {tail}"
+        )
+    );
+    assert_eq!(
+        in_mode("EM7565", Mode::Dead, true),
+        format!(
+            "error[E-DETECT-SILENT]: /dev/ttyUSB0: nothing answers\n  \
+             cause: no byte came from the port; tried: listening, opening the port anew, a dummy packet, \
+             the download probe, a streaming NOP, a Firehose NOP, a Sahara hello response\n  {tail}"
+        )
+    );
+}
+
+#[test]
+fn a_boot_loader_that_refuses_after_every_provocation_points_to_other_programs() {
+    let refuses = |setup: &mut Setup| {
+        setup.quirks.hello = HelloHabit::AfterBytes;
+        setup.quirks.provoked = Provoked::Refused;
+    };
+    assert_eq!(
+        words("RC7620", refuses, false),
+        "error[E-SAHARA-SPOILED]: 1-1 (MC73xx/WP85xx or WP76xx/RC76xx): \
+         the boot loader refuses to take firmware while the download protocol was being started\n  \
+         cause: it refused the switch to Firehose (command unsupported (0x1f)) again after it was reset\n  \
+         modem: in download mode, nothing written; it connects again after an update or a restart\n\
+         hint: end programs that write to new ports, such as ModemManager; then take the modem's power away for 10 s \
+         and run the same command again (safe to repeat)\nexit 6"
+    );
+}
