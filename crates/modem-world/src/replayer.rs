@@ -363,10 +363,11 @@ impl World for Replayer {
                 }
                 // Nobody listens to what the modem says: time passes.
                 Event::Read { .. } | Event::Failed { .. } => break,
-                // The engine did something else: let it write, so that the difference shows.
+                // The engine did something else: let it write, so that the difference shows. At its own deadline it
+                // may have been tired of waiting for the port.
                 _ => match writable {
-                    Some(wake) => wake,
-                    None => break,
+                    Some(wake) if at < deadline => wake,
+                    _ => break,
                 },
             };
             self.clock = self.clock.max(at);
@@ -464,6 +465,8 @@ impl World for Replayer {
                 event: Event::BusChanged | Event::Cancelled,
                 ..
             }) => Ok(0),
+            // Until then the port took nothing more: the modem stood still, and the engine waited for it.
+            Some(entry) if entry.at > self.clock => Ok(0),
             _ => {
                 let shown = bytes.get(..SHOWN).unwrap_or(bytes);
                 self.differ(format!(">> {} {} ({} bytes)", port.0, hex(shown), bytes.len()));

@@ -170,7 +170,7 @@ impl Run {
     }
 
     /// Waits for an event with these words that `is_it` accepts.
-    pub fn wait_for(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub fn wait_for(&mut self, mut is_it: impl FnMut(&Value) -> bool) -> Value {
         while let Some((is_out, line)) = self.next() {
             if is_out {
                 let event: Value = serde_json::from_str(&line).expect("a line of JSON");
