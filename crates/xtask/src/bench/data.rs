@@ -40,7 +40,7 @@ pub(crate) fn qdl_image(context: &Context) -> Result<PathBuf> {
 }
 
 /// An image for a 9x50 that can be compressed as programs can: to a bit more than half.
-fn compressible_image(context: &Context) -> Result<PathBuf> {
+pub(crate) fn compressible_image(context: &Context) -> Result<PathBuf> {
     let folder = context.data.join("compressible");
     kept(&folder, "SWI9X50C_01.14.13.00.cwe", |folder| {
         let size = usize::try_from(SIZE)?.saturating_sub(800);

@@ -22,6 +22,26 @@ pub(crate) struct Line {
     pub(crate) path: PathBuf,
 }
 
+/// How fast the reader takes bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speed {
+    /// As fast as it can: the processor is the limit.
+    Unlimited,
+    /// 40 MB/s, about what USB 2.0 carries in bulk transfers; no modem takes more in download mode.
+    Usb2,
+}
+
+impl Speed {
+    /// How long so many bytes take at least.
+    fn time_for(self, bytes: u64) -> Duration {
+        match self {
+            Self::Unlimited => Duration::ZERO,
+            // 25 ns for each byte.
+            Self::Usb2 => Duration::from_nanos(bytes.saturating_mul(25)),
+        }
+    }
+}
+
 /// How long nothing may come before a run has failed.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 60,
@@ -32,6 +52,10 @@ const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 1_000_000,
 };
+/// How far a link may be ahead: a pause shorter than this isn't worth a call.
+const SLACK: Duration = Duration::from_micros(200);
+/// How far it may be behind and catch up: 80 KB. Own choice; without it every late wake-up of the reader would count.
+const BUFFERED: Duration = Duration::from_millis(2);
 /// More than a tty gives in one read.
 const READ: usize = 64 * 1024;
 
@@ -57,7 +81,7 @@ impl Line {
 
     /// Takes all bytes of the script and gives its answers; returns the time from the first to the last byte of image
     /// data. `last` is called when all bytes are there; then the line is hung up, as a modem that restarts does.
-    pub(crate) fn serve(self, script: &Script, last: impl FnOnce()) -> Result<Duration> {
+    pub(crate) fn serve(self, script: &Script, speed: Speed, last: impl FnOnce()) -> Result<Duration> {
         let mut waited = 0_u32;
         while self.events(PollFlags::empty(), LOOK)?.contains(PollFlags::HUP) {
             // A line that is hung up wakes at once, so this pause is the one that counts.
@@ -70,7 +94,15 @@ impl Line {
         let mut answers = script.answers.iter().peekable();
         let (mut taken, mut begin, mut end) = (0_u64, None, None::<Instant>);
         let mut buffer = vec![0; READ];
+        // The moment at which the bytes so far have been carried.
+        let mut carried = now();
         loop {
+            if let Some(early) = carried
+                .checked_duration_since(now())
+                .filter(|early| *early > SLACK)
+            {
+                poll(&mut [], Some(&Timespec::try_from(early)?))?;
+            }
             while let Some(answer) = answers.next_if(|answer| answer.after <= taken) {
                 self.say(&answer.bytes)?;
             }
@@ -79,7 +111,11 @@ impl Line {
             }
             match rustix::io::read(&self.master, &mut buffer) {
                 Ok(count) => {
-                    taken = taken.saturating_add(u64::try_from(count)?);
+                    let count = u64::try_from(count)?;
+                    taken = taken.saturating_add(count);
+                    // A link that had nothing to carry makes up only for what a modem's buffers hold.
+                    let earliest = now().checked_sub(BUFFERED).unwrap_or(carried);
+                    carried = carried.max(earliest) + speed.time_for(count);
                     if begin.is_none() && taken > script.image.start {
                         begin = Some(now());
                     }
@@ -170,10 +206,16 @@ mod tests {
         let bytes = vec![0x7e; 300_000];
         std::thread::scope(|scope| {
             let script = Script::silent(300_000);
-            let reader = scope.spawn(move || line.serve(&script, || ()).unwrap());
+            let reader = scope.spawn(move || line.serve(&script, Speed::Unlimited, || ()).unwrap());
             write_plainly(&path, &bytes).unwrap();
             reader.join().unwrap();
         });
+    }
+
+    #[test]
+    fn a_link_has_its_speed() {
+        assert_eq!(Speed::Usb2.time_for(40_000_000), Duration::from_secs(1));
+        assert_eq!(Speed::Unlimited.time_for(40_000_000), Duration::ZERO);
     }
 
     #[test]
@@ -195,7 +237,7 @@ mod tests {
             image: 0..3,
         };
         std::thread::scope(|scope| {
-            let reader = scope.spawn(move || line.serve(&script, || ()).unwrap());
+            let reader = scope.spawn(move || line.serve(&script, Speed::Unlimited, || ()).unwrap());
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             let port = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
             let mut buffer = [0; 5];
@@ -217,7 +259,7 @@ mod tests {
         let path = line.path.clone();
         std::thread::scope(|scope| {
             let script = Script::silent(10);
-            let reader = scope.spawn(move || line.serve(&script, || ()));
+            let reader = scope.spawn(move || line.serve(&script, Speed::Unlimited, || ()));
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             let port = rustix::fs::open(&path, flags, Mode::empty()).unwrap();
             rustix::io::write(&port, b"abc").unwrap();

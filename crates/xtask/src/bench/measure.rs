@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::line::{Line, write_plainly};
+use super::line::{Line, Speed, write_plainly};
 use super::process::{self, Took, is_installed, now, peak_memory, time};
 use super::script::Script;
 use super::table::{Budget, Row, Unit};
@@ -42,7 +42,7 @@ pub(crate) fn inspect(context: &Context) -> Result<Vec<Row>> {
             cat.wall_ms()?,
             rival.beside("; qmi-firmware-update -z (reads headers only)")
         ),
-        // design of the budgets: docs/benchmarks.md.
+        // docs/benchmarks.md has the reasons of the budgets.
         budget: Some(Budget::AtMost(cat.wall_ms()? * 1.5 + 20.0)),
         unit: Unit::Milliseconds,
     }];
@@ -59,46 +59,51 @@ pub(crate) fn inspect(context: &Context) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// An update on a pseudo-terminal beside a plain writer.
+/// An update on a pseudo-terminal beside a plain writer: at the speed of USB, and as fast as the processor can.
 pub(crate) fn link(context: &Context) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let sides = [
-        ("link.qdl", "cpu.qdl", "QDL", "MC7455", data::qdl_image(context)?),
         (
-            "link.firehose",
-            "cpu.firehose",
+            "QDL",
+            "MC7455",
+            data::qdl_image(context)?,
+            ["link.qdl", "link.qdl.unlimited", "cpu.qdl"],
+        ),
+        (
             "Firehose",
             "EM7565",
             data::firehose_image(context)?,
+            ["link.firehose", "link.firehose.unlimited", "cpu.firehose"],
         ),
     ];
-    for (name, cpu_name, protocol, model, image) in sides {
+    for (protocol, model, image, [at_usb, unlimited, cpu]) in sides {
         let script = Script::record(model, &image)?;
         let bytes = std::fs::read(&image)?;
         let silent = Script::silent(u64::try_from(bytes.len())?);
-        let (mut ours, mut plain, mut processor) = (Best::default(), Best::default(), Best::default());
-        for _ in 0..context.runs {
-            plain.take_span(plain_write(&silent, &bytes)?);
-            let update = update(context, &image, &script)?;
-            ours.take_span(update.image_data);
-            processor.take_span(update.took.processor);
+        let mut processor = Best::default();
+        for (name, speed, words) in [
+            (at_usb, Speed::Usb2, "to a reader as fast as USB 2"),
+            (unlimited, Speed::Unlimited, "to a reader without limit"),
+        ] {
+            let (mut ours, mut plain) = (Best::default(), Best::default());
+            for _ in 0..context.runs {
+                plain.take_span(plain_write(&silent, speed, &bytes)?);
+                let update = update(context, &image, &script, speed)?;
+                ours.take_span(update.image_data);
+                processor.take_span(update.took.processor);
+            }
+            let rate = |best: &Best| Ok::<f64, anyhow::Error>(bytes.len() as f64 / 1e3 / best.wall_ms()?);
+            rows.push(Row {
+                name,
+                what: format!("link use, {protocol}, {words}"),
+                measured: plain.wall_ms()? / ours.wall_ms()? * 100.0,
+                beside: format!("{:.0} MB/s, plain writer {:.0} MB/s", rate(&ours)?, rate(&plain)?),
+                budget: Some(Budget::AtLeast(95.0)),
+                unit: Unit::Percent,
+            });
         }
-        let megabytes = bytes.len() as f64 / 1e6;
-        let speed = |best: &Best| Ok::<f64, anyhow::Error>(megabytes / best.wall_ms()? * 1e3);
         rows.push(Row {
-            name,
-            what: format!("link use, {protocol}"),
-            measured: plain.wall_ms()? / ours.wall_ms()? * 100.0,
-            beside: format!(
-                "{:.0} MB/s, plain writer {:.0} MB/s",
-                speed(&ours)?,
-                speed(&plain)?
-            ),
-            budget: Some(Budget::AtLeast(95.0)),
-            unit: Unit::Percent,
-        });
-        rows.push(Row {
-            name: cpu_name,
+            name: cpu,
             what: format!("processor time of an update with 80 MB, {protocol}"),
             measured: processor.wall_ms()?,
             beside: "check, second reading and writing to the port".into(),
@@ -127,11 +132,12 @@ pub(crate) fn memory(context: &Context) -> Result<Vec<Row>> {
             8.0 + dictionary,
         ),
     ];
+    // The same image is in all three.
+    let script = Script::record("EM7565", &data::compressible_image(context)?)?;
     let mut rows = Vec::new();
     for (name, what, path, limit) in sources {
         let Some(path) = path else { continue };
-        let script = Script::record("EM7565", &path)?;
-        let peak = update(context, &path, &script)?.peak_kib;
+        let peak = update(context, &path, &script, Speed::Unlimited)?.peak_kib;
         let peak = peak.context("the kernel doesn't tell the memory of a process")?;
         rows.push(Row {
             name,
@@ -206,14 +212,14 @@ struct Update {
 }
 
 /// Runs `modemflash update` on a pseudo-terminal on which a script is played.
-fn update(context: &Context, file: &Path, script: &Script) -> Result<Update> {
+fn update(context: &Context, file: &Path, script: &Script, speed: Speed) -> Result<Update> {
     let line = Line::new()?;
     let mut command = Command::new(&context.program);
     command.args(["update", "--yes", "-t"]).arg(&line.path).arg(file);
     let begin = now();
     let child = process::start(&mut command)?;
     let (mut peak_kib, number) = (None, child.id());
-    let served = line.serve(script, || peak_kib = peak_memory(number));
+    let served = line.serve(script, speed, || peak_kib = peak_memory(number));
     let took = process::end(child, begin, &command);
     match (served, took) {
         (Ok(image_data), Ok(took)) => Ok(Update {
@@ -227,12 +233,12 @@ fn update(context: &Context, file: &Path, script: &Script) -> Result<Update> {
 }
 
 /// The time from the first to the last byte of a plain writer.
-fn plain_write(script: &Script, bytes: &[u8]) -> Result<Duration> {
+fn plain_write(script: &Script, speed: Speed, bytes: &[u8]) -> Result<Duration> {
     let line = Line::new()?;
     let path = line.path.clone();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_plainly(&path, bytes));
-        let span = line.serve(script, || ())?;
+        let span = line.serve(script, speed, || ())?;
         writer
             .join()
             .map_err(|_| anyhow!("the plain writer has panicked"))??;

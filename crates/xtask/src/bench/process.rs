@@ -36,7 +36,7 @@ pub(crate) fn start(command: &mut Command) -> Result<Child> {
     command.stderr(Stdio::piped());
     command
         .spawn()
-        .with_context(|| format!("{} can't be started", command.get_program().display()))
+        .with_context(|| format!("{} can't be started", command.get_program().to_string_lossy()))
 }
 
 /// Waits for its end.
@@ -54,7 +54,10 @@ pub(crate) fn end(mut child: Child, begin: Instant, command: &Command) -> Result
         if let Some(mut stderr) = child.stderr.take() {
             std::io::Read::read_to_string(&mut stderr, &mut said)?;
         }
-        bail!("{} ended with {status}: {said}", command.get_program().display());
+        bail!(
+            "{} ended with {status}: {said}",
+            command.get_program().to_string_lossy()
+        );
     }
     Ok(Took { wall, processor })
 }
