@@ -190,10 +190,17 @@ impl fmt::Display for NvChange {
                 "the settings change the USB composition (configuration {index}, interfaces {interfaces:X}): \
                  the modem may come back with other ports"
             ),
-            Self::UsbId { name, value } => write!(
-                f,
-                "the settings change the USB identity ({name} = {value}): the modem may come back under another id"
-            ),
+            Self::UsbId { name, value } => {
+                write!(f, "the settings change the USB identity ({name} = ")?;
+                match value {
+                    // Two bytes are an id, little endian as all numbers of settings (images.md §6).
+                    NvValue::Bytes { begin, length: 2 } => {
+                        begin.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                    }
+                    _ => fmt::Display::fmt(value, f)?,
+                }
+                write!(f, "): the modem may come back under another id")
+            }
             Self::Carrier { id } => write!(f, "the settings are for carrier id {id}"),
             Self::Sku { value } => write!(f, "the settings change the product SKU to {value}"),
             Self::Pri { name, value } => write!(f, "the settings set {name} to {value}"),
@@ -411,10 +418,15 @@ impl Decoder {
         self.report.items_named = self.report.items_named.saturating_add(1);
         let length = self.value_length.unwrap_or(0);
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        let change = core::str::from_utf8(name)
-            .ok()
-            .and_then(|name| NvChange::of(name, &self.value, length));
-        if let Some(change) = change {
+        // Real names are ASCII (images.md §6); what isn't must not reach a terminal.
+        let name: String = name
+            .iter()
+            .map(|&byte| {
+                let is_visible = (0x20..=0x7E).contains(&byte);
+                if is_visible { char::from(byte) } else { '\u{fffd}' }
+            })
+            .collect();
+        if let Some(change) = NvChange::of(&name, &self.value, length) {
             let is_new = !self.report.changes.contains(&change);
             if is_new && self.report.changes.len() < CHANGE_LIMIT {
                 self.report.changes.push(change);

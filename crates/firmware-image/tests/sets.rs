@@ -317,13 +317,55 @@ fn named_files_are_all_meant_and_their_contradictions_are_findings() {
         set.contradictions()
             .any(|f| matches!(f, Finding::VersionConflict { .. }))
     );
-    // All three: two carriers are as contradictory as two versions.
-    let other = folder.put(
-        "SWI9X50C_01.14.02.00_VERIZON_002.046_000.nvu",
-        &nvu(V1, "VERIZON", "002.046_000"),
+}
+
+/// What a shell makes of `*.cwe *.nvu` in the unpacked package of the vendor.
+#[test]
+fn of_several_named_settings_an_option_takes_one_and_without_it_the_options_are_listed() {
+    let folder = Folder::with(&[]);
+    let paths: Vec<PathBuf> = two_carriers()
+        .iter()
+        .map(|(name, content)| folder.put(name, content))
+        .collect();
+    let error = choose(&paths, &Wanted::default()).unwrap_err();
+    assert_eq!(error.code(), "E-SET-AMBIGUOUS");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("--carrier GENERIC or --carrier VERIZON"), "{hint}");
+    assert_eq!(
+        choose(&paths, &carrier("verizon")).unwrap(),
+        choose(&[folder.path()], &carrier("verizon")).unwrap()
     );
-    let set = FirmwareSet::choose(inspected(&[&settings, &system, &other]), &Wanted::default()).unwrap();
-    assert_eq!(set.files.len(), 3);
+}
+
+#[test]
+fn named_packages_of_two_versions_are_a_question_of_version() {
+    let folder = Folder::with(&[]);
+    let paths = [
+        folder.put("SWI9X50C_01.14.02.00.cwe", &cwe(V1)),
+        folder.put("SWI9X50C_01.14.22.00.cwe", &cwe(V2)),
+    ];
+    let error = choose(&paths, &Wanted::default()).unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("--firmware 01.14.02.00 or --firmware 01.14.22.00"), "{hint}");
+    assert_eq!(choose(&paths, &version(V2)).unwrap(), ["SWI9X50C_01.14.22.00.cwe"]);
+}
+
+#[test]
+fn a_named_file_that_is_not_what_was_asked_for_is_refused() {
+    let folder = Folder::with(&[]);
+    let system = folder.put("SWI9X50C_01.14.02.00.cwe", &cwe(V1));
+    let error = choose(&[&system], &version(V2)).unwrap_err();
+    assert_eq!(error.code(), "E-SET-NO-FIT");
+    assert!(error.to_string().contains("01.14.02.00.cwe"), "{error}");
+}
+
+#[test]
+fn names_with_control_characters_are_shown_without_them() {
+    let folder = Folder::with(&[("a\x1b[2J_01.14.02.00.cwe", cwe(V1))]);
+    assert_eq!(
+        choose(&[folder.path()], &Wanted::default()).unwrap(),
+        ["a\u{fffd}[2J_01.14.02.00.cwe"]
+    );
 }
 
 #[test]

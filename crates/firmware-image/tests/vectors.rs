@@ -390,6 +390,23 @@ fn settings_that_move_the_ports_are_a_strong_warning_with_decoded_values() {
 }
 
 #[test]
+fn ids_in_settings_are_read_as_numbers_and_names_cannot_reach_the_terminal() {
+    let release = models::Release {
+        family: modemflash_firmware_image::Family::Swi9x30,
+        firmware: "02.05.07.00",
+        config: "001.003_000",
+        carrier: "GENERIC",
+        seed: 1,
+    };
+    let items: &[(&str, &[u8])] = &[("USB_PID", &[0xB1, 0x90]), ("PRI_\x1b[2J", b"0207")];
+    let file = release.settings(items).build("x.nvu").unwrap();
+    let report = inspect(file.name(), &file.to_vec()).unwrap();
+    let said: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    assert!(said[0].contains("USB_PID = 90b1"), "{said:?}");
+    assert_eq!(said[1], "the settings set PRI_\u{fffd}[2J to 0207");
+}
+
+#[test]
 fn settings_of_another_layout_are_said_to_be_unread() {
     let mut bytes = around_real_settings();
     bytes[400 + 10 + 32] = 7; // the second item's length: shorter than its own head

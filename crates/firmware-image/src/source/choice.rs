@@ -1,6 +1,7 @@
 //! Why no set was chosen: what fits equally well, or what is missing, so that the user can say which is meant.
 
 use std::fmt;
+use std::path::Path;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -57,7 +58,7 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [&self.firmware, &self.carrier, &self.config];
         let mut told = words.into_iter().flatten();
-        write!(f, "{}", super::names::printable(&self.name))?;
+        write!(f, "{}", self.name)?;
         if let Some(first) = told.next() {
             write!(f, " ({first}")?;
             for word in told {
@@ -83,6 +84,26 @@ pub enum Question {
     Config,
     /// Several files that differ in none of these.
     File,
+}
+
+impl Question {
+    /// An option for each answer, as it is typed. None when no option tells the files apart.
+    fn options(self, choices: &[Choice]) -> Vec<String> {
+        let (option, told): (&str, fn(&Choice) -> Option<&String>) = match self {
+            Self::Firmware => ("--firmware", |c| c.firmware.as_ref()),
+            Self::Carrier => ("--carrier", |c| c.carrier.as_ref()),
+            Self::Config => ("--config", |c| c.config.as_ref()),
+            Self::Family | Self::File => return Vec::new(),
+        };
+        let mut options: Vec<String> = Vec::new();
+        for value in choices.iter().filter_map(told) {
+            let typed = std::format!("{option} {}", super::names::quoted(Path::new(value)));
+            if !options.contains(&typed) {
+                options.push(typed);
+            }
+        }
+        options
+    }
 }
 
 /// Why no set was chosen.
@@ -131,17 +152,14 @@ impl ChoiceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Ambiguous { question, choices } => {
-                let first = choices.first();
-                let of = |known: fn(&Choice) -> Option<String>| first.and_then(known).unwrap_or_default();
-                let option = match question {
-                    Question::Firmware => std::format!("--firmware {}", of(|c| c.firmware.clone())),
-                    Question::Carrier => std::format!("--carrier {}", of(|c| c.carrier.clone())),
-                    Question::Config => std::format!("--config {}", of(|c| c.config.clone())),
-                    Question::Family | Question::File => {
-                        return Some("name the files that are meant instead of the folder or archive".to_string());
-                    }
-                };
-                Some(std::format!("say which is meant, for example with {option}, or name the files themselves"))
+                let options = question.options(choices);
+                if options.is_empty() {
+                    return Some("name the files that are meant and no others".to_string());
+                }
+                Some(std::format!(
+                    "say which is meant with {}, or name its files and no others",
+                    options.join(" or ")
+                ))
             }
             Self::NoFit { .. } => Some("choose one of the files listed, or get the one for this modem".to_string()),
             Self::Refused { error: FileError::Source(error), .. } => error.hint(),
@@ -153,23 +171,23 @@ impl ChoiceError {
     }
 }
 
+/// The files, each on a line of its own.
 fn listed(choices: &[Choice]) -> String {
     choices
         .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+        .map(|choice| std::format!("\n    {choice}"))
+        .collect()
 }
 
 fn ambiguous(question: Question, choices: &[Choice]) -> String {
     let differ = match question {
-        Question::Family => "firmware for different modems",
-        Question::Firmware => "different firmware versions",
-        Question::Carrier => "different carriers",
-        Question::Config => "different config versions",
-        Question::File => "files of one kind",
+        Question::Family => "are for different modems",
+        Question::Firmware => "have different firmware versions",
+        Question::Carrier => "have different carriers",
+        Question::Config => "have different config versions",
+        Question::File => "differ in nothing that tells which is meant",
     };
-    std::format!("{} {differ} fit: {}", choices.len(), listed(choices))
+    std::format!("{} files fit and {differ}: {}", choices.len(), listed(choices))
 }
 
 fn no_fit(wanted: &Wanted, choices: &[Choice]) -> String {

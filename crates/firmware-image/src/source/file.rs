@@ -6,6 +6,7 @@ use std::string::String;
 use std::sync::Arc;
 
 use super::ImageSource;
+use super::names;
 use super::shared::{SharedFile, Window};
 
 /// A plain file. It stays open from the first look on: replacing or deleting its path doesn't matter, and a change of its
@@ -18,7 +19,7 @@ pub struct FileImage {
 
 impl FileImage {
     pub(crate) fn new(file: Arc<SharedFile>) -> Self {
-        let name = file.path().to_string_lossy().into_owned();
+        let name = names::printable_path(file.path());
         Self { file, name }
     }
 

@@ -357,7 +357,7 @@ impl Gatherer<'_> {
         let mut sorted = Sorted::default();
         let mut total = 0_u64;
         for listed in archive.list()? {
-            let name = std::format!("{}/{}", zip.file.path().display(), listed.name);
+            let name = std::format!("{}/{}", names::printable_path(zip.file.path()), listed.name);
             if let Some(reason) =
                 reason_by_name(&listed.name, listed.is_folder, listed.is_unsafe, listed.size)
             {
@@ -422,7 +422,7 @@ impl Gatherer<'_> {
             match reason_by_name(&file.name, file.is_folder, file.is_unsafe, file.size) {
                 Some(reason) => {
                     self.pass_over_unless_folder(
-                        std::format!("{}/{}", archive.path().display(), file.name),
+                        std::format!("{}/{}", names::printable_path(archive.path()), file.name),
                         reason,
                     );
                 }
@@ -466,7 +466,7 @@ impl Gatherer<'_> {
             }
         } else {
             for file in usable.iter().filter(|f| !names::is_image_name(&f.name)) {
-                let name = std::format!("{}/{}", archive.path().display(), file.name);
+                let name = std::format!("{}/{}", names::printable_path(archive.path()), file.name);
                 self.pass_over(name, Reason::OtherName);
             }
         }

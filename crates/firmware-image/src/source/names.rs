@@ -8,21 +8,24 @@ const SHOWN: usize = 200;
 
 /// A name from an archive as it may be shown on a terminal: control characters replaced, length bounded.
 pub(crate) fn printable(name: &str) -> String {
-    let mut shown: String = name
-        .chars()
-        .take(SHOWN)
-        .map(|c| {
-            if c.is_control() || is_direction_mark(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect();
+    let mut shown: String = name.chars().take(SHOWN).map(visible).collect();
     if name.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
     shown
+}
+
+/// A path as it may be shown on a terminal; whole, because versions are read from its end.
+pub(crate) fn printable_path(path: &Path) -> String {
+    path.to_string_lossy().chars().map(visible).collect()
+}
+
+fn visible(c: char) -> char {
+    if c.is_control() || is_direction_mark(c) {
+        '\u{fffd}'
+    } else {
+        c
+    }
 }
 
 /// Marks that turn the reading direction can make `exe.cwe` look like something else.
@@ -109,6 +112,9 @@ mod tests {
     fn names_are_shown_without_control_characters_and_shortened() {
         assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
         assert_eq!(printable(&"x".repeat(300)).chars().count(), 201);
+        let long = std::format!("/{}/\x1b[2J.cwe", "x".repeat(300));
+        let shown = printable_path(Path::new(&long));
+        assert!(shown.ends_with("x/\u{fffd}[2J.cwe"), "{shown}");
     }
 
     #[test]

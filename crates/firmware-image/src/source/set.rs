@@ -1,8 +1,9 @@
 //! From a pile of checked files the set that is sent to one modem, or a list of what fits equally well.
 //!
-//! What the user named is meant, all of it. What was found in folders and archives is chosen from: one system (`.cwe` or
-//! `.spk`, or Gobi files), and with a `.cwe` the settings (`.nvu`) of the same firmware version. Nothing is guessed: not the
-//! newest version, not the carrier called GENERIC.
+//! What the user named is meant, all of it, but for what a wish (`--carrier`) rules out: a shell's `*.nvu` names every
+//! carrier. What was found in folders and archives is chosen from: one system (`.cwe` or `.spk`, or Gobi files), and with a
+//! `.cwe` the settings (`.nvu`) of the same firmware version. Nothing is guessed: not the newest version, not the carrier
+//! called GENERIC.
 
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -122,10 +123,11 @@ impl FirmwareSet {
         let (named, found): (Vec<_>, Vec<_>) = files.into_iter().partition(|f| f.origin() == Origin::Named);
         let mut pile = Pile {
             wanted,
-            all: found.iter().map(Choice::of).collect(),
+            all: named.iter().chain(&found).map(Choice::of).collect(),
             left_out: Vec::new(),
         };
         let had_found = !found.is_empty();
+        let named = pile.settle_named(named)?;
         let chosen_from_found = pile.choose_found(&named, found)?;
         let mut files = named;
         files.extend(chosen_from_found);
@@ -246,6 +248,32 @@ impl Pile<'_> {
 
     fn leave_out(&mut self, files: Vec<FirmwareFile>, why: Why) {
         let _none_kept = self.keep(files, |_| Some(why));
+    }
+
+    /// Leaves out of the named files what the wishes rule out. Packages of several versions, or settings of several
+    /// carriers, are never meant together: that is a question, as it would be for a folder.
+    fn settle_named(&mut self, named: Vec<FirmwareFile>) -> Result<Vec<FirmwareFile>, ChoiceError> {
+        let wanted = self.wanted;
+        let had_named = !named.is_empty();
+        let named = self.keep(named, |r| {
+            let other = wanted.firmware.as_deref().is_some_and(|v| other_firmware(r, v));
+            if other { Some(Why::OtherFirmware) } else { other_settings(r, wanted) }
+        });
+        if had_named && named.is_empty() {
+            return Err(self.no_fit());
+        }
+        let is_package = |r: &Report| role(r) == Role::System && r.root_type() == Some(ImageType::Package);
+        let is_settings = |r: &Report| role(r) == Role::Settings;
+        let kinds: [&dyn Fn(&Report) -> bool; 2] = [&is_package, &is_settings];
+        for is_kind in kinds {
+            let files: Vec<&FirmwareFile> = named.iter().filter(|f| is_kind(f.report())).collect();
+            let question = question(&files);
+            // Families that differ are a contradiction of the set; the same image twice is sent once.
+            if !matches!(question, Question::Family | Question::File) {
+                return Err(ambiguous(question, &files));
+            }
+        }
+        Ok(named)
     }
 
     fn choose_found(

@@ -324,7 +324,7 @@ enum Kept {
 
 impl SevenZipImage {
     pub(crate) fn new(archive: Arc<SevenZip>, listed: &Listed) -> Self {
-        let name = std::format!("{}/{}", archive.path().display(), listed.name);
+        let name = std::format!("{}/{}", names::printable_path(archive.path()), listed.name);
         let (index, entry, size) = (listed.index, listed.name.clone(), listed.size);
         Self {
             archive,

@@ -158,7 +158,7 @@ impl Zip {
         }
         Ok(ZipImage {
             file: Arc::clone(&self.file),
-            name: std::format!("{}/{}", path.display(), listed.name),
+            name: std::format!("{}/{}", names::printable_path(&path), listed.name),
             label: Label { path, entry },
             data: self.start.saturating_add(data),
             packed: listed.packed,
