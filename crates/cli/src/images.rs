@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use firmware_image::Family;
 use firmware_image::source::{
     ChoiceError, FirmwareSet, Gathered, Inspected, Options, Progress, SourceError, SpoolPolicy, Wanted,
     gather, inspect,
@@ -10,15 +11,19 @@ use firmware_image::source::{
 
 use crate::arguments::Images;
 use crate::failure::Failure;
-use crate::words;
 
 /// Images of at least this size get a line of progress while they are checked on a terminal.
 const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
 
-/// The set that is meant by the command line, checked.
-pub(crate) fn load(files: &[PathBuf], images: &Images) -> Result<FirmwareSet, Failure> {
+/// The set that is meant by the command line, checked. With a family, files in folders and archives that are for other
+/// modems are left out.
+pub(crate) fn load(
+    files: &[PathBuf],
+    images: &Images,
+    family: Option<Family>,
+) -> Result<FirmwareSet, Failure> {
     let wanted = Wanted {
-        family: None,
+        family,
         firmware: images.firmware.clone(),
         config: images.config.clone(),
         carrier: images.carrier.clone(),
@@ -95,13 +100,4 @@ fn refused(error: &ChoiceError) -> Failure {
 /// A line on standard error.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// The set in a few words, in the order in which it is sent.
-pub(crate) fn list(set: &FirmwareSet) -> String {
-    let files = set
-        .files
-        .iter()
-        .map(|file| format!("{} ({})", file.name(), words::bytes(file.report().size)));
-    files.collect::<Vec<_>>().join(", ")
 }

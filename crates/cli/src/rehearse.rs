@@ -28,9 +28,13 @@ const USUAL_MODEL: &str = "EM7565";
 
 /// Plays a flash against a virtual modem.
 pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
+    let asked = arguments.model.as_deref().and_then(Profile::named);
+    let family = asked
+        .filter(|_| !arguments.force)
+        .and_then(|profile| Family::of_version_text(profile.name));
     let given = match arguments.files.as_slice() {
         [] => None,
-        files => Some(Firmware::from(images::load(files, &arguments.images)?)),
+        files => Some(Firmware::from(images::load(files, &arguments.images, family)?)),
     };
     let profile = choose_model(arguments.model.as_deref(), given.as_ref())?;
     let firmware = match given {

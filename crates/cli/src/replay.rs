@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
         world = world.without_images();
         head.stand_ins().map_err(|why| unusable(arguments, &why))?
     } else {
-        Firmware::from(images::load(&arguments.files, &arguments.images)?)
+        Firmware::from(images::load(&arguments.files, &arguments.images, None)?)
     };
     let mut screen = screen::choose(arguments.json, verbose, Pace::Played);
     let result = flash(&mut world, &request, &firmware, &mut |event| screen.show(event));

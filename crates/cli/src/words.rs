@@ -41,6 +41,33 @@ pub(crate) fn seconds(seconds: f64) -> String {
     span(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
 }
 
+/// Columns of a terminal that nobody made wider.
+const COLUMNS: usize = 80;
+
+/// A paragraph, folded between words; lines after the first stand two columns further in. Ends with a line feed. A word
+/// that is longer than a line (a path) stays whole.
+pub(crate) fn wrap(text: &mut String, indent: &str, paragraph: &str) {
+    text.push_str(indent);
+    let mut column = indent.chars().count();
+    let mut is_first = true;
+    for word in paragraph.split(' ') {
+        let length = word.chars().count();
+        if !is_first && column.saturating_add(1).saturating_add(length) > COLUMNS {
+            text.push('\n');
+            text.push_str(indent);
+            text.push_str("  ");
+            column = indent.chars().count().saturating_add(2);
+        } else if !is_first {
+            text.push(' ');
+            column = column.saturating_add(1);
+        }
+        text.push_str(word);
+        column = column.saturating_add(length);
+        is_first = false;
+    }
+    text.push('\n');
+}
+
 /// `1 image`, `2 images`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
@@ -66,6 +93,19 @@ mod tests {
         for (number, words) in cases {
             assert_eq!(bytes(number), words);
         }
+    }
+
+    #[test]
+    fn paragraphs_are_folded_between_words_and_long_words_stay_whole() {
+        let mut text = String::new();
+        wrap(&mut text, "  ", &["word"; 20].join(" "));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+        assert!(lines[1].starts_with("    word"));
+        let mut text = String::new();
+        wrap(&mut text, "", &"x".repeat(100));
+        assert_eq!(text, format!("{}\n", "x".repeat(100)));
     }
 
     #[test]

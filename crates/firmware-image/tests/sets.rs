@@ -346,8 +346,14 @@ fn named_packages_of_two_versions_are_a_question_of_version() {
     ];
     let error = choose(&paths, &Wanted::default()).unwrap_err();
     let hint = error.hint().unwrap();
-    assert!(hint.contains("--firmware 01.14.02.00 or --firmware 01.14.22.00"), "{hint}");
-    assert_eq!(choose(&paths, &version(V2)).unwrap(), ["SWI9X50C_01.14.22.00.cwe"]);
+    assert!(
+        hint.contains("--firmware 01.14.02.00 or --firmware 01.14.22.00"),
+        "{hint}"
+    );
+    assert_eq!(
+        choose(&paths, &version(V2)).unwrap(),
+        ["SWI9X50C_01.14.22.00.cwe"]
+    );
 }
 
 #[test]

@@ -247,6 +247,8 @@ pub enum Advice {
     PowerCycle,
     /// Get other image files.
     GetOtherImages,
+    /// Give files that belong together.
+    GiveOnePackage,
     /// Copy the files to a place that stays, then run again.
     CopyImages,
     /// Choose another port.
@@ -275,10 +277,10 @@ impl Advice {
                 Self::GetOtherImages
             }
             Cause::ImageUnreadable { .. } | Cause::ImageChanged { .. } => Self::CopyImages,
-            Cause::NoImages
-            | Cause::ImageDamaged { .. }
-            | Cause::ImagesDisagree { .. }
-            | Cause::ImageOfOtherFamily { .. } => Self::GetOtherImages,
+            Cause::NoImages | Cause::ImageDamaged { .. } | Cause::ImageOfOtherFamily { .. } => {
+                Self::GetOtherImages
+            }
+            Cause::ImagesDisagree { .. } => Self::GiveOnePackage,
             Cause::Protocol {
                 error: ProtocolError::Unsendable { .. },
                 ..
@@ -334,6 +336,10 @@ impl fmt::Display for Advice {
             Self::PowerCycle => "take the modem's power away for 10 s, then look whether it connects",
             Self::GetOtherImages => {
                 "get the package for this modem again; `modemflash inspect FILE` shows what a file is"
+            }
+            Self::GiveOnePackage => {
+                "give the files of one package; makers' settings often name an older firmware: \
+                 if just the versions differ and both files are meant, add --force"
             }
             Self::CopyImages => "copy the image files to a local disk, then run again (safe to repeat)",
             Self::ChooseAnotherPort => "choose the modem's own port; a modem in download mode has exactly one",

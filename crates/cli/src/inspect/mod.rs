@@ -4,13 +4,14 @@ mod tree;
 
 use std::io::{self, Write};
 
-use firmware_image::source::{FirmwareSet, Inspected, Wanted};
-use firmware_image::{CrcVerdict, Finding, Report, Severity};
+use firmware_image::source::{Choice, FirmwareSet, Inspected, Wanted};
+use firmware_image::{Combination, CrcVerdict, Finding, Report, Severity};
 use serde::Serialize;
 
 use crate::Verdict;
 use crate::arguments::Inspect;
 use crate::images;
+use crate::words;
 
 /// Version of the objects in `--json`.
 const SCHEMA_VERSION: u16 = 1;
@@ -74,16 +75,26 @@ fn together(inspected: Inspected) -> String {
                 }
                 _ => "update would send, in this order",
             };
-            let mut text = format!("{does}: {}\n", images::list(&set));
+            let mut text = format!("{does}:\n");
+            for file in &set.files {
+                let report = file.report();
+                text.push_str(&format!("  {} ({})\n", file.name(), words::bytes(report.size)));
+            }
+            for left in &set.left_out {
+                text.push_str(&format!("not used: {} ({})\n", left.name, left.why));
+            }
             tree::findings(&mut text, &set.combination.findings, "  ");
             text
         }
         Err(error) => {
-            let hint = error.hint().map(|hint| format!("  {hint}\n")).unwrap_or_default();
-            format!(
-                "update would refuse these files together [{}]: {error}\n{hint}",
+            let mut text = format!(
+                "update would refuse these files together [{}]: {error}\n",
                 error.code()
-            )
+            );
+            if let Some(hint) = error.hint() {
+                words::wrap(&mut text, "", &format!("hint: {hint}"));
+            }
+            text
         }
     }
 }
@@ -105,10 +116,17 @@ enum Line<'a> {
     Set {
         v: u16,
         order: Vec<&'a str>,
-        findings: &'a [Finding],
+        left_out: Vec<String>,
+        combination: &'a Combination,
     },
     /// Why nothing would be sent.
-    NoSet { v: u16, code: &'a str, error: String },
+    NoSet {
+        v: u16,
+        code: &'a str,
+        error: String,
+        hint: Option<String>,
+        choices: &'a [Choice],
+    },
 }
 
 fn json(inspected: Inspected) -> String {
@@ -145,13 +163,16 @@ fn json(inspected: Inspected) -> String {
             put(&Line::Set {
                 v,
                 order,
-                findings: &set.combination.findings,
+                left_out: set.left_out.iter().map(|left| left.name.clone()).collect(),
+                combination: &set.combination,
             });
         }
         Err(error) => put(&Line::NoSet {
             v,
             code: error.code(),
             error: error.to_string(),
+            hint: error.hint(),
+            choices: error.choices(),
         }),
     }
     text

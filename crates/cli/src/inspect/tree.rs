@@ -24,7 +24,7 @@ pub(crate) fn findings(text: &mut String, findings: &[Finding], indent: &str) {
             Severity::Warning => "warning: ",
             Severity::Note => "note: ",
         };
-        let _ = writeln!(text, "{indent}{word}{finding}");
+        words::wrap(text, indent, &format!("{word}{finding}"));
     }
 }
 
@@ -55,22 +55,13 @@ fn head(text: &mut String, report: &Report) {
             let _ = writeln!(text, "  {kind}: {} (from the {})", known.text, known.source);
         }
     }
-    match report.families.as_slice() {
-        [] => {
-            let _ = writeln!(text, "  for: nothing in it tells which modems");
-        }
-        families => {
-            for family in families {
-                let protocol = family
-                    .download_protocol()
-                    .map(|protocol| format!(", flashed by {protocol}"));
-                let _ = writeln!(
-                    text,
-                    "  for: {} ({family}{})",
-                    family.models(),
-                    protocol.unwrap_or_default()
-                );
-            }
+    if report.families.is_empty() {
+        text.push_str("  for: nothing in it tells which modems\n");
+    }
+    for family in &report.families {
+        words::wrap(text, "  ", &format!("for: {} ({family})", family.models()));
+        if let Some(protocol) = family.download_protocol() {
+            let _ = writeln!(text, "  flashed by: {protocol}");
         }
     }
     if let Some(settings) = &report.settings {
@@ -95,32 +86,34 @@ fn damaged(report: &Report) -> usize {
 struct Row {
     name: String,
     size: String,
-    product: String,
     rest: String,
 }
 
+/// The tree, at most 80 columns wide where names and texts allow it. What an image has in common with the one around it
+/// isn't repeated.
 fn tree(text: &mut String, report: &Report) {
-    let mut rows = Vec::new();
-    if !report.images.is_empty() {
-        branch(&mut rows, report, 0, "  ", "  ");
+    let Some(root) = report.root() else { return };
+    let header = &root.header;
+    for (name, value) in [
+        ("product", header.product.as_str()),
+        ("date", header.date.as_str()),
+        ("version text", header.version.as_str()),
+    ] {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name}: {value}");
+        }
     }
+    let mut rows = Vec::new();
+    branch(&mut rows, report, 0, "  ", "  ");
     let width = |column: fn(&Row) -> &str| {
         rows.iter()
             .map(|row| column(row).chars().count())
             .max()
             .unwrap_or(0)
     };
-    let (name, size, product) = (
-        width(|row| &row.name),
-        width(|row| &row.size),
-        width(|row| &row.product),
-    );
+    let (name, size) = (width(|row| &row.name), width(|row| &row.size));
     for row in &rows {
-        let _ = writeln!(
-            text,
-            "{:<name$}  {:>size$}  {:<product$}  {}",
-            row.name, row.size, row.product, row.rest
-        );
+        let _ = writeln!(text, "{:<name$}  {:>size$}  {}", row.name, row.size, row.rest);
     }
 }
 
@@ -147,13 +140,8 @@ fn branch(rows: &mut Vec<Row>, report: &Report, index: usize, lead: &str, below:
         (header.options.is_delta(), "delta"),
     ];
     let options = options.iter().filter(|(set, _)| *set).map(|(_, word)| *word);
-    for word in [header.date.as_str(), header.version.as_str()]
-        .into_iter()
-        .chain(options)
-    {
-        if !word.is_empty() {
-            let _ = write!(rest, "  {word}");
-        }
+    for word in own_texts(report, index).into_iter().chain(options) {
+        let _ = write!(rest, "  {word}");
     }
     rows.push(Row {
         name: format!(
@@ -162,7 +150,6 @@ fn branch(rows: &mut Vec<Row>, report: &Report, index: usize, lead: &str, below:
             header.image_type.meaning()
         ),
         size: words::bytes(u64::from(header.body_size)),
-        product: header.product.as_str().into(),
         rest,
     });
     let children: Vec<usize> = (index + 1..report.images.len())
@@ -188,4 +175,42 @@ fn branch(rows: &mut Vec<Row>, report: &Report, index: usize, lead: &str, below:
             &format!("{below}{next}"),
         );
     }
+}
+
+/// Product, date and version text of an inner image, where they tell something new: not what an image around it says,
+/// and not just the firmware version of the whole file.
+fn own_texts(report: &Report, index: usize) -> Vec<&str> {
+    let mut around = Vec::new();
+    let mut next = report.images.get(index).and_then(|image| image.parent);
+    while let Some(image) = next.and_then(|parent| report.images.get(parent)) {
+        around.push(&image.header);
+        // Parents stand before their children.
+        next = image.parent.filter(|_| around.len() < report.images.len());
+    }
+    let (Some(image), Some(root)) = (report.images.get(index), around.last()) else {
+        return Vec::new();
+    };
+    let header = &image.header;
+    let same_product = |other: &str| other.eq_ignore_ascii_case(header.product.as_str());
+    let mut texts = Vec::new();
+    if !around
+        .first()
+        .is_some_and(|parent| same_product(parent.product.as_str()))
+    {
+        texts.push(header.product.as_str());
+    }
+    if header.date.as_str() != root.date.as_str() {
+        texts.push(header.date.as_str());
+    }
+    let version = header.version.as_str();
+    let firmware = report.versions.known(VersionKind::Firmware);
+    let is_firmware_only = firmware.is_some_and(|known| {
+        let platform = version.strip_suffix(known.text.as_str());
+        platform.is_some_and(|platform| root.version.as_str().contains(platform))
+    });
+    if !is_firmware_only && around.iter().all(|other| other.version.as_str() != version) {
+        texts.push(version);
+    }
+    texts.retain(|text| !text.is_empty());
+    texts
 }

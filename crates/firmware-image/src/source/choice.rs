@@ -147,6 +147,15 @@ impl ChoiceError {
         }
     }
 
+    /// The files that were to choose from.
+    #[must_use]
+    pub fn choices(&self) -> &[Choice] {
+        match self {
+            Self::Ambiguous { choices, .. } | Self::NoFit { choices, .. } => choices,
+            Self::Refused { .. } => &[],
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -257,7 +257,11 @@ impl Pile<'_> {
         let had_named = !named.is_empty();
         let named = self.keep(named, |r| {
             let other = wanted.firmware.as_deref().is_some_and(|v| other_firmware(r, v));
-            if other { Some(Why::OtherFirmware) } else { other_settings(r, wanted) }
+            if other {
+                Some(Why::OtherFirmware)
+            } else {
+                other_settings(r, wanted)
+            }
         });
         if had_named && named.is_empty() {
             return Err(self.no_fit());
