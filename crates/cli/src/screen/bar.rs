@@ -45,7 +45,7 @@ impl Bar {
         self.total = total;
         self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         // A template that doesn't parse would be a mistake in this line; the default then still shows a bar.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] {percent:>3} %  {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {percent:>3} %  {wide_msg}") {
             self.bar
                 .set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
         }
@@ -102,11 +102,7 @@ impl Screen for Bar {
                 self.advance(event.t, *image, *acknowledged_bytes, *total_bytes);
             }
             EventKind::SilenceExpected { .. } => {
-                let clock = if self.pace == Pace::Real {
-                    ""
-                } else {
-                    " (played faster than it is)"
-                };
+                let clock = if self.pace == Pace::Real { "" } else { " (sped up)" };
                 self.bar.set_message(format!("the modem is at work{clock}"));
             }
             EventKind::ImageAccepted { .. } => {

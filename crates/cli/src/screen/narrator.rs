@@ -36,12 +36,13 @@ impl Narrator {
             },
             EventKind::Detected { protocol, how } => vec![format!("boot loader speaks {protocol}: {how}")],
             EventKind::Connected { what } if self.verbose > 0 => vec![format!("  {what}")],
-            EventKind::SilenceExpected { up_to_s, why } => {
-                vec![format!(
-                    "{why}: up to {} of silence is normal, don't unplug it",
+            EventKind::SilenceExpected { up_to_s, why } => vec![
+                why.clone(),
+                format!(
+                    "  up to {} of silence is normal, don't unplug it",
                     words::seconds(*up_to_s)
-                )]
-            }
+                ),
+            ],
             EventKind::ImageAccepted { image, of, .. } => vec![format!("image {image} of {of} accepted")],
             EventKind::ImageNotRequired { image, file } => {
                 vec![format!(

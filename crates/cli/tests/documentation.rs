@@ -1,0 +1,416 @@
+//! The documentation says what the code does: `docs/errors.md` is made from the lists of codes, `docs/events.md` names every
+//! event and field. `SNAPSHOTS=overwrite cargo test` writes `docs/errors.md` anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{modemflash, names, put_release};
+use firmware_image::Family;
+use firmware_image::codes as of_images;
+use serde_json::Value;
+use snapbox::Data;
+use update_engine::codes as of_engine;
+
+/// A row: code, meaning, advice, exit codes.
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+/// Codes that only the program has.
+const OF_PROGRAM: &[Row] = &[
+    (
+        "E-TRACE-WRITE",
+        "the file for the trace can't be written",
+        "choose another file, or leave --trace out",
+        "2",
+    ),
+    (
+        "E-TRACE-READ",
+        "the file is no trace, or can't be read",
+        "give a file that was written by `--trace`",
+        "2",
+    ),
+    (
+        "E-TRACE-DIFFERS",
+        "replayed, the engine does something else than recorded",
+        "with another version of modemflash that may be meant; otherwise report it with the trace",
+        "1",
+    ),
+    (
+        "E-MODEL-UNKNOWN",
+        "there is no virtual modem of this name",
+        "choose one of those listed",
+        "2",
+    ),
+    (
+        "E-FAULT-UNKNOWN",
+        "there is no such fault",
+        "`modemflash rehearse --help` lists them",
+        "2",
+    ),
+];
+
+/// Words of `warning` events that aren't findings in an image.
+const WARNINGS: &[(&str, &str)] = &[
+    ("AUTOSUSPEND", "the host may suspend the modem during the update"),
+    (
+        "DEVICE-FOREIGN",
+        "with `--force`: the port belongs to a device that is no Sierra Wireless modem",
+    ),
+    (
+        "DEVICE-NOT-LISTED",
+        "a Sierra Wireless device that isn't in the list of known modems",
+    ),
+    (
+        "DEVICE-UNKNOWN",
+        "with `--force`: it can't be told whether the port is a modem in download mode",
+    ),
+    (
+        "MODE-NORMAL",
+        "with `--force`: the modem looks as if it ran its firmware",
+    ),
+    ("PRE-PRODUCTION", "pre-production firmware; needs a confirmation"),
+    (
+        "USB3",
+        "an old boot loader on a USB 3 port may stop at the first blocks",
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The exit codes with which an error of the engine can end.
+fn exits_of_engine(code: &str) -> &'static str {
+    match code {
+        "E-IMAGE-NONE" | "E-NOT-CONFIRMED" => "2",
+        "E-IMAGE-REJECTED" => "6",
+        "E-IMAGE-CHANGED" | "E-IMAGE-READ" | "E-IMAGE-UNSENDABLE" => "3; 6 when writing had begun",
+        "E-PORT-FAULT" | "E-PORT-GONE" => "4; 6 or 9 when something had been sent",
+        "E-MODE-NORMAL" => "5",
+        "E-DETECT-SILENT" | "E-RESET-NO-RETURN" => "9",
+        "E-MODE-DUMP" | "E-SAHARA-SPOILED" | "E-RESET-STAYED" => "6",
+        "E-STOPPED" => "130",
+        "E-BUG" => "1",
+        "E-ANSWER-FOREIGN" | "E-MODE-EMERGENCY" | "E-BUS-UNREADABLE" => "4",
+        code if code.starts_with("E-IMAGE-") => "3",
+        code if code.starts_with("E-PORT-") || code.starts_with("E-DEVICE-") => "4",
+        // Of a protocol: by what is known of the modem afterwards.
+        _ => "6; 9 when its state is not known",
+    }
+}
+
+fn exits_of_images(code: &str) -> &'static str {
+    if code == "E-SRC-MISSING" { "2" } else { "3" }
+}
+
+fn all_errors() -> Vec<(&'static str, Vec<Row>)> {
+    let engine = of_engine::ALL_CODES.iter();
+    let engine = engine.map(|code| {
+        let exits = exits_of_engine(code.as_str());
+        (code.as_str(), code.meaning(), code.advice(), exits)
+    });
+    let images = of_images::ALL_CODES.iter();
+    let images = images.map(|code| (code.code, code.meaning, code.advice, exits_of_images(code.code)));
+    vec![
+        ("While a modem is updated", engine.collect()),
+        ("Files", images.collect()),
+        ("The program", OF_PROGRAM.to_vec()),
+    ]
+}
+
+const HEAD: &str = "\
+# Errors
+
+<!-- Made from the lists of codes by crates/cli/tests/documentation.rs; don't edit. -->
+
+An error tells four things: what happened (to which modem, while what was done), why, what is true of the modem now, and
+what to do next:
+
+    error[E-QDL-STALLED]: 1-1.4 (MC7455): the modem stopped taking data while image 1 of 2 was being written
+      cause: the modem took no data for 120 s during write 2 of 5 of image 1; 93056 bytes left
+      modem: in download mode with 0 of 2 images accepted; it will not connect until the update is finished
+    hint: check cable, USB port (better USB 2) and power supply, power-cycle the modem, then run again
+
+The code in brackets is stable: it is never renamed, and never used again for something else. With `--json` it is `code` of
+the event `failed` ([events.md](events.md)).
+
+## Exit codes
+
+| exit | meaning | modem |
+|---|---|---|
+| 0 | done, or nothing to do | as asked |
+| 1 | bug or unexpected failure | see message |
+| 2 | wrong command line or configuration | untouched |
+| 3 | image refused (damaged, wrong product) | untouched |
+| 4 | no modem, more than one, busy, or no permission | untouched |
+| 5 | failed, the modem runs its old firmware | usable |
+| 6 | failed, in download mode; the same command may be run again | not usable now |
+| 9 | failed, and the modem's state is not known (left the bus, or nothing understandable answers) | unknown |
+| 130 | interrupted by the user at a safe point | see message |
+";
+
+fn errors_page() -> String {
+    let mut page = HEAD.to_owned();
+    for (title, rows) in all_errors() {
+        page.push_str(&format!(
+            "\n## {title}\n\n| code | meaning | what to do | exit |\n|---|---|---|---|\n"
+        ));
+        for (code, meaning, advice, exits) in rows {
+            page.push_str(&format!("| `{code}` | {meaning} | {advice} | {exits} |\n"));
+        }
+    }
+    page.push_str(
+        "\n## Findings in images\n\n`inspect` shows them; in events they are the `code` of a `warning`. \
+         Only those that mean damage or a contradiction make a file refused.\n\n\
+         | code | meaning | what to do |\n|---|---|---|\n",
+    );
+    for code in of_images::ALL_FINDINGS {
+        page.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            code.code, code.meaning, code.advice
+        ));
+    }
+    page.push_str("\n## Other warnings\n\n| code | meaning |\n|---|---|\n");
+    for (code, meaning) in WARNINGS {
+        page.push_str(&format!("| `{code}` | {meaning} |\n"));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_errors_is_what_the_lists_of_codes_say() {
+    let expected = Data::read_from(&root().join("docs/errors.md"), None).raw();
+    snapbox::Assert::new()
+        .action_env("SNAPSHOTS")
+        .eq(Data::text(errors_page()).raw(), expected);
+}
+
+#[test]
+fn every_code_stands_for_one_error() {
+    let mut seen = BTreeSet::new();
+    for (_, rows) in all_errors() {
+        for (code, meaning, advice, _) in rows {
+            assert!(seen.insert(code), "{code} twice");
+            assert!(!meaning.is_empty() && !advice.is_empty(), "{code}");
+        }
+    }
+    for code in of_images::ALL_FINDINGS {
+        assert!(seen.insert(code.code), "{} twice", code.code);
+    }
+}
+
+/// All source files of a crate.
+fn sources(of: &str) -> String {
+    fn collect(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, text);
+            } else {
+                text.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    collect(&root().join("crates").join(of).join("src"), &mut text);
+    text
+}
+
+/// Texts in quotes that look like a code.
+fn quoted_codes(source: &str) -> BTreeSet<&str> {
+    let is_code = |text: &&str| {
+        text.len() > 3
+            && text.bytes().any(|byte| byte.is_ascii_uppercase())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    source.split('"').filter(is_code).collect()
+}
+
+#[test]
+fn the_programs_own_codes_are_all_listed() {
+    let source = sources("cli");
+    let used: BTreeSet<_> = quoted_codes(&source)
+        .into_iter()
+        .filter(|code| code.starts_with("E-"))
+        .collect();
+    let listed: BTreeSet<_> = OF_PROGRAM.iter().map(|row| row.0).collect();
+    assert_eq!(used, listed);
+}
+
+#[test]
+fn every_warning_of_the_engine_is_listed() {
+    let mut source = String::new();
+    for file in ["checks.rs", "link.rs"] {
+        source.push_str(&fs::read_to_string(root().join("crates/update-engine/src").join(file)).unwrap());
+    }
+    let used = quoted_codes(&source);
+    let listed: BTreeSet<_> = WARNINGS.iter().map(|row| row.0).collect();
+    assert_eq!(used, listed);
+}
+
+#[test]
+fn errors_end_with_the_exit_code_that_the_page_says() {
+    let exits: BTreeMap<_, _> = all_errors()
+        .into_iter()
+        .flat_map(|(_, rows)| rows)
+        .map(|(code, _, _, exits)| (code, exits))
+        .collect();
+    let mut checked = 0;
+    for entry in fs::read_dir(root().join("crates/cli/tests/golden")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let Some((_, rest)) = text.split_once("error[") else {
+            continue;
+        };
+        let code = rest.split(']').next().unwrap();
+        let exit = text.rsplit("--- exit ").next().unwrap().trim();
+        let said = exits.get(code).unwrap_or_else(|| panic!("{code} isn't listed"));
+        let numbers: Vec<_> = said.split(|c: char| !c.is_ascii_digit()).collect();
+        assert!(
+            numbers.contains(&exit),
+            "{code} ended with {exit}, the page says {said}"
+        );
+        checked += 1;
+    }
+    assert!(checked > 10, "{checked}");
+}
+
+/// What docs/events.md says: each event with the words in backticks of its row, and all words of the page.
+fn events_page() -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let page = fs::read_to_string(root().join("docs/events.md")).unwrap();
+    let words = |text: &str| -> Vec<String> {
+        let parts = text.split('`').skip(1).step_by(2);
+        parts.map(str::to_owned).collect()
+    };
+    let table = page
+        .split("| `event` | fields | meaning |")
+        .nth(1)
+        .expect("the table");
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let events = rows.map(|row| {
+        let words = words(row);
+        (words[0].clone(), words.into_iter().skip(1).collect())
+    });
+    (events.collect(), words(&page).into_iter().collect())
+}
+
+/// `ImageAccepted` as JSON has it.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+/// The names of the variants of `pub enum EventKind`.
+fn kinds() -> BTreeSet<String> {
+    let source = fs::read_to_string(root().join("crates/update-engine/src/event.rs")).unwrap();
+    let begin = source.split("pub enum EventKind {").nth(1).unwrap();
+    let body = begin.split("\n}\n").next().unwrap();
+    let variants = body.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?;
+        let name = name.trim_end_matches([' ', '{', ',']);
+        let is_variant =
+            name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(char::is_alphanumeric);
+        is_variant.then(|| snake(name))
+    });
+    variants.collect()
+}
+
+#[test]
+fn the_page_of_events_names_exactly_the_events_there_are() {
+    let named: BTreeSet<String> = events_page().0.into_keys().collect();
+    assert_eq!(named, kinds());
+}
+
+/// All keys of an object and of those in it.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                found.insert(key.clone());
+                keys(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_event_and_field_that_occurs_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let qdl = names(&put_release(folder.path(), Family::Swi9x30, 3_000_000));
+    let firehose = names(&put_release(folder.path(), Family::Swi9x50, 3_000_000));
+    let runs: [(&[String], &[&str]); 6] = [
+        (&qdl, &[]),
+        (&firehose, &[]),
+        (&firehose, &["--fault", "drop@2000000"]),
+        (&qdl, &["--fault", "reject-image@2"]),
+        (&firehose[..1], &["--fault", "stall@2000000"]),
+        (&[], &["--as", "MC7710"]),
+    ];
+    let (described, all_words) = events_page();
+    let mut seen = BTreeSet::new();
+    for (files, options) in runs {
+        let output = modemflash(folder.path())
+            .args(["rehearse", "--fast", "--json"])
+            .args(options)
+            .args(files)
+            .output()
+            .unwrap();
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let event: Value = serde_json::from_str(line).expect("one object per line");
+            let name = event["event"].as_str().unwrap();
+            let fields = described
+                .get(name)
+                .unwrap_or_else(|| panic!("{name} isn't described"));
+            seen.insert(name.to_owned());
+            for (key, value) in event.as_object().unwrap() {
+                if !["v", "t", "device", "event"].contains(&key.as_str()) {
+                    assert!(fields.contains(key), "{key} of {name} isn't described");
+                }
+                let mut inner = BTreeSet::new();
+                keys(value, &mut inner);
+                for key in inner {
+                    assert!(all_words.contains(&key), "{key} in {name} isn't described");
+                }
+                for (of, name) in [("step", "name"), ("modem", "state")] {
+                    if key == of {
+                        let word = value[name].as_str().unwrap();
+                        assert!(all_words.contains(word), "{of} {word} isn't described");
+                    }
+                }
+            }
+        }
+    }
+    for expected in [
+        "planned",
+        "advanced",
+        "image_accepted",
+        "retrying",
+        "noise",
+        "modem_log",
+        "warning",
+        "outcome",
+        "failed",
+    ] {
+        assert!(
+            seen.contains(expected),
+            "no {expected} came; the runs show too little"
+        );
+    }
+}
