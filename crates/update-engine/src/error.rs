@@ -251,6 +251,8 @@ pub enum Advice {
     GiveOnePackage,
     /// Copy the files to a place that stays, then run again.
     CopyImages,
+    /// Look for the port's name.
+    CheckPortName,
     /// Choose another port.
     ChooseAnotherPort,
     /// Get permission.
@@ -293,9 +295,11 @@ impl Advice {
             Cause::Port(error) => match error.kind {
                 PortErrorKind::PermissionDenied => Self::GetPermission,
                 PortErrorKind::Busy { .. } => Self::EndOtherProgram,
+                PortErrorKind::NotFound => Self::CheckPortName,
                 PortErrorKind::Gone => Self::CheckConnection,
                 _ => Self::ChooseAnotherPort,
             },
+            Cause::Discovery(DiscoveryError::NotFound { .. }) => Self::CheckPortName,
             Cause::Discovery(_)
             | Cause::NotAModem { .. }
             | Cause::UnknownDevice { .. }
@@ -342,6 +346,10 @@ impl fmt::Display for Advice {
                  if just the versions differ and both files are meant, add --force"
             }
             Self::CopyImages => "copy the image files to a local disk, then run again (safe to repeat)",
+            Self::CheckPortName => {
+                "check the port's name: `ls -l /dev/serial/by-id/` lists the ports of devices that are plugged in, \
+                 `lsusb` shows whether the modem is on the bus at all"
+            }
             Self::ChooseAnotherPort => "choose the modem's own port; a modem in download mode has exactly one",
             Self::GetPermission => "run as root, or join the group that owns the port",
             Self::EndOtherProgram => "end the program that uses the port (ModemManager among them), then run again",

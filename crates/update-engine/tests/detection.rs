@@ -377,7 +377,7 @@ fn a_port_that_is_not_there_is_said_to_be_missing() {
         Code::PortMissing,
         4,
         ModemState::Untouched,
-        Advice::ChooseAnotherPort,
+        Advice::CheckPortName,
     );
 }
 
