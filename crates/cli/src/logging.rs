@@ -1,6 +1,6 @@
 //! The developer's log: `tracing` on standard error, off unless asked for.
 
-use std::io;
+use std::io::{self, Write};
 
 use tracing::Level;
 
@@ -13,9 +13,24 @@ pub(crate) fn start(verbose: u8) {
     };
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(io::stderr)
+        .with_writer(|| Patient)
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
         .without_time()
         .try_init();
+}
+
+/// Standard error, where nobody may be reading any more: that must not end a flash.
+struct Patient;
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
