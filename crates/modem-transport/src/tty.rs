@@ -106,6 +106,8 @@ impl Tty {
     /// changing `closing_wait` needs root. So a thread of its own closes, and is left behind when that lasts. The
     /// end of the process interrupts it.
     pub(crate) fn close(self) {
+        // While the kernel still closes, this program may open the port anew.
+        let _ = termios::ioctl_tiocnxcl(&self.descriptor);
         let (closed, has_closed) = mpsc::sync_channel::<()>(1);
         let descriptor = self.descriptor;
         let spawned = thread::Builder::new().name("close".to_owned()).spawn(move || {

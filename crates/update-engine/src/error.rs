@@ -7,7 +7,7 @@ use std::fmt;
 
 use modem_protocol::ProtocolError;
 use modem_protocol::conversation::Refusal;
-use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus};
+use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus, WriteStatus};
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
 use serde::Serialize;
 
@@ -675,6 +675,7 @@ fn rejects_image(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
         Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
+        Refusal::QdlWrite(status) => *status == WriteStatus::ContentFailed,
         Refusal::QdlOpen(status) => {
             matches!(
                 status,

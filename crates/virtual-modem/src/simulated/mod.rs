@@ -232,6 +232,10 @@ impl World for SimulatedWorld {
             let next = events
                 .chain(self.cancels.iter().copied())
                 .fold(deadline, Instant::min);
+            debug_assert!(
+                next > self.now,
+                "a modem wants to be polled again at the same moment"
+            );
             self.jump(next);
         }
     }
