@@ -95,7 +95,7 @@ pub(crate) struct Inspect {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Print one JSON object per file
+    /// Print JSON objects, one per line (docs/inspect-json.md)
     #[arg(long)]
     pub(crate) json: bool,
 

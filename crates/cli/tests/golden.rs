@@ -154,6 +154,43 @@ fn an_archive_with_two_carriers_asks_which() {
 }
 
 #[test]
+fn a_folder_with_firmware_for_two_families_is_settled_by_the_model() {
+    let folder = empty();
+    for family in [Family::Swi9x30, Family::Swi9x50] {
+        put_release(folder.path(), family, 5000);
+    }
+    golden(
+        folder.path(),
+        "rehearse-two-families",
+        &["rehearse", "--fast", "."],
+    );
+    golden(
+        folder.path(),
+        "rehearse-one-of-two-families",
+        &["rehearse", "--fast", ".", "--as", "MC7455"],
+    );
+}
+
+#[test]
+fn what_a_shell_makes_of_a_pattern_asks_which_and_takes_an_option() {
+    let folder = empty();
+    put_release(folder.path(), Family::Swi9x50, 5000);
+    let other = release("VERIZON");
+    let image = other.settings(&[]).build(other.settings_name()).unwrap();
+    fs::write(folder.path().join(other.settings_name()), image.to_vec()).unwrap();
+    let files = [
+        "SWI9X50C_01.14.13.00.cwe",
+        "SWI9X50C_01.14.13.00_GENERIC_002.048_000.nvu",
+        "SWI9X50C_01.14.13.00_VERIZON_002.048_000.nvu",
+    ];
+    let mut arguments = vec!["rehearse", "--fast"];
+    arguments.extend(files);
+    golden(folder.path(), "rehearse-pattern", &arguments);
+    arguments.extend(["--carrier", "verizon"]);
+    golden(folder.path(), "rehearse-pattern-one-carrier", &arguments);
+}
+
+#[test]
 fn files_that_are_no_sound_image_are_refused() {
     let folder = empty();
     let real = fs::read(data("cwe/ls.cwe")).unwrap();

@@ -65,7 +65,7 @@ const PLATFORMS: [(&str, Family); 8] = [
 ];
 
 /// Model names as they stand in version texts and file names of makers and open-platform modules (devices.md).
-const MODELS: [(&str, Family); 40] = [
+const MODELS: [(&str, Family); 41] = [
     ("MC8305", Family::Gobi3000),
     ("MC8355", Family::Gobi3000),
     ("MC7700", Family::Swi9200),
@@ -83,6 +83,7 @@ const MODELS: [(&str, Family); 40] = [
     ("EM7305", Family::Swi9x15),
     ("WP8548", Family::Swi9x15),
     ("WP85xx", Family::Swi9x15),
+    ("WPx5xx", Family::Swi9x15),
     ("AR755x", Family::Swi9x15),
     ("MC7455", Family::Swi9x30),
     ("EM7455", Family::Swi9x30),
@@ -121,9 +122,6 @@ impl Family {
             "9X28" => &[Self::Swi9x07, Self::Swi9x06],
             "9X07" | "Y921" => &[Self::Swi9x07],
             "9X06" | "Y931" => &[Self::Swi9x06],
-            // Unproven, in the manner of the others: images.md §4 knows no real file.
-            "9X55" => &[Self::Sdx55],
-            "9X65" => &[Self::Sdx65],
             "" => &[],
             _ => return [Self::Unknown(product.to_owned())].into(),
         };

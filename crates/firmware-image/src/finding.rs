@@ -199,9 +199,11 @@ impl Finding {
             | Self::HeaderDamaged { .. }
             | Self::VersionConflict { .. }
             | Self::FamilyConflict { .. } => Severity::Error,
-            Self::BodySuspicious { .. } | Self::BootWithoutPackage { .. } | Self::FamilyDoubt { .. } => {
-                Severity::StrongWarning
-            }
+            // A difference on top of another base than its own leaves a broken system.
+            Self::BodySuspicious { .. }
+            | Self::BootWithoutPackage { .. }
+            | Self::FamilyDoubt { .. }
+            | Self::Delta { .. } => Severity::StrongWarning,
             Self::SettingsChange { change } => {
                 if change.moves_ports() {
                     Severity::StrongWarning
@@ -217,7 +219,6 @@ impl Finding {
                 VersionSource::RootHeader | VersionSource::FileName => Severity::Warning,
             },
             Self::UnknownRevision { .. }
-            | Self::Delta { .. }
             | Self::SettingsNotRead { .. }
             | Self::SameImageTwice { .. }
             | Self::FirmwareWithoutConfig { .. }

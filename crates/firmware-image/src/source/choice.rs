@@ -196,7 +196,7 @@ fn ambiguous(question: Question, choices: &[Choice]) -> String {
         Question::Config => "have different config versions",
         Question::File => "differ in nothing that tells which is meant",
     };
-    std::format!("{} files fit and {differ}: {}", choices.len(), listed(choices))
+    std::format!("{} files fit and {differ}:{}", choices.len(), listed(choices))
 }
 
 fn no_fit(wanted: &Wanted, choices: &[Choice]) -> String {
@@ -233,5 +233,5 @@ fn no_fit(wanted: &Wanted, choices: &[Choice]) -> String {
     if choices.is_empty() {
         return std::format!("no image for {wanted}");
     }
-    std::format!("no image for {wanted}; there is: {}", listed(choices))
+    std::format!("no image for {wanted}; there is:{}", listed(choices))
 }

@@ -1,0 +1,127 @@
+//! `inspect --json`: every field that occurs is documented, and the verdict is in it and in the exit code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{modemflash, put_release};
+use firmware_image::Family;
+use firmware_image::generate::models::Release;
+use serde_json::Value;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../firmware-image/tests/data/cwe")
+        .join(name)
+}
+
+/// The lines of a run, and its exit code.
+fn inspect(folder: &Path, files: &[&str]) -> (Vec<Value>, i32) {
+    let output = modemflash(folder)
+        .args(["inspect", "--json"])
+        .args(files)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    (lines.collect(), output.status.code().unwrap())
+}
+
+/// Names of all fields; of a finding those that each has, its facts are its own.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            let is_finding = object.contains_key("finding");
+            for (name, inner) in object {
+                let is_common = ["severity", "code", "message", "finding"].contains(&name.as_str());
+                if !is_finding || is_common {
+                    found.insert(name.clone());
+                    fields(inner, found);
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|inner| fields(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_is_in_the_documentation() {
+    let folder = tempfile::tempdir().unwrap();
+    put_release(folder.path(), Family::Swi9x30, 5000);
+    let mut lines = inspect(folder.path(), &["."]).0;
+    let release = Release {
+        family: Family::Swi9x30,
+        firmware: "02.33.03.00",
+        config: "002.073_000",
+        carrier: "VERIZON",
+        seed: 1,
+    };
+    let items: &[(&str, &[u8])] = &[
+        ("USB_COMP", &[1, 0, 0, 0, 0x0D, 0x10, 0, 0]),
+        ("USB_PID", &[0xB1, 0x90]),
+        ("PRODUCT_SKU", b"1102662"),
+    ];
+    let settings = release.settings(items).build(release.settings_name()).unwrap();
+    fs::write(folder.path().join(release.settings_name()), settings.to_vec()).unwrap();
+    lines.extend(inspect(folder.path(), &["."]).0);
+    fs::write(folder.path().join("cut.cwe"), &settings.to_vec()[..900]).unwrap();
+    lines.extend(inspect(folder.path(), &["cut.cwe"]).0);
+    lines.extend(inspect(&data(""), &["cp2ls.cwe", "keystore.cwe"]).0);
+
+    let kinds: BTreeSet<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["image", "no_set", "refused", "set"].into());
+    let mut found = BTreeSet::new();
+    lines.iter().for_each(|line| fields(line, &mut found));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/inspect-json.md");
+    let documentation = fs::read_to_string(path).unwrap();
+    let words: BTreeSet<&str> = documentation
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    let missing: Vec<&String> = found
+        .iter()
+        .filter(|name| !words.contains(name.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/inspect-json.md: {missing:?}");
+}
+
+#[test]
+fn soundness_is_in_the_exit_code_and_a_question_lists_its_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = put_release(folder.path(), Family::Swi9x30, 5000);
+    let (lines, exit) = inspect(folder.path(), &["."]);
+    assert_eq!(exit, 0);
+    assert_eq!(lines.last().unwrap()["kind"], "set");
+    assert_eq!(lines.last().unwrap()["order"].as_array().unwrap().len(), 2);
+
+    let mut damaged = fs::read(&paths[0]).unwrap();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    fs::write(&paths[0], damaged).unwrap();
+    let (lines, exit) = inspect(folder.path(), &["."]);
+    assert_eq!(exit, 3);
+    assert!(lines.iter().any(|line| line["sound"] == false));
+
+    let other = Release {
+        family: Family::Swi9x30,
+        firmware: "02.33.03.00",
+        config: "002.073_000",
+        carrier: "VERIZON",
+        seed: 1,
+    };
+    let settings = other.settings(&[]).build(other.settings_name()).unwrap();
+    fs::write(folder.path().join(other.settings_name()), settings.to_vec()).unwrap();
+    let (lines, _) = inspect(folder.path(), &["."]);
+    let question = lines.last().unwrap();
+    assert_eq!(question["code"], "E-SET-AMBIGUOUS");
+    assert_eq!(question["choices"].as_array().unwrap().len(), 2);
+    assert!(question["hint"].as_str().unwrap().contains("--carrier VERIZON"));
+}
