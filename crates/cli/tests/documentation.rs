@@ -99,7 +99,8 @@ fn exits_of_engine(code: &str) -> &'static str {
         "E-MODE-DUMP" | "E-SAHARA-SPOILED" | "E-RESET-STAYED" => "6",
         "E-STOPPED" => "130",
         "E-BUG" => "1",
-        "E-ANSWER-FOREIGN" | "E-MODE-EMERGENCY" | "E-BUS-UNREADABLE" => "4",
+        "E-ANSWER-FOREIGN" | "E-BUS-UNREADABLE" => "4",
+        "E-MODE-EMERGENCY" => "4; 9 when it became so during the run",
         code if code.starts_with("E-IMAGE-") => "3",
         code if code.starts_with("E-PORT-") || code.starts_with("E-DEVICE-") => "4",
         // Of a protocol: by what is known of the modem afterwards.

@@ -17,7 +17,7 @@ use crate::driver::{DriveError, ImageFeed, Note, drive};
 use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
 use crate::run::Run;
 use crate::watch::{Named, Watch};
-use crate::{Accepted, Cause, Layer, ModemState, Outcome, Protocol, Step};
+use crate::{Accepted, Cause, EventKind, Layer, ModemState, Outcome, Protocol, Step};
 
 /// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
 /// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).
@@ -392,7 +392,18 @@ impl Run<'_> {
             let what = "a session ended without an answer for every image".to_owned();
             return Err(Cause::Bug { what });
         }
-        if !self.wait_leave(LEAVE_LIMIT)? {
+        let has_left = match self.wait_leave(LEAVE_LIMIT) {
+            // The first wish to stop: nothing is safer than to let it leave.
+            Err(Cause::Stopped { .. }) if self.stops == 1 => {
+                let when =
+                    "when the modem has left to restart, within seconds; press Ctrl-C once more to stop now";
+                let when = when.to_owned();
+                self.teller.tell(self.world.now(), EventKind::Stopping { when });
+                self.wait_leave(LEAVE_LIMIT)?
+            }
+            other => other?,
+        };
+        if !has_left {
             return Err(Cause::DidNotLeave {
                 waited_s: LEAVE_LIMIT.as_secs(),
             });

@@ -503,7 +503,7 @@ pub enum Cause {
         how: &'static str,
     },
     /// The user stopped the run for the second time: at once.
-    #[error("stopped at once, in the middle of what was being sent")]
+    #[error("stopped at once, without waiting for a safe point")]
     StoppedMidway,
     /// Something that can't be.
     #[error("{what}")]

@@ -18,7 +18,7 @@ use modem_world::{
     DiscoveryError, Host, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId, PortInfo, Wake,
     World,
 };
-use modemflash_update_engine::{Advice, Code, EventKind, Firmware, ModemState, Step, flash};
+use modemflash_update_engine::{Advice, Code, Event, EventKind, Firmware, ModemState, Step, flash};
 use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
@@ -149,15 +149,40 @@ fn a_modem_that_needs_no_image_at_all_is_not_said_to_have_accepted_any() {
     );
 }
 
-/// A modem that leaves the bus by itself when the reset request is about to be written.
-struct LeavesFirst {
-    world: SimulatedWorld,
-    gone: bool,
+/// What becomes of the reset request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtReset {
+    /// The modem leaves the bus by itself when the request is about to be written.
+    LeavesFirst,
+    /// The port takes the request, and nothing comes of it.
+    Swallows,
 }
 
-impl LeavesFirst {
+/// A world in which something happens at the reset.
+struct ResetWorld {
+    world: SimulatedWorld,
+    habit: AtReset,
+    is_asked: bool,
+}
+
+impl ResetWorld {
+    fn of(model: &str, habit: AtReset) -> (Self, Vec<Memory>) {
+        let setup = setup(model, "");
+        let images = images_for(setup.profile, 5, &[20_000]);
+        let world = SimulatedWorld::new(setup);
+        let is_asked = false;
+        (
+            Self {
+                world,
+                habit,
+                is_asked,
+            },
+            images,
+        )
+    }
+
     fn unless_gone<T>(&self, result: Result<T, PortError>) -> Result<T, PortError> {
-        if !self.gone {
+        if !self.is_asked || self.habit == AtReset::Swallows {
             return result;
         }
         Err(PortError {
@@ -167,7 +192,7 @@ impl LeavesFirst {
     }
 }
 
-impl World for LeavesFirst {
+impl World for ResetWorld {
     fn now(&self) -> Instant {
         self.world.now()
     }
@@ -182,14 +207,12 @@ impl World for LeavesFirst {
         self.unless_gone(result)
     }
     fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
-        let is_reset =
-            bytes == [0x7e, 0x2d, 0x9f, 0x0a, 0x7e] || bytes.windows(7).any(|word| word == b"<power ");
-        self.gone |= is_reset;
-        let result = if self.gone {
-            Ok(0)
-        } else {
-            self.world.try_write(port, bytes)
-        };
+        let is_qdl_reset = bytes == [0x7e, 0x2d, 0x9f, 0x0a, 0x7e];
+        if is_qdl_reset || bytes.windows(7).any(|word| word == b"<power ") {
+            self.is_asked = true;
+            return self.unless_gone(Ok(bytes.len()));
+        }
+        let result = self.world.try_write(port, bytes);
         self.unless_gone(result)
     }
     fn close(&mut self, port: PortHandle) {
@@ -209,19 +232,51 @@ impl World for LeavesFirst {
 #[test]
 fn a_modem_that_has_all_images_and_leaves_before_the_reset_is_not_flashed_again() {
     for model in ["MC7455", "EM7565"] {
-        let setup = setup(model, "");
-        let images = images_for(setup.profile, 5, &[20_000]);
-        let mut world = LeavesFirst {
-            world: SimulatedWorld::new(setup),
-            gone: false,
-        };
+        let (mut world, images) = ResetWorld::of(model, AtReset::LeavesFirst);
         let mut retried = false;
         let outcome = flash(&mut world, &request(), &firmware(&images), &mut |event| {
             retried |= matches!(event.kind, EventKind::Retrying { .. });
         });
-        assert!(world.gone, "{model}");
+        assert!(world.is_asked, "{model}");
         assert!(outcome.is_ok(), "{model}: {outcome:?}");
         assert!(!retried, "{model}");
+    }
+}
+
+#[test]
+fn a_modem_that_has_all_images_and_does_not_leave_is_no_success() {
+    for (model, code) in [("MC7455", Code::ResetStayed), ("EM7565", Code::FirehoseSilent)] {
+        let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
+        let error = flash(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
+        assert_eq!(error.code(), code, "{model}: {error}");
+        assert_eq!(error.modem, ModemState::AllWritten, "{model}");
+        assert_eq!(error.next, Advice::PowerCycle, "{model}");
+        assert_eq!(error.exit_code(), 6, "{model}");
+    }
+}
+
+#[test]
+fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
+    for model in ["MC7455", "EM7565"] {
+        let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
+        let mut accepted_at = None;
+        let mut ask = |event: &Event| {
+            if matches!(event.kind, EventKind::ImageAccepted { .. }) {
+                accepted_at = Some(event.t);
+            }
+        };
+        flash(&mut world, &request(), &firmware(&images), &mut ask).unwrap_err();
+        let accepted_at = Duration::from_secs_f64(accepted_at.unwrap());
+        // The first wish comes too late, for the reset is the safe end; the second ends the wait for it.
+        let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
+        for later in [2, 4] {
+            let at = Instant::from_start(accepted_at + Duration::from_secs(later));
+            world.world.cancel_at(at);
+        }
+        let error = flash(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
+        assert_eq!(error.exit_code(), 130, "{model}: {error}");
+        assert_eq!(error.modem, ModemState::AllWritten, "{model}: {error}");
+        assert_eq!(error.next, Advice::PowerCycle, "{model}: {error}");
     }
 }
 
@@ -282,6 +337,38 @@ fn the_first_wish_to_stop_ends_between_requests_and_the_second_at_once() {
             if run.result.is_err() {
                 assert_eq!(run.error().exit_code(), 130, "{milliseconds}\n{}", run.log());
             }
+        }
+    }
+}
+
+#[test]
+fn a_wish_to_stop_while_the_modem_leaves_comes_too_late() {
+    for model in ["MC7455", "EM7565"] {
+        let setup = setup(model, "");
+        let images = images_for(setup.profile, 5, &[20_000]);
+        let plain = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
+        let leaves = |event: &&Event| {
+            matches!(
+                event.kind,
+                EventKind::StepStarted {
+                    step: Step::Leave,
+                    ..
+                }
+            )
+        };
+        let from = Duration::from_secs_f64(plain.events.iter().find(leaves).unwrap().t);
+        let until = Duration::from_secs_f64(plain.events.last().unwrap().t);
+        assert!(until > from + Duration::from_millis(50), "{}", plain.log());
+        for later in [1, 20, 50] {
+            let mut world = SimulatedWorld::new(setup.clone());
+            world.cancel_at(Instant::from_start(from + Duration::from_millis(later)));
+            let run = run_in(world, &request(), &images);
+            assert!(
+                run.told(|kind| matches!(kind, EventKind::Stopping { .. })),
+                "{}",
+                run.log()
+            );
+            run.assert_flashed(&images);
         }
     }
 }
