@@ -137,7 +137,7 @@ pub struct Progress<'a> {
 ///
 /// The images of a 7z archive are unpacked in one go, and kept for the second reading as [`super::Options::spool`] says.
 /// Errors don't stop the others: they are in [`Inspected::refused`].
-pub fn inspect(gathered: Gathered, progress: &mut dyn FnMut(Progress<'_>)) -> Inspected {
+pub fn inspect(gathered: Gathered, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Inspected {
     let mut pass = Pass {
         buffer: std::vec![0; BUFFER],
         progress,
@@ -146,7 +146,25 @@ pub fn inspect(gathered: Gathered, progress: &mut dyn FnMut(Progress<'_>)) -> In
     let mut outcomes: Vec<Option<Result<Report, FileError>>> = Vec::new();
     outcomes.resize_with(gathered.candidates.len(), || None);
     #[cfg(feature = "sevenz")]
-    pass.walk_archives(&gathered, &mut outcomes);
+    {
+        // In a thread, like every later unpacking: memory that a dictionary leaves behind in the C library stays with its thread.
+        // Measured with a dictionary of 16 MiB: 24 MiB at the peak instead of 40.
+        let is_packed = gathered
+            .candidates
+            .iter()
+            .any(|candidate| matches!(candidate.image, Image::SevenZip(_)));
+        let walk = || pass.walk_archives(&gathered, &mut outcomes);
+        if is_packed {
+            std::thread::scope(|scope| {
+                // Without a thread each image is unpacked by itself below, and says so when that needs one.
+                if let Ok(walk) = std::thread::Builder::new().spawn_scoped(scope, walk) {
+                    if let Err(panic) = walk.join() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            });
+        }
+    }
     for (candidate, outcome) in gathered.candidates.into_iter().zip(outcomes) {
         let outcome = match outcome {
             Some(outcome) => outcome,
@@ -170,7 +188,7 @@ impl From<SourceError> for Stop {
 
 struct Pass<'a> {
     buffer: Vec<u8>,
-    progress: &'a mut dyn FnMut(Progress<'_>),
+    progress: &'a mut (dyn FnMut(Progress<'_>) + Send),
     out: Inspected,
 }
 

@@ -388,7 +388,7 @@ impl SevenZipImage {
         let (to_reader, from_thread) = sync_channel(2);
         let stop = Arc::new(AtomicBool::new(false));
         let (archive, index, stopped) = (Arc::clone(&self.archive), self.index, Arc::clone(&stop));
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("unpack-7z".to_string())
             .spawn(move || unpack_one(&archive, index, stopped, &to_reader))
             .map_err(|cause| SourceError::NoThread {
@@ -397,7 +397,8 @@ impl SevenZipImage {
             })?;
         let (path, entry) = (self.archive.path().to_path_buf(), self.entry.clone());
         Ok(Pieces {
-            from_thread,
+            from_thread: Some(from_thread),
+            thread: Some(thread),
             stop,
             left: self.size,
             piece: Vec::new(),
@@ -484,10 +485,13 @@ fn unpack_one(archive: &SevenZip, index: usize, stop: Arc<AtomicBool>, to_reader
 
 type Piece = io::Result<Vec<u8>>;
 
-/// The reader's part: takes pieces from the thread. Dropping it ends the thread.
+/// The reader's part: takes pieces from the thread. Dropping it ends the thread and waits for that, so that there is never more
+/// than one dictionary in memory.
 #[derive(Debug)]
 struct Pieces {
-    from_thread: Receiver<Piece>,
+    /// None only while it is dropped.
+    from_thread: Option<Receiver<Piece>>,
+    thread: Option<std::thread::JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     left: u64,
     piece: Vec<u8>,
@@ -506,10 +510,10 @@ impl Read for Pieces {
                 return Ok(0);
             }
             self.position = 0;
-            self.piece = match self.from_thread.recv() {
-                Ok(piece) => piece?,
+            self.piece = match self.from_thread.as_ref().and_then(|pieces| pieces.recv().ok()) {
+                Some(piece) => piece?,
                 // The thread has ended, and not all bytes came.
-                Err(_) => {
+                None => {
                     let (path, entry) = (self.path.clone(), self.entry.clone());
                     let what = "it unpacks to fewer bytes than the archive says".to_string();
                     return Err(SourceError::DamagedEntry { path, entry, what }.into());
@@ -532,6 +536,12 @@ impl Read for Pieces {
 impl Drop for Pieces {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        // A thread that waits with a piece sees that nobody takes it; one that unpacks, that its archive can't be read any more.
+        drop(self.from_thread.take());
+        if let Some(thread) = self.thread.take() {
+            // It ends without a panic of its own; should it have had one, nobody reads on.
+            let _ = thread.join();
+        }
     }
 }
 
