@@ -69,8 +69,9 @@ impl Archive {
 /// What runs first in the guest. It loads the modules in the order of `/modules/order`, puts a writable layer
 /// over the host's root, and starts `agent` in there.
 ///
-/// `folder` is where the writable share is to be seen; the agent's output goes to the console.
-pub(crate) fn script(agent: &str, folder: &str) -> String {
+/// `folder` is where the writable share is to be seen; its folder `programs` is copied to `programs_in_guest`. The agent's output
+/// goes to the console.
+pub(crate) fn script(agent: &str, folder: &str, programs: &str, programs_in_guest: &str) -> String {
     format!(
         r#"#!/bin/busybox sh
 b=/bin/busybox
@@ -90,6 +91,7 @@ for place in run tmp dev/shm; do $b mkdir -p /root/$place; $b mount -t tmpfs non
 $b mkdir -p /root/dev/pts /root{folder}
 $b mount -t devpts none /root/dev/pts
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 results /root{folder} || echo "lab: no share"
+$b cp -r /root{folder}/{programs} /root{programs_in_guest} || echo "lab: no programs"
 PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp $b chroot /root {agent}
 echo "lab: agent ended with $?"
 $b cp /bin/busybox /root/run/busybox

@@ -48,6 +48,9 @@ const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
 const SCENARIO_OVERHEAD: Duration = Duration::from_secs(60);
 /// Where the guest sees its share; in a tmpfs of its own.
 const SHARE_IN_GUEST: &str = "/run/lab";
+/// Where the guest's own copy of the programs is, and the folder of the share that they come from.
+const PROGRAMS_IN_GUEST: &str = "/run/programs";
+const PROGRAMS: &str = "programs";
 
 impl Lab {
     /// Runs the lab. Success also where it can't run, but for CI.
@@ -85,12 +88,14 @@ impl Lab {
             None
         };
 
-        let mut agent = format!(
-            "{} lab-guest --share {SHARE_IN_GUEST}",
-            quoted(&std::env::current_exe()?)
-        );
+        // Copies, because the guest doesn't see all of the host's root: /tmp, /run and other file systems are its own.
+        let programs = run.join(PROGRAMS);
+        fs::create_dir(&programs)?;
+        fs::copy(std::env::current_exe()?, programs.join("xtask"))?;
+        let mut agent = format!("{PROGRAMS_IN_GUEST}/xtask lab-guest --share {SHARE_IN_GUEST}");
         if let Some(ours) = &ours {
-            agent += &format!(" --ours {}", quoted(ours));
+            fs::copy(ours, programs.join("modemflash"))?;
+            agent += &format!(" --ours {PROGRAMS_IN_GUEST}/modemflash");
         }
         for scenario in &scenarios {
             agent += &format!(" {}", scenario.name);
@@ -115,6 +120,7 @@ impl Lab {
             println!("lab: {} on {}", scenario.flasher.program(), scenario.model);
             Some(within(scenario.deadline + SCENARIO_OVERHEAD))
         })?;
+        fs::remove_dir_all(&programs)?;
         Ok(report(&scenarios, &run, end))
     }
 }
@@ -190,7 +196,10 @@ fn pack(kernel: &Kernel, agent: &str) -> anyhow::Result<Vec<u8>> {
     for (name, content) in &modules {
         archive.file(&format!("modules/{name}"), content);
     }
-    archive.program("init", initramfs::script(agent, SHARE_IN_GUEST).as_bytes());
+    archive.program(
+        "init",
+        initramfs::script(agent, SHARE_IN_GUEST, PROGRAMS, PROGRAMS_IN_GUEST).as_bytes(),
+    );
     Ok(archive.finish())
 }
 
@@ -218,9 +227,4 @@ fn target_folder() -> anyhow::Result<PathBuf> {
         .and_then(Path::parent)
         .context("not built by cargo")?;
     Ok(folder.to_owned())
-}
-
-/// A path as one word of a shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
