@@ -472,6 +472,10 @@ fn after_reset(cause: Cause) -> Cause {
 struct NoImages;
 
 impl ImageFeed for NoImages {
+    fn size(&self, _: usize) -> u64 {
+        0
+    }
+
     fn fill(&mut self, _: usize, _: std::ops::Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
         Err(Cause::Bug {
             what: "an image was asked for during a reset".to_owned(),

@@ -16,6 +16,9 @@ pub(crate) trait ImageFeed {
     /// Fills `buffer` with the bytes of `range` of image number `image` (from 0); both have the same length.
     /// Ranges of one image come front to back; one that begins earlier starts the image anew.
     fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause>;
+
+    /// Bytes of the file of image number `image`; 0 when there is none.
+    fn size(&self, image: usize) -> u64;
 }
 
 /// What the driver tells while it runs.
@@ -31,8 +34,10 @@ pub(crate) enum Note {
 /// The buffers of a run, used again for every port and conversation.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    /// Image bytes of the present stretch; as large as the largest stretch so far.
+    /// Image bytes of the present stretch, or those read ahead; as large as the largest stretch so far.
     stretch: Vec<u8>,
+    /// What stands in `stretch` although nobody asked for it yet: the image and the range of its bytes.
+    ahead: Option<(usize, Range<u64>)>,
     /// Received bytes.
     input: Vec<u8>,
 }
@@ -148,6 +153,9 @@ pub(crate) fn drive(
                 Some(changed) => until = changed,
                 None => return Ok(()),
             }
+            if slot.left() == 0 && !closed {
+                read_ahead(feed, buffers, &mut slot);
+            }
             // A port that took all it was offered is offered more at once; one that refused has to be waited for.
             if slot.left() > 0 && !slot.is_refused {
                 until = world.now();
@@ -232,7 +240,10 @@ fn load(stretch: Stretch, feed: &mut dyn ImageFeed, buffers: &mut Buffers) -> Re
         buffers.stretch.resize(body, 0);
     }
     let start = range.start;
-    if let Some(buffer) = buffers.stretch.get_mut(..body) {
+    let is_there = buffers.ahead.take().is_some_and(|(image_ahead, ahead)| {
+        image_ahead == image && ahead.start == range.start && range.end <= ahead.end
+    });
+    if let Some(buffer) = buffers.stretch.get_mut(..body).filter(|_| !is_there) {
         feed.fill(image, range, buffer).map_err(DriveError::Cause)?;
     }
     let padding = usize::try_from(padding).unwrap_or(usize::MAX);
@@ -244,6 +255,28 @@ fn load(stretch: Stretch, feed: &mut dyn ImageFeed, buffers: &mut Buffers) -> Re
         taken: 0,
         is_refused: false,
     })
+}
+
+/// While the answer to a stretch is awaited: reads the one that probably follows, as long as the one before it. In QDL the modem waits
+/// for every chunk, and a slow stick would make it wait twice. What can't be read now is tried, and told, when it is asked for.
+fn read_ahead(feed: &mut dyn ImageFeed, buffers: &mut Buffers, slot: &mut Slot) {
+    let Some((image, start)) = slot.image.take() else {
+        return;
+    };
+    let body = u64::try_from(slot.body).unwrap_or(u64::MAX);
+    let next = start.saturating_add(body);
+    let end = next.saturating_add(body).min(feed.size(image));
+    let count = usize::try_from(end.saturating_sub(next)).unwrap_or(usize::MAX);
+    let Some(buffer) = buffers
+        .stretch
+        .get_mut(..count)
+        .filter(|buffer| !buffer.is_empty())
+    else {
+        return;
+    };
+    if feed.fill(image, next..end, buffer).is_ok() {
+        buffers.ahead = Some((image, next..end));
+    }
 }
 
 /// Writes what the port takes now. Says whether anything happened.
@@ -467,6 +500,10 @@ mod tests {
     struct Counted(u64);
 
     impl ImageFeed for Counted {
+        fn size(&self, _: usize) -> u64 {
+            u64::MAX
+        }
+
         fn fill(&mut self, _: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
             assert_eq!(range.end - range.start, buffer.len() as u64);
             self.0 += 1;
@@ -508,6 +545,66 @@ mod tests {
         expected.extend([7; 5000]);
         expected.extend([0; 9000]);
         assert_eq!(world.written, expected);
+    }
+
+    /// An image of 3000 bytes that notes what is read of it.
+    #[derive(Default)]
+    struct Noted(Vec<Range<u64>>);
+
+    impl ImageFeed for Noted {
+        fn size(&self, _: usize) -> u64 {
+            3000
+        }
+
+        fn fill(&mut self, _: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
+            assert!(range.end <= 3000, "{range:?}");
+            for (place, byte) in range.clone().zip(buffer.iter_mut()) {
+                *byte = u8::try_from(place % 251).unwrap();
+            }
+            self.0.push(range);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_next_stretch_is_read_while_an_answer_is_awaited_and_only_used_where_it_is_the_one_asked_for() {
+        let ranges = [0..1000, 1000..2000, 2000..2500, 0..1000];
+        let mut actions = Vec::new();
+        for range in ranges.clone() {
+            actions.push(Action::SendImage(Stretch {
+                image: 0,
+                header: Vec::new(),
+                range,
+                padding: 0,
+            }));
+            // The answer takes a second.
+            actions.push(Action::Wait {
+                until: Instant::START + Duration::from_secs(1),
+            });
+        }
+        let mut world = Mute::default();
+        let mut feed = Noted::default();
+        let result = drive(
+            &mut world,
+            PortHandle(0),
+            &mut Scripted::new(actions, Some(Action::Finished)),
+            &mut feed,
+            &mut Buffers::default(),
+            &mut 0,
+            &mut |_: Instant, _: Note| {},
+        );
+        assert_eq!(result, Ok(()));
+        let expected: Vec<u8> = ranges
+            .into_iter()
+            .flatten()
+            .map(|place| u8::try_from(place % 251).unwrap())
+            .collect();
+        assert!(world.written == expected);
+        // Asked for; ahead; ahead, of which half is used; ahead to the end; from the start again; ahead.
+        assert_eq!(
+            feed.0,
+            [0..1000, 1000..2000, 2000..3000, 2500..3000, 0..1000, 1000..2000]
+        );
     }
 
     #[test]

@@ -194,6 +194,13 @@ struct Open<'f> {
 }
 
 impl ImageFeed for Feed<'_> {
+    fn size(&self, image: usize) -> u64 {
+        self.firmware
+            .images
+            .get(image)
+            .map_or(0, |(report, _)| report.size)
+    }
+
     fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
         let Some((report, source)) = self.firmware.images.get(image) else {
             return Err(Cause::Bug {
