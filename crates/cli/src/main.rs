@@ -1,5 +1,7 @@
 //! `modemflash`: arguments in, words and exit codes out. What is done is done by `update-engine`.
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod failure;
 mod head;
