@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use firmware_image::source::ImageSource;
-use firmware_image::{Family, FileKind, Finding, Inspector, Report};
+use firmware_image::source::{self, ImageSource};
+use firmware_image::{Family, FileKind, Finding, Report};
 use serde::{Deserialize, Serialize};
 use update_engine::{Firmware, Request};
 
@@ -147,16 +147,7 @@ fn family(name: &str) -> Option<Family> {
 }
 
 fn inspect(source: &StandIn, families: Vec<Family>) -> Result<Report, Box<dyn std::error::Error>> {
-    let mut inspector = Inspector::new(source.name(), source.size);
-    let mut reader = source.open()?;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => break,
-            count => inspector.push(buffer.get(..count).unwrap_or_default())?,
-        }
-    }
-    let mut report = inspector.finish()?;
+    let mut report = source::check(source, 64 * 1024)?;
     // Zeros don't have the checksum that the header states; that says nothing about what was sent.
     report.findings.retain(|finding| {
         !matches!(

@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::ops::Range;
 
-use firmware_image::source::{FirmwareFile, FirmwareSet, ImageSource};
-use firmware_image::{Combination, FileKind, Finding, Inspector, Report, VerifiedReader, combine};
+use firmware_image::source::{self, FileError, FirmwareFile, FirmwareSet, ImageSource};
+use firmware_image::{Combination, FileKind, Finding, Report, VerifiedReader, combine};
 use modem_protocol::conversation::ProtocolError;
 use modem_protocol::qdl;
 
@@ -133,28 +133,13 @@ impl std::fmt::Debug for Firmware {
 }
 
 fn inspect(source: &dyn ImageSource) -> Result<Report, Cause> {
-    let file = source.name().to_owned();
-    let unreadable = |error: std::io::Error| Cause::ImageUnreadable {
-        file: file.clone(),
-        why: error.to_string(),
-    };
-    let mut reader = source.open().map_err(unreadable)?;
-    let mut inspector = Inspector::new(source.name(), source.size());
-    let mut buffer = vec![0; PIECE];
-    let damaged = |why: String| Cause::ImageDamaged {
-        file: source.name().to_owned(),
-        why,
-    };
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return inspector.finish().map_err(|error| damaged(error.to_string())),
-            Ok(count) => inspector
-                .push(buffer.get(..count).unwrap_or_default())
-                .map_err(|error| damaged(error.to_string()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(error)),
+    source::check(source, PIECE).map_err(|error| {
+        let (file, why) = (source.name().to_owned(), error.to_string());
+        match error {
+            FileError::Source(_) => Cause::ImageUnreadable { file, why },
+            FileError::Image(_) => Cause::ImageDamaged { file, why },
         }
-    }
+    })
 }
 
 fn qdl_image(feed: &mut Feed<'_>, place: usize, report: &Report) -> Result<qdl::Image, Cause> {

@@ -175,6 +175,19 @@ pub fn inspect(gathered: Gathered, progress: &mut (dyn FnMut(Progress<'_>) + Sen
     pass.out
 }
 
+/// Reads and checks one image that isn't among gathered files, such as a generated one, through a buffer of `buffer` bytes.
+///
+/// # Errors
+/// It can't be read, or its bytes aren't an image's.
+pub fn check(source: &dyn ImageSource, buffer: usize) -> Result<Report, FileError> {
+    let mut pass = Pass {
+        buffer: std::vec![0; buffer.max(1)],
+        progress: &mut |_| {},
+        out: Inspected::default(),
+    };
+    pass.one(source)
+}
+
 /// Ends a walk through an archive; what went wrong is kept elsewhere.
 #[cfg(feature = "sevenz")]
 struct Stop;

@@ -36,7 +36,7 @@ pub use choice::{Choice, ChoiceError, Question, Wanted};
 pub use content::Content;
 pub use error::SourceError;
 pub use gather::{Candidate, Gathered, Options, Origin, gather};
-pub use inspect::{FileError, FirmwareFile, Inspected, Progress, Refused, inspect};
+pub use inspect::{FileError, FirmwareFile, Inspected, Progress, Refused, check, inspect};
 pub use note::{Note, Reason};
 pub use set::{FirmwareSet, LeftOut, Why};
 pub use spool::SpoolPolicy;
