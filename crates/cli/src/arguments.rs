@@ -178,11 +178,11 @@ pub(crate) struct Rehearse {
     #[arg(long = "fault", value_name = "FAULT", long_help = faults())]
     pub(crate) faults: Vec<String>,
 
-    /// As slow as the modem would be
+    /// Play all the waiting, as slow as a real modem
     #[arg(long, conflicts_with = "fast")]
     pub(crate) real_time: bool,
 
-    /// At once
+    /// Don't play the waiting
     #[arg(long)]
     pub(crate) fast: bool,
 

@@ -1,7 +1,7 @@
 //! What a user sees when something fails: which modem and step, why, what is true of the modem, what to do.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use update_engine::codes::Code;
 use update_engine::{Cause, UpdateError};
@@ -73,7 +73,9 @@ impl Failure {
         }
         text.push_str(&format!("hint: {}\n", self.hint));
         // Where standard error is closed there is nobody to tell.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let mut out = std::io::stderr().lock();
+        let text = words::folded(&text, out.is_terminal());
+        let _ = out.write_all(text.as_bytes());
     }
 }
 

@@ -99,5 +99,7 @@ fn refused(error: &ChoiceError) -> Failure {
 
 /// A line on standard error.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let mut out = io::stderr().lock();
+    let text = crate::words::folded(line, out.is_terminal());
+    let _ = out.write_all(text.as_bytes());
 }

@@ -68,6 +68,23 @@ pub(crate) fn wrap(text: &mut String, indent: &str, paragraph: &str) {
     text.push('\n');
 }
 
+/// The lines of a text, folded between words where it goes to a terminal; what stands in a pipe stays on one line, for
+/// `grep`. Ends with a line feed.
+pub(crate) fn folded(text: &str, is_terminal: bool) -> String {
+    let mut folded = String::new();
+    for line in text.lines() {
+        if is_terminal {
+            let words = line.trim_start_matches(' ');
+            let indent = line.strip_suffix(words).unwrap_or("");
+            wrap(&mut folded, indent, words);
+        } else {
+            folded.push_str(line);
+            folded.push('\n');
+        }
+    }
+    folded
+}
+
 /// `1 image`, `2 images`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
@@ -106,6 +123,16 @@ mod tests {
         let mut text = String::new();
         wrap(&mut text, "", &"x".repeat(100));
         assert_eq!(text, format!("{}\n", "x".repeat(100)));
+    }
+
+    #[test]
+    fn a_terminal_gets_folded_lines_and_a_pipe_whole_ones() {
+        let text = format!("  next: {}\nend\n", ["word"; 20].join(" "));
+        assert_eq!(folded(&text, false), text);
+        let folded = folded(&text, true);
+        assert!(folded.lines().all(|line| line.chars().count() <= COLUMNS));
+        assert!(folded.starts_with("  next: word") && folded.contains("\n    word"));
+        assert!(folded.ends_with("\nend\n"));
     }
 
     #[test]

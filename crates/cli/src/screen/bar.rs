@@ -84,6 +84,8 @@ impl Bar {
 impl Screen for Bar {
     fn show(&mut self, event: &Event) {
         for line in self.narrator.tell(event) {
+            let folded = words::folded(&line, true);
+            let line = folded.trim_end_matches('\n');
             if self.bar.is_hidden() {
                 use std::io::Write;
                 let _ = writeln!(std::io::stderr(), "{line}");
