@@ -160,6 +160,7 @@ fn faults() -> String {
         }
         text.push_str(&format!("\n{}", line.trim_end()));
     }
+    text.push_str("\n\n`update` doesn't wait for the return yet: with return: it ends as without");
     text
 }
 
