@@ -38,7 +38,7 @@ fn head(text: &mut String, report: &Report) {
         },
         (FileKind::Cwe, wrong) => {
             format!(
-                "{wrong} of {} are WRONG",
+                "{wrong} of {} WRONG",
                 words::count(report.images.len(), "checksum")
             )
         }

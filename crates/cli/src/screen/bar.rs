@@ -9,6 +9,11 @@ use super::narrator::Narrator;
 use super::{Pace, Screen};
 use crate::words;
 
+/// The line while bytes go out.
+const SENDING: &str = "{spinner} [{bar:20}] {percent:>3} %  {wide_msg}";
+/// The line while the modem is silent, with how long it has been.
+const SILENT: &str = "{spinner} [{bar:20}] {percent:>3} %  {elapsed} {wide_msg}";
+
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(125);
 
@@ -44,12 +49,16 @@ impl Bar {
     fn start(&mut self, total: u64) {
         self.total = total;
         self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        // A template that doesn't parse would be a mistake in this line; the default then still shows a bar.
-        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {percent:>3} %  {wide_msg}") {
+        self.style(SENDING);
+        self.bar.enable_steady_tick(TICK);
+    }
+
+    fn style(&self, template: &str) {
+        // A template that doesn't parse would be a mistake in its line; the style before it then stays.
+        if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar
                 .set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
         }
-        self.bar.enable_steady_tick(TICK);
     }
 
     fn advance(&mut self, t: f64, image: usize, acknowledged: u64, size: u64) {
@@ -101,15 +110,22 @@ impl Screen for Bar {
                 total_bytes,
                 ..
             } => {
+                self.style(SENDING);
                 self.advance(event.t, *image, *acknowledged_bytes, *total_bytes);
             }
             EventKind::SilenceExpected { .. } => {
-                let clock = if self.pace == Pace::Real { "" } else { " (sped up)" };
-                self.bar.set_message(format!("the modem is at work{clock}"));
+                if self.pace == Pace::Real {
+                    self.bar.reset_elapsed();
+                    self.style(SILENT);
+                    self.bar.set_message("the modem is at work");
+                } else {
+                    self.bar.set_message("the modem is at work (sped up)");
+                }
             }
             EventKind::ImageAccepted { .. } => {
                 self.done = self.done.saturating_add(self.size);
                 self.bar.set_position(self.done);
+                self.style(SENDING);
                 self.bar.set_message("");
             }
             EventKind::Outcome { .. } | EventKind::Failed { .. } => self.rest(),

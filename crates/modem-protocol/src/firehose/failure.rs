@@ -54,7 +54,7 @@ pub const KNOWN_FAILURES: &[KnownFailure] = &[
     KnownFailure {
         pattern: "SWI Error Code",
         meaning: "the boot loader refused the image with a code of the vendor",
-        advice: "note the code for the vendor; check that file and carrier settings are for this model",
+        advice: "get the package for exactly this model and carrier, then run the same command again; the vendor knows the code",
         source: "sahara-firehose.md §5.2, field-reports.md C7",
     },
     KnownFailure {

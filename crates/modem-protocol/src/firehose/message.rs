@@ -459,15 +459,17 @@ impl Nak {
     /// How many log lines are kept.
     pub const MOST_LINES: usize = 16;
 
-    /// What is known about the failure lines among the log, each once, oldest first.
+    /// What is known about the failure lines among the log, each once, the most telling first.
     pub fn known_failures(&self) -> Vec<&'static KnownFailure> {
-        let mut known: Vec<&'static KnownFailure> = Vec::new();
-        for failure in self.log.iter().filter_map(|line| failure::explain(line)) {
-            if !known.contains(&failure) {
-                known.push(failure);
-            }
-        }
-        known
+        let known: Vec<_> = self
+            .log
+            .iter()
+            .filter_map(|line| failure::explain(line))
+            .collect();
+        failure::KNOWN_FAILURES
+            .iter()
+            .filter(|failure| known.contains(failure))
+            .collect()
     }
 }
 
@@ -475,9 +477,10 @@ impl fmt::Display for Nak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NAK")?;
         self.log.iter().try_for_each(|line| write!(f, "; {line}"))?;
-        self.known_failures()
-            .iter()
-            .try_for_each(|failure| write!(f, " ({})", failure.meaning))
+        match self.known_failures().first() {
+            Some(failure) => write!(f, " ({})", failure.meaning),
+            None => Ok(()),
+        }
     }
 }
 
