@@ -341,7 +341,7 @@ pub enum ProtocolError {
         why: &'static str,
     },
     /// Stopped on request at a safe point.
-    #[error("stopped on request during {step}")]
+    #[error("stopped on request before {step}")]
     Stopped {
         /// What would have come next.
         step: Step,
