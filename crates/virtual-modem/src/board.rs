@@ -6,6 +6,7 @@ use std::time::Duration;
 use modem_world::{Instant, UsbDevice, UsbPath};
 
 use crate::fault::{Fault, Message, Return};
+use crate::layout::{Appearance, FunctionKind, Layout};
 use crate::memory::{ImageState, StoredImage, Writing};
 use crate::modem::{Firmware, Setup};
 use crate::profile::Identity;
@@ -16,11 +17,14 @@ use crate::violation::{Violation, Wrong};
 /// A host that asks again sooner than this is too impatient.
 const IMPATIENT: Duration = Duration::from_secs(120);
 
+/// The interface of a device that has only one.
+pub(crate) const LOADER: u8 = 0;
+
 /// Something that is going to happen.
 #[derive(Debug)]
 pub(crate) enum Planned {
-    /// Bytes go to the host.
-    Send(Vec<u8>),
+    /// Bytes go to the host on this interface.
+    Send { interface: u8, bytes: Vec<u8> },
     /// It leaves the bus and comes back `after` this time, or never.
     Detach { after: Option<Duration>, mode: Mode },
     /// It appears on the bus.
@@ -106,12 +110,19 @@ impl Board {
         }
         let (_, mut planned) = self.plans.pop_front()?;
         if self.setup.quirks.pieces == Pieces::Joined {
-            if let Planned::Send(first) = &mut planned {
-                while let Some((due, Planned::Send(more))) = self.plans.front() {
-                    if *due > now {
+            if let Planned::Send { interface, bytes } = &mut planned {
+                while let Some((
+                    due,
+                    Planned::Send {
+                        interface: on,
+                        bytes: more,
+                    },
+                )) = self.plans.front()
+                {
+                    if *due > now || on != interface {
                         break;
                     }
-                    first.extend_from_slice(more);
+                    bytes.extend_from_slice(more);
                     self.plans.pop_front();
                 }
             }
@@ -139,8 +150,14 @@ impl Board {
         let _ = self.say(bytes, now + self.setup.timings.answer);
     }
 
-    /// Says something at this moment, later when the habit is to be slow or when it said something later before.
-    pub(crate) fn say(&mut self, mut bytes: Vec<u8>, at: Instant) -> Said {
+    /// Says something on its only interface at this moment, later when the habit is to be slow or when it said
+    /// something later before.
+    pub(crate) fn say(&mut self, bytes: Vec<u8>, at: Instant) -> Said {
+        self.say_on(LOADER, bytes, at)
+    }
+
+    /// Says something on this interface.
+    pub(crate) fn say_on(&mut self, interface: u8, mut bytes: Vec<u8>, at: Instant) -> Said {
         if bytes.is_empty() || self.leaving {
             return Said::Spoiled;
         }
@@ -167,23 +184,29 @@ impl Board {
             }
         }
         for _ in 1..copies {
-            self.send(bytes.clone(), at);
+            self.send(interface, bytes.clone(), at);
         }
-        self.send(bytes, at);
+        self.send(interface, bytes, at);
         said
     }
 
-    fn send(&mut self, mut bytes: Vec<u8>, at: Instant) {
+    fn send(&mut self, interface: u8, mut bytes: Vec<u8>, at: Instant) {
         if let Pieces::Cut { at: place, pause } = self.setup.quirks.pieces {
             let cut = place.checked_rem(bytes.len()).unwrap_or(0);
             if cut > 0 {
                 let rest = bytes.split_off(cut);
-                self.plan(at, Planned::Send(bytes));
-                self.plan(at + pause, Planned::Send(rest));
+                self.plan(at, Planned::Send { interface, bytes });
+                self.plan(
+                    at + pause,
+                    Planned::Send {
+                        interface,
+                        bytes: rest,
+                    },
+                );
                 return;
             }
         }
-        self.plan(at, Planned::Send(bytes));
+        self.plan(at, Planned::Send { interface, bytes });
     }
 
     fn corrupt(&mut self, bytes: &mut [u8]) {
@@ -414,7 +437,7 @@ impl Board {
         }
     }
 
-    pub(crate) fn attached(&mut self, now: Instant, mode: Mode) -> UsbDevice {
+    pub(crate) fn attached(&mut self, now: Instant, mode: Mode) -> Appearance {
         self.leaving = false;
         self.mode = mode;
         self.messages = 0;
@@ -423,7 +446,8 @@ impl Board {
         self.stalled_until = Instant::START;
         self.full = false;
         self.programming = (now, now);
-        let mut device = self.device(mode);
+        let layout = self.layout(mode);
+        let mut device = self.device(mode, &layout);
         if std::mem::take(&mut self.asked_to_restart) {
             for fault in &self.faults {
                 if let Fault::Return(Return::Id { vendor, product }) = fault {
@@ -431,15 +455,26 @@ impl Board {
                 }
             }
         }
-        device
+        Appearance { device, layout }
     }
 
-    fn device(&self, mode: Mode) -> UsbDevice {
+    fn layout(&self, mode: Mode) -> Layout {
+        let setup = &self.setup;
+        match mode {
+            Mode::Normal => Layout::running(
+                setup.profile.wiring(setup.control),
+                setup.profile.composition.speaking(setup.control),
+            ),
+            Mode::Foreign => Layout::single(FunctionKind::Foreign),
+            _ => Layout::single(FunctionKind::Download),
+        }
+    }
+
+    fn device(&self, mode: Mode, layout: &Layout) -> UsbDevice {
         let profile = self.setup.profile;
         let foreign = Identity {
             vendor: 0x0403,
             product: 0x6001,
-            interfaces: 1,
             speed: 12,
             product_name: "FT232R USB UART",
             serial: Some("A9VKZ4GE"),
@@ -447,7 +482,6 @@ impl Board {
         let pbl = Identity {
             vendor: 0x05c6,
             product: 0x9008,
-            interfaces: 1,
             speed: 480,
             product_name: "QHSUSB__BULK",
             serial: None,
@@ -455,8 +489,14 @@ impl Board {
         let (identity, manufacturer) = match mode {
             Mode::Foreign => (foreign, "FTDI"),
             Mode::Pbl => (pbl, "Qualcomm CDMA Technologies MSM"),
-            Mode::Normal => (profile.normal, "Sierra Wireless, Incorporated"),
-            _ => (profile.download, "Sierra Wireless, Incorporated"),
+            Mode::Normal => (
+                profile.running(self.setup.control),
+                "Sierra Wireless, Incorporated",
+            ),
+            _ => (
+                profile.loader(self.setup.control),
+                "Sierra Wireless, Incorporated",
+            ),
         };
         UsbDevice {
             path: UsbPath::new(""),
@@ -464,7 +504,7 @@ impl Board {
             number: 0,
             vendor: identity.vendor,
             product: identity.product,
-            interfaces: Some(identity.interfaces),
+            interfaces: Some(layout.count()),
             speed: Some(identity.speed),
             manufacturer: Some(manufacturer.to_owned()),
             product_name: Some(identity.product_name.to_owned()),

@@ -23,6 +23,7 @@
 mod board;
 pub mod fault;
 mod firehose;
+pub mod layout;
 mod loader;
 mod memory;
 mod modem;
@@ -39,6 +40,7 @@ pub mod usbip;
 mod violation;
 
 pub use fault::{Fault, FaultScript};
+pub use layout::{Appearance, ControlProtocol, Function, FunctionKind, Layout};
 pub use memory::{ImageState, Keep, StoredImage};
 pub use modem::{Firmware, Output, Setup, VirtualModem};
 pub use profile::Profile;

@@ -96,7 +96,7 @@ impl Loader {
         }
     }
 
-    pub(crate) fn receive(&mut self, bytes: &[u8], board: &mut Board, now: Instant) {
+    pub(crate) fn receive(&mut self, interface: u8, bytes: &[u8], board: &mut Board, now: Instant) {
         match self {
             Self::Off | Self::Dead => {}
             Self::Qdl(qdl) => qdl.receive(bytes, board, now),
@@ -110,7 +110,8 @@ impl Loader {
                         let mut answer = Response::DiagBadCommand { echo }.frame();
                         // DIAG frames have no leading flag (em7455_sdp-0x13 trace).
                         answer.remove(0);
-                        board.answer(answer, now);
+                        let at = now + board.setup.timings.answer;
+                        let _ = board.say_on(interface, answer, at);
                     }
                 }
             }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use modem_world::{Instant, UsbDevice};
+use modem_world::Instant;
 
-use crate::board::{Board, Planned};
+use crate::board::{Board, LOADER, Planned};
 use crate::fault::FaultScript;
+use crate::layout::{Appearance, ControlProtocol};
 use crate::loader::Loader;
 use crate::memory::{Keep, StoredImage};
 use crate::profile::{Profile, Protocol, Timings};
@@ -15,12 +16,17 @@ use crate::violation::Violation;
 /// What the modem does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Appears on the bus. The device's path and number are the front end's to set.
-    Attach(UsbDevice),
+    /// Appears on the bus.
+    Attach(Appearance),
     /// Leaves the bus; all bytes in flight are lost.
     Detach,
-    /// Sends bytes to the host, as one USB transfer.
-    Send(Vec<u8>),
+    /// Sends bytes to the host: one USB transfer on a serial interface, one whole message on a QMI or MBIM interface.
+    Send {
+        /// `bInterfaceNumber`.
+        interface: u8,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
     /// Does nothing until bytes come, the port is opened or closed, or this moment is reached.
     Wait(Instant),
 }
@@ -35,6 +41,8 @@ pub struct Setup {
     pub mode: Mode,
     /// Whether there is firmware that can run, before anything is written.
     pub firmware: Firmware,
+    /// The control protocol of its firmware.
+    pub control: ControlProtocol,
     /// Its habits.
     pub quirks: Quirks,
     /// What goes wrong.
@@ -58,6 +66,7 @@ impl Setup {
             profile,
             mode: Mode::Download,
             firmware: Firmware::Missing,
+            control: profile.control(),
             quirks: Quirks {
                 noise,
                 ..Quirks::default()
@@ -68,7 +77,19 @@ impl Setup {
             seed: 0,
         }
     }
+
+    /// A modem of this model with its firmware running.
+    pub fn running(profile: &'static Profile) -> Self {
+        Self {
+            mode: Mode::Normal,
+            firmware: Firmware::Sound,
+            ..Self::of(profile)
+        }
+    }
 }
+
+/// Bytes that an interface takes at once which nobody listens to: as many as a pipe of the kernel holds.
+const IGNORED: usize = 64 * 1024;
 
 /// Whether there is firmware that can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +123,7 @@ impl VirtualModem {
     pub fn poll(&mut self, now: Instant) -> Output {
         loop {
             match self.board.next_due(now) {
-                Some(Planned::Send(bytes)) => return Output::Send(bytes),
+                Some(Planned::Send { interface, bytes }) => return Output::Send { interface, bytes },
                 Some(Planned::Detach { after, mode }) => {
                     self.loader.left(&mut self.board);
                     self.loader = Loader::Off;
@@ -110,10 +131,10 @@ impl VirtualModem {
                     return Output::Detach;
                 }
                 Some(Planned::Attach(mode)) => {
-                    let device = self.board.attached(now, mode);
+                    let appearance = self.board.attached(now, mode);
                     self.loader = Loader::new(mode, &self.board.setup);
                     self.loader.attached(&mut self.board, now);
-                    return Output::Attach(device);
+                    return Output::Attach(appearance);
                 }
                 None => {}
             }
@@ -125,35 +146,44 @@ impl VirtualModem {
         }
     }
 
-    /// How many bytes the modem takes from the host now. Zero while it is busy with its flash: the host's
-    /// writes then stand still. Grows again by itself; `poll` says when.
-    pub fn room(&mut self, now: Instant) -> usize {
+    /// How many bytes the modem takes from the host now on this interface. Zero while it is busy with its flash: the
+    /// host's writes then stand still. Grows again by itself; `poll` says when. A QMI or MBIM interface takes a whole
+    /// message or nothing.
+    pub fn room(&mut self, interface: u8, now: Instant) -> usize {
         if matches!(self.loader, Loader::Off) || self.board.is_leaving() {
             return 0;
+        }
+        if interface != LOADER {
+            return IGNORED;
         }
         let in_data = self.loader.in_data();
         self.board.room(in_data, now)
     }
 
-    /// Takes bytes from the host; no more than [`VirtualModem::room`] said.
-    pub fn receive(&mut self, bytes: &[u8], now: Instant) {
+    /// Takes bytes from the host; no more than [`VirtualModem::room`] said. On a QMI or MBIM interface the bytes are
+    /// one whole message.
+    pub fn receive(&mut self, interface: u8, bytes: &[u8], now: Instant) {
         if !self.board.is_leaving() {
-            self.loader.receive(bytes, &mut self.board, now);
+            self.loader.receive(interface, bytes, &mut self.board, now);
         }
     }
 
-    /// The host has opened the port: it reads from now on. A front end that can't see this calls it when the
-    /// host first asks for bytes.
-    pub fn port_opened(&mut self, now: Instant) {
-        self.board.opened = true;
-        self.loader.opened(&mut self.board, now);
+    /// The host has opened the port of this interface: it reads from now on. A front end that can't see this calls
+    /// it when the host first asks for bytes.
+    pub fn port_opened(&mut self, interface: u8, now: Instant) {
+        if interface == LOADER {
+            self.board.opened = true;
+            self.loader.opened(&mut self.board, now);
+        }
     }
 
-    /// The host has closed the port.
-    pub fn port_closed(&mut self, now: Instant) {
+    /// The host has closed the port of this interface.
+    pub fn port_closed(&mut self, interface: u8, now: Instant) {
         let _ = now;
-        self.board.opened = false;
-        self.loader.closed(&self.board);
+        if interface == LOADER {
+            self.board.opened = false;
+            self.loader.closed(&self.board);
+        }
     }
 
     /// The host makes the device enumerate again.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::layout::{Composition, ControlProtocol, Wiring};
 use crate::quirk::Noise;
 
 /// One model of modem.
@@ -20,10 +21,10 @@ pub struct Profile {
     pub download: Identity,
     /// What it is on the bus with its firmware running.
     pub normal: Identity,
-    /// Serial ports with the firmware running, as USB interface numbers.
-    pub normal_ports: &'static [u8],
-    /// USB driver of its serial ports on Linux.
-    pub driver: &'static str,
+    /// Which interface has which number with the firmware running.
+    pub wiring: Wiring,
+    /// The functions that it shows when it comes from the factory.
+    pub composition: Composition,
     /// How the `SWI…` piece in the version text of its images begins.
     pub image_names: &'static [&'static str],
     /// Product field of its images, compared without case.
@@ -85,8 +86,6 @@ pub struct Identity {
     pub vendor: u16,
     /// `idProduct`.
     pub product: u16,
-    /// Number of interfaces.
-    pub interfaces: u8,
     /// Speed in Mbit/s.
     pub speed: u32,
     /// Product string.
@@ -199,6 +198,37 @@ impl Profile {
         matches!(self.protocol, Protocol::Qdl(_))
     }
 
+    /// Which control protocol its factory composition has.
+    pub fn control(&self) -> ControlProtocol {
+        self.composition.control().unwrap_or_default()
+    }
+
+    /// Which interface has which number with this control protocol.
+    pub fn wiring(&self, control: ControlProtocol) -> Wiring {
+        match (self.wiring, control) {
+            (Wiring::Sdx, ControlProtocol::Qmi) => Wiring::SdxRmnet,
+            (wiring, _) => wiring,
+        }
+    }
+
+    /// What it is on the bus with its firmware running and this control protocol.
+    pub fn running(&self, control: ControlProtocol) -> Identity {
+        let mut identity = self.normal;
+        if self.wiring(control) == Wiring::SdxRmnet {
+            identity.product = SDX_RMNET.0;
+        }
+        identity
+    }
+
+    /// What it is on the bus in download mode, when its firmware has this control protocol.
+    pub fn loader(&self, control: ControlProtocol) -> Identity {
+        let mut identity = self.download;
+        if self.wiring(control) == Wiring::SdxRmnet {
+            identity.product = SDX_RMNET.1;
+        }
+        identity
+    }
+
     /// What a CWE image with this version text and product field says it is for, when that is another product.
     ///
     /// The version text decides when it names a family (`SWI9X30C`); otherwise a product field that is known to
@@ -225,6 +255,8 @@ fn starts_with(text: &str, start: &str) -> bool {
 }
 
 const SIERRA: u16 = 0x1199;
+/// Product ids of an SDX55 with QMI, with its firmware running and in download mode (devices.md).
+const SDX_RMNET: (u16, u16) = (0x90d9, 0x90d8);
 const HIGH_SPEED: u32 = 480;
 const SUPER_SPEED: u32 = 5000;
 
@@ -233,18 +265,16 @@ const fn loader(product: u16, product_name: &'static str, serial: Option<&'stati
     Identity {
         vendor: SIERRA,
         product,
-        interfaces: 1,
         speed: HIGH_SPEED,
         product_name,
         serial,
     }
 }
 
-const fn firmware(product: u16, interfaces: u8, speed: u32, product_name: &'static str) -> Identity {
+const fn firmware(product: u16, speed: u32, product_name: &'static str) -> Identity {
     Identity {
         vendor: SIERRA,
         product,
-        interfaces,
         speed,
         product_name,
         serial: None,
@@ -320,9 +350,9 @@ const PROFILES: [Profile; 11] = [
             says_target: false,
         }),
         download: loader(0x9000, "QHSUSB__BULK", None),
-        normal: firmware(0x9001, 4, HIGH_SPEED, "Sierra Wireless MC8305"),
-        normal_ports: &[1, 2, 3],
-        driver: "qcserial",
+        normal: firmware(0x9001, HIGH_SPEED, "Sierra Wireless MC8305"),
+        wiring: Wiring::Gobi,
+        composition: Composition::QMI,
         image_names: &[],
         products: &[],
         timings: Timings::REAL,
@@ -335,9 +365,9 @@ const PROFILES: [Profile; 11] = [
             ..QDL_9X30
         }),
         download: loader(0x68a2, "MC7710", None),
-        normal: firmware(0x68a2, 7, HIGH_SPEED, "MC7710"),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        normal: firmware(0x68a2, HIGH_SPEED, "MC7710"),
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI,
         image_names: &["SWI9200"],
         products: &["9200", "9X00"],
         timings: Timings::REAL,
@@ -347,9 +377,9 @@ const PROFILES: [Profile; 11] = [
         family: "SWI9X15C",
         protocol: Protocol::Qdl(QDL_9X30),
         download: loader(0x68c0, "MC7354", None),
-        normal: firmware(0x68c0, 6, HIGH_SPEED, "MC7354"),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        normal: firmware(0x68c0, HIGH_SPEED, "MC7354"),
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI_TWICE,
         image_names: &["SWI9X15C"],
         products: &["9X15"],
         timings: Timings::REAL,
@@ -359,9 +389,9 @@ const PROFILES: [Profile; 11] = [
         family: "SWI9X15C",
         protocol: Protocol::Qdl(QDL_9X30),
         download: loader(0x9040, "MC7305", None),
-        normal: firmware(0x9041, 6, HIGH_SPEED, "Sierra Wireless MC7305"),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        normal: firmware(0x9041, HIGH_SPEED, "Sierra Wireless MC7305"),
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI_TWICE,
         image_names: &["SWI9X15C"],
         products: &["9X15"],
         timings: Timings::REAL,
@@ -373,12 +403,11 @@ const PROFILES: [Profile; 11] = [
         download: loader(0x9070, "QDLoader", None),
         normal: firmware(
             0x9071,
-            6,
             HIGH_SPEED,
             "Sierra Wireless MC7455 Qualcomm Snapdragon X7 LTE-A",
         ),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI_TWICE,
         image_names: &["SWI9X30C"],
         products: &["9X30"],
         timings: REAL_9X30,
@@ -391,12 +420,11 @@ const PROFILES: [Profile; 11] = [
         // On the SuperSpeed bus in normal mode, on its peer in download mode (em7455_usb3-to-usb2 trace).
         normal: firmware(
             0x9071,
-            6,
             SUPER_SPEED,
             "Sierra Wireless EM7455 Qualcomm Snapdragon X7 LTE-A",
         ),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI_TWICE,
         image_names: &["SWI9X30C"],
         products: &["9X30"],
         timings: REAL_9X30,
@@ -408,12 +436,11 @@ const PROFILES: [Profile; 11] = [
         download: loader(0x9090, "EM7565", Some("UF81234567890123")),
         normal: firmware(
             0x9091,
-            6,
             HIGH_SPEED,
             "Sierra Wireless EM7565 Qualcomm Snapdragon X16 LTE-A",
         ),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI,
         image_names: &["SWI9X50C"],
         products: &["9X50"],
         timings: REAL_9X50,
@@ -429,12 +456,11 @@ const PROFILES: [Profile; 11] = [
         download: loader(0x9090, "EM7511", Some("UF81234567890124")),
         normal: firmware(
             0x9091,
-            6,
             HIGH_SPEED,
             "Sierra Wireless EM7511 Qualcomm Snapdragon X16 LTE-A",
         ),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI,
         image_names: &["SWI9X50C"],
         products: &["9X50"],
         timings: REAL_9X50,
@@ -444,9 +470,9 @@ const PROFILES: [Profile; 11] = [
         family: "SWI9X07Y",
         protocol: Protocol::Sahara(SAHARA_9X07),
         download: loader(0x68c0, "WP7607", None),
-        normal: firmware(0x68c0, 6, HIGH_SPEED, "Sierra Wireless WP7607"),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        normal: firmware(0x68c0, HIGH_SPEED, "Sierra Wireless WP7607"),
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI,
         image_names: &["SWI9X07Y"],
         products: &["9X07", "Y921", "9X28"],
         timings: Timings::REAL,
@@ -456,9 +482,9 @@ const PROFILES: [Profile; 11] = [
         family: "SWI9X07H",
         protocol: Protocol::Sahara(SAHARA_9X07),
         download: loader(0x68c0, "RC7620", None),
-        normal: firmware(0x68c0, 6, HIGH_SPEED, "RC7620"),
-        normal_ports: &[0, 2, 3],
-        driver: "qcserial",
+        normal: firmware(0x68c0, HIGH_SPEED, "RC7620"),
+        wiring: Wiring::Sierra,
+        composition: Composition::QMI,
         image_names: &["SWI9X07H"],
         products: &["9X07", "Y921", "9X28"],
         timings: Timings::REAL,
@@ -468,9 +494,9 @@ const PROFILES: [Profile; 11] = [
         family: "SWIX55C",
         protocol: Protocol::Sahara(SAHARA_SDX55),
         download: loader(0x90d2, "EM9191", Some("8W0123456789")),
-        normal: firmware(0x90d3, 5, SUPER_SPEED, "EM9191"),
-        normal_ports: &[3, 4],
-        driver: "qcserial",
+        normal: firmware(0x90d3, SUPER_SPEED, "EM9191"),
+        wiring: Wiring::Sdx,
+        composition: Composition::WITH_MBIM,
         image_names: &["SWIX55C"],
         products: &["SX55", "X55"],
         timings: REAL_9X50,
@@ -480,6 +506,7 @@ const PROFILES: [Profile; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{FunctionKind, Layout};
 
     #[test]
     fn every_name_leads_to_its_profile_whatever_its_case() {
@@ -490,10 +517,14 @@ mod tests {
     }
 
     #[test]
-    fn download_mode_has_one_interface_and_normal_mode_several() {
+    fn a_running_modem_has_several_interfaces_and_an_at_port_in_both_protocols() {
         for profile in Profile::ALL {
-            assert_eq!(profile.download.interfaces, 1, "{}", profile.name);
-            assert!(profile.normal.interfaces > 1, "{}", profile.name);
+            for control in [ControlProtocol::Qmi, ControlProtocol::Mbim] {
+                let composition = profile.composition.speaking(control);
+                let layout = Layout::running(profile.wiring(control), composition);
+                assert!(layout.count() > 1, "{}", profile.name);
+                assert!(layout.find(FunctionKind::At).is_some(), "{}", profile.name);
+            }
         }
     }
 

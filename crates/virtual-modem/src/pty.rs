@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(5);
 const READ: usize = 16 * 1024;
 /// Unread bytes from which on the modem isn't asked for more.
 const PENDING: usize = 64 * 1024;
+/// The interface that the terminal leads to.
+const INTERFACE: u8 = 0;
 
 /// A modem that is being served on a pseudo-terminal.
 #[derive(Debug)]
@@ -181,7 +183,9 @@ impl Front {
                     self.line = None;
                     self.lead_to(None)?;
                 }
-                Output::Send(bytes) => {
+                // A terminal has one line: what other interfaces say has no reader.
+                Output::Send { interface: 1.., .. } => {}
+                Output::Send { bytes, .. } => {
                     if self.line.as_ref().is_some_and(|line| line.opened) {
                         self.pending.extend_from_slice(&bytes);
                         self.write()?;
@@ -211,7 +215,7 @@ impl Front {
     fn wait(&mut self, until: Instant) -> io::Result<bool> {
         let now = self.clock.now();
         let mut span = until.since(now);
-        let room = self.modem.room(now);
+        let room = self.modem.room(INTERFACE, now);
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, room > 0);
         events.set(PollFlags::OUT, !self.pending.is_empty());
@@ -250,17 +254,17 @@ impl Front {
         let now = self.clock.now();
         if line.opened && hung_up {
             // What the host wrote before it closed is still taken.
-            if readable && self.modem.room(now) > 0 {
+            if readable && self.modem.room(INTERFACE, now) > 0 {
                 return Ok(());
             }
             line.opened = false;
             self.pending.clear();
             // What the host hasn't read is lost, as the kernel drops it for a USB port.
             let _ = tcflush(line.master.as_fd(), QueueSelector::IOFlush);
-            self.modem.port_closed(now);
+            self.modem.port_closed(INTERFACE, now);
         } else if !line.opened && !hung_up {
             line.opened = true;
-            self.modem.port_opened(now);
+            self.modem.port_opened(INTERFACE, now);
         }
         Ok(())
     }
@@ -287,13 +291,15 @@ impl Front {
         // Until there is nothing more, so that not every read is a round of its own.
         while let Some(line) = self.line.as_ref().filter(|line| line.opened) {
             let now = self.clock.now();
-            let room = self.modem.room(now).min(buffer.len());
+            let room = self.modem.room(INTERFACE, now).min(buffer.len());
             let Some(free) = buffer.get_mut(..room).filter(|free| !free.is_empty()) else {
                 return Ok(());
             };
             match rustix::io::read(&line.master, free) {
                 Ok(0) | Err(Errno::AGAIN | Errno::IO) => return Ok(()),
-                Ok(count) => self.modem.receive(buffer.get(..count).unwrap_or_default(), now),
+                Ok(count) => self
+                    .modem
+                    .receive(INTERFACE, buffer.get(..count).unwrap_or_default(), now),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

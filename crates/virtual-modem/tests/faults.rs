@@ -51,7 +51,7 @@ fn drop_leaves_the_bus_at_the_very_byte_and_comes_back_in_download_mode() {
     assert_eq!(bench.modem.images()[0].state, ImageState::Partial);
     assert!(!bench.modem.is_bootable());
     // The second time it goes well.
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     bench.qdl_hello();
     bench.qdl_open(&file);
     assert!(matches!(bench.qdl_write(0, &file[400..]), Response::Write(_)));
@@ -86,10 +86,10 @@ fn stall_takes_nothing_more_for_its_time() {
 fn stall_without_a_time_is_for_ever_and_no_fault_of_the_host() {
     let file = image_for("EM7565", &body(20_000));
     let mut bench = programmed("stall@8192", &file);
-    bench.modem.receive(&file[..8192], bench.now);
-    assert_eq!(bench.modem.room(bench.now), 0);
+    bench.modem.receive(0, &file[..8192], bench.now);
+    assert_eq!(bench.modem.room(0, bench.now), 0);
     assert_eq!(bench.hear_for(Duration::from_secs(1000)), b"");
-    assert_eq!(bench.modem.room(bench.now), 0);
+    assert_eq!(bench.modem.room(0, bench.now), 0);
     assert_eq!(bench.modem.violations(), []);
 }
 
@@ -97,7 +97,7 @@ fn stall_without_a_time_is_for_ever_and_no_fault_of_the_host() {
 fn stall_at_zero_waits_for_the_first_image_byte() {
     let file = image_for("MC7455", &body(5000));
     let mut bench = open("stall@0", &file);
-    assert_eq!(bench.modem.room(bench.now), 0);
+    assert_eq!(bench.modem.room(0, bench.now), 0);
     assert!(bench.modem.violations().is_empty());
 }
 
@@ -224,7 +224,7 @@ fn it_returns_with_another_id_when_the_script_says_so() {
     let (bench, _) = after_reset("return:id=1199:90b1");
     assert_eq!(
         bench.seen,
-        [("1199:9070".to_owned(), 1), ("1199:90b1".to_owned(), 6)]
+        [("1199:9070".to_owned(), 1), ("1199:90b1".to_owned(), 5)]
     );
 }
 

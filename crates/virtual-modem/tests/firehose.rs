@@ -69,7 +69,7 @@ fn files_of_all_last_block_shapes_are_taken_byte_for_byte() {
         assert_eq!(bench.modem.violations(), []);
         let power = bench.reset();
         assert_eq!(verdicts(&power), [ACK]);
-        assert_eq!(bench.seen.last(), Some(&("1199:9091".to_owned(), 6)));
+        assert_eq!(bench.seen.last(), Some(&("1199:9091".to_owned(), 4)));
     }
 }
 
@@ -266,7 +266,10 @@ fn documents_may_be_cut_at_any_place_or_joined() {
     );
     assert_eq!(
         bench.modem.poll(bench.now),
-        Output::Send(whole),
+        Output::Send {
+            interface: 0,
+            bytes: whole
+        },
         "two log lines and the response at once"
     );
 }

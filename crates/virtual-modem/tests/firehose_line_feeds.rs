@@ -16,7 +16,7 @@ fn listen(modem: &mut VirtualModem, now: Instant) -> String {
     let mut said = Vec::new();
     loop {
         match modem.poll(now) {
-            Output::Send(bytes) => said.extend(bytes),
+            Output::Send { bytes, .. } => said.extend(bytes),
             Output::Wait(_) => return String::from_utf8_lossy(&said).into_owned(),
             Output::Attach(_) | Output::Detach => {}
         }
@@ -24,8 +24,8 @@ fn listen(modem: &mut VirtualModem, now: Instant) -> String {
 }
 
 fn tell(modem: &mut VirtualModem, bytes: &[u8]) -> String {
-    assert!(modem.room(NOW) >= bytes.len());
-    modem.receive(bytes, NOW);
+    assert!(modem.room(0, NOW) >= bytes.len());
+    modem.receive(0, bytes, NOW);
     listen(modem, NOW)
 }
 
@@ -63,7 +63,7 @@ fn the_line_feeds_behind_a_program_request_are_not_image_data() {
         setup.timings = Timings::INSTANT;
         let mut modem = VirtualModem::new(setup);
         listen(&mut modem, NOW);
-        modem.port_opened(NOW);
+        modem.port_opened(0, NOW);
         listen(&mut modem, NOW);
         tell(&mut modem, &words(&[2, 48, 2, 2, 0, 3, 0, 0, 0, 0, 0, 0]));
         tell(&mut modem, &words(&[0x0d, 12, 0xff00]));

@@ -60,16 +60,16 @@ proptest! {
         setup.mode = mode;
         let mut bench = Bench::opened(setup);
         for (message, reopen) in messages {
-            if bench.modem.is_on_bus() && bench.modem.room(bench.now) > 0 {
+            if bench.modem.is_on_bus() && bench.modem.room(0, bench.now) > 0 {
                 bench.send(&message);
             }
             let heard = bench.hear_for(Duration::from_secs(100));
             // The most that one message can bring: two rounds of noise and a few answers.
             prop_assert!(heard.len() < 100_000, "{} bytes", heard.len());
             if reopen {
-                bench.modem.port_closed(bench.now);
+                bench.modem.port_closed(0, bench.now);
             }
-            bench.modem.port_opened(bench.now);
+            bench.modem.port_opened(0, bench.now);
         }
     }
 

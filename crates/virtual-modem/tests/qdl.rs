@@ -84,7 +84,7 @@ fn a_session_on_9x30_gives_the_captured_and_numbered_answers() {
     assert_eq!(bench.ask(&hex("7E 2D 9F 0A 7E")), b"");
     assert_eq!(
         bench.seen,
-        [("1199:9070".to_owned(), 1), ("1199:9071".to_owned(), 6)]
+        [("1199:9070".to_owned(), 1), ("1199:9071".to_owned(), 5)]
     );
     assert_eq!(bench.modem.mode(), Mode::Normal);
     let image = &bench.modem.images()[0];
@@ -243,8 +243,8 @@ fn the_host_stands_still_while_the_modem_digests() {
 fn an_unfinished_image_leads_back_to_download_mode() {
     let mut bench = open();
     bench.send(&write_request(0, &mini()[400..])[..20]);
-    bench.modem.port_closed(bench.now);
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_closed(0, bench.now);
+    bench.modem.port_opened(0, bench.now);
     // The rest of the chunk goes missing; after a while the boot loader gives up.
     assert_eq!(
         error_code(&qdl_response(&bench.hear_for(Duration::from_secs(70)))),

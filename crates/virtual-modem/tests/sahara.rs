@@ -44,7 +44,7 @@ fn is_accepted(answer: &[u8]) -> bool {
 fn the_handshake_of_an_em7565_gives_the_captured_bytes() {
     let mut bench = Bench::closed(quick("EM7565"));
     assert_eq!(bench.hear(), b"", "nobody reads yet");
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     assert_eq!(bench.hear(), hex(HELLO));
     // The vendor's tool counts in the reserved words (vendor-sdk trace).
     let counted = "02 00 00 00 30 00 00 00 02 00 00 00 02 00 00 00 00 00 00 00 03 00 00 00 01 00 00 00 02 00 00 00 \
@@ -98,9 +98,9 @@ fn a_hello_waits_for_a_host_that_reads() {
     let mut bench = Bench::opened(with(|quirks| {
         quirks.hello = HelloHabit::Late(Duration::from_secs(2))
     }));
-    bench.modem.port_closed(bench.now);
+    bench.modem.port_closed(0, bench.now);
     assert_eq!(bench.hear(), b"");
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     assert_eq!(bench.hear(), hex(HELLO));
 }
 
@@ -110,7 +110,7 @@ fn a_hello_that_nobody_heard_is_brought_out_by_any_bytes() {
     for probe in [hex(QDL_PROBE), b"UTUV".repeat(6)] {
         let mut bench = Bench::closed(with(|quirks| quirks.hello = lost));
         assert_eq!(bench.hear(), hex(HELLO), "into the void");
-        bench.modem.port_opened(bench.now);
+        bench.modem.port_opened(0, bench.now);
         assert_eq!(bench.hear_for(Duration::from_secs(30)), b"");
         // In pieces, too, it is one hello.
         bench.send(&probe[..3]);
@@ -126,7 +126,7 @@ fn a_hello_that_nobody_heard_may_be_answered_all_the_same() {
     let lost = HelloHabit::AfterEnumeration(Duration::from_millis(1));
     let mut bench = Bench::closed(with(|quirks| quirks.hello = lost));
     bench.hear();
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     assert!(is_accepted(&switch(&mut bench)));
     assert_eq!(bench.modem.violations(), []);
 }
@@ -136,11 +136,11 @@ fn a_new_enumeration_brings_a_new_hello() {
     let soon = HelloHabit::AfterEnumeration(Duration::from_millis(100));
     let mut bench = Bench::closed(with(|quirks| quirks.hello = soon));
     bench.hear();
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     bench.modem.re_enumerate(bench.now);
     bench.hear_for(Duration::from_millis(200));
     assert_eq!((bench.detached, bench.seen.len()), (1, 2));
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     assert_eq!(bench.hear(), hex(HELLO));
 }
 
@@ -148,10 +148,10 @@ fn a_new_enumeration_brings_a_new_hello() {
 fn a_second_opening_brings_a_hello_where_that_is_the_habit() {
     let mut bench = Bench::closed(with(|quirks| quirks.hello = HelloHabit::AtReopen));
     bench.hear();
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_opened(0, bench.now);
     assert_eq!(bench.hear(), b"");
-    bench.modem.port_closed(bench.now);
-    bench.modem.port_opened(bench.now);
+    bench.modem.port_closed(0, bench.now);
+    bench.modem.port_opened(0, bench.now);
     assert_eq!(bench.hear(), hex(HELLO));
 }
 

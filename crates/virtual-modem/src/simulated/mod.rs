@@ -5,6 +5,7 @@
 //! that are split and joined. When the engine waits, the clock jumps to the next thing that happens, so
 //! that minutes of booting take no time; the same setups and the same seed give the same run.
 
+mod line;
 mod socket;
 
 use std::fmt;

@@ -1,19 +1,13 @@
 //! One socket of the simulated bus: a modem, and what the kernel keeps for it.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
 use modem_world::{Instant, PortError, PortErrorKind, PortHandle, PortId, PortInfo, UsbDevice, UsbPath};
 
 use super::Names;
+use super::line::Line;
+use crate::layout::{Appearance, FunctionKind, InterfaceClass};
 use crate::modem::{Output, VirtualModem};
 use crate::random::Random;
 
-/// Bytes that usb-serial takes in one write: a page.
-const WRITE_BUFFER: usize = 4096;
-/// Unread bytes from which on the kernel throttles the device: its IN endpoint is no longer read, so it can say
-/// and take nothing.
-const READ_BUFFER: usize = 64 * 1024;
 /// SuperSpeed, in Mbit/s: such a device is on the other bus of the same socket.
 const SUPER_SPEED: u32 = 5000;
 
@@ -28,12 +22,8 @@ pub(super) struct Socket {
     /// Why the ports can't be opened, and until when.
     refused: Option<(PortErrorKind, Instant)>,
     opened: Vec<Opened>,
-    /// Bytes from the modem, and when they are there.
-    incoming: VecDeque<(Instant, Vec<u8>)>,
-    /// How many bytes of the first of them are read.
-    read: usize,
-    unread: usize,
-    outgoing: Vec<u8>,
+    /// What the kernel holds for each interface with a port.
+    lines: Vec<Line>,
     /// When the modem wants to be polled.
     wants: Instant,
 }
@@ -42,6 +32,7 @@ pub(super) struct Socket {
 struct Opened {
     handle: PortHandle,
     port: PortId,
+    interface: u8,
     gone: bool,
 }
 
@@ -55,10 +46,7 @@ impl Socket {
             ports: Vec::new(),
             refused: None,
             opened: Vec::new(),
-            incoming: VecDeque::new(),
-            read: 0,
-            unread: 0,
-            outgoing: Vec::new(),
+            lines: Vec::new(),
             wants: Instant::START,
         }
     }
@@ -87,26 +75,26 @@ impl Socket {
     }
 
     pub(super) fn has_port(&self, port: &PortId) -> bool {
-        self.ports.iter().any(|known| known.id == *port)
+        self.lines.iter().any(|line| line.port == *port)
     }
 
     pub(super) fn is_at(&self, path: &UsbPath) -> bool {
         self.device.as_ref().is_some_and(|device| device.path == *path)
     }
 
-    /// Whether the kernel still reads what the modem says.
-    const fn is_throttled(&self) -> bool {
-        self.unread >= READ_BUFFER
+    /// Whether the kernel no longer reads what the modem says: it can then do nothing on its own.
+    fn is_throttled(&self) -> bool {
+        self.lines.iter().any(Line::is_throttled)
     }
 
     /// When something happens next by itself.
     pub(super) fn next_event(&self, now: Instant) -> Instant {
-        let incoming = self.incoming.front().map_or(Instant::FAR, |(at, _)| *at);
-        let incoming = if incoming <= now { Instant::FAR } else { incoming };
+        let arrivals = self.lines.iter().map(|line| line.next_arrival(now));
+        let arrival = arrivals.fold(Instant::FAR, Instant::min);
         if self.is_throttled() {
-            incoming
+            arrival
         } else {
-            incoming.min(self.wants)
+            arrival.min(self.wants)
         }
     }
 
@@ -119,10 +107,10 @@ impl Socket {
             }
             self.drain(now);
             match self.modem.poll(now) {
-                Output::Send(bytes) => self.arrive(bytes, now, chop.as_deref_mut()),
-                Output::Attach(device) => {
+                Output::Send { interface, bytes } => self.arrive(interface, bytes, now, chop.as_deref_mut()),
+                Output::Attach(appearance) => {
                     changes += 1;
-                    self.attach(device, names);
+                    self.attach(appearance, names);
                 }
                 Output::Detach => {
                     changes += 1;
@@ -130,7 +118,9 @@ impl Socket {
                 }
                 Output::Wait(until) => {
                     self.wants = until;
-                    if self.outgoing.is_empty() || self.modem.room(now) == 0 {
+                    let modem = &mut self.modem;
+                    let stands = |line: &Line| line.is_drained() || modem.room(line.interface, now) == 0;
+                    if self.lines.iter().all(stands) {
                         return changes;
                     }
                 }
@@ -138,40 +128,44 @@ impl Socket {
         }
     }
 
-    /// Moves bytes from the kernel's buffer to the modem.
+    /// Moves bytes from the kernel's buffers to the modem.
     fn drain(&mut self, now: Instant) {
-        while !self.outgoing.is_empty() {
-            let count = self.modem.room(now).min(self.outgoing.len());
-            if count == 0 {
-                return;
-            }
-            self.modem
-                .receive(self.outgoing.get(..count).unwrap_or_default(), now);
-            self.outgoing.drain(..count);
+        for line in &mut self.lines {
+            line.drain(&mut self.modem, now);
         }
     }
 
-    /// A transfer of the modem arrives, whole or in two parts; dropped when nobody has the port open.
-    fn arrive(&mut self, mut bytes: Vec<u8>, now: Instant, chop: Option<&mut Random>) {
-        // An empty transfer would make the port readable with nothing to read.
-        if bytes.is_empty() || !self.opened.iter().any(|opened| !opened.gone) {
-            return;
-        }
-        self.unread += bytes.len();
-        let last = self.incoming.back().map_or(now, |(at, _)| (*at).max(now));
-        if let Some(random) = chop {
-            if bytes.len() > 1 && random.once_in(4) {
-                let rest = bytes.split_off(random.portion(bytes.len() - 1));
-                let later = Duration::from_micros(random.below(20_000));
-                self.incoming.push_back((last, bytes));
-                self.incoming.push_back((last + later, rest));
-                return;
+    /// A transfer of the modem arrives; dropped when nobody has the port open.
+    fn arrive(&mut self, interface: u8, bytes: Vec<u8>, now: Instant, chop: Option<&mut Random>) {
+        let is_open = self
+            .opened
+            .iter()
+            .any(|opened| !opened.gone && opened.interface == interface);
+        if is_open {
+            if let Some(line) = self.line(interface) {
+                line.arrive(bytes, now, chop);
             }
         }
-        self.incoming.push_back((last, bytes));
     }
 
-    fn attach(&mut self, mut device: UsbDevice, names: &mut Names) {
+    fn line(&mut self, interface: u8) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.interface == interface)
+    }
+
+    /// The modem and the line behind an open port.
+    fn parts(&mut self, handle: PortHandle) -> Result<(&mut VirtualModem, &mut Line), PortError> {
+        let opened = self.alive(handle)?;
+        let (interface, port) = (opened.interface, opened.port.clone());
+        let line = self.lines.iter_mut().find(|line| line.interface == interface);
+        let gone = PortError {
+            port,
+            kind: PortErrorKind::Gone,
+        };
+        Ok((&mut self.modem, line.ok_or(gone)?))
+    }
+
+    fn attach(&mut self, appearance: Appearance, names: &mut Names) {
+        let Appearance { mut device, layout } = appearance;
         let number = self.place + 1;
         let paths = (
             UsbPath::new(format!("1-{number}")),
@@ -181,25 +175,20 @@ impl Socket {
         let (path, peer) = if on_second_bus { (paths.1, paths.0) } else { paths };
         names.next_device += 1;
         (device.path, device.peer, device.number) = (path, Some(peer), names.next_device);
-        let profile = self.modem.setup().profile;
-        let interfaces: &[u8] = if device.interfaces == Some(1) {
-            &[0]
-        } else {
-            profile.normal_ports
-        };
-        self.ports = interfaces
-            .iter()
-            .map(|interface| {
-                let id = PortId::new(format!("/dev/ttyUSB{}", names.next_tty));
-                names.next_tty += 1;
-                PortInfo {
-                    id,
-                    device: Some(device.clone()),
-                    interface: Some(*interface),
-                    driver: Some(profile.driver.to_owned()),
-                }
-            })
-            .collect();
+        for function in &layout.interfaces {
+            let Some(driver) = serial_driver(function.kind, function.class) else {
+                continue;
+            };
+            let id = PortId::new(format!("/dev/ttyUSB{}", names.next_tty));
+            names.next_tty += 1;
+            self.lines.push(Line::new(function.number, id.clone()));
+            self.ports.push(PortInfo {
+                id,
+                device: Some(device.clone()),
+                interface: Some(function.number),
+                driver: Some(driver.to_owned()),
+            });
+        }
         self.device = Some(device);
         if self.hidden {
             self.hide_device();
@@ -209,9 +198,7 @@ impl Socket {
     fn detach(&mut self) {
         self.device = None;
         self.ports.clear();
-        self.incoming.clear();
-        (self.read, self.unread) = (0, 0);
-        self.outgoing.clear();
+        self.lines.clear();
         for opened in &mut self.opened {
             opened.gone = true;
         }
@@ -228,22 +215,22 @@ impl Socket {
                 return Err(why.clone());
             }
         }
+        let line = self.lines.iter().find(|line| line.port == *port);
+        let interface = line.ok_or(PortErrorKind::NotFound)?.interface;
         if self
             .opened
             .iter()
-            .any(|opened| !opened.gone && opened.port == *port)
+            .any(|opened| !opened.gone && opened.interface == interface)
         {
             return Err(PortErrorKind::Busy { holder: None });
         }
-        let first = !self.opened.iter().any(|opened| !opened.gone);
         self.opened.push(Opened {
             handle,
             port: port.clone(),
+            interface,
             gone: false,
         });
-        if first {
-            self.modem.port_opened(now);
-        }
+        self.modem.port_opened(interface, now);
         Ok(())
     }
 
@@ -252,11 +239,11 @@ impl Socket {
             return;
         };
         let closed = self.opened.swap_remove(place);
-        if !closed.gone && !self.opened.iter().any(|opened| !opened.gone) {
-            self.incoming.clear();
-            (self.read, self.unread) = (0, 0);
-            self.outgoing.clear();
-            self.modem.port_closed(now);
+        if !closed.gone {
+            if let Some(line) = self.line(closed.interface) {
+                line.clear();
+            }
+            self.modem.port_closed(closed.interface, now);
         }
     }
 
@@ -264,24 +251,17 @@ impl Socket {
         self.modem.re_enumerate(now);
     }
 
-    pub(super) fn is_readable(&self, handle: PortHandle, now: Instant) -> bool {
-        self.is_gone(handle) || self.incoming.front().is_some_and(|(at, _)| *at <= now)
+    pub(super) fn is_readable(&mut self, handle: PortHandle, now: Instant) -> bool {
+        self.parts(handle).map_or(true, |(_, line)| line.is_readable(now))
     }
 
-    pub(super) fn is_writable(&self, handle: PortHandle) -> bool {
-        self.is_gone(handle) || self.outgoing.len() < WRITE_BUFFER
+    pub(super) fn is_writable(&mut self, handle: PortHandle) -> bool {
+        self.parts(handle).map_or(true, |(_, line)| line.is_writable())
     }
 
-    fn is_gone(&self, handle: PortHandle) -> bool {
-        !self
-            .opened
-            .iter()
-            .any(|opened| opened.handle == handle && !opened.gone)
-    }
-
-    fn alive(&self, handle: PortHandle) -> Result<(), PortError> {
+    fn alive(&self, handle: PortHandle) -> Result<&Opened, PortError> {
         match self.opened.iter().find(|opened| opened.handle == handle) {
-            Some(opened) if !opened.gone => Ok(()),
+            Some(opened) if !opened.gone => Ok(opened),
             Some(opened) => Err(PortError {
                 port: opened.port.clone(),
                 kind: PortErrorKind::Gone,
@@ -300,33 +280,8 @@ impl Socket {
         now: Instant,
         chop: Option<&mut Random>,
     ) -> Result<usize, PortError> {
-        self.alive(handle)?;
-        let mut limit = buffer.len();
-        if let Some(random) = chop {
-            if random.once_in(4) {
-                limit = random.portion(limit.min(64)).min(limit);
-            }
-        }
-        let mut filled = 0;
-        while let Some((at, bytes)) = self.incoming.front() {
-            let rest = bytes.get(self.read..).unwrap_or_default();
-            let count = rest.len().min(limit - filled);
-            if *at > now || count == 0 {
-                break;
-            }
-            if let (Some(to), Some(from)) = (buffer.get_mut(filled..filled + count), rest.get(..count)) {
-                to.copy_from_slice(from);
-            }
-            filled += count;
-            if count == rest.len() {
-                self.read = 0;
-                self.incoming.pop_front();
-            } else {
-                self.read += count;
-            }
-        }
-        self.unread = self.unread.saturating_sub(filled);
-        Ok(filled)
+        let (_, line) = self.parts(handle)?;
+        Ok(line.read(buffer, now, chop))
     }
 
     pub(super) fn write(
@@ -336,28 +291,23 @@ impl Socket {
         now: Instant,
         chop: Option<&mut Random>,
     ) -> Result<usize, PortError> {
-        self.alive(handle)?;
-        let mut count = bytes
-            .len()
-            .min(WRITE_BUFFER - self.outgoing.len().min(WRITE_BUFFER));
-        if let Some(random) = chop {
-            if count > 1 && random.once_in(4) {
-                count = random.portion(count);
-            }
-        }
-        let taken = bytes.get(..count).unwrap_or_default();
-        // Straight through as long as the modem takes it: no copy.
-        let mut direct = 0;
-        if self.outgoing.is_empty() && !self.is_throttled() {
-            direct = self.modem.room(now).min(count);
-            if direct > 0 {
-                self.modem.receive(taken.get(..direct).unwrap_or_default(), now);
-            }
-        }
-        self.outgoing
-            .extend_from_slice(taken.get(direct..).unwrap_or_default());
+        let (modem, line) = self.parts(handle)?;
+        let count = line.write(modem, bytes, now, chop);
         // What it says to that is heard at the next pump.
         self.wants = self.wants.min(now);
         Ok(count)
+    }
+}
+
+/// The driver that makes a serial port of an interface; none when there is none.
+fn serial_driver(kind: FunctionKind, class: InterfaceClass) -> Option<&'static str> {
+    match (kind, class.subclass, class.protocol) {
+        (FunctionKind::Foreign, ..) => Some("ftdi_sio"),
+        // SDX55 and SDX65 in normal mode (lab-facts.md §2).
+        (FunctionKind::At | FunctionKind::Diag, 0xff, 0x30 | 0x40) => Some("option"),
+        (FunctionKind::At | FunctionKind::Diag | FunctionKind::Nmea | FunctionKind::Download, ..) => {
+            Some("qcserial")
+        }
+        _ => None,
     }
 }

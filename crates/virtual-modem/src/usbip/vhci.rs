@@ -183,7 +183,7 @@ impl Front<'_> {
         loop {
             let now = self.clock.now();
             match self.modem.poll(now) {
-                Output::Attach(device) => self.attach(&device, now)?,
+                Output::Attach(appearance) => self.attach(&appearance.device, now)?,
                 Output::Detach => {
                     // Closing the socket is what unplugs it. A write that the modem has taken whole counts as done.
                     if let Some(Connection {
@@ -197,7 +197,7 @@ impl Front<'_> {
                     self.connection = None;
                     (self.report)(now, &Happening::Detached);
                 }
-                Output::Send(bytes) => {
+                Output::Send { bytes, .. } => {
                     (self.report)(now, &Happening::Sent(&bytes));
                     if let Some(connection) = &mut self.connection {
                         connection.device.send(bytes);
@@ -220,11 +220,11 @@ impl Front<'_> {
         if let Some(event) = device.next_event() {
             let happening = match event {
                 PortEvent::Opened => {
-                    self.modem.port_opened(now);
+                    self.modem.port_opened(0, now);
                     Happening::Opened
                 }
                 PortEvent::Closed => {
-                    self.modem.port_closed(now);
+                    self.modem.port_closed(0, now);
                     Happening::Closed
                 }
                 PortEvent::ReEnumerated => {
@@ -239,12 +239,12 @@ impl Front<'_> {
         if offered.is_empty() {
             return false;
         }
-        let room = self.modem.room(now);
+        let room = self.modem.room(0, now);
         let bytes = offered.get(..room).unwrap_or(offered);
         if bytes.is_empty() {
             return false;
         }
-        self.modem.receive(bytes, now);
+        self.modem.receive(0, bytes, now);
         (self.report)(now, &Happening::Received(bytes));
         let count = bytes.len();
         device.took(count);

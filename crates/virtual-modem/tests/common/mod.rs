@@ -14,7 +14,7 @@ use modem_protocol::qdl::message::{HelloRequest, ImageType, OpenRequest, Request
 use modem_protocol::sahara::message::{ClientCommand, HelloResponse, Packet};
 use modem_protocol::{Instant, hdlc};
 use modemflash_virtual_modem::profile::Timings;
-use modemflash_virtual_modem::{Output, Profile, Setup, VirtualModem};
+use modemflash_virtual_modem::{Appearance, Output, Profile, Setup, VirtualModem};
 
 /// A modem on the bench.
 pub struct Bench {
@@ -48,15 +48,15 @@ impl Bench {
     /// Puts the modem on the bus and opens its port.
     pub fn opened(setup: Setup) -> Self {
         let mut bench = Self::closed(setup);
-        bench.modem.port_opened(bench.now);
+        bench.modem.port_opened(0, bench.now);
         bench
     }
 
     /// Hands in bytes as fast as the modem takes them.
     pub fn send(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let count = self.modem.room(self.now).min(bytes.len());
-            self.modem.receive(&bytes[..count], self.now);
+            let count = self.modem.room(0, self.now).min(bytes.len());
+            self.modem.receive(0, &bytes[..count], self.now);
             bytes = &bytes[count..];
             if count == 0 {
                 match self.modem.poll(self.now) {
@@ -77,8 +77,10 @@ impl Bench {
         let mut heard = Vec::new();
         loop {
             match self.modem.poll(self.now) {
-                Output::Send(bytes) => heard.extend(bytes),
-                Output::Attach(device) => self.seen.push((device.id(), device.interfaces.unwrap())),
+                Output::Send { bytes, .. } => heard.extend(bytes),
+                Output::Attach(Appearance { device, .. }) => {
+                    self.seen.push((device.id(), device.interfaces.unwrap()))
+                }
                 Output::Detach => self.detached += 1,
                 Output::Wait(until) if until > end => {
                     self.now = end;

@@ -13,7 +13,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use virtual_modem::{ImageState, Profile};
+use virtual_modem::{ImageState, Layout, Profile};
 
 /// The first word of lines on the console that the host looks for.
 pub(crate) const BEGINS: &str = "lab: begins ";
@@ -246,6 +246,9 @@ fn wait_for_port(before: &[PathBuf]) -> anyhow::Result<PathBuf> {
 /// The modem comes back with its firmware running: the kernel's drivers find the serial ports that it has then.
 fn wait_for_return(profile: &Profile, before: &[PathBuf]) -> anyhow::Result<()> {
     let mut found = Vec::new();
+    let control = profile.control();
+    let wanted =
+        Layout::running(profile.wiring(control), profile.composition.speaking(control)).serial_ports();
     until(PORT_TIMEOUT, || {
         let new = serial_ports()
             .ok()?
@@ -253,14 +256,9 @@ fn wait_for_return(profile: &Profile, before: &[PathBuf]) -> anyhow::Result<()> 
             .filter(|port| !before.contains(port));
         found = new.filter_map(|port| interface_number(&port)).collect();
         found.sort_unstable();
-        (found == profile.normal_ports).then_some(())
+        (found == wanted).then_some(())
     })
-    .with_context(|| {
-        format!(
-            "back with serial ports on interfaces {found:?}, not {:?}",
-            profile.normal_ports
-        )
-    })
+    .with_context(|| format!("back with serial ports on interfaces {found:?}, not {wanted:?}"))
 }
 
 /// The number of the USB interface behind a serial port.

@@ -1,0 +1,162 @@
+//! What the kernel holds for one serial port: bytes in both directions that the other side hasn't taken.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use modem_world::{Instant, PortId};
+
+use crate::modem::VirtualModem;
+use crate::random::Random;
+
+/// Bytes that usb-serial takes in one write: a page.
+const WRITE_BUFFER: usize = 4096;
+/// Unread bytes from which on the kernel throttles the device: its IN endpoint is no longer read, so it can say
+/// and take nothing.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// One interface with a port.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) interface: u8,
+    pub(super) port: PortId,
+    /// Bytes from the modem, and when they are there.
+    incoming: VecDeque<(Instant, Vec<u8>)>,
+    /// How many bytes of the first of them are read.
+    read: usize,
+    unread: usize,
+    outgoing: Vec<u8>,
+}
+
+impl Line {
+    pub(super) const fn new(interface: u8, port: PortId) -> Self {
+        Self {
+            interface,
+            port,
+            incoming: VecDeque::new(),
+            read: 0,
+            unread: 0,
+            outgoing: Vec::new(),
+        }
+    }
+
+    /// Whether the kernel no longer reads what the modem says.
+    pub(super) const fn is_throttled(&self) -> bool {
+        self.unread >= READ_BUFFER
+    }
+
+    /// When bytes arrive that aren't here yet.
+    pub(super) fn next_arrival(&self, now: Instant) -> Instant {
+        let incoming = self.incoming.front().map_or(Instant::FAR, |(at, _)| *at);
+        if incoming <= now { Instant::FAR } else { incoming }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
+    /// Moves bytes to the modem.
+    pub(super) fn drain(&mut self, modem: &mut VirtualModem, now: Instant) {
+        while !self.outgoing.is_empty() {
+            let count = modem.room(self.interface, now).min(self.outgoing.len());
+            if count == 0 {
+                return;
+            }
+            let taken = self.outgoing.get(..count).unwrap_or_default();
+            modem.receive(self.interface, taken, now);
+            self.outgoing.drain(..count);
+        }
+    }
+
+    /// A transfer of the modem arrives, whole or in two parts.
+    pub(super) fn arrive(&mut self, mut bytes: Vec<u8>, now: Instant, chop: Option<&mut Random>) {
+        // An empty transfer would make the port readable with nothing to read.
+        if bytes.is_empty() {
+            return;
+        }
+        self.unread += bytes.len();
+        let last = self.incoming.back().map_or(now, |(at, _)| (*at).max(now));
+        if let Some(random) = chop {
+            if bytes.len() > 1 && random.once_in(4) {
+                let rest = bytes.split_off(random.portion(bytes.len() - 1));
+                let later = Duration::from_micros(random.below(20_000));
+                self.incoming.push_back((last, bytes));
+                self.incoming.push_back((last + later, rest));
+                return;
+            }
+        }
+        self.incoming.push_back((last, bytes));
+    }
+
+    /// The port is closed: what is on its way in either direction is lost.
+    pub(super) fn clear(&mut self) {
+        self.incoming.clear();
+        (self.read, self.unread) = (0, 0);
+        self.outgoing.clear();
+    }
+
+    pub(super) fn is_readable(&self, now: Instant) -> bool {
+        self.incoming.front().is_some_and(|(at, _)| *at <= now)
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.outgoing.len() < WRITE_BUFFER
+    }
+
+    pub(super) fn read(&mut self, buffer: &mut [u8], now: Instant, chop: Option<&mut Random>) -> usize {
+        let mut limit = buffer.len();
+        if let Some(random) = chop {
+            if random.once_in(4) {
+                limit = random.portion(limit.min(64)).min(limit);
+            }
+        }
+        let mut filled = 0;
+        while let Some((at, bytes)) = self.incoming.front() {
+            let rest = bytes.get(self.read..).unwrap_or_default();
+            let count = rest.len().min(limit - filled);
+            if *at > now || count == 0 {
+                break;
+            }
+            if let (Some(to), Some(from)) = (buffer.get_mut(filled..filled + count), rest.get(..count)) {
+                to.copy_from_slice(from);
+            }
+            filled += count;
+            if count == rest.len() {
+                self.read = 0;
+                self.incoming.pop_front();
+            } else {
+                self.read += count;
+            }
+        }
+        self.unread = self.unread.saturating_sub(filled);
+        filled
+    }
+
+    pub(super) fn write(
+        &mut self,
+        modem: &mut VirtualModem,
+        bytes: &[u8],
+        now: Instant,
+        chop: Option<&mut Random>,
+    ) -> usize {
+        let mut count = bytes
+            .len()
+            .min(WRITE_BUFFER - self.outgoing.len().min(WRITE_BUFFER));
+        if let Some(random) = chop {
+            if count > 1 && random.once_in(4) {
+                count = random.portion(count);
+            }
+        }
+        let taken = bytes.get(..count).unwrap_or_default();
+        // Straight through as long as the modem takes it: no copy.
+        let mut direct = 0;
+        if self.outgoing.is_empty() && !self.is_throttled() {
+            direct = modem.room(self.interface, now).min(count);
+            if direct > 0 {
+                modem.receive(self.interface, taken.get(..direct).unwrap_or_default(), now);
+            }
+        }
+        self.outgoing
+            .extend_from_slice(taken.get(direct..).unwrap_or_default());
+        count
+    }
+}
