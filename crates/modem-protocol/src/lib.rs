@@ -1,4 +1,4 @@
-//! The download protocols of Sierra Wireless modems as pure state machines.
+//! The protocols of Sierra Wireless modems as pure state machines.
 //!
 //! Time and bytes come in as values, intentions come out as values: no file, no socket, no thread and
 //! no clock is in here, and `no_std` lets the compiler prove it. One file per layer: `message` modules turn
@@ -11,6 +11,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod at;
 pub mod bytes;
 pub mod conversation;
 pub mod firehose;

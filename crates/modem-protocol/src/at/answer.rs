@@ -1,0 +1,197 @@
+//! From the bytes of an AT port to a whole answer (at.md §2).
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What a modem said to one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The lines before the final one, without blank lines and without blanks at their ends. Lines that the modem sends
+    /// unasked may be among them, because only who asked can tell. Bytes that aren't UTF-8 are replaced.
+    pub lines: Vec<String>,
+    /// The final line.
+    pub result: Final,
+    /// Lines that were left out because the answer is longer than any that is known.
+    pub left_out: u32,
+}
+
+/// The line that ends an answer (at.md §2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Final {
+    /// `OK`
+    Ok,
+    /// `ERROR`
+    Error,
+    /// `+CME ERROR: …`
+    CmeError(Code),
+    /// `+CMS ERROR: …`
+    CmsError(Code),
+    /// `NO CARRIER`
+    NoCarrier,
+    /// `COMMAND NOT SUPPORT`
+    NotSupported,
+}
+
+/// What follows `+CME ERROR:` and `+CMS ERROR:`: a number or words, by the setting of AT+CMEE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// A number.
+    Number(u32),
+    /// Words.
+    Text(String),
+}
+
+impl Code {
+    fn parse(text: &str) -> Self {
+        let text = text.trim();
+        text.parse()
+            .map_or_else(|_| Self::Text(text.into()), Self::Number)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{text}"),
+        }
+    }
+}
+
+impl Final {
+    /// The meaning of a line if it ends an answer. The whole line counts: a value that contains "OK" ends nothing.
+    pub fn parse(line: &str) -> Option<Self> {
+        let line = trim(line);
+        match line {
+            "OK" => Some(Self::Ok),
+            "ERROR" => Some(Self::Error),
+            "NO CARRIER" => Some(Self::NoCarrier),
+            "COMMAND NOT SUPPORT" | "COMMAND NOT SUPPORTED" => Some(Self::NotSupported),
+            _ => {
+                let cme = line.strip_prefix("+CME ERROR:").map(Code::parse);
+                let cms = || line.strip_prefix("+CMS ERROR:").map(Code::parse);
+                cme.map(Self::CmeError).or_else(|| cms().map(Self::CmsError))
+            }
+        }
+    }
+
+    /// Whether the command was carried out.
+    pub const fn is_ok(&self) -> bool {
+        matches!(self, Self::Ok)
+    }
+}
+
+/// The line as the modem writes it.
+impl fmt::Display for Final {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => write!(f, "OK"),
+            Self::Error => write!(f, "ERROR"),
+            Self::CmeError(code) => write!(f, "+CME ERROR: {code}"),
+            Self::CmsError(code) => write!(f, "+CMS ERROR: {code}"),
+            Self::NoCarrier => write!(f, "NO CARRIER"),
+            Self::NotSupported => write!(f, "COMMAND NOT SUPPORT"),
+        }
+    }
+}
+
+/// Collects the bytes that follow one command until its answer is whole.
+///
+/// The bytes may be split anywhere. The echo of the command is taken out once, wherever it stands: a line that the modem
+/// sends unasked may come before it. Memory is bounded by [`Collector::MOST_BYTES`] and [`Collector::LONGEST_LINE`].
+///
+/// ```
+/// use modemflash_modem_protocol::at::{Collector, Final};
+/// let mut collector = Collector::new("AT!BOOTHOLD");
+/// assert_eq!(collector.push(b"AT!BOOT"), None);
+/// assert_eq!(collector.push(b"HOLD\r\r\n"), None);
+/// assert_eq!(collector.push(b"OK\r\n").unwrap().result, Final::Ok);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Collector {
+    /// The request whose echo is still to come.
+    echo: Option<String>,
+    line: Vec<u8>,
+    lines: Vec<String>,
+    bytes: usize,
+    left_out: u32,
+}
+
+impl Collector {
+    /// Bytes of a line that are kept. The longest known line, of AT!BSINFO, has about 100.
+    pub const LONGEST_LINE: usize = 1024;
+    /// Bytes of an answer that are kept: many times a list of 50 images, which has about 3000.
+    pub const MOST_BYTES: usize = 64 * 1024;
+
+    /// Waits for the answer to this command, given without its CR.
+    pub fn new(command: &str) -> Self {
+        Self {
+            echo: Some(command.trim().to_string()),
+            line: Vec::new(),
+            lines: Vec::new(),
+            bytes: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Takes bytes in the order in which they came. Once the answer is there, what follows it in `bytes` is left out:
+    /// it was not asked for. Later bytes begin another answer, without echo.
+    pub fn push(&mut self, bytes: &[u8]) -> Option<Answer> {
+        for &byte in bytes {
+            if !matches!(byte, b'\r' | b'\n') {
+                if self.line.len() < Self::LONGEST_LINE {
+                    self.line.push(byte);
+                }
+                continue;
+            }
+            let line = core::mem::take(&mut self.line);
+            if let Some(result) = self.take_line(&String::from_utf8_lossy(&line)) {
+                self.bytes = 0;
+                self.echo = None;
+                return Some(Answer {
+                    lines: core::mem::take(&mut self.lines),
+                    result,
+                    left_out: core::mem::take(&mut self.left_out),
+                });
+            }
+        }
+        None
+    }
+
+    /// The whole lines so far, for a report about an answer that never ended.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Notes a line, or says how it ends the answer.
+    fn take_line(&mut self, line: &str) -> Option<Final> {
+        if trim(line).is_empty() {
+            return None;
+        }
+        if self.echo.as_deref() == Some(trim(line)) {
+            self.echo = None;
+            return None;
+        }
+        let result = Final::parse(line);
+        if result.is_none() {
+            let line = line.trim_end_matches(is_blank);
+            self.bytes = self.bytes.saturating_add(line.len());
+            if self.bytes > Self::MOST_BYTES {
+                self.left_out = self.left_out.saturating_add(1);
+            } else {
+                self.lines.push(line.into());
+            }
+        }
+        result
+    }
+}
+
+/// A NUL may stand before the first answer after power-on.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || character == '\0'
+}
+
+fn trim(line: &str) -> &str {
+    line.trim_matches(is_blank)
+}

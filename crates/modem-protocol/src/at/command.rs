@@ -1,0 +1,292 @@
+//! The commands that the tool sends by itself, and what the user's own commands can do (at.md §3).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long the answer to a query may take (at.md §2).
+pub const QUERY: Duration = Duration::from_secs(5);
+/// How long the answer to AT!BOOTHOLD, AT!RESET and AT!IMPREF= may take (at.md §2).
+pub const CHANGE: Duration = Duration::from_secs(10);
+/// How long the answer to AT!RMARESET and AT!IMAGE=0 may take (at.md §2).
+pub const WIPE: Duration = Duration::from_secs(30);
+/// How long the answer to AT may take on a port that may be no AT port (at.md §1).
+pub const SYNC: Duration = Duration::from_secs(2);
+
+/// The longest command that is taken from a user: more than the longest form of AT!IMAGE= or AT!PRIID=.
+const LONGEST: usize = 256;
+
+/// One AT command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    text: Cow<'static, str>,
+    patience: Duration,
+    effect: Effect,
+}
+
+/// What a command does to the port that it is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The port stays.
+    Stays,
+    /// The modem restarts: when the port goes instead of answering, the command was taken (at.md §2).
+    Restarts,
+}
+
+impl Command {
+    /// Is somebody there?
+    pub const SYNC: Self = Self::fixed("AT", SYNC, Effect::Stays);
+    /// Everything about the unit at once.
+    pub const IDENTITY: Self = Self::query("ATI");
+    /// The firmware's revision.
+    pub const REVISION: Self = Self::query("AT+CGMR");
+    /// The IMEI.
+    pub const IMEI: Self = Self::query("AT+CGSN");
+    /// The OEM's and the carrier's configuration.
+    pub const PRI: Self = Self::query("AT!PRIID?");
+    /// Operating mode.
+    pub const STATUS: Self = Self::query("AT!GSTATUS?");
+    /// Why the radio is off.
+    pub const POWER: Self = Self::query("AT!PCINFO?");
+    /// Which firmware and carrier the modem wants and has.
+    pub const PREFERENCE: Self = Self::query("AT!IMPREF?");
+    /// The only name of [`Command::PREFERENCE`] that MC73xx know.
+    pub const OLD_PREFERENCE: Self = Self::query("AT!GOBIIMPREF?");
+    /// Stored images.
+    pub const IMAGES: Self = Self::query("AT!IMAGE?");
+    /// USB composition. Locked on many firmwares.
+    pub const USB_COMPOSITION: Self = Self::query("AT!USBCOMP?");
+    /// USB product ids. Often locked.
+    pub const USB_PIDS: Self = Self::query("AT!USBPID?");
+    /// USB vendor id. Often locked.
+    pub const USB_VENDOR: Self = Self::query("AT!USBVID?");
+    /// USB product string. Often locked.
+    pub const USB_PRODUCT: Self = Self::query("AT!USBPRODUCT?");
+    /// USB ids and strings, never locked.
+    pub const USB_INFO: Self = Self::query("AT!USBINFO?");
+    /// USB speeds. Often locked.
+    pub const USB_SPEED: Self = Self::query("AT!USBSPEED?");
+    /// Board and flash chip.
+    pub const BOARD: Self = Self::query("AT!BSINFO");
+    /// Unlocks the protected commands with the factory's password until the next reset. When it is refused, no other
+    /// password is tried.
+    pub const UNLOCK: Self = Self::query("AT!ENTERCND=\"A710\"");
+    /// Restart into the boot loader.
+    pub const BOOT_HOLD: Self = Self::fixed("AT!BOOTHOLD", CHANGE, Effect::Restarts);
+    /// Normal restart.
+    pub const RESET: Self = Self::fixed("AT!RESET", CHANGE, Effect::Restarts);
+
+    /// What is to be written down before an update, so that a unit can be repaired by hand (at.md §3, policy).
+    pub const BEFORE_UPDATE: [Self; 9] = [
+        Self::IDENTITY,
+        Self::PRI,
+        Self::PREFERENCE,
+        Self::IMAGES,
+        Self::USB_COMPOSITION,
+        Self::USB_PIDS,
+        Self::USB_VENDOR,
+        Self::USB_PRODUCT,
+        Self::POWER,
+    ];
+
+    const fn fixed(text: &'static str, patience: Duration, effect: Effect) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            patience,
+            effect,
+        }
+    }
+
+    const fn query(text: &'static str) -> Self {
+        Self::fixed(text, QUERY, Effect::Stays)
+    }
+
+    /// A command that the user gave; `None` unless [`is_valid_text`]. Whether it is dangerous is another question:
+    /// [`danger`].
+    pub fn given(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if !is_valid_text(text) {
+            return None;
+        }
+        let bare = bare(text);
+        let has = |names: &[&str]| names.iter().any(|name| bare.contains(name));
+        let patience = if has(&["!RMARESET", "!NVRESTORE", "!IMAGE=0"]) {
+            WIPE
+        } else if has(&["!BOOTHOLD", "!RESET", "IMPREF=", "+CFUN="]) {
+            CHANGE
+        } else {
+            QUERY
+        };
+        let restarts = has(&["!BOOTHOLD", "!RESET", "!RMARESET", "+CFUN=1,1"]);
+        Some(Self {
+            text: Cow::Owned(String::from(text)),
+            patience,
+            effect: if restarts { Effect::Restarts } else { Effect::Stays },
+        })
+    }
+
+    /// The same command with another patience.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The command without CR.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How long its answer may take.
+    pub const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// What it does to the port.
+    pub const fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// What is to be written in one write: the text and a CR (at.md §2).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.text.as_bytes().to_vec();
+        bytes.push(b'\r');
+        bytes
+    }
+}
+
+/// Whether a text can go to a modem as one command: it begins with AT, all of it is printable ASCII, so that it can't
+/// hide a second command behind a CR, and it isn't longer than any command.
+pub fn is_valid_text(text: &str) -> bool {
+    let begins = text
+        .get(..2)
+        .is_some_and(|start| start.eq_ignore_ascii_case("AT"));
+    begins && text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// What a command of a user would do that he should be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Danger {
+    /// What it does, as the end of a sentence that begins with the command.
+    pub words: &'static str,
+    /// How much has to be said before it is sent.
+    pub consent: Consent,
+}
+
+/// What at.md §3 (policy) wants before a command is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consent {
+    /// A confirmation.
+    Confirmation,
+    /// An option that says that the user knows what is lost.
+    Knowledge,
+}
+
+/// The dangerous commands: name, least consent, words. A name that ends in `=` is harmless in its query and test forms.
+const DANGERS: &[(&str, Consent, &str)] = &[
+    (
+        "!RMARESET=",
+        Consent::Knowledge,
+        "puts back the maker's settings: USB ids, composition, image preference; custom settings are lost",
+    ),
+    (
+        "!NVRESTORE=",
+        Consent::Knowledge,
+        "puts back settings from a backup; the USB id changes at the next reset, and the ports may be gone then",
+    ),
+    (
+        "!IMAGE=",
+        Consent::Confirmation,
+        "deletes stored firmware and carrier images",
+    ),
+    (
+        "IMPREF=",
+        Consent::Confirmation,
+        "changes which firmware and carrier the modem wants; without a stored image that fits, the radio stays off",
+    ),
+    (
+        "USBCOMP=",
+        Consent::Confirmation,
+        "changes the USB interfaces at the next reset; the control and AT ports may be gone then, and the USB id may change",
+    ),
+    (
+        "!USBPID=",
+        Consent::Confirmation,
+        "changes the USB product id at the next reset; with an id that no driver knows, there are no ports",
+    ),
+    (
+        "!UDPID=",
+        Consent::Confirmation,
+        "changes the USB product id at the next reset; with an id that no driver knows, there are no ports",
+    ),
+    (
+        "!USBVID=",
+        Consent::Confirmation,
+        "changes the USB vendor id at the next reset; with an id that no driver knows, there are no ports",
+    ),
+    (
+        "!USBPRODUCT=",
+        Consent::Confirmation,
+        "changes the product name that the modem shows on USB",
+    ),
+    (
+        "!USBSPEED=",
+        Consent::Confirmation,
+        "changes the USB speed at the next reset; in a slot that has only the other one, the modem is gone then",
+    ),
+    (
+        "!PRIID=",
+        Consent::Confirmation,
+        "overwrites the maker's identity of the unit; carrier approval and laptops' lists of allowed modems depend on it",
+    ),
+    (
+        "!SETCND=",
+        Consent::Confirmation,
+        "changes the password of the protected commands",
+    ),
+    (
+        "!BOOTHOLD",
+        Consent::Confirmation,
+        "restarts the modem into its boot loader; the connection is lost until the next restart",
+    ),
+    (
+        "!RESET",
+        Consent::Confirmation,
+        "restarts the modem; the connection is lost",
+    ),
+];
+
+/// What a command of a user would do, if it is dangerous. Several commands in one line are looked at as one; the gravest
+/// counts.
+pub fn danger(text: &str) -> Option<Danger> {
+    let bare = bare(text);
+    DANGERS
+        .iter()
+        .filter(|&&(name, _, _)| {
+            bare.match_indices(name).any(|(at, _)| {
+                let rest = bare.get(at + name.len()..).unwrap_or_default();
+                match name {
+                    // Operations 1 and 2 only list (trace at_em7565_images-and-mismatch).
+                    "!IMAGE=" => !rest.starts_with(['?', '1', '2']),
+                    name if name.ends_with('=') => !rest.starts_with('?'),
+                    _ => true,
+                }
+            })
+        })
+        .max_by_key(|(_, consent, _)| *consent)
+        .map(|&(_, consent, words)| Danger { words, consent })
+}
+
+/// The words of [`danger`].
+pub fn is_dangerous(text: &str) -> Option<&'static str> {
+    danger(text).map(|danger| danger.words)
+}
+
+/// The command in capitals and without blanks. What is quoted stays: a name in it at worst leads to a needless question.
+fn bare(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_whitespace())
+        .map(|character| character.to_ascii_uppercase())
+        .collect()
+}

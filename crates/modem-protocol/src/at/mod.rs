@@ -1,0 +1,13 @@
+//! AT commands: the text protocol of a modem in normal mode (at.md).
+//!
+//! [`Collector`] makes an [`Answer`] of what a port delivers, [`parse`] reads the answers that the specification shows,
+//! [`command`] holds what may be sent and what it does, and [`reply`] is the modem's side of both.
+
+pub mod answer;
+pub mod command;
+pub mod parse;
+pub mod reply;
+
+pub use answer::{Answer, Code, Collector, Final};
+pub use command::Command;
+pub use reply::Reply;
