@@ -36,7 +36,8 @@ fn replay(trace: Trace) {
     for entry in entries {
         match entry.event {
             Event::Find { name, .. } => drop(world.find(&name)),
-            Event::Ports(_) => drop(world.ports()),
+            Event::Devices(_) => drop(world.devices()),
+            Event::Inhibit { device, .. } => drop(world.host().inhibit(&device)),
             Event::Open { port, .. } => handle = world.open(&port).ok(),
             Event::Close(port) => world.close(port),
             _ => {}

@@ -8,6 +8,7 @@
 //! device may leave between two reads.
 #![forbid(unsafe_code)]
 
+mod devices;
 mod holder;
 mod host;
 mod sysfs;

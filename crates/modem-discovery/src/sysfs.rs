@@ -10,8 +10,9 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use modem_world::{DiscoveryError, PortId, PortInfo, UsbDevice, UsbPath};
+use modem_world::{DiscoveryError, PortId, PortInfo, PortKind, UsbDevice, UsbPath};
 
+use crate::devices::wwan_kind;
 use crate::uevent::interface_name;
 
 /// Major numbers of Unix98 pseudo-terminals (`Documentation/admin-guide/devices.txt` of the kernel).
@@ -52,10 +53,11 @@ impl Sysfs {
         &self.root
     }
 
-    /// The port that a user means by `name`: a node, a link to one (`/dev/serial/by-id/…`), or a bare `ttyUSB0`.
+    /// The port that a user means by `name`: a node, a link to one (`/dev/serial/by-id/…`), a bare `ttyUSB0` or `cdc-wdm0`,
+    /// or a socket without a file (`@qmi-proxy`).
     ///
     /// # Errors
-    /// Nothing there, not a serial port, or no permission to look.
+    /// Nothing there, neither a serial port nor a control port, or no permission to look.
     pub fn find(&self, name: &str) -> Result<PortInfo, DiscoveryError> {
         let not_found = || DiscoveryError::NotFound {
             name: name.to_owned(),
@@ -65,6 +67,9 @@ impl Sysfs {
         };
         if name.is_empty() {
             return Err(not_found());
+        }
+        if name.starts_with('@') {
+            return Ok(bare(PortId::new(name), PortKind::Proxy));
         }
         let given = if name.contains('/') {
             self.below_root(name)
@@ -91,12 +96,7 @@ impl Sysfs {
                 rustix::fs::minor(metadata.rdev()),
             );
             if PSEUDO_TERMINAL_MAJORS.contains(&major) {
-                return Ok(PortInfo {
-                    id,
-                    device: None,
-                    interface: None,
-                    driver: None,
-                });
+                return Ok(bare(id, PortKind::Serial));
             }
             let characters = self.root.join("sys/dev/char");
             match fs::canonicalize(characters.join(format!("{major}:{minor}"))) {
@@ -105,12 +105,13 @@ impl Sysfs {
                 Err(_) if characters.is_dir() => return Err(not_found()),
                 // No sysfs at all: opening will tell whether it is a serial port.
                 Err(_) => {
-                    return Ok(PortInfo {
-                        id,
-                        device: None,
-                        interface: None,
-                        driver: None,
-                    });
+                    let is_control = id.as_str().contains("/cdc-wdm");
+                    let kind = if is_control {
+                        PortKind::Wdm
+                    } else {
+                        PortKind::Serial
+                    };
+                    return Ok(bare(id, kind));
                 }
             }
         } else {
@@ -122,36 +123,25 @@ impl Sysfs {
             if node.parent().map(Path::to_path_buf) != fs::canonicalize(self.root.join("dev")).ok() {
                 return Err(not_serial());
             }
-            fs::canonicalize(self.root.join("sys/class/tty").join(file_name)).map_err(|_| not_serial())?
+            let classes = ["tty", "usbmisc", "usb", "wwan"].into_iter();
+            classes
+                .filter_map(|class| {
+                    fs::canonicalize(self.root.join("sys/class").join(class).join(file_name)).ok()
+                })
+                .next()
+                .ok_or_else(not_serial)?
         };
-        if link_name(&class_directory.join("subsystem"))
-            .as_deref()
-            .unwrap_or("tty")
-            != "tty"
-        {
-            return Err(not_serial());
-        }
-        Ok(self.port(id, &class_directory))
-    }
-
-    /// All serial ports of USB devices that are there now, in the order of their names and numbers.
-    ///
-    /// # Errors
-    /// The folder of ttys can't be read.
-    pub fn ports(&self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        let class = self.root.join("sys/class/tty");
-        let mut ports = Vec::new();
-        for name in list(&class).map_err(|error| failed(&class, "readdir", &error))? {
-            let Ok(directory) = fs::canonicalize(class.join(&name)) else {
-                continue;
-            };
-            let port = self.port(PortId::new(format!("/dev/{name}")), &directory);
-            if port.device.is_some() {
-                ports.push(port);
-            }
-        }
-        ports.sort_by_key(|port| natural_order(port.id.as_str()));
-        Ok(ports)
+        let name = class_directory
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let kind = match link_name(&class_directory.join("subsystem")).as_deref() {
+            Some("usbmisc" | "usb") | None if name.starts_with("cdc-wdm") => Some(PortKind::Wdm),
+            Some("tty") | None => Some(PortKind::Serial),
+            Some("wwan") => wwan_kind(&class_directory, name),
+            Some(_) => None,
+        };
+        Ok(self.port(id, kind.ok_or_else(not_serial)?, &class_directory))
     }
 
     /// The USB device at this place; none when nothing readable is there.
@@ -159,19 +149,21 @@ impl Sysfs {
         self.read_device(&fs::canonicalize(self.device_link(path)?).ok()?)
     }
 
+    /// The file with the USB descriptors of the device at this place.
+    pub fn descriptors(&self, device: &UsbPath) -> Option<PathBuf> {
+        Some(self.device_link(device)?.join("descriptors"))
+    }
+
     /// What is on the bus now: ports and devices with their numbers, so that a device which left and came back
     /// between two looks is seen. Costs one directory listing and one small file per USB device.
     pub fn snapshot(&self) -> Snapshot {
         let mut seen = BTreeSet::new();
-        let class = self.root.join("sys/class/tty");
-        for name in list(&class).unwrap_or_default() {
-            if let Ok(target) = fs::read_link(class.join(&name)) {
-                if target
-                    .components()
-                    .any(|part| part.as_os_str().to_str().and_then(interface_name).is_some())
-                {
-                    seen.insert((name, target.to_string_lossy().into_owned()));
-                }
+        for (_, name, target) in self.port_links() {
+            if target
+                .iter()
+                .any(|part| part.to_str().and_then(interface_name).is_some())
+            {
+                seen.insert((name, target.to_string_lossy().into_owned()));
             }
         }
         let devices = self.root.join("sys/bus/usb/devices");
@@ -202,13 +194,8 @@ impl Sysfs {
         )))
     }
 
-    fn port(&self, id: PortId, class_directory: &Path) -> PortInfo {
-        let mut port = PortInfo {
-            id,
-            device: None,
-            interface: None,
-            driver: None,
-        };
+    fn port(&self, id: PortId, kind: PortKind, class_directory: &Path) -> PortInfo {
+        let mut port = bare(id, kind);
         let Some(interface) = class_directory
             .ancestors()
             .find(|path| path.join("bInterfaceClass").exists())
@@ -229,7 +216,7 @@ impl Sysfs {
         port
     }
 
-    fn read_device(&self, directory: &Path) -> Option<UsbDevice> {
+    pub(crate) fn read_device(&self, directory: &Path) -> Option<UsbDevice> {
         let read = |name: &str| text(&directory.join(name));
         let identifier = |name| read(name).and_then(|digits| u16::from_str_radix(&digits, 16).ok());
         Some(UsbDevice {
@@ -246,6 +233,17 @@ impl Sysfs {
             product_name: read("product"),
             serial: read("serial"),
         })
+    }
+}
+
+/// A port with no known device behind it.
+fn bare(id: PortId, kind: PortKind) -> PortInfo {
+    PortInfo {
+        id,
+        kind,
+        device: None,
+        interface: None,
+        driver: None,
     }
 }
 
@@ -300,11 +298,11 @@ fn printable(text: &str) -> String {
 }
 
 /// Base name of what a link leads to.
-fn link_name(path: &Path) -> Option<String> {
+pub(crate) fn link_name(path: &Path) -> Option<String> {
     Some(fs::read_link(path).ok()?.file_name()?.to_str()?.to_owned())
 }
 
-fn list(directory: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn list(directory: &Path) -> io::Result<Vec<String>> {
     Ok(fs::read_dir(directory)?
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -320,7 +318,7 @@ pub(crate) fn failed(path: &Path, call: &'static str, error: &io::Error) -> Disc
 }
 
 /// `ttyUSB2` before `ttyUSB10`.
-fn natural_order(name: &str) -> (String, u64, String) {
+pub(crate) fn natural_order(name: &str) -> (String, u64, String) {
     let word = name.trim_end_matches(|character: char| character.is_ascii_digit());
     let number = name
         .get(word.len()..)

@@ -11,17 +11,17 @@ mod tree;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use modem_world::{DiscoveryError, HostError, PortId, UsbPath};
+use modem_world::{DiscoveryError, HostError, PortId, PortInfo, PortKind, UsbPath};
 use modemflash_modem_discovery::Sysfs;
 use tree::{Tree, em7565};
 
+fn ports(sysfs: &Sysfs) -> Vec<PortInfo> {
+    let devices = sysfs.devices().unwrap();
+    devices.into_iter().flat_map(|attached| attached.ports).collect()
+}
+
 fn names(sysfs: &Sysfs) -> Vec<String> {
-    sysfs
-        .ports()
-        .unwrap()
-        .into_iter()
-        .map(|port| port.id.to_string())
-        .collect()
+    ports(sysfs).into_iter().map(|port| port.id.to_string()).collect()
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn the_peer_of_a_port_is_where_the_modem_will_be_at_the_other_speed() {
     );
     let interface = tree.interface(&download, 0, Some("qcserial"));
     tree.tty(&interface, "ttyUSB0");
-    let ports = tree.sysfs().ports().unwrap();
+    let ports = ports(&tree.sysfs());
     let after = ports[0].device.clone().unwrap();
     assert_eq!(
         (Some(&after.path), after.peer.as_ref()),
@@ -206,7 +206,14 @@ fn foreign_devices_are_listed_with_what_they_are_and_ports_are_in_the_order_of_t
     let sysfs = tree.sysfs();
     assert_eq!(
         names(&sysfs),
-        ["/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyUSB2", "/dev/ttyUSB10"]
+        [
+            "/dev/ttyUSB0",
+            "/dev/ttyUSB1",
+            "/dev/ttyUSB2",
+            "/dev/cdc-wdm0",
+            "/dev/cdc-wdm1",
+            "/dev/ttyUSB10"
+        ]
     );
     let port = sysfs.find("/dev/ttyUSB10").unwrap();
     assert_eq!(
@@ -221,7 +228,7 @@ fn foreign_devices_are_listed_with_what_they_are_and_ports_are_in_the_order_of_t
 }
 
 #[test]
-fn a_modem_with_nothing_but_mbim_has_no_serial_port() {
+fn a_modem_with_nothing_but_mbim_has_a_control_port_alone() {
     let tree = Tree::new();
     let device = tree.device(
         "1-3",
@@ -235,13 +242,13 @@ fn a_modem_with_nothing_but_mbim_has_no_serial_port() {
     let interface = tree.interface(&device, 0, Some("cdc_mbim"));
     tree.control_port(&interface, "cdc-wdm0");
     let sysfs = tree.sysfs();
-    assert_eq!(names(&sysfs), [""; 0]);
+    assert_eq!(names(&sysfs), ["/dev/cdc-wdm0"]);
+    let port = sysfs.find("/dev/cdc-wdm0").unwrap();
     assert_eq!(
-        sysfs.find("/dev/cdc-wdm0"),
-        Err(DiscoveryError::NotASerialPort {
-            name: "/dev/cdc-wdm0".to_owned()
-        })
+        (port.kind, port.driver.as_deref()),
+        (PortKind::Wdm, Some("cdc_mbim"))
     );
+    assert_eq!(ports(&sysfs), [port]);
     assert_eq!(sysfs.device(&UsbPath::new("1-3")).unwrap().interfaces, Some(2));
 }
 
@@ -312,10 +319,10 @@ fn a_device_that_vanishes_half_way_is_not_there() {
 #[test]
 fn a_missing_sysfs_is_an_error_with_its_path() {
     let empty = tempfile::tempdir().unwrap();
-    let Err(DiscoveryError::Io { path, call, errno }) = Sysfs::new(empty.path()).ports() else {
+    let Err(DiscoveryError::Io { path, call, errno }) = Sysfs::new(empty.path()).devices() else {
         panic!("no error")
     };
-    assert!(path.ends_with("sys/class/tty"), "{path}");
+    assert!(path.ends_with("sys/bus/usb/devices"), "{path}");
     assert_eq!((call, errno), ("readdir", 2));
 }
 

@@ -1,11 +1,14 @@
-//! The Linux world: ttys, `poll(2)`, signals and the clock behind [`modem_world::World`].
+//! The Linux world: ttys and control ports, `poll(2)`, signals and the clock behind [`modem_world::World`].
 //!
 //! This is the only place of the program that reads a clock or waits. It looks at the bus through
 //! `modem-discovery` and neither prints nor decides anything.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod cancel;
+mod port;
+mod proxy;
 mod tty;
+mod wdm;
 mod world;
 
 pub use cancel::Canceller;

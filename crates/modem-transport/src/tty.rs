@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use modem_world::{PortErrorKind, PortId};
+use modem_world::PortErrorKind;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex};
@@ -27,7 +27,6 @@ const RETRY_LIMIT: Duration = Duration::from_millis(64);
 /// An open tty.
 #[derive(Debug)]
 pub(crate) struct Tty {
-    pub(crate) port: PortId,
     descriptor: OwnedFd,
     /// Set by writing: when to try again without a word from `poll`.
     pub(crate) write_retry: Option<Duration>,
@@ -37,7 +36,7 @@ impl Tty {
     /// Opens a node for exclusive use and makes it raw at once: a fresh tty echoes whatever a modem sends back to it,
     /// and takes the 0x04 in a Sahara hello for the end of a file (lab-facts.md §2). Nothing is flushed, because
     /// that hello may be there already.
-    pub(crate) fn open(port: &PortId, node: &std::path::Path) -> Result<Self, PortErrorKind> {
+    pub(crate) fn open(node: &std::path::Path) -> Result<Self, PortErrorKind> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let descriptor = loop {
             match fs::open(node, flags, Mode::empty()) {
@@ -49,7 +48,6 @@ impl Tty {
         make_raw(&descriptor)?;
         termios::ioctl_tiocexcl(&descriptor).map_err(|errno| use_error("TIOCEXCL", errno))?;
         Ok(Self {
-            port: port.clone(),
             descriptor,
             write_retry: None,
         })
@@ -162,7 +160,7 @@ fn make_raw(descriptor: &OwnedFd) -> Result<(), PortErrorKind> {
         .map_err(|errno| use_error("tcsetattr", errno))
 }
 
-fn open_error(errno: Errno) -> PortErrorKind {
+pub(crate) fn open_error(errno: Errno) -> PortErrorKind {
     match errno {
         // ENXIO and ENODEV: the node is there, the device behind it isn't.
         Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV => PortErrorKind::NotFound,
@@ -173,7 +171,7 @@ fn open_error(errno: Errno) -> PortErrorKind {
     }
 }
 
-fn use_error(call: &'static str, errno: Errno) -> PortErrorKind {
+pub(crate) fn use_error(call: &'static str, errno: Errno) -> PortErrorKind {
     match errno {
         // What a tty says after its device was pulled (linux.md §7), and the USB core while that goes on.
         Errno::IO | Errno::NODEV | Errno::NXIO | Errno::SHUTDOWN => PortErrorKind::Gone,

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use modem_discovery::{PowerBefore, Received, Snapshot, Sysfs, UeventSocket};
 use modem_world::{
-    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
-    PortInfo, UsbPath, Wake, World,
+    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
+    PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cancel::{CancelRequests, Canceller};
+use crate::port::{Channel, Port};
+use crate::proxy::Proxy;
 use crate::tty::Tty;
+use crate::wdm::Wdm;
 
 /// How often the bus is looked at although uevents can be heard: some containers never deliver them (linux.md §4).
 const RESCAN_WITH_UEVENTS: Duration = Duration::from_millis(500);
@@ -31,7 +34,7 @@ pub struct LinuxWorld {
     start: std::time::Instant,
     cancel: CancelRequests,
     uevents: Option<UeventSocket>,
-    ports: BTreeMap<u32, Tty>,
+    ports: BTreeMap<u32, Port>,
     next_handle: u32,
     bus: Bus,
     host: LinuxHost,
@@ -117,9 +120,17 @@ impl LinuxWorld {
         self.host.restore()
     }
 
+    fn insert(&mut self, port: &PortId, channel: Channel) -> PortHandle {
+        let handle = PortHandle(self.next_handle);
+        self.next_handle = self.next_handle.wrapping_add(1);
+        let id = port.clone();
+        self.ports.insert(handle.0, Port { id, channel });
+        handle
+    }
+
     fn close_all(&mut self) {
-        for (_, tty) in std::mem::take(&mut self.ports) {
-            tty.close();
+        for (_, port) in std::mem::take(&mut self.ports) {
+            port.close();
         }
     }
 
@@ -177,8 +188,9 @@ impl LinuxWorld {
                 Interest::Bus => continue,
             };
             match self.ports.get(&handle.0) {
-                Some(tty) => {
-                    descriptors.push(PollFd::new(tty, flags));
+                Some(port) if flags == PollFlags::IN && port.has_rest() => return Some(wake),
+                Some(port) => {
+                    descriptors.push(PollFd::new(port, flags));
                     wakes.push(wake);
                 }
                 // A port that isn't open is as good as gone: reading or writing it says so.
@@ -212,7 +224,7 @@ impl LinuxWorld {
     fn write_retry(&self, interests: &[Interest]) -> Option<(Duration, Wake)> {
         let retries = interests.iter().filter_map(|interest| match *interest {
             Interest::Writable(handle) => {
-                Some((self.ports.get(&handle.0)?.write_retry?, Wake::Writable(handle)))
+                Some((self.ports.get(&handle.0)?.write_retry()?, Wake::Writable(handle)))
             }
             Interest::Readable(_) | Interest::Bus => None,
         });
@@ -257,8 +269,8 @@ impl World for LinuxWorld {
             if let Some((at, wake)) = retry {
                 if now >= at {
                     if let Wake::Writable(handle) = wake {
-                        if let Some(tty) = self.ports.get_mut(&handle.0) {
-                            tty.write_retry_is_over();
+                        if let Some(port) = self.ports.get_mut(&handle.0) {
+                            port.write_retry_is_over();
                         }
                     }
                     return wake;
@@ -279,12 +291,17 @@ impl World for LinuxWorld {
             port: port.clone(),
             kind,
         };
-        match self.host.sysfs.find(port.as_str()) {
+        if let Some(name) = port.as_str().strip_prefix('@') {
+            let channel = Proxy::open(name).map(Channel::Proxy).map_err(failed)?;
+            return Ok(self.insert(port, channel));
+        }
+        let known = match self.host.sysfs.find(port.as_str()) {
             Err(DiscoveryError::NotFound { .. }) => return Err(failed(PortErrorKind::NotFound)),
             Err(DiscoveryError::NotASerialPort { .. }) => return Err(failed(PortErrorKind::NotASerialPort)),
             // Where the bus can't be read, opening tells.
-            _ => {}
-        }
+            Err(_) => None,
+            Ok(known) => Some(known),
+        };
         // Asked before opening: root is let in everywhere, and a port that another program uses isn't touched.
         let own_process = std::process::id();
         if let Some(holder) = self.host.sysfs.holder(port, own_process) {
@@ -292,37 +309,46 @@ impl World for LinuxWorld {
                 holder: Some(holder.to_string()),
             }));
         }
-        if self.ports.values().any(|tty| tty.port == *port) {
+        if self.ports.values().any(|open| open.id == *port) {
             return Err(failed(PortErrorKind::Busy {
                 holder: Some("this program".to_owned()),
             }));
         }
-        let tty = Tty::open(port, &self.node(port)).map_err(failed)?;
-        let handle = PortHandle(self.next_handle);
-        self.next_handle = self.next_handle.wrapping_add(1);
-        self.ports.insert(handle.0, tty);
-        Ok(handle)
+        let node = self.node(port);
+        let channel = match &known {
+            Some(known) if known.kind == PortKind::Wdm => {
+                let device = known.device.as_ref();
+                let descriptors = device.and_then(|device| self.host.sysfs.descriptors(&device.path));
+                Wdm::open(&node, descriptors.as_deref()).map(Channel::Wdm)
+            }
+            _ => Tty::open(&node).map(Channel::Tty),
+        };
+        Ok(self.insert(port, channel.map_err(failed)?))
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
-        let tty = self.ports.get(&port.0).ok_or_else(|| not_open(port))?;
-        tty.read(buffer).map_err(|kind| PortError {
-            port: tty.port.clone(),
+        let open = self.ports.get_mut(&port.0).ok_or_else(|| not_open(port))?;
+        open.read(buffer).map_err(|kind| PortError {
+            port: open.id.clone(),
             kind,
         })
     }
 
     fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
-        let tty = self.ports.get_mut(&port.0).ok_or_else(|| not_open(port))?;
-        tty.write(bytes).map_err(|kind| PortError {
-            port: tty.port.clone(),
+        let open = self.ports.get_mut(&port.0).ok_or_else(|| not_open(port))?;
+        open.write(bytes).map_err(|kind| PortError {
+            port: open.id.clone(),
             kind,
         })
     }
 
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.ports.get(&port.0).map_or(usize::MAX, Port::largest_write)
+    }
+
     fn close(&mut self, port: PortHandle) {
-        if let Some(tty) = self.ports.remove(&port.0) {
-            tty.close();
+        if let Some(open) = self.ports.remove(&port.0) {
+            open.close();
         }
     }
 
@@ -330,8 +356,8 @@ impl World for LinuxWorld {
         self.host.sysfs.find(name)
     }
 
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        self.host.sysfs.ports()
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        self.host.sysfs.devices()
     }
 
     fn host(&mut self) -> &mut dyn Host {
@@ -365,6 +391,16 @@ impl Host for LinuxHost {
 
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.power.extend(self.sysfs.keep_awake(device)?);
+        Ok(())
+    }
+
+    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
+        Inhibition::NotNeeded
+    }
+
+    fn release(&mut self, _: &UsbPath) {}
+
+    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
         Ok(())
     }
 }

@@ -331,7 +331,7 @@ fn a_modem_that_joins_is_noticed_without_a_single_uevent() {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
     let mut world = LinuxWorld::with_root(root).unwrap();
-    assert_eq!(world.ports().unwrap(), []);
+    assert_eq!(world.devices().unwrap(), []);
 
     fs::create_dir_all(interface.join("ttyUSB0/tty/ttyUSB0")).unwrap();
     for (file, text) in [("idVendor", "1199"), ("idProduct", "9090"), ("devnum", "3")] {
@@ -346,7 +346,7 @@ fn a_modem_that_joins_is_noticed_without_a_single_uevent() {
     .unwrap();
 
     assert_eq!(wait(&mut world, Interest::Bus), Wake::BusChanged);
-    let ports = world.ports().unwrap();
+    let ports = world.devices().unwrap().remove(0).ports;
     assert_eq!(ports.len(), 1);
     assert_eq!(ports[0].device.as_ref().unwrap().path, UsbPath::new("1-2"));
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A serial port, by its canonical name: `/dev/ttyUSB0`. Such a name is good only until the device leaves the
-/// bus; what stays is the [`UsbPath`].
+/// A port, by its canonical name: `/dev/ttyUSB0`, `/dev/cdc-wdm0`, or `@qmi-proxy` for a socket without a file. Such a name
+/// is good only until the device leaves the bus; what stays is the [`UsbPath`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId(String);
 
@@ -47,16 +47,55 @@ impl fmt::Display for UsbPath {
     }
 }
 
-/// A serial port and what is known about the device behind it.
+/// What kind of port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PortKind {
+    /// A stream of bytes: `/dev/ttyUSB0`.
+    Serial,
+    /// A control port, `/dev/cdc-wdm0`: one write is one message (qmi.md §2, mbim.md §3).
+    Wdm,
+    /// The socket of a program that shares a control port: `@qmi-proxy`, `@mbim-proxy` (qmi.md §6, mbim.md §6).
+    Proxy,
+}
+
+/// A port and what is known about the device behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortInfo {
     /// The port.
     pub id: PortId,
+    /// What kind it is.
+    pub kind: PortKind,
     /// The USB device behind it; none for a pseudo-terminal or a port on the mainboard.
     pub device: Option<UsbDevice>,
     /// Number of the USB interface that the port belongs to.
     pub interface: Option<u8>,
-    /// USB driver of that interface: `qcserial`, `option`.
+    /// USB driver of that interface: `qcserial`, `option`, `qmi_wwan`, `cdc_mbim`.
+    pub driver: Option<String>,
+}
+
+/// A USB device with its interfaces and the ports that the kernel's drivers made of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The device.
+    pub device: UsbDevice,
+    /// The interfaces of its active configuration, also those without a driver, in the order of their numbers.
+    pub interfaces: Vec<UsbInterface>,
+    /// Its ports, in the order of their interfaces.
+    pub ports: Vec<PortInfo>,
+}
+
+/// An interface of a USB device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsbInterface {
+    /// `bInterfaceNumber`.
+    pub number: u8,
+    /// `bInterfaceClass`.
+    pub class: u8,
+    /// `bInterfaceSubClass`.
+    pub subclass: u8,
+    /// `bInterfaceProtocol`.
+    pub protocol: u8,
+    /// The driver that has it.
     pub driver: Option<String>,
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::{DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, Wake, World};
+use crate::{
+    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, Wake, World,
+};
 
 /// What happens how often; all chances are in percent, above 100 means always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,8 +171,16 @@ impl<W: World> World for Damaged<W> {
         if is_empty {
             return Ok(0);
         }
+        // One write is one message on a control port: the kernel doesn't cut it.
+        if self.world.largest_write(port) != usize::MAX {
+            return self.world.try_write(port, bytes);
+        }
         let length = self.shortened(bytes.len(), self.damage.short_writes);
         self.world.try_write(port, bytes.get(..length).unwrap_or(bytes))
+    }
+
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.world.largest_write(port)
     }
 
     fn close(&mut self, port: PortHandle) {
@@ -182,8 +192,8 @@ impl<W: World> World for Damaged<W> {
         self.world.find(name)
     }
 
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        self.world.ports()
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        self.world.devices()
     }
 
     fn host(&mut self) -> &mut dyn Host {

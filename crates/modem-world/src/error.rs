@@ -34,6 +34,9 @@ pub enum PortErrorKind {
     /// It has left the bus.
     #[error("has gone")]
     Gone,
+    /// Bytes from the modem were lost before they were read; the port itself can be used on.
+    #[error("bytes from the modem were lost")]
+    DataLost,
     /// Anything else.
     #[error("{call}: errno {errno}")]
     Io {
@@ -76,6 +79,20 @@ pub enum DiscoveryError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
+    /// A service of the host that could do it isn't there.
+    #[error("{service} isn't there")]
+    NoService {
+        /// Its name.
+        service: String,
+    },
+    /// A service of the host doesn't do it.
+    #[error("{service}: {why}")]
+    Refused {
+        /// Its name.
+        service: String,
+        /// What it said.
+        why: String,
+    },
     /// The host has no way to do it.
     #[error("{device}: not possible on this host")]
     Unsupported {

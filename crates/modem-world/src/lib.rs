@@ -1,7 +1,7 @@
 //! The seam between the update engine and the world.
 //!
-//! The engine sees the world through the one trait [`World`]: the time, one call that waits, the serial ports
-//! with what the bus says about them, and the few things it may ask of the host. Two worlds implement it:
+//! The engine sees the world through the one trait [`World`]: the time, one call that waits, the USB devices
+//! and their ports, and the few things it may ask of the host. Two worlds implement it:
 //! Linux (`modem-transport`), and a simulated one with a virtual clock (`virtual-modem`). Wrappers in here
 //! implement it over another world: they record, replay or damage the traffic.
 //!
@@ -16,10 +16,10 @@ mod replayer;
 pub mod trace;
 mod world;
 
-pub use bus::{PortId, PortInfo, UsbDevice, UsbPath};
+pub use bus::{Attached, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
 pub use damaged::{Damage, Damaged};
 pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};
 pub use modem_protocol::Instant;
 pub use recorder::Recorder;
 pub use replayer::{Difference, Replayer};
-pub use world::{Host, Interest, PortHandle, Wake, World};
+pub use world::{Host, Inhibition, Interest, PortHandle, Wake, World};

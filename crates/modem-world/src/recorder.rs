@@ -4,8 +4,8 @@ use std::io;
 
 use crate::trace::{self, Event, Written};
 use crate::{
-    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortHandle, PortId, PortInfo, UsbPath,
-    Wake, World,
+    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortHandle, PortId,
+    PortInfo, UsbDevice, UsbPath, Wake, World,
 };
 
 /// Writes a trace (`docs/trace-format.md`) of another world.
@@ -141,7 +141,14 @@ impl<'a, W: World> Recorder<'a, W> {
 
     /// The same port without its serial number.
     fn masked(&mut self, mut port: PortInfo) -> PortInfo {
-        if let Some(serial) = port.device.as_mut().and_then(|device| device.serial.as_mut()) {
+        if let Some(device) = &mut port.device {
+            self.mask(device);
+        }
+        port
+    }
+
+    fn mask(&mut self, device: &mut UsbDevice) {
+        if let Some(serial) = &mut device.serial {
             let known = self.serials.iter().position(|known| known == serial);
             let place = known.unwrap_or_else(|| {
                 self.serials.push(serial.clone());
@@ -149,7 +156,6 @@ impl<'a, W: World> Recorder<'a, W> {
             });
             *serial = format!("({})", place + 1);
         }
-        port
     }
 
     /// A name without serial numbers: `/dev/serial/by-id` has them.
@@ -196,9 +202,15 @@ impl<W: World> World for Recorder<'_, W> {
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         let result = self.world.open(port);
         let noted = result.as_ref().copied().map_err(|error| error.kind.clone());
+        let largest_write = result
+            .as_ref()
+            .ok()
+            .map(|&handle| self.world.largest_write(handle))
+            .filter(|&bytes| bytes != usize::MAX);
         self.note(Event::Open {
             port: port.clone(),
             result: noted,
+            largest_write,
         });
         result
     }
@@ -226,6 +238,10 @@ impl<W: World> World for Recorder<'_, W> {
         self.failed(port, result)
     }
 
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.world.largest_write(port)
+    }
+
     fn close(&mut self, port: PortHandle) {
         self.world.close(port);
         self.note(Event::Close(port));
@@ -239,12 +255,17 @@ impl<W: World> World for Recorder<'_, W> {
         result
     }
 
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        let result = self.world.ports();
-        let answer = result
-            .clone()
-            .map(|ports| ports.into_iter().map(|port| self.masked(port)).collect());
-        self.note(Event::Ports(answer));
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        let result = self.world.devices();
+        let mut answer = result.clone();
+        for attached in answer.iter_mut().flatten() {
+            self.mask(&mut attached.device);
+            let ports = attached.ports.iter_mut();
+            ports
+                .filter_map(|port| port.device.as_mut())
+                .for_each(|device| self.mask(device));
+        }
+        self.note(Event::Devices(answer));
         result
     }
 
@@ -269,6 +290,26 @@ impl<W: World> Host for Recorder<'_, W> {
             device: device.clone(),
             result: result.clone(),
         });
+        result
+    }
+
+    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
+        let answer = self.world.host().inhibit(device);
+        self.note(Event::Inhibit {
+            device: device.clone(),
+            answer: answer.clone(),
+        });
+        answer
+    }
+
+    fn release(&mut self, device: &UsbPath) {
+        self.world.host().release(device);
+        self.note(Event::Release(device.clone()));
+    }
+
+    fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
+        let result = self.world.host().stay_awake(why);
+        self.note(Event::StayAwake(result.clone()));
         result
     }
 }

@@ -6,14 +6,14 @@ use std::fmt;
 
 use crate::trace::{Entry, Event, Trace, Written, hex};
 use crate::{
-    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
-    PortInfo, UsbPath, Wake, World,
+    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
+    PortHandle, PortId, PortInfo, UsbPath, Wake, World,
 };
 
 /// Replays a trace.
 ///
 /// What the engine does to the world (open, write, re-enumerate, close) has to come in the recorded order; how it is cut
-/// into calls doesn't matter. What it asks (find, ports, keep awake) is answered with what was last known and may be
+/// into calls doesn't matter. What it asks (find, devices, keep awake, inhibit, release) is answered with what was last known and may be
 /// asked more or less often. After the first [`Difference`] every port fails, so that the engine soon ends.
 ///
 /// The trace needs no serial port and no modem. Of long writes, which carry image data, it has only length and checksum: they
@@ -29,12 +29,15 @@ pub struct Replayer {
     /// Last words of ports that failed.
     dead: HashMap<PortHandle, PortErrorKind>,
     names: HashMap<PortHandle, PortId>,
+    largest_writes: HashMap<PortHandle, usize>,
     is_complete: bool,
     /// A bus change that nobody listened to.
     has_bus_changed: bool,
     found: HashMap<String, Result<PortInfo, DiscoveryError>>,
-    listed: Option<Result<Vec<PortInfo>, DiscoveryError>>,
+    listed: Option<Result<Vec<Attached>, DiscoveryError>>,
     kept_awake: HashMap<UsbPath, Result<(), HostError>>,
+    inhibited: HashMap<UsbPath, Inhibition>,
+    stays_awake: Option<Result<(), HostError>>,
     long_writes: LongWrites,
     difference: Option<Difference>,
 }
@@ -87,10 +90,13 @@ impl Replayer {
             crc32: crc32fast::Hasher::new(),
             dead: HashMap::new(),
             names: HashMap::new(),
+            largest_writes: HashMap::new(),
             has_bus_changed: false,
             found: HashMap::new(),
             listed: None,
             kept_awake: HashMap::new(),
+            inhibited: HashMap::new(),
+            stays_awake: None,
             long_writes: LongWrites::Content,
             difference: None,
         }
@@ -194,10 +200,14 @@ impl Replayer {
                 Event::Find { name, answer } => {
                     self.found.insert(name.clone(), answer.clone());
                 }
-                Event::Ports(answer) => self.listed = Some(answer.clone()),
+                Event::Devices(answer) => self.listed = Some(answer.clone()),
                 Event::KeepAwake { device, result } => {
                     self.kept_awake.insert(device.clone(), result.clone());
                 }
+                Event::Inhibit { device, answer } => {
+                    self.inhibited.insert(device.clone(), answer.clone());
+                }
+                Event::StayAwake(result) => self.stays_awake = Some(result.clone()),
                 _ => {}
             }
             self.advance();
@@ -390,7 +400,12 @@ impl World for Replayer {
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         let wanted = |event: &Event| matches!(event, Event::Open { port: recorded, .. } if recorded == port);
         let Some(Entry {
-            event: Event::Open { result, .. },
+            event:
+                Event::Open {
+                    result,
+                    largest_write,
+                    ..
+                },
             ..
         }) = self.deed(wanted)
         else {
@@ -405,6 +420,10 @@ impl World for Replayer {
         if let Ok(handle) = result {
             self.dead.remove(&handle);
             self.names.insert(handle, port.clone());
+            match largest_write {
+                Some(bytes) => self.largest_writes.insert(handle, bytes),
+                None => self.largest_writes.remove(&handle),
+            };
         }
         result.map_err(|kind| PortError {
             port: port.clone(),
@@ -475,6 +494,10 @@ impl World for Replayer {
         }
     }
 
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.largest_writes.get(&port).copied().unwrap_or(usize::MAX)
+    }
+
     fn close(&mut self, port: PortHandle) {
         let is_done = self.deed(|event| *event == Event::Close(port)).is_some();
         if !is_done && !self.is_cut_off() {
@@ -502,7 +525,7 @@ impl World for Replayer {
             .unwrap_or_else(unknown)
     }
 
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
         self.next_answer();
         self.listed.clone().unwrap_or_else(|| Ok(Vec::new()))
     }
@@ -540,6 +563,21 @@ impl Host for Replayer {
         self.next_answer();
         self.kept_awake.get(device).cloned().unwrap_or(Ok(()))
     }
+
+    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
+        self.next_answer();
+        let recorded = self.inhibited.get(device).cloned();
+        recorded.unwrap_or(Inhibition::NotNeeded)
+    }
+
+    fn release(&mut self, _: &UsbPath) {
+        self.next_answer();
+    }
+
+    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
+        self.next_answer();
+        self.stays_awake.clone().unwrap_or(Ok(()))
+    }
 }
 
 /// Whether the engine does it.
@@ -554,7 +592,14 @@ const fn is_deed(event: &Event) -> bool {
 const fn is_answer(event: &Event) -> bool {
     matches!(
         event,
-        Event::Find { .. } | Event::Ports(_) | Event::KeepAwake { .. } | Event::Deadline | Event::End
+        Event::Find { .. }
+            | Event::Devices(_)
+            | Event::KeepAwake { .. }
+            | Event::Inhibit { .. }
+            | Event::Release(_)
+            | Event::StayAwake(_)
+            | Event::Deadline
+            | Event::End
     )
 }
 

@@ -1,6 +1,6 @@
 //! The trait that both worlds implement.
 
-use crate::{DiscoveryError, HostError, Instant, PortError, PortId, PortInfo, UsbPath};
+use crate::{Attached, DiscoveryError, HostError, Instant, PortError, PortId, PortInfo, UsbPath};
 
 /// What the engine may ask of the world.
 pub trait World {
@@ -15,7 +15,8 @@ pub trait World {
     /// call; changes that came together may be returned as one.
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake;
 
-    /// Opens a port for exclusive use, raw: no echo, no line editing, no flow control, nothing flushed.
+    /// Opens a port of any kind. A serial port is opened for exclusive use, raw: no echo, no line editing, no flow
+    /// control, nothing flushed. An id that starts with `@` is a socket without a file: `@qmi-proxy`.
     ///
     /// # Errors
     /// [`PortErrorKind::Busy`](crate::PortErrorKind::Busy) names the holder when that can be found out.
@@ -33,20 +34,25 @@ pub trait World {
     /// [`PortErrorKind::Gone`](crate::PortErrorKind::Gone) when the port has gone.
     fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError>;
 
+    /// The most bytes that one write to this port may have: a whole message on a control port
+    /// (`IOCTL_WDM_MAX_COMMAND`, mbim.md §3), `usize::MAX` on a serial port. On a control port a write takes its message as a
+    /// whole or not at all.
+    fn largest_write(&mut self, port: PortHandle) -> usize;
+
     /// Closes a port without waiting for unsent bytes. A handle that isn't open is ignored.
     fn close(&mut self, port: PortHandle);
 
     /// The port that a user means by `name`: a device node or a link to one, such as `/dev/serial/by-id/…`.
     ///
     /// # Errors
-    /// Nothing there, not a serial port, no permission to look.
+    /// Nothing there, not a port of a modem, no permission to look.
     fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError>;
 
-    /// All serial ports of USB devices that are there now.
+    /// All USB devices that are there now, hubs left out, with their ports; in the order of their places.
     ///
     /// # Errors
     /// The bus can't be read.
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError>;
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError>;
 
     /// What else the engine may ask of this host.
     fn host(&mut self) -> &mut dyn Host;
@@ -69,14 +75,17 @@ impl<W: World + ?Sized> World for &mut W {
     fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
         (**self).try_write(port, bytes)
     }
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        (**self).largest_write(port)
+    }
     fn close(&mut self, port: PortHandle) {
         (**self).close(port);
     }
     fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
         (**self).find(name)
     }
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        (**self).ports()
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        (**self).devices()
     }
     fn host(&mut self) -> &mut dyn Host {
         (**self).host()
@@ -96,6 +105,40 @@ pub trait Host {
     /// # Errors
     /// No permission, or the host can't do it.
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError>;
+
+    /// Asks ModemManager to let go of the device at this place, for as long as this world lives or until
+    /// [`release`](Self::release). Returns at once; ask again while it is [`Inhibition::Pending`], with
+    /// [`World::wait`] in between.
+    fn inhibit(&mut self, device: &UsbPath) -> Inhibition;
+
+    /// Gives the device at this place back to ModemManager.
+    fn release(&mut self, device: &UsbPath);
+
+    /// Keeps the host from going to sleep or shutting down until this world ends; `why` is shown to who asks for it.
+    ///
+    /// # Errors
+    /// Nothing on this host can do it, or it refuses.
+    fn stay_awake(&mut self, why: &str) -> Result<(), HostError>;
+}
+
+/// What ModemManager says when it is asked to let go of a modem (linux.md §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inhibition {
+    /// Nothing like it runs.
+    NotNeeded,
+    /// It runs but doesn't know the device, or not yet: it tells of a modem only when it has probed it.
+    Unknown,
+    /// It was asked and hasn't answered yet.
+    Pending,
+    /// It keeps away from the device.
+    Granted,
+    /// It can't be asked.
+    Impossible {
+        /// Why.
+        why: String,
+        /// What the user can do, as a sentence.
+        help: String,
+    },
 }
 
 /// An open port.

@@ -31,10 +31,38 @@ fn port_info() -> PortInfo {
         serial: Some(SERIAL.into()),
     };
     PortInfo {
+        kind: PortKind::Serial,
         id: PortId::new("/dev/ttyUSB0"),
         device: Some(device),
         interface: Some(0),
         driver: Some("qcserial".into()),
+    }
+}
+
+fn attached() -> Attached {
+    let port = port_info();
+    let control = PortInfo {
+        kind: PortKind::Wdm,
+        id: PortId::new("/dev/cdc-wdm0"),
+        interface: Some(8),
+        driver: Some("qmi_wwan".into()),
+        ..port.clone()
+    };
+    let interface = |number, driver: Option<&str>| UsbInterface {
+        number,
+        class: 0xff,
+        subclass: 0xff,
+        protocol: 0x30,
+        driver: driver.map(str::to_owned),
+    };
+    Attached {
+        device: port.device.clone().unwrap(),
+        interfaces: vec![
+            interface(0, Some("qcserial")),
+            interface(3, None),
+            interface(8, Some("a/b c")),
+        ],
+        ports: vec![port, control],
     }
 }
 
@@ -122,6 +150,9 @@ impl World for Fake {
         self.writable_at = self.clock + milliseconds(10);
         Ok(count)
     }
+    fn largest_write(&mut self, _: PortHandle) -> usize {
+        usize::MAX
+    }
     fn close(&mut self, _: PortHandle) {}
     fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
         if name.contains(SERIAL) {
@@ -130,11 +161,11 @@ impl World for Fake {
             Err(DiscoveryError::NotFound { name: name.into() })
         }
     }
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
         if self.is_gone() {
             Ok(vec![])
         } else {
-            Ok(vec![port_info()])
+            Ok(vec![attached()])
         }
     }
     fn host(&mut self) -> &mut dyn Host {
@@ -151,6 +182,13 @@ impl Host for Fake {
     fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
         Ok(())
     }
+    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
+        Inhibition::NotNeeded
+    }
+    fn release(&mut self, _: &UsbPath) {}
+    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
+        Ok(())
+    }
 }
 
 /// A small engine: sends `data`, reading all the while, and waits for one answer for each 100 bytes.
@@ -158,7 +196,7 @@ fn run(world: &mut dyn World, data: &[u8]) -> Result<Vec<u8>, String> {
     let found = world.find(&format!("/dev/serial/by-id/usb-Sierra_{SERIAL}-if00"));
     let found = found.or_else(|_| world.find("/dev/serial/by-id/usb-Sierra_(1)-if00"));
     let id = found.map_err(|error| error.to_string())?.id;
-    assert_eq!(world.ports().unwrap().len(), 1);
+    assert_eq!(world.devices().unwrap().len(), 1);
     let _ = world.host().keep_awake(&UsbPath::new("1-1.4"));
     let port = world.open(&id).map_err(|error| error.to_string())?;
     let (mut written, mut answers) = (0, vec![]);
@@ -186,7 +224,7 @@ fn run(world: &mut dyn World, data: &[u8]) -> Result<Vec<u8>, String> {
                     .map_err(|error| error.to_string())?;
             }
             Wake::BusChanged => {
-                world.ports().unwrap();
+                world.devices().unwrap();
                 let count = world
                     .try_read(port, &mut buffer)
                     .map_err(|error| error.to_string())?;
@@ -237,15 +275,17 @@ fn a_recorded_run_is_replayed_with_the_same_result_at_the_same_times() {
 #[test]
 fn the_trace_is_as_documented_and_has_no_serial_number() {
     let (text, _) = record(Fake::gone_after(milliseconds(25)), &data(300));
-    let port = "port=/dev/ttyUSB0 interface=0 driver=qcserial usb=1-1.4 peer=2-1.4 number=12 vendor=1199 product=9070 \
-                interfaces=1 speed=480 manufacturer=Sierra%20Wireless,%20Incorporated \
-                name=Sierra%20Wireless%20EM7455%20Qualcomm%C2%AE%20Snapdragon%E2%84%A2%20X7%20100%25 serial=(1)";
+    let device = "usb=1-1.4 peer=2-1.4 number=12 vendor=1199 product=9070 interfaces=1 speed=480 \
+                  manufacturer=Sierra%20Wireless,%20Incorporated \
+                  name=Sierra%20Wireless%20EM7455%20Qualcomm%C2%AE%20Snapdragon%E2%84%A2%20X7%20100%25 serial=(1)";
+    let port = "port=/dev/ttyUSB0 interface=0 driver=qcserial";
     let start = format!(
-        "modemflash-trace 1\n# a test\n0.000000 find /dev/serial/by-id/usb-Sierra_(1)-if00 = {port}\n\
-         0.000000 ports = {port}\n0.000000 keep-awake 1-1.4 =\n0.000000 open /dev/ttyUSB0 = 1\n0.000000 >> 1 00 01 02 "
+        "modemflash-trace 1\n# a test\n0.000000 find /dev/serial/by-id/usb-Sierra_(1)-if00 = {port} {device}\n\
+         0.000000 devices = {device} function=0/ff/ff/30/qcserial function=3/ff/ff/30 function=8/ff/ff/30/a/b%20c {port} \
+         port=/dev/cdc-wdm0 kind=wdm interface=8 driver=qmi_wwan\n0.000000 keep-awake 1-1.4 =\n0.000000 open /dev/ttyUSB0 = 1\n0.000000 >> 1 00 01 02 "
     );
     assert!(text.starts_with(&start), "{text}");
-    let end = "\n0.025000 bus\n0.025000 ports =\n0.025000 fail 1 gone\n0.025000 end\n";
+    let end = "\n0.025000 bus\n0.025000 devices =\n0.025000 fail 1 gone\n0.025000 end\n";
     assert!(text.ends_with(end), "{text}");
     assert!(!text.contains(SERIAL), "a serial number may be an IMEI");
 }
@@ -259,7 +299,7 @@ fn a_port_that_went_is_replayed() {
 
 const SILENCE: &str = "modemflash-trace 1\n\
     0.000000 find /dev/serial/by-id/usb-Sierra_(1)-if00 = port=/dev/ttyUSB0\n\
-    0.000000 ports = port=/dev/ttyUSB0\n0.000000 open /dev/ttyUSB0 = 1\n";
+    0.000000 ports = port=/dev/ttyUSB0 usb=1-1.4\n0.000000 open /dev/ttyUSB0 = 1\n";
 
 #[test]
 fn silence_is_replayed_without_waiting() {
@@ -453,10 +493,25 @@ fn every_event_is_read_as_it_was_written() {
     let name = "a b".to_owned();
     let path = "/sys/x y".to_owned();
     let mut bare = port_info();
-    (bare.device, bare.interface, bare.driver) = (None, None, None);
+    (bare.device, bare.interface, bare.driver, bare.kind) = (None, None, None, PortKind::Proxy);
+    let silent = Attached {
+        interfaces: vec![],
+        ports: vec![],
+        ..attached()
+    };
     let open = |result| Event::Open {
         port: PortId::new("/dev/ttyUSB0"),
         result,
+        largest_write: None,
+    };
+    let control = Event::Open {
+        port: PortId::new("/dev/cdc-wdm0"),
+        result: Ok(PORT),
+        largest_write: Some(4096),
+    };
+    let inhibit = |answer| Event::Inhibit {
+        device: UsbPath::new("1-1.4"),
+        answer,
     };
     let digest = Written::Digest {
         length: 5_000_000_000,
@@ -477,9 +532,13 @@ fn every_event_is_read_as_it_was_written() {
             name: name.clone(),
             answer: Err(DiscoveryError::NotASerialPort { name }),
         },
-        Event::Ports(Ok(vec![port_info(), bare])),
-        Event::Ports(Ok(vec![])),
-        Event::Ports(Err(DiscoveryError::Io {
+        Event::Find {
+            name: "p".into(),
+            answer: Ok(bare),
+        },
+        Event::Devices(Ok(vec![attached(), silent])),
+        Event::Devices(Ok(vec![])),
+        Event::Devices(Err(DiscoveryError::Io {
             path: path.clone(),
             call: "readdir",
             errno: 13,
@@ -492,6 +551,28 @@ fn every_event_is_read_as_it_was_written() {
         open(Err(PortErrorKind::PermissionDenied)),
         open(Err(PortErrorKind::NotASerialPort)),
         open(Err(PortErrorKind::NotFound)),
+        control,
+        inhibit(Inhibition::NotNeeded),
+        inhibit(Inhibition::Unknown),
+        inhibit(Inhibition::Pending),
+        inhibit(Inhibition::Granted),
+        inhibit(Inhibition::Impossible {
+            why: "no right".into(),
+            help: String::new(),
+        }),
+        Event::Release(UsbPath::new("1-1.4")),
+        Event::StayAwake(Ok(())),
+        Event::StayAwake(Err(HostError::NoService {
+            service: "systemd-logind".into(),
+        })),
+        Event::StayAwake(Err(HostError::Refused {
+            service: "systemd-logind".into(),
+            why: "not now".into(),
+        })),
+        Event::Failed {
+            port: PORT,
+            kind: PortErrorKind::DataLost,
+        },
         Event::Close(PortHandle(7)),
         Event::Written {
             port: PORT,

@@ -375,7 +375,7 @@ mod tests {
     use std::time::Duration;
 
     use modem_protocol::conversation;
-    use modem_world::{DiscoveryError, Host, HostError, PortId, PortInfo, UsbPath};
+    use modem_world::{Attached, DiscoveryError, Host, HostError, Inhibition, PortId, PortInfo, UsbPath};
 
     use super::*;
 
@@ -417,13 +417,16 @@ mod tests {
             self.written.extend_from_slice(&bytes[..count]);
             Ok(count)
         }
+        fn largest_write(&mut self, _: PortHandle) -> usize {
+            usize::MAX
+        }
         fn close(&mut self, _: PortHandle) {}
         fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
             Err(DiscoveryError::NotFound {
                 name: name.to_owned(),
             })
         }
-        fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
+        fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
             Ok(Vec::new())
         }
         fn host(&mut self) -> &mut dyn Host {
@@ -438,6 +441,13 @@ mod tests {
             })
         }
         fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
+            Ok(())
+        }
+        fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
+            Inhibition::NotNeeded
+        }
+        fn release(&mut self, _: &UsbPath) {}
+        fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
             Ok(())
         }
     }

@@ -141,11 +141,10 @@ impl Run<'_> {
         let Some(device) = self.port.device.clone() else {
             return self.world.find(&self.port_name).is_ok();
         };
-        self.world.ports().is_ok_and(|ports| {
-            ports
+        self.world.devices().is_ok_and(|devices| {
+            devices
                 .iter()
-                .filter_map(|port| port.device.as_ref())
-                .any(|there| there.path == device.path && there.number == device.number)
+                .any(|there| there.device.path == device.path && there.device.number == device.number)
         })
     }
 
@@ -191,9 +190,10 @@ impl Run<'_> {
             // A pseudo-terminal: back when its name can be found again.
             return Ok(self.world.find(&self.port_name).ok());
         };
-        let Ok(ports) = self.world.ports() else {
+        let Ok(devices) = self.world.devices() else {
             return Ok(None);
         };
+        let ports = devices.into_iter().flat_map(|attached| attached.ports);
         let back = ports.into_iter().find(|port| {
             port.device.as_ref().is_some_and(|device| {
                 let is_place = device.path == home.path

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use firmware_image::source::ImageSource;
 use modem_world::{
-    DiscoveryError, Host, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId, PortInfo, Wake,
-    World,
+    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
+    PortInfo, Wake, World,
 };
 use modemflash_update_engine::{Advice, Code, Event, EventKind, Firmware, ModemState, Step, flash};
 use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
@@ -215,14 +215,17 @@ impl World for ResetWorld {
         let result = self.world.try_write(port, bytes);
         self.unless_gone(result)
     }
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.world.largest_write(port)
+    }
     fn close(&mut self, port: PortHandle) {
         self.world.close(port);
     }
     fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
         self.world.find(name)
     }
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        self.world.ports()
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        self.world.devices()
     }
     fn host(&mut self) -> &mut dyn Host {
         self.world.host()

@@ -166,7 +166,7 @@ fn a_port_gets_another_name_with_each_enumeration_and_the_old_handle_says_that_i
         world.wait(&[Interest::Bus, Interest::Readable(port)], at(1)),
         Wake::BusChanged
     );
-    assert_eq!(world.ports(), Ok(vec![]));
+    assert_eq!(world.devices(), Ok(vec![]));
     assert!(world.find(before.id.as_str()).is_err());
     assert_eq!(
         world.wait(&[Interest::Readable(port)], at(1)),
@@ -180,7 +180,12 @@ fn a_port_gets_another_name_with_each_enumeration_and_the_old_handle_says_that_i
     world.close(port);
     assert_eq!(world.wait(&[Interest::Bus], at(1)), Wake::BusChanged);
     assert_eq!(world.wait(&[Interest::Bus], at(1)), Wake::Deadline);
-    let ports = world.ports().unwrap();
+    let ports: Vec<_> = world
+        .devices()
+        .unwrap()
+        .into_iter()
+        .flat_map(|it| it.ports)
+        .collect();
     assert_eq!(ports.len(), 3);
     assert!(ports.iter().all(|port| port.id != before.id));
     let (old, new) = (before.device.unwrap(), ports[0].device.clone().unwrap());
@@ -327,7 +332,7 @@ fn a_device_enumerates_again_on_request_where_the_host_can_do_it() {
 fn a_hidden_device_leaves_a_bare_port() {
     let mut world = SimulatedWorld::new(quick("MC7455"));
     world.hide_device(0);
-    assert_eq!(world.ports(), Ok(vec![]));
+    assert_eq!(world.devices(), Ok(vec![]));
     let port = world.find(SimulatedWorld::LINK).unwrap();
     assert_eq!((port.device, port.driver), (None, None));
     assert!(world.open(&port.id).is_ok());
@@ -341,7 +346,12 @@ fn a_hidden_device_leaves_a_bare_port() {
 fn several_modems_share_the_bus_without_knowing_of_each_other() {
     let mut world = SimulatedWorld::new(quick("MC7455"));
     assert_eq!(world.plug(quick("EM7565")), 1);
-    let ports = world.ports().unwrap();
+    let ports: Vec<_> = world
+        .devices()
+        .unwrap()
+        .into_iter()
+        .flat_map(|it| it.ports)
+        .collect();
     assert_eq!(ports.len(), 2);
     let handles: Vec<_> = ports.iter().map(|port| world.open(&port.id).unwrap()).collect();
     write(&mut world, handles[0], &hex("7E 70 00 00 14 46 7E"));

@@ -5,7 +5,10 @@
 
 mod text;
 
-use crate::{DiscoveryError, HostError, Instant, PortErrorKind, PortHandle, PortId, PortInfo, UsbPath};
+use crate::{
+    Attached, DiscoveryError, HostError, Inhibition, Instant, PortErrorKind, PortHandle, PortId, PortInfo,
+    UsbPath,
+};
 
 /// First line of every trace.
 pub const TITLE: &str = "modemflash-trace 1";
@@ -47,14 +50,16 @@ pub enum Event {
         /// What was found.
         answer: Result<PortInfo, DiscoveryError>,
     },
-    /// All ports were listed.
-    Ports(Result<Vec<PortInfo>, DiscoveryError>),
+    /// All devices were listed.
+    Devices(Result<Vec<Attached>, DiscoveryError>),
     /// A port was opened, or not.
     Open {
         /// The port.
         port: PortId,
         /// Its handle.
         result: Result<PortHandle, PortErrorKind>,
+        /// The most bytes of a write, on a port where that has a limit.
+        largest_write: Option<usize>,
     },
     /// A port was closed.
     Close(PortHandle),
@@ -99,6 +104,17 @@ pub enum Event {
         /// Whether the host could.
         result: Result<(), HostError>,
     },
+    /// ModemManager was asked to let go of a device.
+    Inhibit {
+        /// The device.
+        device: UsbPath,
+        /// What it said.
+        answer: Inhibition,
+    },
+    /// A device was given back to ModemManager.
+    Release(UsbPath),
+    /// The host was kept from sleeping.
+    StayAwake(Result<(), HostError>),
     /// The recording ended in order; without it the program was killed or the disk was full.
     End,
 }

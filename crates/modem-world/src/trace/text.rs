@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{Event, Written};
 use crate::{
-    DiscoveryError, HostError, Instant, PortErrorKind, PortHandle, PortId, PortInfo, UsbDevice, UsbPath,
+    Attached, DiscoveryError, HostError, Inhibition, Instant, PortErrorKind, PortHandle, PortId, PortInfo,
+    PortKind, UsbDevice, UsbInterface, UsbPath,
 };
 
 /// System calls that an error can name; a name from a file can't become `&'static str` in another way.
@@ -43,17 +44,23 @@ pub(super) fn line(event: &Event, at: Instant) -> String {
     let mut line = format!("{}.{:06} ", since.as_secs(), since.subsec_micros());
     let what = match event {
         Event::Find { name, answer } => format!("find {} {}", quote(name), discovery(answer, port)),
-        Event::Ports(answer) => {
-            let all = |ports: &Vec<PortInfo>| ports.iter().map(port).collect::<Vec<_>>().join(" ");
-            format!("ports {}", discovery(answer, all))
+        Event::Devices(answer) => {
+            let all = |devices: &Vec<Attached>| devices.iter().map(attached).collect::<Vec<_>>().join(" ");
+            format!("devices {}", discovery(answer, all))
         }
         Event::Open {
             port,
             result: Ok(handle),
-        } => format!("open {} = {}", quote(port.as_str()), handle.0),
+            largest_write,
+        } => {
+            let largest = largest_write.map(|bytes| format!(" largest={bytes}"));
+            let largest = largest.unwrap_or_default();
+            format!("open {} = {}{largest}", quote(port.as_str()), handle.0)
+        }
         Event::Open {
             port,
             result: Err(kind),
+            ..
         } => {
             format!("open {} ! {}", quote(port.as_str()), port_error(kind))
         }
@@ -89,6 +96,11 @@ pub(super) fn line(event: &Event, at: Instant) -> String {
         Event::KeepAwake { device, result } => {
             format!("keep-awake {} {}", quote(device.as_str()), host(result))
         }
+        Event::Inhibit { device, answer } => {
+            format!("inhibit {} {}", quote(device.as_str()), inhibition(answer))
+        }
+        Event::Release(device) => format!("release {}", quote(device.as_str())),
+        Event::StayAwake(result) => format!("stay-awake {}", host(result)),
         Event::End => "end".to_owned(),
     };
     line.push_str(what.trim_end());
@@ -108,8 +120,14 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
             };
             Event::Find { name, answer }
         }
-        "ports" => Event::Ports(if words.is_good()? {
-            Ok(ports(&mut words)?)
+        "devices" => Event::Devices(if words.is_good()? {
+            Ok(devices(&mut words)?)
+        } else {
+            Err(words.discovery_error("")?)
+        }),
+        // Of the first traces, which had no devices.
+        "ports" => Event::Devices(if words.is_good()? {
+            Ok(devices_of(ports(&mut words)?))
         } else {
             Err(words.discovery_error("")?)
         }),
@@ -120,7 +138,19 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
             } else {
                 Err(words.port_error()?)
             };
-            Event::Open { port, result }
+            let largest_write = match result {
+                Ok(_) => words.0.next(),
+                Err(_) => None,
+            };
+            let largest_write = largest_write
+                .map(|word| word.strip_prefix("largest=").and_then(|bytes| bytes.parse().ok()))
+                .map(|bytes| bytes.ok_or("largest= and a number"))
+                .transpose()?;
+            Event::Open {
+                port,
+                result,
+                largest_write,
+            }
         }
         "close" => Event::Close(words.handle()?),
         ">>" => Event::Written {
@@ -168,6 +198,13 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
             let result = words.host(&device)?;
             Event::KeepAwake { device, result }
         }
+        "inhibit" => {
+            let device = UsbPath::new(unquote(words.next("a device")?)?);
+            let answer = words.inhibition()?;
+            Event::Inhibit { device, answer }
+        }
+        "release" => Event::Release(UsbPath::new(unquote(words.next("a device")?)?)),
+        "stay-awake" => Event::StayAwake(words.host(&UsbPath::new(""))?),
         "end" => Event::End,
         _ => return Err("a known event"),
     };
@@ -210,81 +247,244 @@ fn unquote(word: &str) -> Result<String, Expected> {
 
 fn port(port: &PortInfo) -> String {
     let mut text = format!("port={}", quote(port.id.as_str()));
-    let mut put = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = write!(text, " {key}={value}");
-        }
+    let kind = match port.kind {
+        PortKind::Serial => None,
+        PortKind::Wdm => Some("wdm"),
+        PortKind::Proxy => Some("proxy"),
     };
-    put("interface", port.interface.map(|number| number.to_string()));
-    put("driver", port.driver.as_deref().map(quote));
-    if let Some(device) = &port.device {
-        put("usb", Some(quote(device.path.as_str())));
-        put("peer", device.peer.as_ref().map(|peer| quote(peer.as_str())));
-        put("number", Some(device.number.to_string()));
-        put("vendor", Some(format!("{:04x}", device.vendor)));
-        put("product", Some(format!("{:04x}", device.product)));
-        put("interfaces", device.interfaces.map(|count| count.to_string()));
-        put("speed", device.speed.map(|speed| speed.to_string()));
-        put("manufacturer", device.manufacturer.as_deref().map(quote));
-        put("name", device.product_name.as_deref().map(quote));
-        put("serial", device.serial.as_deref().map(quote));
+    put(&mut text, "kind", kind.map(str::to_owned));
+    put(
+        &mut text,
+        "interface",
+        port.interface.map(|number| number.to_string()),
+    );
+    put(&mut text, "driver", port.driver.as_deref().map(quote));
+    if let Some(known) = &port.device {
+        text.push(' ');
+        text.push_str(&device(known));
     }
     text
 }
 
+fn device(device: &UsbDevice) -> String {
+    let mut text = format!("usb={}", quote(device.path.as_str()));
+    let peer = device.peer.as_ref();
+    put(&mut text, "peer", peer.map(|peer| quote(peer.as_str())));
+    put(&mut text, "number", Some(device.number.to_string()));
+    put(&mut text, "vendor", Some(format!("{:04x}", device.vendor)));
+    put(&mut text, "product", Some(format!("{:04x}", device.product)));
+    put(
+        &mut text,
+        "interfaces",
+        device.interfaces.map(|count| count.to_string()),
+    );
+    put(&mut text, "speed", device.speed.map(|speed| speed.to_string()));
+    put(
+        &mut text,
+        "manufacturer",
+        device.manufacturer.as_deref().map(quote),
+    );
+    put(&mut text, "name", device.product_name.as_deref().map(quote));
+    put(&mut text, "serial", device.serial.as_deref().map(quote));
+    text
+}
+
+/// The device, its interfaces as `function=NUMBER/CLASS/SUBCLASS/PROTOCOL/DRIVER`, and its ports without the device.
+fn attached(attached: &Attached) -> String {
+    let mut text = device(&attached.device);
+    for interface in &attached.interfaces {
+        let UsbInterface {
+            number,
+            class,
+            subclass,
+            protocol,
+            driver,
+        } = interface;
+        let driver = driver.as_deref().map(|driver| format!("/{}", quote(driver)));
+        let driver = driver.unwrap_or_default();
+        let _ = write!(
+            text,
+            " function={number}/{class:02x}/{subclass:02x}/{protocol:02x}{driver}"
+        );
+    }
+    for known in &attached.ports {
+        let alone = PortInfo {
+            device: None,
+            ..known.clone()
+        };
+        text.push(' ');
+        text.push_str(&port(&alone));
+    }
+    text
+}
+
+fn put(text: &mut String, key: &str, value: Option<String>) {
+    if let Some(value) = value {
+        let _ = write!(text, " {key}={value}");
+    }
+}
+
+fn number<N: std::str::FromStr>(value: &str) -> Result<N, Expected> {
+    value.parse().map_err(|_| "a number")
+}
+
+/// Ports, each with its device behind it.
 fn ports(words: &mut Words<'_>) -> Result<Vec<PortInfo>, Expected> {
-    const DEVICE: Expected = "usb= before what is known about the device";
-    fn device(port: &mut PortInfo) -> Result<&mut UsbDevice, Expected> {
-        port.device.as_mut().ok_or(DEVICE)
-    }
-    fn number<N: std::str::FromStr>(value: &str) -> Result<N, Expected> {
-        value.parse().map_err(|_| "a number")
-    }
     let mut ports: Vec<PortInfo> = Vec::new();
     for word in words.0.by_ref() {
         let (key, value) = word.split_once('=').ok_or("key=value")?;
         if key == "port" {
-            let id = PortId::new(unquote(value)?);
-            ports.push(PortInfo {
-                id,
-                device: None,
-                interface: None,
-                driver: None,
-            });
+            ports.push(new_port(value)?);
             continue;
         }
         let port = ports.last_mut().ok_or("port= first")?;
-        match key {
-            "interface" => port.interface = Some(number(value)?),
-            "driver" => port.driver = Some(unquote(value)?),
-            "usb" => {
-                port.device = Some(UsbDevice {
-                    path: UsbPath::new(unquote(value)?),
-                    peer: None,
-                    number: 0,
-                    vendor: 0,
-                    product: 0,
-                    interfaces: None,
-                    speed: None,
-                    manufacturer: None,
-                    product_name: None,
-                    serial: None,
-                });
+        if key == "usb" {
+            port.device = Some(new_device(value)?);
+        } else if !port_field(port, key, value)? {
+            const DEVICE: Expected = "usb= before what is known about the device";
+            let is_known = match &mut port.device {
+                Some(device) => device_field(device, key, value)?,
+                None => device_field(&mut new_device("%")?, key, value)?,
+            };
+            if is_known && port.device.is_none() {
+                return Err(DEVICE);
             }
-            "peer" => device(port)?.peer = Some(UsbPath::new(unquote(value)?)),
-            "number" => device(port)?.number = number(value)?,
-            "vendor" => device(port)?.vendor = u16::from_str_radix(value, 16).map_err(|_| "four digits")?,
-            "product" => device(port)?.product = u16::from_str_radix(value, 16).map_err(|_| "four digits")?,
-            "interfaces" => device(port)?.interfaces = Some(number(value)?),
-            "speed" => device(port)?.speed = Some(number(value)?),
-            "manufacturer" => device(port)?.manufacturer = Some(unquote(value)?),
-            "name" => device(port)?.product_name = Some(unquote(value)?),
-            "serial" => device(port)?.serial = Some(unquote(value)?),
-            // Fields may be added to the format.
-            _ => {}
         }
     }
     Ok(ports)
+}
+
+/// Devices, each with its interfaces and ports behind it.
+fn devices(words: &mut Words<'_>) -> Result<Vec<Attached>, Expected> {
+    let mut devices: Vec<Attached> = Vec::new();
+    for word in words.0.by_ref() {
+        let (key, value) = word.split_once('=').ok_or("key=value")?;
+        if key == "usb" {
+            devices.push(Attached {
+                device: new_device(value)?,
+                interfaces: Vec::new(),
+                ports: Vec::new(),
+            });
+            continue;
+        }
+        let attached = devices.last_mut().ok_or("usb= first")?;
+        match (key, attached.ports.last_mut()) {
+            ("port", _) => attached.ports.push(new_port(value)?),
+            ("function", _) => attached.interfaces.push(function(value)?),
+            (_, Some(port)) => _ = port_field(port, key, value)?,
+            (_, None) => _ = device_field(&mut attached.device, key, value)?,
+        }
+    }
+    for attached in &mut devices {
+        for port in &mut attached.ports {
+            port.device = Some(attached.device.clone());
+        }
+    }
+    Ok(devices)
+}
+
+/// The devices behind these ports, with what is known of their interfaces.
+fn devices_of(ports: Vec<PortInfo>) -> Vec<Attached> {
+    let mut devices: Vec<Attached> = Vec::new();
+    for port in ports {
+        let Some(device) = port.device.clone() else {
+            continue;
+        };
+        match devices.iter_mut().find(|known| known.device == device) {
+            Some(known) => known.ports.push(port),
+            None => devices.push(Attached {
+                device,
+                interfaces: Vec::new(),
+                ports: vec![port],
+            }),
+        }
+    }
+    devices
+}
+
+fn new_port(id: &str) -> Result<PortInfo, Expected> {
+    Ok(PortInfo {
+        id: PortId::new(unquote(id)?),
+        kind: PortKind::Serial,
+        device: None,
+        interface: None,
+        driver: None,
+    })
+}
+
+fn new_device(path: &str) -> Result<UsbDevice, Expected> {
+    Ok(UsbDevice {
+        path: UsbPath::new(unquote(path)?),
+        peer: None,
+        number: 0,
+        vendor: 0,
+        product: 0,
+        interfaces: None,
+        speed: None,
+        manufacturer: None,
+        product_name: None,
+        serial: None,
+    })
+}
+
+/// Whether the field is one of a port. Fields may be added to the format.
+fn port_field(port: &mut PortInfo, key: &str, value: &str) -> Result<bool, Expected> {
+    match key {
+        "kind" => {
+            port.kind = match value {
+                "serial" => PortKind::Serial,
+                "wdm" => PortKind::Wdm,
+                "proxy" => PortKind::Proxy,
+                _ => return Err("a known kind of port"),
+            };
+        }
+        "interface" => port.interface = Some(number(value)?),
+        "driver" => port.driver = Some(unquote(value)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Whether the field is one of a device.
+fn device_field(device: &mut UsbDevice, key: &str, value: &str) -> Result<bool, Expected> {
+    let identifier = || u16::from_str_radix(value, 16).map_err(|_| "four digits");
+    match key {
+        "peer" => device.peer = Some(UsbPath::new(unquote(value)?)),
+        "number" => device.number = number(value)?,
+        "vendor" => device.vendor = identifier()?,
+        "product" => device.product = identifier()?,
+        "interfaces" => device.interfaces = Some(number(value)?),
+        "speed" => device.speed = Some(number(value)?),
+        "manufacturer" => device.manufacturer = Some(unquote(value)?),
+        "name" => device.product_name = Some(unquote(value)?),
+        "serial" => device.serial = Some(unquote(value)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn function(value: &str) -> Result<UsbInterface, Expected> {
+    const EXPECTED: Expected = "an interface as number/class/subclass/protocol";
+    let mut parts = value.splitn(5, '/');
+    let mut part = || parts.next().ok_or(EXPECTED);
+    let code = |digits| u8::from_str_radix(digits, 16).map_err(|_| EXPECTED);
+    Ok(UsbInterface {
+        number: number(part()?)?,
+        class: code(part()?)?,
+        subclass: code(part()?)?,
+        protocol: code(part()?)?,
+        driver: part().ok().map(unquote).transpose()?,
+    })
+}
+
+fn inhibition(answer: &Inhibition) -> String {
+    match answer {
+        Inhibition::NotNeeded => "= not-needed".to_owned(),
+        Inhibition::Unknown => "= unknown".to_owned(),
+        Inhibition::Pending => "= pending".to_owned(),
+        Inhibition::Granted => "= granted".to_owned(),
+        Inhibition::Impossible { why, help } => format!("! {} {}", quote(why), quote(help)),
+    }
 }
 
 fn discovery<T>(answer: &Result<T, DiscoveryError>, good: impl Fn(&T) -> String) -> String {
@@ -306,6 +506,7 @@ fn port_error(kind: &PortErrorKind) -> String {
         PortErrorKind::Busy { holder: Some(holder) } => format!("busy {}", quote(holder)),
         PortErrorKind::NotASerialPort => "not-a-serial-port".to_owned(),
         PortErrorKind::Gone => "gone".to_owned(),
+        PortErrorKind::DataLost => "data-lost".to_owned(),
         PortErrorKind::Io { call, errno } => format!("io {} {errno}", quote(call)),
     }
 }
@@ -314,6 +515,8 @@ fn host(result: &Result<(), HostError>) -> String {
     match result {
         Ok(()) => "=".to_owned(),
         Err(HostError::Unsupported { .. }) => "! unsupported".to_owned(),
+        Err(HostError::NoService { service }) => format!("! no-service {}", quote(service)),
+        Err(HostError::Refused { service, why }) => format!("! refused {} {}", quote(service), quote(why)),
         Err(HostError::Io { path, errno }) => format!("! io {} {errno}", quote(path)),
     }
 }
@@ -405,6 +608,7 @@ impl<'a> Words<'a> {
             },
             "not-a-serial-port" => PortErrorKind::NotASerialPort,
             "gone" => PortErrorKind::Gone,
+            "data-lost" => PortErrorKind::DataLost,
             "io" => PortErrorKind::Io {
                 call: self.call()?,
                 errno: self.number("an errno")?,
@@ -430,6 +634,22 @@ impl<'a> Words<'a> {
         })
     }
 
+    fn inhibition(&mut self) -> Result<Inhibition, Expected> {
+        if !self.is_good()? {
+            return Ok(Inhibition::Impossible {
+                why: unquote(self.next("a reason")?)?,
+                help: unquote(self.next("what helps")?)?,
+            });
+        }
+        Ok(match self.next("an answer")? {
+            "not-needed" => Inhibition::NotNeeded,
+            "unknown" => Inhibition::Unknown,
+            "pending" => Inhibition::Pending,
+            "granted" => Inhibition::Granted,
+            _ => return Err("a known answer"),
+        })
+    }
+
     fn host(&mut self, device: &UsbPath) -> Result<Result<(), HostError>, Expected> {
         if self.is_good()? {
             return Ok(Ok(()));
@@ -437,6 +657,13 @@ impl<'a> Words<'a> {
         Ok(Err(match self.next("an error")? {
             "unsupported" => HostError::Unsupported {
                 device: device.clone(),
+            },
+            "no-service" => HostError::NoService {
+                service: unquote(self.next("a service")?)?,
+            },
+            "refused" => HostError::Refused {
+                service: unquote(self.next("a service")?)?,
+                why: unquote(self.next("a reason")?)?,
             },
             "io" => HostError::Io {
                 path: unquote(self.next("a path")?)?,

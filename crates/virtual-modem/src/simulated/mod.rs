@@ -12,8 +12,8 @@ use std::fmt;
 use std::time::Duration;
 
 use modem_world::{
-    DiscoveryError, Host, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
-    PortInfo, UsbPath, Wake, World,
+    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
+    PortHandle, PortId, PortInfo, UsbPath, Wake, World,
 };
 
 use crate::modem::{Setup, VirtualModem};
@@ -274,6 +274,10 @@ impl World for SimulatedWorld {
         written
     }
 
+    fn largest_write(&mut self, _: PortHandle) -> usize {
+        usize::MAX
+    }
+
     fn close(&mut self, port: PortHandle) {
         let now = self.now;
         if let Some(socket) = self.socket_of(port) {
@@ -290,9 +294,8 @@ impl World for SimulatedWorld {
         })
     }
 
-    fn ports(&mut self) -> Result<Vec<PortInfo>, DiscoveryError> {
-        let ports = self.sockets.iter().flat_map(Socket::ports);
-        Ok(ports.filter(|port| port.device.is_some()).cloned().collect())
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        Ok(self.sockets.iter().filter_map(Socket::attached).collect())
     }
 
     fn host(&mut self) -> &mut dyn Host {
@@ -320,6 +323,16 @@ impl Host for SimulatedWorld {
 
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.kept_awake.push(device.clone());
+        Ok(())
+    }
+
+    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
+        Inhibition::NotNeeded
+    }
+
+    fn release(&mut self, _: &UsbPath) {}
+
+    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! One socket of the simulated bus: a modem, and what the kernel keeps for it.
 
-use modem_world::{Instant, PortError, PortErrorKind, PortHandle, PortId, PortInfo, UsbDevice, UsbPath};
+use modem_world::{
+    Attached, Instant, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, UsbDevice,
+    UsbInterface, UsbPath,
+};
 
 use super::Names;
 use super::line::Line;
@@ -184,6 +187,7 @@ impl Socket {
             self.lines.push(Line::new(function.number, id.clone()));
             self.ports.push(PortInfo {
                 id,
+                kind: PortKind::Serial,
                 device: Some(device.clone()),
                 interface: Some(function.number),
                 driver: Some(driver.to_owned()),
@@ -193,6 +197,23 @@ impl Socket {
         if self.hidden {
             self.hide_device();
         }
+    }
+
+    /// The device on the bus with its ports; none while it isn't there or hidden.
+    pub(super) fn attached(&self) -> Option<Attached> {
+        let device = self.ports.first()?.device.clone()?;
+        let interface = |port: &PortInfo| UsbInterface {
+            number: port.interface.unwrap_or(0),
+            class: 0xff,
+            subclass: 0xff,
+            protocol: 0xff,
+            driver: port.driver.clone(),
+        };
+        Some(Attached {
+            device,
+            interfaces: self.ports.iter().map(interface).collect(),
+            ports: self.ports.clone(),
+        })
     }
 
     fn detach(&mut self) {

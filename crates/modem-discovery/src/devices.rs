@@ -1,0 +1,161 @@
+//! All USB devices at one look (linux.md §1 and §2).
+//!
+//! The folders of ports are listed once, and each entry is led to its interface by the name of its link: forty modems cost
+//! some small files each, and nothing is read once for every port.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use modem_world::{Attached, DiscoveryError, PortId, PortInfo, PortKind, UsbInterface};
+
+use crate::sysfs::{Sysfs, failed, link_name, list, natural_order, text};
+use crate::uevent::interface_name;
+
+/// `bDeviceClass` of a hub (USB 2.0 specification, §11.23.1).
+const HUB_CLASS: &str = "09";
+
+/// Ports by the folder name of their interface: `1-1.2:1.3`.
+type PortsByInterface = BTreeMap<String, Vec<(String, PortKind)>>;
+
+impl Sysfs {
+    /// All USB devices that are there now, hubs left out, with their interfaces and ports; in the order of their places.
+    ///
+    /// # Errors
+    /// The folder of USB devices can't be read. A kernel without USB has no devices.
+    pub fn devices(&self) -> Result<Vec<Attached>, DiscoveryError> {
+        let folder = self.root().join("sys/bus/usb/devices");
+        let names = match list(&folder) {
+            Ok(names) => names,
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && self.root().join("sys/bus").is_dir() =>
+            {
+                Vec::new()
+            }
+            Err(error) => return Err(failed(&folder, "readdir", &error)),
+        };
+        let mut ports = self.ports_by_interface();
+        let mut found = Vec::new();
+        for name in names {
+            // A root hub is `usb1`, an interface `1-0:1.0`.
+            let Some(order) = place_order(&name) else { continue };
+            let Ok(directory) = fs::canonicalize(folder.join(&name)) else {
+                continue;
+            };
+            if text(&directory.join("bDeviceClass")).as_deref() == Some(HUB_CLASS) {
+                continue;
+            }
+            if let Some(attached) = self.attached(&directory, &name, &mut ports) {
+                found.push((order, attached));
+            }
+        }
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(found.into_iter().map(|(_, attached)| attached).collect())
+    }
+
+    fn attached(&self, directory: &Path, name: &str, ports: &mut PortsByInterface) -> Option<Attached> {
+        let device = self.read_device(directory)?;
+        let mut attached = Attached {
+            device,
+            interfaces: Vec::new(),
+            ports: Vec::new(),
+        };
+        let mut folders: Vec<(u8, String)> = list(directory)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|folder| {
+                let (device, number) = interface_name(&folder)?;
+                (device == name).then_some((number, folder))
+            })
+            .collect();
+        folders.sort();
+        for (number, folder) in folders {
+            let Some(interface) = read_interface(&directory.join(&folder), number) else {
+                continue;
+            };
+            let mut of_interface = ports.remove(&folder).unwrap_or_default();
+            of_interface.sort_by_key(|(name, _)| natural_order(name));
+            attached
+                .ports
+                .extend(of_interface.into_iter().map(|(name, kind)| PortInfo {
+                    id: PortId::new(format!("/dev/{name}")),
+                    kind,
+                    device: Some(attached.device.clone()),
+                    interface: Some(interface.number),
+                    driver: interface.driver.clone(),
+                }));
+            attached.interfaces.push(interface);
+        }
+        Some(attached)
+    }
+
+    /// The ports that are there now, by the folder of their interface.
+    fn ports_by_interface(&self) -> PortsByInterface {
+        let mut ports = PortsByInterface::new();
+        for (class, name, target) in self.port_links() {
+            let kind = match class {
+                "tty" => Some(PortKind::Serial),
+                "wwan" => wwan_kind(&self.root().join("sys/class/wwan").join(&name), &name),
+                _ => Some(PortKind::Wdm),
+            };
+            let folder = target
+                .iter()
+                .rev()
+                .filter_map(|part| part.to_str())
+                .find(|part| interface_name(part).is_some());
+            if let (Some(kind), Some(folder)) = (kind, folder) {
+                let of_interface = ports.entry(folder.to_owned()).or_default();
+                // The same control port under another name: the kernel gives it to the first that opens one of them.
+                if class != "wwan" || of_interface.is_empty() {
+                    of_interface.push((name, kind));
+                }
+            }
+        }
+        ports
+    }
+
+    /// Class, name and link target of everything that may be a port of a USB device. Classes in the order in which they
+    /// count: `wwan` repeats what `usbmisc` has.
+    pub(crate) fn port_links(&self) -> Vec<(&'static str, String, PathBuf)> {
+        let mut links = Vec::new();
+        for class in ["tty", "usbmisc", "usb", "wwan"] {
+            let folder = self.root().join("sys/class").join(class);
+            for name in list(&folder).unwrap_or_default() {
+                if matches!(class, "usbmisc" | "usb") && !name.starts_with("cdc-wdm") {
+                    continue;
+                }
+                let entry = folder.join(&name);
+                let target = fs::read_link(&entry).or_else(|_| fs::canonicalize(entry.join("device")));
+                if let Ok(target) = target {
+                    links.push((class, name, target));
+                }
+            }
+        }
+        links
+    }
+}
+
+fn read_interface(directory: &Path, number: u8) -> Option<UsbInterface> {
+    let code = |name: &str| u8::from_str_radix(&text(&directory.join(name))?, 16).ok();
+    Some(UsbInterface {
+        number: code("bInterfaceNumber").unwrap_or(number),
+        class: code("bInterfaceClass")?,
+        subclass: code("bInterfaceSubClass").unwrap_or(0),
+        protocol: code("bInterfaceProtocol").unwrap_or(0),
+        driver: link_name(&directory.join("driver")),
+    })
+}
+
+/// A control port of the class `wwan` has its kind in `type` (Linux 5.14, mbim.md §1), or in its name. Others aren't used.
+pub(crate) fn wwan_kind(directory: &Path, name: &str) -> Option<PortKind> {
+    let kind = text(&directory.join("type")).unwrap_or_else(|| name.to_owned());
+    let kind = kind.to_ascii_uppercase();
+    (kind.contains("QMI") || kind.contains("MBIM")).then_some(PortKind::Wdm)
+}
+
+/// Bus and ports as numbers, so that `1-2` comes before `1-10`; none for what isn't a device.
+fn place_order(name: &str) -> Option<(u16, Vec<u16>)> {
+    let (bus, ports) = name.split_once('-')?;
+    let ports: Result<Vec<u16>, _> = ports.split('.').map(str::parse).collect();
+    Some((bus.parse().ok()?, ports.ok()?))
+}
