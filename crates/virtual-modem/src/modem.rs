@@ -186,6 +186,11 @@ impl VirtualModem {
         }
     }
 
+    /// The host says on this interface that it is there (DTR), or that it isn't any more.
+    pub fn terminal_ready(&mut self, interface: u8, is_ready: bool, now: Instant) {
+        let _ = (interface, is_ready, now);
+    }
+
     /// The host makes the device enumerate again.
     pub fn re_enumerate(&mut self, now: Instant) {
         if matches!(self.loader, Loader::Off) {

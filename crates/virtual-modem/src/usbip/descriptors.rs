@@ -3,15 +3,8 @@
 //! Sources: USB 2.0 specification chapter 9, USB 3.2 specification chapter 9 (companion and BOS descriptors);
 //! the interface layouts are those that the kernel's drivers expect (linux.md §2, devices.md).
 
+use crate::layout::{Appearance, Function, FunctionKind, Layout};
 use modem_world::UsbDevice;
-
-/// The data port of a modem in download mode, and of the first serial interface otherwise.
-pub const BULK_IN: u8 = 0x81;
-/// Its other direction.
-pub const BULK_OUT: u8 = 0x01;
-
-/// Device class and interface class "vendor specific".
-const VENDOR_SPECIFIC: u8 = 0xff;
 
 /// How fast the device is on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +50,20 @@ pub struct Descriptors {
     object_store: Option<Vec<u8>>,
     /// Text of string descriptors 1, 2, 3; an empty one isn't there.
     strings: [String; 3],
-    /// Addresses of all endpoints but 0, with the direction bit.
-    endpoints: Vec<u8>,
+    layout: Layout,
+    /// All endpoints but 0.
+    endpoints: Vec<Endpoint>,
 }
 
 impl Descriptors {
-    /// The descriptors of this device: one interface with two bulk endpoints, in the order in and out as
-    /// qcserial wants it, when `interfaces` is 1 or unknown; otherwise the serial interfaces of a modem in normal
-    /// mode, as many as asked for.
-    pub fn new(device: &UsbDevice) -> Self {
+    /// The descriptors of a device that appears like this.
+    pub fn new(appearance: &Appearance) -> Self {
+        let Appearance { device, layout } = appearance;
         let speed = Speed::of(device);
-        let layout = layout(device);
         let mut endpoints = Vec::new();
-        let mut interfaces = Vec::new();
-        for interface in &layout {
-            interfaces.extend(interface.descriptors(speed, &mut endpoints));
+        let mut bytes = Vec::new();
+        for function in &layout.interfaces {
+            describe(*function, layout, speed, &mut bytes, &mut endpoints);
         }
         let strings = [&device.manufacturer, &device.product_name, &device.serial].map(|text| {
             text.as_deref()
@@ -82,9 +74,10 @@ impl Descriptors {
         });
         Self {
             device: device_descriptor(device, speed, &strings),
-            configuration: configuration_descriptor(&interfaces, layout.len(), speed),
+            configuration: configuration_descriptor(&bytes, layout.count(), speed),
             object_store: (speed == Speed::Super).then(object_store_descriptor),
             strings,
+            layout: layout.clone(),
             endpoints,
         }
     }
@@ -109,79 +102,113 @@ impl Descriptors {
         }
     }
 
-    /// Whether there is an endpoint with this address; endpoint 0 not counted.
-    pub fn has_endpoint(&self, address: u8) -> bool {
-        self.endpoints.contains(&address)
+    /// The endpoint with this address; endpoint 0 is not among them.
+    pub fn endpoint(&self, address: u8) -> Option<Endpoint> {
+        self.endpoints
+            .iter()
+            .find(|endpoint| endpoint.address == address)
+            .copied()
+    }
+
+    /// The interfaces.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 }
 
-/// One interface.
-#[derive(Clone, Copy, Debug)]
-struct Interface {
-    number: u8,
-    subclass: u8,
-    protocol: u8,
-    /// Whether an interrupt endpoint comes first (AT, NMEA, QMI).
-    has_interrupt: bool,
+/// An endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Number and direction: bit 7 is set for bytes to the host.
+    pub address: u8,
+    /// The interface that it belongs to.
+    pub interface: u8,
+    /// Whether it is an interrupt endpoint; otherwise it is a bulk endpoint.
+    pub is_interrupt: bool,
 }
 
-impl Interface {
-    fn descriptors(self, speed: Speed, endpoints: &mut Vec<u8>) -> Vec<u8> {
-        let count = if self.has_interrupt { 3 } else { 2 };
-        let mut bytes = vec![
-            9,
-            4,
-            self.number,
-            0,
-            count,
-            VENDOR_SPECIFIC,
-            self.subclass,
-            self.protocol,
-            /* name */ 0,
-        ];
-        if self.has_interrupt {
+/// Appends an interface's descriptors, with those of all its alternate settings.
+fn describe(
+    function: Function,
+    layout: &Layout,
+    speed: Speed,
+    bytes: &mut Vec<u8>,
+    endpoints: &mut Vec<Endpoint>,
+) {
+    let Function { number, kind, class } = function;
+    let class = [class.class, class.subclass, class.protocol];
+    let head = |setting, count| {
+        let [class, subclass, protocol] = class;
+        [
+            9, 4, number, setting, count, class, subclass, protocol, /* name */ 0,
+        ]
+    };
+    let bulk = speed.bulk_packet();
+    let mut add = |bytes: &mut Vec<u8>, direction, is_interrupt| {
+        let address = next(endpoints, direction);
+        endpoints.push(Endpoint {
+            address,
+            interface: number,
+            is_interrupt,
+        });
+        if is_interrupt {
             // Ten bytes, every 2^(9-1) micro frames = 32 ms, as seen on EM7455.
-            endpoint(&mut bytes, next(endpoints, 0x80), 3, 10, 9, speed, endpoints);
+            endpoint(bytes, address, 3, 10, 9, speed);
+        } else {
+            endpoint(bytes, address, 2, bulk, 0, speed);
         }
-        endpoint(
-            &mut bytes,
-            next(endpoints, 0x80),
-            2,
-            speed.bulk_packet(),
-            0,
-            speed,
-            endpoints,
-        );
-        endpoint(
-            &mut bytes,
-            next(endpoints, 0),
-            2,
-            speed.bulk_packet(),
-            0,
-            speed,
-            endpoints,
-        );
-        bytes
+    };
+    match kind {
+        FunctionKind::MbimControl => {
+            let data = layout.find(FunctionKind::MbimData).unwrap_or(number);
+            let [class, subclass, protocol] = class;
+            // The two belong together, for whoever groups interfaces.
+            bytes.extend([8, 11, number, 2, class, subclass, protocol, 0]);
+            bytes.extend(head(0, 1));
+            // Header and union (CDC 1.2 §5.2.3).
+            bytes.extend([5, 0x24, 0x00, 0x10, 0x01]);
+            bytes.extend([5, 0x24, 0x06, number, data]);
+            // MBIM (MBIM 1.0 §6.4): messages of 4096 bytes (mbim.md §3); 16 filters of 128 bytes, segments of 2048
+            // bytes: own choice.
+            bytes.extend([12, 0x24, 0x1b, 0, 1, 0x00, 0x10, 16, 128, 0x00, 0x08, 0]);
+            // MBIM extended (§6.5): 64 commands at once, 1500 bytes in a packet: own choice.
+            bytes.extend([8, 0x24, 0x1c, 0, 1, 64, 0xdc, 0x05]);
+            add(bytes, 0x80, true);
+        }
+        FunctionKind::MbimData => {
+            bytes.extend(head(0, 0));
+            bytes.extend(head(1, 2));
+            add(bytes, 0x80, false);
+            add(bytes, 0, false);
+        }
+        _ => {
+            let has_interrupt = kind.has_interrupt();
+            bytes.extend(head(0, if has_interrupt { 3 } else { 2 }));
+            if has_interrupt {
+                add(bytes, 0x80, true);
+            }
+            // In before out, as qcserial wants it in download mode (linux.md §2).
+            add(bytes, 0x80, false);
+            add(bytes, 0, false);
+        }
     }
+}
+
+/// How many alternate settings an interface has.
+pub fn settings(kind: FunctionKind) -> u8 {
+    // The network of MBIM is without endpoints in setting 0 (MBIM 1.0 §6.6).
+    if kind == FunctionKind::MbimData { 2 } else { 1 }
 }
 
 /// The first free endpoint address of a direction.
-fn next(endpoints: &[u8], direction: u8) -> u8 {
+fn next(endpoints: &[Endpoint], direction: u8) -> u8 {
     (1..=15)
         .map(|number| number | direction)
-        .find(|address| !endpoints.contains(address))
+        .find(|address| !endpoints.iter().any(|taken| taken.address == *address))
         .unwrap_or(15 | direction)
 }
 
-fn endpoint(
-    bytes: &mut Vec<u8>,
-    address: u8,
-    kind: u8,
-    packet: u16,
-    interval: u8,
-    speed: Speed,
-    endpoints: &mut Vec<u8>,
-) {
+fn endpoint(bytes: &mut Vec<u8>, address: u8, kind: u8, packet: u16, interval: u8, speed: Speed) {
     let [low, high] = packet.to_le_bytes();
     bytes.extend([7, 5, address, kind, low, high, interval]);
     if speed == Speed::Super {
@@ -189,55 +216,6 @@ fn endpoint(
         let [low, high] = if kind == 3 { packet.to_le_bytes() } else { [0, 0] };
         bytes.extend([6, 48, 0, 0, low, high]);
     }
-    endpoints.push(address);
-}
-
-/// The interfaces of this device.
-fn layout(device: &UsbDevice) -> Vec<Interface> {
-    let plain = |number| Interface {
-        number,
-        subclass: 0xff,
-        protocol: 0xff,
-        has_interrupt: false,
-    };
-    let with_interrupt = |number| Interface {
-        number,
-        subclass: 0,
-        protocol: 0,
-        has_interrupt: true,
-    };
-    let count = match device.interfaces {
-        None | Some(0 | 1) => return vec![plain(0)],
-        Some(count) => usize::from(count),
-    };
-    let all = match device.product {
-        // Gobi 2000 and 3000: QMI, DIAG, AT, NMEA.
-        0x68a5 | 0x68a9 | 0x9001..=0x901b => vec![with_interrupt(0), plain(1), plain(2), plain(3)],
-        // EM919x and EM929x: the driver `option` looks for ff/ff/40 (AT) and ff/ff/30 (DIAG).
-        0x90d3 | 0x90d9 | 0x90e1 | 0x90e3 => vec![
-            Interface {
-                number: 3,
-                subclass: 0xff,
-                protocol: 0x40,
-                has_interrupt: true,
-            },
-            Interface {
-                number: 4,
-                subclass: 0xff,
-                protocol: 0x30,
-                has_interrupt: false,
-            },
-        ],
-        // DIAG, NMEA, AT, QMI, second QMI.
-        _ => vec![
-            plain(0),
-            with_interrupt(2),
-            with_interrupt(3),
-            with_interrupt(8),
-            with_interrupt(10),
-        ],
-    };
-    all.into_iter().take(count).collect()
 }
 
 fn device_descriptor(device: &UsbDevice, speed: Speed, strings: &[String; 3]) -> Vec<u8> {
@@ -260,23 +238,13 @@ fn device_descriptor(device: &UsbDevice, speed: Speed, strings: &[String; 3]) ->
     bytes
 }
 
-fn configuration_descriptor(interfaces: &[u8], count: usize, speed: Speed) -> Vec<u8> {
+fn configuration_descriptor(interfaces: &[u8], count: u8, speed: Speed) -> Vec<u8> {
     let [low, high] = u16::try_from(interfaces.len().saturating_add(9))
         .unwrap_or(u16::MAX)
         .to_le_bytes();
     // In units of 2 mA at USB 2 and 8 mA at USB 3: 500 mA, 896 mA.
     let power = if speed == Speed::High { 250 } else { 112 };
-    let mut bytes = vec![
-        9,
-        2,
-        low,
-        high,
-        u8::try_from(count).unwrap_or(u8::MAX),
-        1,
-        0,
-        0xa0,
-        power,
-    ];
+    let mut bytes = vec![9, 2, low, high, count, 1, 0, 0xa0, power];
     bytes.extend(interfaces);
     bytes
 }
@@ -304,21 +272,27 @@ fn string_descriptor(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{Composition, Wiring};
     use modem_world::UsbPath;
 
-    fn device(interfaces: u8, speed: u32, product: u16) -> UsbDevice {
-        UsbDevice {
+    fn appearance(layout: Layout, speed: u32, product: u16) -> Appearance {
+        let device = UsbDevice {
             path: UsbPath::new("1-1"),
             peer: None,
             number: 0,
             vendor: 0x1199,
             product,
-            interfaces: Some(interfaces),
+            interfaces: Some(layout.count()),
             speed: Some(speed),
             manufacturer: Some("Sierra Wireless, Incorporated".into()),
             product_name: Some("Sierra Wireless EM7565 Qualcomm® Snapdragon™ X16 LTE-A".into()),
             serial: None,
-        }
+        };
+        Appearance { device, layout }
+    }
+
+    fn loader(speed: u32) -> Appearance {
+        appearance(Layout::single(FunctionKind::Download), speed, 0x9090)
     }
 
     /// The descriptors in `bytes`, by their length bytes.
@@ -334,22 +308,23 @@ mod tests {
 
     #[test]
     fn download_mode_is_one_interface_with_bulk_in_before_bulk_out() {
-        let descriptors = Descriptors::new(&device(1, 480, 0x9090));
+        let descriptors = Descriptors::new(&loader(480));
         let configuration = descriptors.find(2, 0).unwrap();
         let expected: [&[u8]; 4] = [
             &[9, 2, 32, 0, 1, 1, 0, 0xa0, 250],
             &[9, 4, 0, 0, 2, 0xff, 0xff, 0xff, 0],
-            &[7, 5, BULK_IN, 2, 0, 2, 0],
-            &[7, 5, BULK_OUT, 2, 0, 2, 0],
+            &[7, 5, 0x81, 2, 0, 2, 0],
+            &[7, 5, 0x01, 2, 0, 2, 0],
         ];
         assert_eq!(pieces(&configuration), expected);
-        assert!(descriptors.has_endpoint(BULK_IN) && descriptors.has_endpoint(BULK_OUT));
-        assert!(!descriptors.has_endpoint(0x82));
+        for (address, is_there) in [(0x81, true), (0x01, true), (0x82, false)] {
+            assert_eq!(descriptors.endpoint(address).is_some(), is_there);
+        }
     }
 
     #[test]
     fn the_device_descriptor_has_the_ids_and_no_number_for_a_missing_string() {
-        let descriptors = Descriptors::new(&device(1, 480, 0x9090));
+        let descriptors = Descriptors::new(&loader(480));
         let expected = [18, 1, 0, 2, 0, 0, 0, 64, 0x99, 0x11, 0x90, 0x90, 6, 0, 1, 2, 0, 1];
         assert_eq!(descriptors.find(1, 0).unwrap(), expected);
         assert_eq!(descriptors.find(3, 3), None);
@@ -357,7 +332,7 @@ mod tests {
 
     #[test]
     fn strings_are_utf_16_with_their_length_in_front() {
-        let descriptors = Descriptors::new(&device(1, 480, 0x9090));
+        let descriptors = Descriptors::new(&loader(480));
         let product = descriptors.find(3, 2).unwrap();
         assert_eq!(usize::from(product[0]), product.len());
         let units: Vec<u16> = product[2..]
@@ -373,50 +348,93 @@ mod tests {
 
     #[test]
     fn super_speed_has_companions_larger_packets_and_an_object_store() {
-        let descriptors = Descriptors::new(&device(1, 5000, 0x9090));
+        let descriptors = Descriptors::new(&loader(5000));
         let configuration = descriptors.find(2, 0).unwrap();
         let pieces = pieces(&configuration);
         assert_eq!(pieces.len(), 6);
-        assert_eq!(pieces[2], [7, 5, BULK_IN, 2, 0, 4, 0]);
+        assert_eq!(pieces[2], [7, 5, 0x81, 2, 0, 4, 0]);
         assert_eq!(pieces[3], [6, 48, 0, 0, 0, 0]);
         assert_eq!(descriptors.find(1, 0).unwrap()[..8], [18, 1, 0, 3, 0, 0, 0, 9]);
         let store = descriptors.find(15, 0).unwrap();
         assert_eq!(usize::from(store[2]), store.len());
-        assert_eq!(Descriptors::new(&device(1, 480, 0x9090)).find(15, 0), None);
+        assert_eq!(Descriptors::new(&loader(480)).find(15, 0), None);
     }
 
     #[test]
-    fn normal_mode_has_the_serial_interfaces_where_the_drivers_look_for_them() {
-        for (product, interfaces, numbers) in [
-            (0x9091, 4, vec![0, 2, 3, 8]),
-            (0x9011, 4, vec![0, 1, 2, 3]),
-            (0x90d3, 4, vec![3, 4]),
+    fn every_interface_of_every_layout_has_endpoints_of_its_own() {
+        for wiring in [
+            Wiring::Gobi,
+            Wiring::Sierra,
+            Wiring::MbimUsbif,
+            Wiring::PcieUsbif,
+            Wiring::Sdx,
+            Wiring::SdxRmnet,
         ] {
-            let descriptors = Descriptors::new(&device(interfaces, 480, product));
-            let configuration = descriptors.find(2, 0).unwrap();
-            assert_eq!(
-                usize::from(u16::from_le_bytes([configuration[2], configuration[3]])),
-                configuration.len()
-            );
-            let found: Vec<u8> = pieces(&configuration)
-                .iter()
-                .filter(|piece| piece[1] == 4)
-                .map(|piece| piece[2])
-                .collect();
-            assert_eq!(found, numbers, "{product:04x}");
-            let mut addresses: Vec<u8> = pieces(&configuration)
-                .iter()
-                .filter(|piece| piece[1] == 5)
-                .map(|piece| piece[2])
-                .collect();
-            let count = addresses.len();
-            addresses.sort_unstable();
-            addresses.dedup();
-            assert_eq!(
-                addresses.len(),
-                count,
-                "an endpoint address twice in {product:04x}"
-            );
+            for composition in [Composition::QMI_TWICE, Composition::WITH_MBIM] {
+                let layout = Layout::running(wiring, composition);
+                let descriptors = Descriptors::new(&appearance(layout.clone(), 5000, 0x9071));
+                let configuration = descriptors.find(2, 0).unwrap();
+                assert_eq!(
+                    usize::from(u16::from_le_bytes([configuration[2], configuration[3]])),
+                    configuration.len()
+                );
+                assert_eq!(configuration[4], layout.count());
+                let pieces = pieces(&configuration);
+                let first_setting = |piece: &&&[u8]| piece[1] == 4 && piece[3] == 0;
+                let found: Vec<u8> = pieces
+                    .iter()
+                    .filter(first_setting)
+                    .map(|piece| piece[2])
+                    .collect();
+                let expected: Vec<u8> = layout.interfaces.iter().map(|it| it.number).collect();
+                assert_eq!(found, expected, "{wiring:?}");
+                let endpoints = pieces.iter().filter(|piece| piece[1] == 5);
+                let mut addresses: Vec<u8> = endpoints.map(|piece| piece[2]).collect();
+                let count = addresses.len();
+                addresses.sort_unstable();
+                addresses.dedup();
+                assert_eq!(addresses.len(), count, "an endpoint address twice in {wiring:?}");
+                for address in addresses {
+                    let interface = descriptors.endpoint(address).unwrap().interface;
+                    assert!(layout.kind(interface).is_some());
+                }
+            }
         }
+    }
+
+    #[test]
+    fn a_qmi_interface_has_its_interrupt_endpoint_first() {
+        let layout = Layout::running(Wiring::Sierra, Composition::RMNET0);
+        let descriptors = Descriptors::new(&appearance(layout, 480, 0x9091));
+        let configuration = descriptors.find(2, 0).unwrap();
+        let expected: [&[u8]; 4] = [
+            &[9, 4, 8, 0, 3, 0xff, 0xff, 0xff, 0],
+            &[7, 5, 0x81, 3, 10, 0, 9],
+            &[7, 5, 0x82, 2, 0, 2, 0],
+            &[7, 5, 0x01, 2, 0, 2, 0],
+        ];
+        assert_eq!(pieces(&configuration)[1..], expected);
+    }
+
+    #[test]
+    fn mbim_names_its_data_interface_and_the_longest_message_where_programs_look_for_them() {
+        let layout = Layout::running(Wiring::Sierra, Composition::MBIM);
+        let descriptors = Descriptors::new(&appearance(layout, 480, 0x9071));
+        let configuration = descriptors.find(2, 0).unwrap();
+        let expected: [&[u8]; 11] = [
+            &[8, 11, 12, 2, 2, 14, 0, 0],
+            &[9, 4, 12, 0, 1, 2, 14, 0, 0],
+            &[5, 0x24, 0, 0x10, 1],
+            &[5, 0x24, 6, 12, 13],
+            // mbim.md §3: 0C 24 1B, and the size at offset 5.
+            &[0x0c, 0x24, 0x1b, 0, 1, 0x00, 0x10, 16, 128, 0, 8, 0],
+            &[8, 0x24, 0x1c, 0, 1, 64, 0xdc, 5],
+            &[7, 5, 0x81, 3, 10, 0, 9],
+            &[9, 4, 13, 0, 0, 10, 0, 2, 0],
+            &[9, 4, 13, 1, 2, 10, 0, 2, 0],
+            &[7, 5, 0x82, 2, 0, 2, 0],
+            &[7, 5, 0x01, 2, 0, 2, 0],
+        ];
+        assert_eq!(pieces(&configuration)[1..], expected);
     }
 }

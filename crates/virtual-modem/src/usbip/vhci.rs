@@ -5,6 +5,7 @@
 use super::descriptors::Speed;
 use super::device::{Device, PortEvent, TooManyTransfers};
 use super::wire::{Decoder, WireError};
+use crate::layout::Appearance;
 use crate::{Output, VirtualModem};
 use modem_world::{Instant, UsbDevice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,7 +21,8 @@ use std::time::Duration;
 pub struct Options {
     /// The host controller in sysfs.
     pub controller: PathBuf,
-    /// Its port. The modem takes the same one at both speeds.
+    /// Its port. The modem takes the same one at both speeds: the kernel has a hub for each, with the same sockets,
+    /// and knows them for peers.
     pub port: u32,
 }
 
@@ -41,16 +43,18 @@ pub enum Happening<'a> {
     Attached(&'a UsbDevice),
     /// It has left the bus.
     Detached,
-    /// A host reads from its port.
-    Opened,
-    /// No host reads any more.
-    Closed,
+    /// A host reads from this interface.
+    Opened(u8),
+    /// No host reads from it any more.
+    Closed(u8),
+    /// The host says on this interface that it is there (DTR), or that it isn't.
+    Lines(u8, bool),
     /// The host has configured it anew.
     ReEnumerated,
-    /// The host has sent these bytes, and the modem has taken them.
-    Received(&'a [u8]),
-    /// The modem sends these bytes.
-    Sent(&'a [u8]),
+    /// The host has sent these bytes to this interface, and the modem has taken them.
+    Received(u8, &'a [u8]),
+    /// The modem sends these bytes from this interface.
+    Sent(u8, &'a [u8]),
 }
 
 impl fmt::Display for Happening<'_> {
@@ -66,11 +70,13 @@ impl fmt::Display for Happening<'_> {
                 )
             }
             Self::Detached => f.write_str("detached"),
-            Self::Opened => f.write_str("port opened"),
-            Self::Closed => f.write_str("port closed"),
+            Self::Opened(interface) => write!(f, "{interface} opened"),
+            Self::Closed(interface) => write!(f, "{interface} closed"),
+            Self::Lines(interface, true) => write!(f, "{interface} DTR on"),
+            Self::Lines(interface, false) => write!(f, "{interface} DTR off"),
             Self::ReEnumerated => f.write_str("configured anew by the host"),
-            Self::Received(bytes) => write!(f, "< {}", Excerpt(bytes)),
-            Self::Sent(bytes) => write!(f, "> {}", Excerpt(bytes)),
+            Self::Received(interface, bytes) => write!(f, "{interface} < {}", Excerpt(bytes)),
+            Self::Sent(interface, bytes) => write!(f, "{interface} > {}", Excerpt(bytes)),
         }
     }
 }
@@ -183,7 +189,7 @@ impl Front<'_> {
         loop {
             let now = self.clock.now();
             match self.modem.poll(now) {
-                Output::Attach(appearance) => self.attach(&appearance.device, now)?,
+                Output::Attach(appearance) => self.attach(&appearance, now)?,
                 Output::Detach => {
                     // Closing the socket is what unplugs it. A write that the modem has taken whole counts as done.
                     if let Some(Connection {
@@ -197,10 +203,10 @@ impl Front<'_> {
                     self.connection = None;
                     (self.report)(now, &Happening::Detached);
                 }
-                Output::Send { bytes, .. } => {
-                    (self.report)(now, &Happening::Sent(&bytes));
+                Output::Send { interface, bytes } => {
+                    (self.report)(now, &Happening::Sent(interface, &bytes));
                     if let Some(connection) = &mut self.connection {
-                        connection.device.send(bytes);
+                        connection.device.send(interface, bytes);
                     }
                 }
                 Output::Wait(until) => {
@@ -219,13 +225,20 @@ impl Front<'_> {
         };
         if let Some(event) = device.next_event() {
             let happening = match event {
-                PortEvent::Opened => {
-                    self.modem.port_opened(0, now);
-                    Happening::Opened
+                PortEvent::Opened(interface) => {
+                    self.modem.port_opened(interface, now);
+                    Happening::Opened(interface)
                 }
-                PortEvent::Closed => {
-                    self.modem.port_closed(0, now);
-                    Happening::Closed
+                PortEvent::Closed(interface) => {
+                    self.modem.port_closed(interface, now);
+                    Happening::Closed(interface)
+                }
+                PortEvent::Lines {
+                    interface,
+                    is_terminal_ready,
+                } => {
+                    self.modem.terminal_ready(interface, is_terminal_ready, now);
+                    Happening::Lines(interface, is_terminal_ready)
                 }
                 PortEvent::ReEnumerated => {
                     self.modem.re_enumerate(now);
@@ -235,23 +248,30 @@ impl Front<'_> {
             (self.report)(now, &happening);
             return true;
         }
-        let offered = device.offered();
-        if offered.is_empty() {
-            return false;
+        let mut taken = None;
+        for (interface, is_message, offered) in device.offers() {
+            let room = self.modem.room(interface, now);
+            let bytes = if is_message && room > 0 {
+                offered
+            } else {
+                offered.get(..room).unwrap_or(offered)
+            };
+            if !bytes.is_empty() {
+                self.modem.receive(interface, bytes, now);
+                (self.report)(now, &Happening::Received(interface, bytes));
+                taken = Some((interface, bytes.len()));
+                break;
+            }
         }
-        let room = self.modem.room(0, now);
-        let bytes = offered.get(..room).unwrap_or(offered);
-        if bytes.is_empty() {
+        let Some((interface, count)) = taken else {
             return false;
-        }
-        self.modem.receive(0, bytes, now);
-        (self.report)(now, &Happening::Received(bytes));
-        let count = bytes.len();
-        device.took(count);
+        };
+        device.took(interface, count);
         true
     }
 
-    fn attach(&mut self, device: &UsbDevice, now: Instant) -> Result<(), VhciError> {
+    fn attach(&mut self, appearance: &Appearance, now: Instant) -> Result<(), VhciError> {
+        let device = &appearance.device;
         // Leave the port before taking it again.
         self.connection = None;
         let real = self.clock.elapsed();
@@ -261,7 +281,7 @@ impl Front<'_> {
             last: real + ATTACH_TIMEOUT,
         };
         self.connection = Some(Connection {
-            device: Device::new(device),
+            device: Device::new(appearance),
             decoder: Decoder::default(),
             link,
         });
