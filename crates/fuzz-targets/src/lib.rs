@@ -10,6 +10,7 @@
     reason = "a broken promise is reported by a panic"
 )]
 
+mod at;
 mod discovery;
 mod image;
 mod protocol;
@@ -21,6 +22,8 @@ pub type Target = fn(&[u8]);
 /// All targets by the names of their corpora. A new one also needs `fuzz/fuzz_targets/NAME.rs` and its `[[bin]]`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("archive", image::archive),
+    ("at_answer", at::answer),
+    ("at_session", at::session),
     ("cwe_inspector", image::cwe_inspector),
     ("cwe_header", image::cwe_header),
     ("firehose_answer", protocol::firehose_answer),

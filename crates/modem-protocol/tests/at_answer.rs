@@ -94,7 +94,8 @@ fn vector_6_nmea_is_no_answer() {
     for _ in 0..2 {
         assert_eq!(collector.push(b"$GPGSV,1,1,00*79\r\n"), None);
     }
-    assert_eq!(collector.lines(), ["$GPGSV,1,1,00*79", "$GPGSV,1,1,00*79"]);
+    assert_eq!(collector.push(b"$GP"), None);
+    assert_eq!(collector.heard(), ["$GPGSV,1,1,00*79", "$GPGSV,1,1,00*79", "$GP"]);
 }
 
 #[test]

@@ -159,9 +159,12 @@ impl Collector {
         None
     }
 
-    /// The whole lines so far, for a report about an answer that never ended.
-    pub fn lines(&self) -> &[String] {
-        &self.lines
+    /// What came so far, the unfinished line included: for a report about an answer that never ended.
+    pub fn heard(&self) -> Vec<String> {
+        let unfinished = String::from_utf8_lossy(&self.line);
+        let unfinished = trim(&unfinished);
+        let last = (!unfinished.is_empty()).then(|| unfinished.into());
+        self.lines.iter().cloned().chain(last).collect()
     }
 
     /// Notes a line, or says how it ends the answer.

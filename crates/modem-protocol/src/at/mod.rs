@@ -1,13 +1,16 @@
 //! AT commands: the text protocol of a modem in normal mode (at.md).
 //!
 //! [`Collector`] makes an [`Answer`] of what a port delivers, [`parse`] reads the answers that the specification shows,
-//! [`command`] holds what may be sent and what it does, and [`reply`] is the modem's side of both.
+//! [`command`] holds what may be sent and what it does, [`session`] is the host's side of a port, and [`reply`] is the
+//! modem's.
 
 pub mod answer;
 pub mod command;
 pub mod parse;
 pub mod reply;
+pub mod session;
 
 pub use answer::{Answer, Code, Collector, Final};
 pub use command::Command;
 pub use reply::Reply;
+pub use session::Session;

@@ -215,6 +215,7 @@ fn columns(line: &str) -> impl Iterator<Item = (&str, &str)> {
             };
             let value = match value.trim() {
                 "" => cells.next_if(|cell| !cell.contains(':')).unwrap_or_default(),
+                value if value.contains(':') => continue,
                 value => value,
             };
             return Some((key.trim(), value));

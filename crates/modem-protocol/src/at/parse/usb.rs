@@ -49,7 +49,7 @@ pub fn usbcomp(lines: &[String]) -> Option<Composition> {
 /// A number, and the words in brackets behind it.
 fn with_words(value: &str) -> (&str, &str) {
     let (number, words) = value.split_once('(').unwrap_or((value, ""));
-    (number.trim(), words.trim_end().trim_end_matches(')').trim())
+    (number.trim(), words.split(')').next().unwrap_or_default().trim())
 }
 
 /// Answer to AT!USBPID?.

@@ -1,0 +1,368 @@
+//! The host's side of an AT port: is somebody there, one command after the other, and what its answer is (at.md §1
+//! and §2).
+//!
+//! The session is mechanical: what a refusal means and what comes next is the caller's business.
+//!
+//! 1. [`Session::poll`] until it says [`Step::Ready`] or [`Step::Wait`]. What is to be sent goes out in one write.
+//! 2. [`Session::ask`] when it is ready, then poll again; the answer comes as [`Step::Answer`].
+//! 3. Bytes that come are handed in with [`Session::receive`], the end of the port with [`Session::closed`].
+//!
+//! An answer belongs to a command only by its place in the stream, so a late one would be taken for the next command's.
+//! The session counts what was sent and what was answered. As long as they differ, it sends AT before the next command
+//! and waits until the port is silent.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::answer::{Answer, Collector, Final};
+use super::command::{Command, Effect};
+use crate::Instant;
+
+/// How often AT is sent before the port is given up: the first may be garbled (at.md §2).
+const SYNC_TRIES: u8 = 2;
+
+/// Silence after which no late answer is expected any more. A modem that answers late, because it was busy or had just
+/// started, answers all that it was asked at once: one USB transfer after the other.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The longest that silence is waited for: a port that prints NMEA lines may never be silent.
+const QUIET_AT_MOST: Duration = Duration::from_secs(2);
+
+/// Lines that are kept of a port that doesn't answer.
+const MOST_HEARD: usize = 8;
+
+/// What the caller is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write these bytes, in one write. Before the first of them, forget what the port had for us until now.
+    Send(Vec<u8>),
+    /// The port answers, and nothing is asked: [`Session::ask`].
+    Ready,
+    /// The answer to the command that was asked, or how it or the whole session failed.
+    Answer(Result<Outcome, AtError>),
+    /// Nothing to do until bytes come, the port goes, or this moment is reached.
+    Wait {
+        /// The deadline of the present command.
+        until: Instant,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a final line, which may be a refusal.
+    Answered(Answer),
+    /// The port went away after a command that restarts the modem, and no final line came before: it was taken
+    /// (at.md §2).
+    LeftBus,
+}
+
+/// How a session fails.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AtError {
+    /// Nothing answered AT with OK. The session is over.
+    #[error("no AT port: no OK to AT{}", said(heard))]
+    NotAnAtPort {
+        /// What came instead, at most a few lines.
+        heard: Vec<String>,
+    },
+    /// No final line came in time. Something else can be asked.
+    #[error("no answer to {command} within {} s{}", waited.as_secs_f32(), said(heard))]
+    Silent {
+        /// What was asked.
+        command: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// What came instead, at most a few lines.
+        heard: Vec<String>,
+    },
+    /// The port has gone. The session is over.
+    #[error("the AT port went away{}", after(command.as_deref()))]
+    Left {
+        /// The last command that was sent.
+        command: Option<String>,
+    },
+}
+
+fn said(heard: &[String]) -> String {
+    match heard.last() {
+        Some(last) => {
+            let start: String = last.chars().take(60).collect();
+            alloc::format!("; it says {start:?}")
+        }
+        None => String::new(),
+    }
+}
+
+fn after(command: Option<&str>) -> String {
+    command.map_or_else(String::new, |command| alloc::format!(" after {command}"))
+}
+
+/// A session on one AT port.
+///
+/// ```
+/// use modemflash_modem_protocol::Instant;
+/// use modemflash_modem_protocol::at::{Command, session::{Outcome, Session, Step}};
+/// let (mut session, now) = (Session::new(), Instant::START);
+/// assert_eq!(session.poll(now), Step::Send(b"AT\r".to_vec()));
+/// session.receive(b"AT\r\r\nOK\r\n", now);
+/// assert_eq!(session.poll(now), Step::Ready);
+/// session.ask(Command::IDENTITY);
+/// assert_eq!(session.poll(now), Step::Send(b"ATI\r".to_vec()));
+/// session.receive(b"ATI\r\r\nModel: MC7455\r\n\r\nOK\r\n", now);
+/// assert!(matches!(session.poll(now), Step::Answer(Ok(Outcome::Answered(answer))) if answer.result.is_ok()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session {
+    state: State,
+    /// Collects since the last request.
+    collector: Collector,
+    /// Commands that were sent and got no final line.
+    unanswered: u32,
+    /// What came instead of an OK to AT.
+    heard: Vec<String>,
+    /// The last command that was sent.
+    last: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// AT is to be sent.
+    Sync(Sync),
+    AwaitSync {
+        sync: Sync,
+        until: Instant,
+    },
+    /// AT was answered, and more may come.
+    Settle {
+        next: Option<Command>,
+        until: Instant,
+        at_most: Instant,
+    },
+    Idle,
+    /// The command is to be sent.
+    Ask(Command),
+    Await {
+        command: Command,
+        until: Instant,
+    },
+    /// The command has ended.
+    Ended(Result<Outcome, AtError>),
+    /// The command has ended, and so has the port.
+    EndedAndGone(Outcome),
+    Failed(AtError),
+}
+
+/// AT on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sync {
+    tries_left: u8,
+    port: Port,
+    /// What is to be asked after it.
+    next: Option<Command>,
+}
+
+/// What AT is to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    /// Whether the port is an AT port.
+    New,
+    /// Where the answers begin, after one that didn't come.
+    Known,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// Begins with AT, because it isn't known what is behind the port.
+    pub fn new() -> Self {
+        Self::beginning(State::Sync(Sync {
+            tries_left: SYNC_TRIES,
+            port: Port::New,
+            next: None,
+        }))
+    }
+
+    /// Begins with the first command: another session with this port has just ended well.
+    pub fn on_known_port() -> Self {
+        Self::beginning(State::Idle)
+    }
+
+    fn beginning(state: State) -> Self {
+        Self {
+            state,
+            collector: Collector::new(""),
+            unanswered: 0,
+            heard: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// Asks this as soon as the port is known to answer. One at a time: a command that hasn't ended yet is forgotten,
+    /// and so is its answer.
+    pub fn ask(&mut self, command: Command) {
+        match &mut self.state {
+            State::Sync(sync) | State::AwaitSync { sync, .. } => sync.next = Some(command),
+            State::Settle { next, .. } => *next = Some(command),
+            State::Idle | State::Ask(_) | State::Ended(_) if self.unanswered == 0 => {
+                self.state = State::Ask(command);
+            }
+            State::Idle | State::Ask(_) | State::Ended(_) | State::Await { .. } => {
+                self.state = State::Sync(Sync {
+                    tries_left: SYNC_TRIES,
+                    port: Port::Known,
+                    next: Some(command),
+                });
+            }
+            State::EndedAndGone(_) => self.state = State::Failed(self.left()),
+            State::Failed(_) => {}
+        }
+    }
+
+    /// Takes bytes that the port delivered. They may be split and joined anywhere.
+    pub fn receive(&mut self, bytes: &[u8], now: Instant) {
+        for byte in bytes {
+            if let Some(answer) = self.collector.push(core::slice::from_ref(byte)) {
+                self.unanswered = self.unanswered.saturating_sub(1);
+                self.answered(answer, now);
+            }
+        }
+        if let State::Settle { until, at_most, .. } = &mut self.state {
+            *until = (now + QUIET).min(*at_most);
+        }
+    }
+
+    /// Notes that the port has gone.
+    pub fn closed(&mut self) {
+        let left = self.left();
+        self.state = match core::mem::replace(&mut self.state, State::Idle) {
+            State::Await { command, .. } if command.effect() == Effect::Restarts => {
+                State::EndedAndGone(Outcome::LeftBus)
+            }
+            State::Ended(Ok(outcome)) | State::EndedAndGone(outcome) => State::EndedAndGone(outcome),
+            State::Failed(error) => State::Failed(error),
+            _ => State::Failed(left),
+        };
+    }
+
+    /// What to do now. After the end of the session always the same error.
+    pub fn poll(&mut self, now: Instant) -> Step {
+        loop {
+            match core::mem::replace(&mut self.state, State::Idle) {
+                State::Sync(mut sync) => {
+                    let Some(tries_left) = sync.tries_left.checked_sub(1) else {
+                        self.state = self.without_sync(sync.port);
+                        continue;
+                    };
+                    sync.tries_left = tries_left;
+                    let until = now + Command::SYNC.patience();
+                    self.state = State::AwaitSync { sync, until };
+                    return self.send(&Command::SYNC);
+                }
+                State::AwaitSync { sync, until } if now >= until => {
+                    let heard = self.collector.heard();
+                    self.hear(heard);
+                    self.state = State::Sync(sync);
+                }
+                State::Settle { next, until, .. } if now >= until => {
+                    self.unanswered = 0;
+                    self.state = next.map_or(State::Idle, State::Ask);
+                }
+                State::Idle => return Step::Ready,
+                State::Ask(command) => {
+                    let step = self.send(&command);
+                    let until = now + command.patience();
+                    self.state = State::Await { command, until };
+                    return step;
+                }
+                State::Await { command, until } if now >= until => {
+                    let mut heard = self.collector.heard();
+                    heard.truncate(MOST_HEARD);
+                    return Step::Answer(Err(AtError::Silent {
+                        command: command.text().into(),
+                        waited: command.patience(),
+                        heard,
+                    }));
+                }
+                State::Ended(result) => return Step::Answer(result),
+                State::EndedAndGone(outcome) => {
+                    self.state = State::Failed(self.left());
+                    return Step::Answer(Ok(outcome));
+                }
+                State::Failed(error) => {
+                    self.state = State::Failed(error.clone());
+                    return Step::Answer(Err(error));
+                }
+                waiting @ (State::AwaitSync { until, .. }
+                | State::Settle { until, .. }
+                | State::Await { until, .. }) => {
+                    self.state = waiting;
+                    return Step::Wait { until };
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, command: &Command) -> Step {
+        self.collector = Collector::new(command.text());
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.last = Some(command.text().into());
+        Step::Send(command.to_bytes())
+    }
+
+    /// A final line came.
+    fn answered(&mut self, answer: Answer, now: Instant) {
+        self.state = match core::mem::replace(&mut self.state, State::Idle) {
+            State::AwaitSync { sync, .. } if answer.result == Final::Ok => {
+                self.heard.clear();
+                match (self.unanswered, sync.next) {
+                    (0, None) => State::Idle,
+                    (0, Some(command)) => State::Ask(command),
+                    (_, next) => State::Settle {
+                        next,
+                        until: now + QUIET,
+                        at_most: now + QUIET_AT_MOST,
+                    },
+                }
+            }
+            State::AwaitSync { sync, .. } => {
+                self.hear(answer.lines);
+                self.hear([alloc::format!("{}", answer.result)]);
+                State::Sync(sync)
+            }
+            State::Settle { next, .. } if self.unanswered == 0 => next.map_or(State::Idle, State::Ask),
+            State::Await { .. } => State::Ended(Ok(Outcome::Answered(answer))),
+            // Late, and the count knows now.
+            state => state,
+        };
+    }
+
+    /// No try of AT is left.
+    fn without_sync(&mut self, port: Port) -> State {
+        let heard = core::mem::take(&mut self.heard);
+        match port {
+            Port::New => State::Failed(AtError::NotAnAtPort { heard }),
+            Port::Known => State::Ended(Err(AtError::Silent {
+                command: Command::SYNC.text().into(),
+                waited: Command::SYNC.patience() * u32::from(SYNC_TRIES),
+                heard,
+            })),
+        }
+    }
+
+    fn hear(&mut self, lines: impl IntoIterator<Item = String>) {
+        let room = MOST_HEARD.saturating_sub(self.heard.len());
+        self.heard.extend(lines.into_iter().take(room));
+    }
+
+    fn left(&self) -> AtError {
+        AtError::Left {
+            command: self.last.clone(),
+        }
+    }
+}
