@@ -154,8 +154,9 @@ impl Sysfs {
         Some(self.device_link(device)?.join("descriptors"))
     }
 
-    /// What is on the bus now: ports and devices with their numbers, so that a device which left and came back
-    /// between two looks is seen. Costs one directory listing and one small file per USB device.
+    /// What is on the bus now: ports, interfaces, and devices with their numbers, so that a device which left and came back
+    /// between two looks is seen, and also one that got another configuration. Costs a few directory listings, a link for
+    /// each port and one small file for each USB device.
     pub fn snapshot(&self) -> Snapshot {
         let mut seen = BTreeSet::new();
         for (_, name, target) in self.port_links() {
@@ -168,10 +169,12 @@ impl Sysfs {
         }
         let devices = self.root.join("sys/bus/usb/devices");
         for name in list(&devices).unwrap_or_default() {
-            if !name.contains(':') {
-                let number = text(&devices.join(&name).join("devnum")).unwrap_or_default();
-                seen.insert((name, number));
-            }
+            let number = if name.contains(':') {
+                String::new()
+            } else {
+                text(&devices.join(&name).join("devnum")).unwrap_or_default()
+            };
+            seen.insert((name, number));
         }
         Snapshot(seen)
     }
@@ -290,10 +293,16 @@ pub(crate) fn text(path: &Path) -> Option<String> {
     (!text.is_empty()).then(|| printable(text))
 }
 
-/// A device chooses its strings, and a process its name: control characters don't go to the user's terminal.
+/// A device chooses its strings, and a process its name: what could move the cursor, hide text or turn its direction doesn't
+/// go to the user's terminal.
 fn printable(text: &str) -> String {
+    let is_hidden = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    };
     text.chars()
-        .map(|character| if character.is_control() { '?' } else { character })
+        .map(|character| if is_hidden(character) { '?' } else { character })
         .collect()
 }
 

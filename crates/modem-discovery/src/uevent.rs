@@ -180,7 +180,7 @@ impl Uevent {
     pub fn concerns_ports(&self) -> bool {
         matches!(
             self.subsystem.as_deref(),
-            Some("usb" | "tty" | "usbmisc" | "usb-serial")
+            Some("usb" | "tty" | "usbmisc" | "usb-serial" | "wwan")
         )
     }
 }

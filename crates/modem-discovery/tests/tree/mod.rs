@@ -125,6 +125,43 @@ impl Tree {
     }
 }
 
+/// An interface for [`modem`]: its number, class codes, driver and node.
+pub(crate) type Function = (u8, &'static str, Option<&'static str>, Option<&'static str>);
+
+/// A device at this place with these ids (`1199:9091`), serial and interfaces; gives its folder.
+pub(crate) fn modem(tree: &Tree, place: &str, ids: &str, serial: &str, functions: &[Function]) -> String {
+    let (vendor, product) = ids.split_once(':').unwrap();
+    let bus = place.split_once('-').unwrap().0;
+    let device = tree.device(
+        place,
+        &[
+            ("idVendor", vendor),
+            ("idProduct", product),
+            ("bDeviceClass", "00"),
+            ("bNumInterfaces", &format!("{:2}", functions.len())),
+            ("busnum", bus),
+            ("devnum", "5"),
+            ("speed", "480"),
+            ("serial", serial),
+        ],
+    );
+    for &(number, codes, driver, node) in functions {
+        let interface = tree.interface(&device, number, driver);
+        for (name, code) in ["bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol"]
+            .iter()
+            .zip(codes.split('/'))
+        {
+            tree.write(&format!("{interface}/{name}"), &format!("{code}\n"));
+        }
+        match node {
+            Some(node) if node.starts_with("cdc-wdm") => tree.control_port(&interface, node),
+            Some(node) => tree.tty(&interface, node),
+            None => {}
+        }
+    }
+    device
+}
+
 /// An EM7565 in normal mode in port 2 of a hub, seven interfaces as `qcserial` and `qmi_wwan` take them.
 pub(crate) fn em7565(tree: &Tree) -> String {
     let device = tree.device(
