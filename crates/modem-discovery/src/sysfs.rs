@@ -213,8 +213,12 @@ impl Sysfs {
             return port;
         };
         port.device = self.read_device(device);
-        port.interface =
-            text(&interface.join("bInterfaceNumber")).and_then(|number| u8::from_str_radix(&number, 16).ok());
+        let name = interface
+            .file_name()
+            .and_then(|name| interface_name(name.to_str()?));
+        port.interface = text(&interface.join("bInterfaceNumber"))
+            .and_then(|number| u8::from_str_radix(&number, 16).ok())
+            .or(name.map(|(_, number)| number));
         port.driver = link_name(&interface.join("driver"));
         port
     }

@@ -4,7 +4,6 @@
 //! transfer is kept here, so that nothing depends on what the driver does with the rest.
 //!
 //! The one `unsafe` of this crate asks the driver for the size of the largest message.
-#![allow(unsafe_code)]
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -46,12 +45,17 @@ impl Wdm {
             }
         };
         let told = largest_message(&descriptor).or_else(|| largest_of(&fs::read(descriptors?).ok()?));
-        Ok(Self {
+        Ok(Self::over(descriptor, told.unwrap_or(USUAL_LIMIT)))
+    }
+
+    /// A port over what is open already.
+    fn over(descriptor: OwnedFd, largest: usize) -> Self {
+        Self {
             descriptor,
-            largest: told.unwrap_or(USUAL_LIMIT),
+            largest,
             transfer: Vec::new(),
             taken: 0,
-        })
+        }
     }
 
     /// The size of the largest message.
@@ -90,8 +94,6 @@ impl Wdm {
                 Ok(count) => return Ok(count),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(0),
-                // The modem said more than the driver could keep; it says so once.
-                Err(Errno::NOBUFS) => return Err(PortErrorKind::DataLost),
                 Err(errno) => return Err(self.use_error("read", errno)),
             }
         }
@@ -122,6 +124,8 @@ impl Wdm {
     /// The driver says EIO for a device that was pulled and also for a transfer that the modem refused.
     fn use_error(&self, call: &'static str, errno: Errno) -> PortErrorKind {
         let is_gone = match errno {
+            // The modem said more than the driver could keep; it says so once.
+            Errno::NOBUFS => return PortErrorKind::DataLost,
             Errno::NODEV | Errno::NXIO | Errno::SHUTDOWN => true,
             Errno::IO => {
                 let mut descriptors = [PollFd::new(&self.descriptor, PollFlags::IN)];
@@ -149,6 +153,7 @@ impl AsFd for Wdm {
 }
 
 /// What the driver says; none when it has no such ioctl.
+#[expect(unsafe_code, reason = "an ioctl that no safe function has")]
 fn largest_message(descriptor: &OwnedFd) -> Option<usize> {
     // SAFETY: this ioctl writes one `__u16` to where its argument points (`include/uapi/linux/usb/cdc-wdm.h`), and the getter
     // gives a place for one `u16`. Another driver that had the same number would have the same size, which is part of it.
@@ -167,4 +172,137 @@ fn largest_of(descriptors: &[u8]) -> Option<usize> {
         rest = behind;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    /// A control port and its other end, which keeps the borders of messages as a modem's transfers do.
+    fn pair(largest: usize) -> (Wdm, OwnedFd) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, modem) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        (Wdm::over(ours, largest), modem)
+    }
+
+    #[test]
+    fn a_transfer_that_is_longer_than_the_buffer_is_handed_out_in_pieces() {
+        let (mut port, modem) = pair(4096);
+        let long: Vec<u8> = (0..=255).cycle().take(4096).collect();
+        io::write(&modem, &long).unwrap();
+        io::write(&modem, b"next").unwrap();
+        let (mut got, mut buffer) = (Vec::new(), [0; 100]);
+        while got.len() < long.len() {
+            let count = port.read(&mut buffer).unwrap();
+            assert!(count > 0);
+            got.extend_from_slice(&buffer[..count]);
+            assert_eq!(port.has_rest(), got.len() < long.len());
+        }
+        assert_eq!(got, long);
+        assert_eq!(port.read(&mut buffer), Ok(4));
+        assert_eq!(&buffer[..4], b"next");
+        assert_eq!(port.read(&mut buffer), Ok(0));
+        assert_eq!(port.read(&mut []), Ok(0));
+    }
+
+    #[test]
+    fn a_modem_with_longer_messages_than_usual_is_read_whole() {
+        let (mut port, modem) = pair(8192);
+        io::write(&modem, &[7; 8000]).unwrap();
+        let mut buffer = [0; 8192];
+        assert_eq!(port.read(&mut buffer), Ok(8000));
+    }
+
+    #[test]
+    fn each_write_is_one_message_and_one_that_is_too_long_is_refused() {
+        let (mut port, modem) = pair(64);
+        assert_eq!(port.largest(), 64);
+        assert_eq!(port.write(&[1; 64]), Ok(64));
+        assert_eq!(port.write(&[2; 3]), Ok(3));
+        assert_eq!(port.write(&[]), Ok(0));
+        let error = PortErrorKind::Io {
+            call: "write",
+            errno: Errno::MSGSIZE.raw_os_error(),
+        };
+        assert_eq!(port.write(&[3; 65]), Err(error));
+        let mut buffer = [0; 128];
+        assert_eq!(io::read(&modem, &mut buffer), Ok(64));
+        assert_eq!(io::read(&modem, &mut buffer), Ok(3));
+        assert_eq!(io::read(&modem, &mut buffer), Err(Errno::AGAIN));
+    }
+
+    #[test]
+    fn a_port_that_is_busy_takes_nothing_and_takes_the_message_whole_later() {
+        let (mut port, modem) = pair(4096);
+        let mut taken = 0;
+        while port.write(&[5; 4096]).unwrap() == 4096 {
+            taken += 1;
+            assert!(taken < 100_000, "it never gets full");
+        }
+        let mut buffer = [0; 4096];
+        for _ in 0..taken {
+            assert_eq!(io::read(&modem, &mut buffer), Ok(4096));
+        }
+        assert_eq!(port.write(&[6; 4096]), Ok(4096));
+    }
+
+    #[test]
+    fn a_device_that_left_has_gone_after_its_last_words() {
+        let (mut port, modem) = pair(4096);
+        io::write(&modem, b"last").unwrap();
+        drop(modem);
+        let mut buffer = [0; 16];
+        assert_eq!(port.read(&mut buffer), Ok(4));
+        assert_eq!(port.read(&mut buffer), Err(PortErrorKind::Gone));
+    }
+
+    #[test]
+    fn an_error_of_a_device_that_is_still_there_is_not_its_leaving() {
+        let (port, modem) = pair(4096);
+        let refused = PortErrorKind::Io {
+            call: "read",
+            errno: Errno::IO.raw_os_error(),
+        };
+        assert_eq!(port.use_error("read", Errno::IO), refused);
+        drop(modem);
+        assert_eq!(port.use_error("read", Errno::IO), PortErrorKind::Gone);
+        let (port, _modem) = pair(4096);
+        assert_eq!(port.use_error("write", Errno::NODEV), PortErrorKind::Gone);
+        assert_eq!(port.use_error("read", Errno::NOBUFS), PortErrorKind::DataLost);
+    }
+
+    // mbim.md §3
+    #[test]
+    fn the_number_of_the_ioctl_is_that_of_this_architecture() {
+        let is_other = cfg!(any(
+            target_arch = "mips",
+            target_arch = "mips64",
+            target_arch = "powerpc",
+            target_arch = "powerpc64",
+            target_arch = "sparc64"
+        ));
+        assert_eq!(MAX_COMMAND, if is_other { 0x4002_48a0 } else { 0x8002_48a0 });
+    }
+
+    #[test]
+    fn a_port_that_has_no_such_ioctl_has_no_limit_of_its_own() {
+        let (port, _modem) = pair(4096);
+        assert_eq!(largest_message(&port.descriptor), None);
+    }
+
+    #[test]
+    fn the_largest_message_is_found_in_the_descriptors() {
+        let device = [18, 1, 0, 2, 0, 0, 0, 64, 0x99, 0x11, 0x71, 0x90, 6, 0, 1, 2, 3, 1];
+        let mbim = [
+            0x0c, 0x24, 0x1b, 0x00, 0x01, 0x00, 0x08, 0x20, 0x80, 0x96, 0x05, 0x00,
+        ];
+        let both = [device.as_slice(), &[9, 2, 0x1b, 0x24, 0x0c, 0, 0, 0, 0], &mbim].concat();
+        assert_eq!(largest_of(&both), Some(2048));
+        assert_eq!(largest_of(&device), None);
+        assert_eq!(largest_of(&both[..both.len() - 1]), None);
+        for hostile in [[].as_slice(), &[0; 64], &[255; 64], &[1], &[0x0c, 0x24, 0x1b]] {
+            assert_eq!(largest_of(hostile), None);
+        }
+    }
 }
