@@ -38,6 +38,12 @@ pub enum ParseError {
         /// What is there.
         got: u64,
     },
+    /// A field that has to be there isn't.
+    #[error("{field} is missing")]
+    Missing {
+        /// The field.
+        field: &'static str,
+    },
     /// A text field isn't what it should be.
     #[error("{field}: {expected} expected")]
     Text {

@@ -17,8 +17,10 @@ pub mod conversation;
 pub mod firehose;
 pub mod first_answer;
 pub mod hdlc;
+mod numbers;
 mod outbox;
 pub mod qdl;
+pub mod qmi;
 pub mod sahara;
 pub mod time;
 
