@@ -17,6 +17,7 @@ pub mod conversation;
 pub mod firehose;
 pub mod first_answer;
 pub mod hdlc;
+pub mod mbim;
 mod numbers;
 mod outbox;
 pub mod qdl;
