@@ -11,6 +11,7 @@
 mod bus;
 mod damaged;
 mod error;
+mod mask;
 mod recorder;
 mod replayer;
 pub mod trace;

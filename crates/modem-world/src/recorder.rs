@@ -1,7 +1,9 @@
 //! A world that writes down all that passes through it.
 
+use std::collections::HashSet;
 use std::io;
 
+use crate::mask::{Mask, Which, may_go_on};
 use crate::trace::{self, Event, Written};
 use crate::{
     Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortHandle, PortId,
@@ -12,16 +14,28 @@ use crate::{
 ///
 /// Each line is flushed as soon as it is whole, so a killed program leaves a trace that ends in the middle but can be
 /// read. Writes that follow each other within [`Recorder::JOIN`] become one line, long ones are shortened to length,
-/// checksum, first and last bytes. Serial numbers, which may be an IMEI, are replaced by `(1)`, `(2)` … in the order in
-/// which they appear.
+/// checksum, first and last bytes; messages to a control port are lines of their own and whole. Serial numbers of devices,
+/// which may be an IMEI, are replaced by `(1)`, `(2)` … in the order in which they appear, and numbers that identify a modem or
+/// a SIM, wherever the modem says them, by digits of the same length.
 ///
 /// A sink that fails, as when the disk is full, never fails the run: it is said once, and recording ends.
 pub struct Recorder<'a, W> {
     world: W,
     sink: Option<Box<dyn io::Write + 'a>>,
     complain: Option<Box<dyn FnOnce(io::Error) + 'a>>,
+    /// Free text that waits for what follows: only then the serial numbers in it are known.
+    comments: Vec<String>,
     run: Option<Run>,
+    heard: Option<Heard>,
+    control_ports: HashSet<PortHandle>,
     serials: Vec<String>,
+    mask: Mask,
+}
+
+/// Reads that may have torn a number, each with its time.
+struct Heard {
+    port: PortHandle,
+    reads: Vec<(Instant, Vec<u8>)>,
 }
 
 /// Writes that become one line.
@@ -41,6 +55,9 @@ impl<'a, W: World> Recorder<'a, W> {
     /// Writes with a longer pause between them are lines of their own: back-pressure can be seen in the trace.
     pub const JOIN: std::time::Duration = std::time::Duration::from_millis(250);
 
+    /// Reads are held back at most up to so many bytes for a number that is torn.
+    const HELD: usize = 64 * 1024;
+
     /// Records `world` into `sink`. `complain` is called at most once, with the first error of the sink.
     pub fn new(world: W, sink: impl io::Write + 'a, complain: impl FnOnce(io::Error) + 'a) -> Self {
         let (sink, complain) = (Some(Box::new(sink) as Box<_>), Some(Box::new(complain) as Box<_>));
@@ -48,8 +65,12 @@ impl<'a, W: World> Recorder<'a, W> {
             world,
             sink,
             complain,
+            comments: Vec::new(),
             run: None,
+            heard: None,
+            control_ports: HashSet::new(),
             serials: Vec::new(),
+            mask: Mask::default(),
         };
         recorder.put(trace::TITLE.to_owned());
         recorder
@@ -57,10 +78,7 @@ impl<'a, W: World> Recorder<'a, W> {
 
     /// Writes lines of free text.
     pub fn comment(&mut self, text: &str) {
-        self.end_run();
-        for line in text.lines() {
-            self.put(format!("# {line}"));
-        }
+        self.comments.extend(text.lines().map(|line| format!("# {line}")));
     }
 
     /// Ends the trace in order; gives the world back.
@@ -71,8 +89,22 @@ impl<'a, W: World> Recorder<'a, W> {
 
     fn note(&mut self, event: Event) {
         if self.sink.is_some() {
+            self.end_reads();
             self.end_run();
+            self.put_comments();
             let line = event.line(self.world.now());
+            self.put(line);
+        }
+    }
+
+    fn put_comments(&mut self) {
+        for line in std::mem::take(&mut self.comments) {
+            // The header of an image is digits too, and nobody's secret.
+            let line = if line.starts_with("# image ") {
+                line
+            } else {
+                self.masked_name(&line)
+            };
             self.put(line);
         }
     }
@@ -92,7 +124,17 @@ impl<'a, W: World> Recorder<'a, W> {
         if self.sink.is_none() {
             return;
         }
+        self.end_reads();
+        self.put_comments();
         let now = self.world.now();
+        if self.control_ports.contains(&port) {
+            self.end_run();
+            let mut bytes = bytes.to_vec();
+            self.mask.hide(&mut bytes, Which::Known);
+            let data = Written::Whole(bytes);
+            self.put(Event::Written { port, data }.line(now));
+            return;
+        }
         if self
             .run
             .as_ref()
@@ -125,6 +167,7 @@ impl<'a, W: World> Recorder<'a, W> {
         let Some(mut run) = self.run.take() else { return };
         let is_whole = u64::try_from(run.first.len()) == Ok(run.length);
         let data = if is_whole {
+            self.mask.hide(&mut run.first, Which::Known);
             Written::Whole(run.first)
         } else {
             run.first.truncate(trace::FIRST);
@@ -137,6 +180,41 @@ impl<'a, W: World> Recorder<'a, W> {
         };
         let line = Event::Written { port: run.port, data }.line(run.started);
         self.put(line);
+    }
+
+    fn read(&mut self, port: PortHandle, bytes: &[u8]) {
+        if self.sink.is_none() {
+            return;
+        }
+        self.end_run();
+        self.put_comments();
+        if self.heard.as_ref().is_some_and(|heard| heard.port != port) {
+            self.end_reads();
+        }
+        let now = self.world.now();
+        let heard = self.heard.get_or_insert_with(|| Heard {
+            port,
+            reads: Vec::new(),
+        });
+        heard.reads.push((now, bytes.to_vec()));
+        let held: usize = heard.reads.iter().map(|(_, bytes)| bytes.len()).sum();
+        if !may_go_on(bytes) || held > Self::HELD {
+            self.end_reads();
+        }
+    }
+
+    /// Writes the reads that were held back: the numbers in them are whole now, or something else happened.
+    fn end_reads(&mut self) {
+        let Some(Heard { port, reads }) = self.heard.take() else {
+            return;
+        };
+        let mut all: Vec<u8> = reads.iter().flat_map(|(_, bytes)| bytes).copied().collect();
+        self.mask.hide(&mut all, Which::All);
+        let mut all = all.into_iter();
+        for (at, bytes) in reads {
+            let bytes = all.by_ref().take(bytes.len()).collect();
+            self.put(Event::Read { port, bytes }.line(at));
+        }
     }
 
     /// The same port without its serial number.
@@ -159,16 +237,17 @@ impl<'a, W: World> Recorder<'a, W> {
     }
 
     /// A name without serial numbers: `/dev/serial/by-id` has them.
-    fn masked_name(&self, name: &str) -> String {
+    fn masked_name(&mut self, name: &str) -> String {
         // Shorter ones aren't secrets but would tear words apart.
         let serials = self
             .serials
             .iter()
             .enumerate()
             .filter(|(_, serial)| serial.len() >= 6);
-        serials.fold(name.to_owned(), |name, (place, serial)| {
+        let name = serials.fold(name.to_owned(), |name, (place, serial)| {
             name.replace(serial, &format!("({})", place + 1))
-        })
+        });
+        self.mask.hide_text(&name, Which::All)
     }
 
     fn failed<T>(&mut self, port: PortHandle, result: Result<T, PortError>) -> Result<T, PortError> {
@@ -207,6 +286,12 @@ impl<W: World> World for Recorder<'_, W> {
             .ok()
             .map(|&handle| self.world.largest_write(handle))
             .filter(|&bytes| bytes != usize::MAX);
+        if let Ok(handle) = result {
+            self.control_ports.remove(&handle);
+            if largest_write.is_some() {
+                self.control_ports.insert(handle);
+            }
+        }
         self.note(Event::Open {
             port: port.clone(),
             result: noted,
@@ -219,10 +304,7 @@ impl<W: World> World for Recorder<'_, W> {
         let result = self.world.try_read(port, buffer);
         if let Some(bytes) = result.as_ref().ok().and_then(|&count| buffer.get(..count)) {
             if !bytes.is_empty() {
-                self.note(Event::Read {
-                    port,
-                    bytes: bytes.to_vec(),
-                });
+                self.read(port, bytes);
             }
         }
         self.failed(port, result)

@@ -265,10 +265,24 @@ impl Replayer {
                 _ => None,
             });
         if let Some(kind) = failed {
-            self.dead.insert(port, kind);
             self.advance();
+            // A control port is good for the next message after one that failed.
+            if self.largest_writes.contains_key(&port) && kind != PortErrorKind::Gone {
+                return Some(self.error(port, kind));
+            }
+            self.dead.insert(port, kind);
         }
         self.dead.get(&port).cloned().map(|kind| self.error(port, kind))
+    }
+
+    /// Whether the bytes are the recorded message as a whole; it can't be cut on a control port.
+    fn is_whole(&mut self, port: PortHandle, data: &Written, bytes: &[u8]) -> bool {
+        if !self.largest_writes.contains_key(&port) || u64::try_from(bytes.len()) == Ok(data.length()) {
+            return true;
+        }
+        let shown = bytes.get(..SHOWN).unwrap_or(bytes);
+        self.differ(format!(">> {} {} ({} bytes)", port.0, hex(shown), bytes.len()));
+        false
     }
 
     /// Compares bytes with the recorded write; how many of them belong to it.
@@ -472,7 +486,8 @@ impl World for Replayer {
                 ..
             }) if of == port => {
                 self.clock = self.clock.max(at);
-                let count = self.compare(&data, bytes);
+                let is_whole = self.is_whole(port, &data, bytes);
+                let count = is_whole.then(|| self.compare(&data, bytes)).flatten();
                 count.ok_or_else(|| self.error(port, PortErrorKind::Gone))
             }
             // The modem says something before the port takes more.

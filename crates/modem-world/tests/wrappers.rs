@@ -744,7 +744,7 @@ fn the_documented_example_is_a_trace() {
         .collect();
     let trace = Trace::parse(&example).unwrap();
     assert!(trace.is_complete());
-    assert_eq!(trace.entries.len(), 11);
+    assert_eq!(trace.entries.len(), 12);
     assert_eq!(trace.port_name(), Some("/dev/ttyUSB0"));
     let again: String = trace
         .entries
@@ -752,4 +752,38 @@ fn the_documented_example_is_a_trace() {
         .map(|entry| entry.event.line(entry.at) + "\n")
         .collect();
     assert!(example.ends_with(&again), "{again}");
+}
+
+#[test]
+fn a_number_that_is_torn_over_many_reads_and_one_that_never_ends_are_hidden() {
+    let mut fake = Fake::default();
+    for (place, byte) in b"+CGSN: 359072061234567\r\n359072061234567".iter().enumerate() {
+        let at = Instant::START + milliseconds(u64::try_from(place).unwrap());
+        fake.coming.push((at, *byte));
+    }
+    let mut text = Vec::new();
+    let mut recorder = Recorder::new(&mut fake, &mut text, |error| panic!("{error}"));
+    let port = recorder.open(&PortId::new("/dev/ttyUSB0")).unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 39 {
+        recorder.wait(&[Interest::Readable(port)], Instant::FAR);
+        let mut buffer = [0; 1];
+        recorder.try_read(port, &mut buffer).unwrap();
+        heard.push(buffer[0]);
+    }
+    recorder.finish();
+    assert!(heard.starts_with(b"+CGSN: 359072061234567\r\n"));
+    let trace = Trace::parse(std::str::from_utf8(&text).unwrap()).unwrap();
+    let reads: Vec<(Instant, Vec<u8>)> = trace
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::Read { bytes, .. } => Some((entry.at, bytes.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reads.len(), 39);
+    assert_eq!(reads[38].0, Instant::START + milliseconds(38));
+    let all: Vec<u8> = reads.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    assert_eq!(all, b"+CGSN: 000000000000001\r\n000000000000001");
 }
