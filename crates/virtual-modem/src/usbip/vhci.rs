@@ -7,7 +7,7 @@ use super::device::{Device, PortEvent, TooManyTransfers};
 use super::wire::{Decoder, WireError};
 use crate::layout::Appearance;
 use crate::{Output, VirtualModem};
-use modem_world::{Instant, UsbDevice};
+use modem_world::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -40,7 +40,7 @@ impl Default for Options {
 #[non_exhaustive]
 pub enum Happening<'a> {
     /// The modem has appeared on the bus.
-    Attached(&'a UsbDevice),
+    Attached(&'a Appearance),
     /// It has left the bus.
     Detached,
     /// A host reads from this interface.
@@ -60,15 +60,13 @@ pub enum Happening<'a> {
 impl fmt::Display for Happening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Attached(device) => {
-                let interfaces = device.interfaces.map_or("?".into(), |count| count.to_string());
-                write!(
-                    f,
-                    "attached as {}, {interfaces} interface(s), {:?} speed",
-                    device.id(),
-                    Speed::of(device)
-                )
-            }
+            Self::Attached(Appearance { device, layout }) => write!(
+                f,
+                "attached as {}, {} interface(s), {:?} speed",
+                device.id(),
+                layout.count(),
+                Speed::of(device)
+            ),
             Self::Detached => f.write_str("detached"),
             Self::Opened(interface) => write!(f, "{interface} opened"),
             Self::Closed(interface) => write!(f, "{interface} closed"),
@@ -271,12 +269,11 @@ impl Front<'_> {
     }
 
     fn attach(&mut self, appearance: &Appearance, now: Instant) -> Result<(), VhciError> {
-        let device = &appearance.device;
         // Leave the port before taking it again.
         self.connection = None;
         let real = self.clock.elapsed();
         let link = Link::Waiting {
-            speed: Speed::of(device),
+            speed: Speed::of(&appearance.device),
             next: real,
             last: real + ATTACH_TIMEOUT,
         };
@@ -285,7 +282,7 @@ impl Front<'_> {
             decoder: Decoder::default(),
             link,
         });
-        (self.report)(now, &Happening::Attached(device));
+        (self.report)(now, &Happening::Attached(appearance));
         self.try_attach()
     }
 

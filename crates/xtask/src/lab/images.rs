@@ -1,7 +1,6 @@
 //! The files that are flashed.
 
-use super::scenario::{Image, Scenario};
-use anyhow::Context;
+use super::scenario::Image;
 use firmware_image::generate::{Body, Generated, Plan, models};
 use firmware_image::{GobiType, nvup};
 use std::fs;
@@ -17,13 +16,16 @@ pub(crate) struct File {
     pub(crate) content: Vec<u8>,
 }
 
-/// Makes the files of a scenario in a folder of their own under `folder`.
-pub(crate) fn make(scenario: &Scenario, folder: &Path) -> anyhow::Result<Vec<File>> {
-    let profile = Profile::named(scenario.model).with_context(|| format!("no profile {}", scenario.model))?;
-    let folder = folder.join(scenario.name);
+/// Makes these images for a model, in the folder `name` under `folder`.
+pub(crate) fn make(
+    name: &str,
+    profile: &Profile,
+    images: &[Image],
+    folder: &Path,
+) -> anyhow::Result<Vec<File>> {
+    let folder = folder.join(name);
     fs::create_dir_all(&folder)?;
-    scenario
-        .images
+    images
         .iter()
         .map(|image| make_one(profile, *image, &folder))
         .collect()
@@ -39,6 +41,10 @@ fn make_one(profile: &Profile, image: Image, folder: &Path) -> anyhow::Result<Fi
         Image::Firmware(size) => {
             let name = format!("{family}_{FIRMWARE}.cwe");
             (firmware(profile, size).build(name)?, 0)
+        }
+        Image::Package(size) => {
+            let version = version_with_carrier(profile);
+            (package(profile, size).build(format!("{version}.spk"))?, 0)
         }
         Image::Carrier => {
             let name = format!("{family}_{FIRMWARE}_{CARRIER}.nvu");
@@ -58,6 +64,13 @@ const SEED: u64 = 6;
 
 /// A package whose header says `size`, with boot loader and application in it.
 fn firmware(profile: &Profile, size: u64) -> Plan {
+    let version = format!("INTERNAL_?_{}_{FIRMWARE}_?_?_?_?", profile.family);
+    let body = Body::Images(system(profile, size));
+    Plan::new("SPKG", product(profile), &version, body)
+}
+
+/// Boot loader and application, together so large.
+fn system(profile: &Profile, size: u64) -> Vec<Plan> {
     let version = format!("{}_{FIRMWARE}", profile.family);
     let plan = |kind: &str, body| Plan::new(kind, product(profile), &version, body);
     let loader = Body::Noise {
@@ -67,38 +80,39 @@ fn firmware(profile: &Profile, size: u64) -> Plan {
     let loader = plan("BOOT", Body::Images(vec![plan("SBL1", loader)]));
     // Each image in the package has a header of its own.
     let rest = size.saturating_sub(loader.body_size() + 2 * 400);
-    let application = plan(
-        "APPL",
-        Body::Noise {
-            seed: SEED + 1,
-            size: rest,
-        },
-    );
-    let version = format!("INTERNAL_?_{version}_?_?_?_?");
-    Plan::new(
-        "SPKG",
-        product(profile),
-        &version,
-        Body::Images(vec![loader, application]),
-    )
+    let seed = SEED + 1;
+    let application = plan("APPL", Body::Noise { seed, size: rest });
+    vec![loader, application]
 }
 
 /// Settings, nested as in real files: SPKG > FILE > FILE > NVUP (cwe.md §1).
 fn carrier(profile: &Profile) -> Plan {
-    let version = format!("9999999_9999999_{}_{FIRMWARE}_00_{CARRIER}", profile.family);
+    let body = Body::Images(vec![settings(profile)]);
+    Plan::new("SPKG", product(profile), &version_with_carrier(profile), body)
+}
+
+/// What is in a package of settings.
+fn settings(profile: &Profile) -> Plan {
     let plan = |kind: &str, text: &str, body| Plan::new(kind, product(profile), text, body);
-    let settings = plan(
-        "NVUP",
-        &version,
-        Body::Bytes(nvup::encode_named(models::CARRIER_ITEMS)),
-    );
-    let inner = plan(
-        "FILE",
-        "/swir/nvdelta/NVUP_GENERIC.010",
-        Body::Images(vec![settings]),
-    );
-    let outer = plan("FILE", "", Body::Images(vec![inner]));
-    plan("SPKG", &version, Body::Images(vec![outer]))
+    let items = Body::Bytes(nvup::encode_named(models::CARRIER_ITEMS));
+    let settings = plan("NVUP", &version_with_carrier(profile), items);
+    let path = "/swir/nvdelta/NVUP_GENERIC.010";
+    let inner = plan("FILE", path, Body::Images(vec![settings]));
+    plan("FILE", "", Body::Images(vec![inner]))
+}
+
+/// Firmware and settings in one file, as open modules have it.
+fn package(profile: &Profile, size: u64) -> Plan {
+    let settings = settings(profile);
+    let rest = size.saturating_sub(settings.body_size() + 400);
+    let mut images = system(profile, rest);
+    images.push(settings);
+    let body = Body::Images(images);
+    Plan::new("SPKG", product(profile), &version_with_carrier(profile), body)
+}
+
+fn version_with_carrier(profile: &Profile) -> String {
+    format!("9999999_9999999_{}_{FIRMWARE}_00_{CARRIER}", profile.family)
 }
 
 fn product(profile: &Profile) -> &'static str {

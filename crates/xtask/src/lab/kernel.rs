@@ -11,7 +11,7 @@ use std::process::Command;
 const META_PACKAGE: &str = "linux-image-amd64";
 
 /// What the guest needs; what those need is found out.
-pub(crate) const MODULES: [&str; 8] = [
+pub(crate) const MODULES: [&str; 11] = [
     "virtio_pci",
     "9p",
     "9pnet_virtio",
@@ -20,6 +20,9 @@ pub(crate) const MODULES: [&str; 8] = [
     "usbserial",
     "qcserial",
     "option",
+    "ftdi_sio",
+    "qmi_wwan",
+    "cdc_mbim",
 ];
 
 /// An unpacked kernel.

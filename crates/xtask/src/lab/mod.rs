@@ -5,15 +5,20 @@
 //! One boot of Debian's kernel in QEMU, without disk and network: the host's root is the guest's (read-only, with
 //! a writable layer), and a second share carries the results back.
 
+mod bus;
+mod daemons;
 mod guest;
 mod images;
 mod initramfs;
 mod kernel;
 mod machine;
 mod modem;
+mod process;
 mod scenario;
 mod serve;
 mod tools;
+mod trial;
+mod verdict;
 
 pub(crate) use guest::Guest;
 pub(crate) use serve::Serve;
@@ -22,7 +27,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use kernel::Kernel;
 use machine::{End, Machine, within};
-use scenario::{ALL, Flasher, Scenario, When};
+use scenario::{Scenario, When, all};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -34,9 +39,9 @@ pub(crate) struct Lab {
     /// Runs only scenarios whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// Runs all scenarios: qmi-firmware-update on all models, and slow ones.
+    /// Runs all scenarios: all that exist, and slow ones.
     #[arg(long)]
-    wide: bool,
+    all: bool,
     /// Shows the guest's console.
     #[arg(long)]
     console: bool,
@@ -71,18 +76,17 @@ impl Lab {
         // Left by the run before.
         let _ = fs::remove_dir_all(&run);
         fs::create_dir_all(&run)?;
-        let wanted = |scenario: &&Scenario| match &self.only {
+        let wanted = |scenario: &Scenario| match &self.only {
             Some(only) => scenario.name.contains(only),
-            None => self.wide || scenario.when == When::Always,
+            None => self.all || scenario.when == When::Always,
         };
-        let scenarios: Vec<&Scenario> = ALL.iter().filter(wanted).collect();
+        let scenarios: Vec<Scenario> = all().into_iter().filter(wanted).collect();
         ensure!(
             !scenarios.is_empty(),
             "no scenario has {:?} in its name",
             self.only
         );
-        let is_ours = |scenario: &&Scenario| scenario.flasher == Flasher::Ours;
-        let ours = if scenarios.iter().any(is_ours) {
+        let ours = if scenarios.iter().any(|scenario| scenario.task.is_ours()) {
             Some(build_ours()?)
         } else {
             None
@@ -116,8 +120,10 @@ impl Lab {
             if self.console || (name.is_none() && line.starts_with("lab: ")) {
                 println!("  {line}");
             }
-            let scenario = scenarios.iter().find(|scenario| Some(scenario.name) == name)?;
-            println!("lab: {} on {}", scenario.flasher.program(), scenario.model);
+            let scenario = scenarios
+                .iter()
+                .find(|scenario| Some(scenario.name.as_str()) == name)?;
+            println!("lab: {}", scenario.name);
             Some(within(scenario.deadline + SCENARIO_OVERHEAD))
         })?;
         fs::remove_dir_all(&programs)?;
@@ -126,16 +132,13 @@ impl Lab {
 }
 
 /// Prints the table and the closing line.
-fn report(scenarios: &[&Scenario], run: &Path, end: End) -> ExitCode {
+fn report(scenarios: &[Scenario], run: &Path, end: End) -> ExitCode {
     let results = fs::read_to_string(run.join("results.jsonl")).unwrap_or_default();
     let results: Vec<serde_json::Value> = results
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    println!(
-        "\n{:<22} {:<9} {:<7} {:>6}  detail",
-        "program", "model", "result", "s"
-    );
+    println!("\n{:<32} {:<7} {:>6}  detail", "scenario", "result", "s");
     let mut failed = 0;
     for scenario in scenarios {
         let result = results.iter().find(|result| result["name"] == scenario.name);
@@ -150,11 +153,7 @@ fn report(scenarios: &[&Scenario], run: &Path, end: End) -> ExitCode {
             (None, End::PoweredOff) => "the guest ended before",
         };
         let word = if passed { "passed" } else { "FAILED" };
-        println!(
-            "{:<22} {:<9} {word:<7} {seconds:>6.1}  {detail}",
-            scenario.flasher.program(),
-            scenario.model
-        );
+        println!("{:<32} {word:<7} {seconds:>6.1}  {detail}", scenario.name);
     }
     if failed > 0 {
         println!(

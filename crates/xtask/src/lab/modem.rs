@@ -11,15 +11,31 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use virtual_modem::profile::Timings;
 use virtual_modem::usbip::vhci::{self, Happening, VhciError};
-use virtual_modem::{Keep, Profile, Setup, StoredImage, VirtualModem};
+use virtual_modem::{Appearance, Keep, Profile, Setup, StoredImage, VirtualModem};
 
 /// A modem on the bus, served by a thread.
 #[derive(Debug)]
 pub(crate) struct Bench {
     stop: UnixStream,
     thread: Served,
-    /// A message for each time the modem leaves the bus.
-    left: Receiver<()>,
+    moves: Receiver<Move>,
+    /// Where it is, as far as was looked.
+    place: Place,
+}
+
+/// What the modem does on the bus.
+#[derive(Clone, Debug)]
+enum Move {
+    Appeared(Appearance),
+    Left,
+}
+
+/// Where the modem is.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    appearance: Option<Appearance>,
+    /// How often it has left.
+    departures: usize,
 }
 
 type Served = JoinHandle<(VirtualModem, Result<(), VhciError>)>;
@@ -44,12 +60,17 @@ impl Bench {
     ) -> anyhow::Result<Self> {
         let mut modem = VirtualModem::new(setup);
         let (stop, stopped) = UnixStream::pair()?;
-        let (sender, left) = channel();
+        let (sender, moves) = channel();
         let thread = std::thread::spawn(move || {
             let mut report = |moment: modem_world::Instant, happening: &Happening<'_>| {
-                if *happening == Happening::Detached {
+                let moved = match happening {
+                    Happening::Attached(appearance) => Some(Move::Appeared((*appearance).clone())),
+                    Happening::Detached => Some(Move::Left),
+                    _ => None,
+                };
+                if let Some(moved) = moved {
                     // Nobody may be waiting for it.
-                    let _ = sender.send(());
+                    let _ = sender.send(moved);
                 }
                 // A log that can't be written is no reason to end a flash.
                 let _ = writeln!(log, "{:10.3} {happening}", moment.since_start().as_secs_f64());
@@ -62,16 +83,43 @@ impl Bench {
             let _ = log.flush();
             (modem, result)
         });
-        Ok(Self { stop, thread, left })
+        Ok(Self {
+            stop,
+            thread,
+            moves,
+            place: Place::default(),
+        })
     }
 
-    /// Waits until the modem has left the bus by itself, as it does after a reset request.
-    pub(crate) fn wait_for_restart(&self, timeout: Duration) -> anyhow::Result<()> {
-        let left = within(timeout).saturating_duration_since(now());
-        let seconds = timeout.as_secs();
-        self.left
-            .recv_timeout(left)
-            .with_context(|| format!("the modem was not restarted within {seconds} s"))
+    /// Waits until the modem has left the bus so often since its start, and is on the bus.
+    pub(crate) fn appearance(&mut self, departures: usize, timeout: Duration) -> anyhow::Result<Appearance> {
+        let deadline = within(timeout);
+        loop {
+            let left = deadline.saturating_duration_since(now());
+            let is_there = self.place.departures >= departures && self.place.appearance.is_some();
+            // What has happened already comes first.
+            let moved = if is_there {
+                self.moves.try_recv().ok()
+            } else {
+                let moved = self.moves.recv_timeout(left);
+                Some(moved.with_context(|| {
+                    let Place { departures: left, .. } = self.place;
+                    format!(
+                        "the modem has left the bus {left} time(s), not {departures}, and isn't there within {} s",
+                        timeout.as_secs()
+                    )
+                })?)
+            };
+            match (moved, &self.place.appearance) {
+                (Some(Move::Appeared(appearance)), _) => self.place.appearance = Some(appearance),
+                (Some(Move::Left), _) => {
+                    self.place.appearance = None;
+                    self.place.departures += 1;
+                }
+                (None, Some(appearance)) => return Ok(appearance.clone()),
+                (None, None) => {}
+            }
+        }
     }
 
     /// Takes the modem off the bus.
@@ -119,10 +167,14 @@ impl FlashedModem {
     }
 }
 
-/// A modem of this model in download mode, with the lab's times: the guest is slow, and booting is not what it is
-/// about.
-pub(crate) fn setup(profile: &'static Profile) -> Setup {
-    let mut setup = Setup::of(profile);
+/// A modem of this model, running or in download mode, with the lab's times: the guest is slow, and booting is not
+/// what it is about.
+pub(crate) fn setup(profile: &'static Profile, is_running: bool) -> Setup {
+    let mut setup = if is_running {
+        Setup::running(profile)
+    } else {
+        Setup::of(profile)
+    };
     setup.keep = Keep::Bytes { up_to: 64 << 20 };
     setup.timings = Timings {
         booting: Duration::from_millis(500),

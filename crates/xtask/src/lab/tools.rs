@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What is needed: a program by any of its places, and the Debian package that has it.
-const NEEDED: [(&[&str], &str); 6] = [
+const NEEDED: [(&[&str], &str); 11] = [
     (&["/usr/bin/qemu-system-x86_64"], "qemu-system-x86"),
     (&["/bin/busybox", "/usr/bin/busybox"], "busybox-static"),
     (
@@ -13,6 +13,11 @@ const NEEDED: [(&[&str], &str); 6] = [
     ),
     (&["/bin/udevadm", "/usr/bin/udevadm"], "udev"),
     (&["/usr/bin/qmi-firmware-update"], "libqmi-utils"),
+    (&["/usr/libexec/qmi-proxy"], "libqmi-proxy"),
+    (&["/usr/bin/mbimcli"], "libmbim-utils"),
+    (&["/usr/sbin/ModemManager"], "modemmanager"),
+    (&["/usr/bin/dbus-daemon"], "dbus-daemon"),
+    (&["/usr/bin/dbus-send"], "dbus-bin"),
     (&["/usr/bin/dpkg-deb"], "dpkg"),
 ];
 

@@ -1,0 +1,53 @@
+//! Programs with deadlines, and waiting for what has no event.
+
+use super::machine::{now, within};
+use anyhow::{Context, bail};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often sysfs and processes are looked at.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Looks again and again until there is something or the time is over.
+pub(crate) fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = within(timeout);
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if now() >= deadline {
+            return None;
+        }
+        pause();
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the guest runs in real time")]
+fn pause() {
+    std::thread::sleep(GLANCE);
+}
+
+/// Runs a program with its output in a file, and kills it at its deadline.
+pub(crate) fn run(command: &mut Command, log: &Path, timeout: Duration) -> anyhow::Result<ExitStatus> {
+    let output = fs::File::create(log)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command.spawn().with_context(|| program.clone())?;
+    let deadline: Instant = within(timeout);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            bail!("{program}: killed after {} s", timeout.as_secs());
+        }
+        pause();
+    }
+}
