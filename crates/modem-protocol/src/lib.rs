@@ -13,6 +13,7 @@ extern crate std;
 
 pub mod at;
 pub mod bytes;
+pub mod control;
 pub mod conversation;
 pub mod firehose;
 pub mod first_answer;
