@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use modem_world::{Instant, UsbDevice, UsbPath};
 
-use crate::fault::{Fault, Message, Return};
+use crate::fault::{Answer, AnswerFault, Enter, Fault, Message, Return};
 use crate::layout::{Appearance, FunctionKind, Layout};
 use crate::memory::{ImageState, StoredImage, Writing};
 use crate::modem::{Firmware, Setup};
 use crate::profile::Identity;
 use crate::quirk::{Mode, Pieces};
 use crate::random::Random;
+use crate::storage::{Storage, Written};
 use crate::violation::{Violation, Wrong};
 
 /// A host that asks again sooner than this is too impatient.
@@ -25,6 +26,8 @@ pub(crate) const LOADER: u8 = 0;
 pub(crate) enum Planned {
     /// Bytes go to the host on this interface.
     Send { interface: u8, bytes: Vec<u8> },
+    /// The same, in no order with what else is said there.
+    SendLate { interface: u8, bytes: Vec<u8> },
     /// It leaves the bus and comes back `after` this time, or never.
     Detach { after: Option<Duration>, mode: Mode },
     /// It appears on the bus.
@@ -45,7 +48,13 @@ pub(crate) struct Board {
     pub(crate) images_begun: u32,
     pub(crate) opened: bool,
     pub(crate) attached_at: Instant,
-    /// In the order in which it happens; moments never decrease.
+    /// When the host did something last, or it came onto the bus.
+    pub(crate) active_at: Instant,
+    /// From here on its firmware answers more than "not ready".
+    pub(crate) ready_at: Instant,
+    /// What outlives a restart.
+    pub(crate) storage: Storage,
+    /// In the order in which it happens.
     plans: VecDeque<(Instant, Planned)>,
     /// Faults that have not happened yet.
     faults: Vec<Fault>,
@@ -58,11 +67,22 @@ pub(crate) struct Board {
     /// The host was told that there is no room.
     full: bool,
     leaving: bool,
-    /// It leaves on request of the host.
-    asked_to_restart: bool,
+    /// It leaves, or is off the bus, on request of the host.
+    restarting: Option<Restart>,
     /// Checks and programs an image, from and until.
     programming: (Instant, Instant),
     random: Random,
+}
+
+/// From where it restarts on request of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restart {
+    /// From the boot loader.
+    FromLoader,
+    /// From its firmware into the boot loader.
+    FromFirmware,
+    /// From its firmware, to start again.
+    Plain,
 }
 
 /// What became of a message on its way out.
@@ -76,6 +96,8 @@ pub(crate) enum Said {
 
 impl Board {
     pub(crate) fn new(setup: Setup) -> Self {
+        let mut storage = setup.storage.clone();
+        storage.usb.speak(setup.control, setup.profile);
         let mut plans = VecDeque::new();
         plans.push_back((Instant::START, Planned::Attach(setup.mode)));
         Self {
@@ -87,6 +109,9 @@ impl Board {
             images_begun: 0,
             opened: false,
             attached_at: Instant::START,
+            active_at: Instant::START,
+            ready_at: Instant::START,
+            storage,
             plans,
             faults: setup.faults.0.clone(),
             messages: 0,
@@ -94,7 +119,7 @@ impl Board {
             stalled_until: Instant::START,
             full: false,
             leaving: false,
-            asked_to_restart: false,
+            restarting: None,
             programming: (Instant::START, Instant::START),
             random: Random::new(setup.seed),
             setup,
@@ -140,9 +165,25 @@ impl Board {
         if free > now { planned.min(free) } else { planned }
     }
 
+    /// What is said on an interface keeps its order there; leaving and returning come behind everything.
     fn plan(&mut self, at: Instant, planned: Planned) {
-        let last = self.plans.back().map_or(Instant::START, |(due, _)| *due);
-        self.plans.push_back((at.max(last), planned));
+        if let Planned::SendLate { .. } = planned {
+            let place = self.plans.partition_point(|(due, _)| *due <= at);
+            return self.plans.insert(place, (at, planned));
+        }
+        let interface_of = |planned: &Planned| match planned {
+            Planned::Send { interface, .. } => Some(*interface),
+            _ => None,
+        };
+        let interface = interface_of(&planned);
+        let before = self.plans.iter().rev();
+        let last = before
+            .filter(|(_, other)| interface.is_none() || interface_of(other) == interface)
+            .map(|(due, _)| *due)
+            .next();
+        let at = last.map_or(at, |last| at.max(last));
+        let place = self.plans.partition_point(|(due, _)| *due <= at);
+        self.plans.insert(place, (at, planned));
     }
 
     /// Says something after the usual time for an answer.
@@ -188,6 +229,11 @@ impl Board {
         }
         self.send(interface, bytes, at);
         said
+    }
+
+    /// Says something on this interface at this moment, and lets what comes meanwhile overtake it.
+    pub(crate) fn say_late(&mut self, interface: u8, bytes: Vec<u8>, at: Instant) {
+        self.plan(at, Planned::SendLate { interface, bytes });
     }
 
     fn send(&mut self, interface: u8, mut bytes: Vec<u8>, at: Instant) {
@@ -243,6 +289,16 @@ impl Board {
             })?;
         self.faults.remove(place);
         Some(code)
+    }
+
+    /// What the script does to the answer to this message of the control port; it is then used up.
+    pub(crate) fn answer_fault(&mut self, answer: Answer) -> Option<AnswerFault> {
+        let is_it = |fault: &Fault| matches!(fault, Fault::Answer(which, _) if *which == answer);
+        let place = self.faults.iter().position(is_it)?;
+        match self.faults.remove(place) {
+            Fault::Answer(_, what) => Some(what),
+            _ => None,
+        }
     }
 
     /// Whether the script rejects the image that was begun last.
@@ -360,7 +416,11 @@ impl Board {
     pub(crate) fn end_image(&mut self, writing: Writing, state: ImageState) {
         if writing.length() > 0 {
             self.bootable = state == ImageState::Accepted;
-            self.images.push(writing.finish(state));
+            let image = writing.finish(state);
+            if state == ImageState::Accepted {
+                self.storage.write(&image.contents, self.setup.profile);
+            }
+            self.images.push(image);
         }
     }
 
@@ -372,6 +432,7 @@ impl Board {
             .filter(|image| image.state == ImageState::Complete)
         {
             image.state = ImageState::Accepted;
+            self.storage.write(&image.contents, self.setup.profile);
             self.bootable = true;
         }
     }
@@ -382,7 +443,7 @@ impl Board {
 
     // The bus
 
-    /// Leaves the bus on request of the host, and comes back as the firmware and the script want it.
+    /// The boot loader leaves the bus on request of the host, and comes back as its firmware and the script want it.
     pub(crate) fn restart(&mut self, now: Instant) {
         let timings = self.setup.timings;
         let mut after = Some(timings.booting);
@@ -398,9 +459,49 @@ impl Board {
                 _ => {}
             }
         }
-        self.plan(now + timings.leaving, Planned::Detach { after, mode });
+        self.leave_for(now, after, mode, Restart::FromLoader);
+    }
+
+    /// The firmware leaves the bus on request of the host: into download mode when images are awaited or boot & hold was
+    /// asked for, otherwise to start again.
+    pub(crate) fn restart_firmware(&mut self, now: Instant) {
+        let timings = self.setup.timings;
+        if !self.storage.awaits_download && !self.storage.holds {
+            return self.leave_for(now, Some(timings.booting), Mode::Normal, Restart::Plain);
+        }
+        let mut after = Some(timings.entering);
+        let mut mode = Mode::Download;
+        for fault in &self.faults {
+            match fault {
+                Fault::Enter(Enter::Normal) => mode = Mode::Normal,
+                Fault::Enter(Enter::Late(late)) => after = after.map(|after| after.saturating_add(*late)),
+                Fault::Enter(Enter::Never) => after = None,
+                _ => {}
+            }
+        }
+        self.leave_for(now, after, mode, Restart::FromFirmware);
+    }
+
+    /// When it leaves download mode by itself: it has waited for a host long enough, and its firmware is sound
+    /// (field-reports.md B9).
+    pub(crate) fn gives_up_at(&self) -> Instant {
+        if self.mode == Mode::Download && self.bootable && !self.leaving {
+            self.active_at + self.setup.timings.boot_hold
+        } else {
+            Instant::FAR
+        }
+    }
+
+    /// Leaves download mode for its firmware.
+    pub(crate) fn give_up(&mut self, now: Instant) {
+        let booting = self.setup.timings.booting;
+        self.leave_for(now, Some(booting), Mode::Normal, Restart::Plain);
+    }
+
+    fn leave_for(&mut self, now: Instant, after: Option<Duration>, mode: Mode, restart: Restart) {
+        self.plan(now + self.setup.timings.leaving, Planned::Detach { after, mode });
         self.leaving = true;
-        self.asked_to_restart = true;
+        self.restarting = Some(restart);
     }
 
     /// Leaves the bus at once; nothing that was planned happens.
@@ -442,36 +543,95 @@ impl Board {
         self.mode = mode;
         self.messages = 0;
         self.attached_at = now;
+        self.active_at = now;
         self.digested_at = now;
         self.stalled_until = Instant::START;
         self.full = false;
         self.programming = (now, now);
+        let restart = self.restarting.take();
+        self.ready_at = now + self.setup.timings.ready_after;
+        if mode == Mode::Normal {
+            self.boot(restart, now);
+        }
         let layout = self.layout(mode);
         let mut device = self.device(mode, &layout);
-        if std::mem::take(&mut self.asked_to_restart) {
-            for fault in &self.faults {
-                if let Fault::Return(Return::Id { vendor, product }) = fault {
+        for fault in &self.faults {
+            match (restart, fault) {
+                (Some(Restart::FromLoader), Fault::Return(Return::Id { vendor, product }))
+                | (Some(Restart::FromFirmware), Fault::Enter(Enter::Id { vendor, product })) => {
                     (device.vendor, device.product) = (*vendor, *product);
                 }
+                (Some(Restart::FromLoader), Fault::Return(Return::OtherBus))
+                | (Some(Restart::FromFirmware), Fault::Enter(Enter::OtherBus)) => {
+                    let is_super = device.speed.is_some_and(|speed| speed >= SUPER_SPEED);
+                    device.speed = Some(if is_super { HIGH_SPEED } else { SUPER_SPEED });
+                }
+                _ => {}
             }
         }
         Appearance { device, layout }
     }
 
+    /// The firmware starts: what runs is chosen, and the script may have another opinion about it.
+    fn boot(&mut self, restart: Option<Restart>, now: Instant) {
+        let profile = self.setup.profile;
+        if restart != Some(Restart::FromLoader) {
+            return self.storage.boot(profile);
+        }
+        let was_written = self.storage.written != Written::default();
+        let lags = was_written && self.happens(|fault| *fault == Fault::Return(Return::PriLags));
+        if lags {
+            // The settings are not taken over, and the preference stays the old one until a second flash
+            // (field-reports.md D5, D11).
+            if let Some(pri) = self.storage.written.pri.take() {
+                self.storage.pri_images.retain(|stored| *stored != pri);
+            }
+            self.storage.preferred = Some(self.storage.current.clone());
+        }
+        self.storage.boot(profile);
+        if lags {
+            if let Some(written) = &self.storage.last_firmware {
+                self.storage.current.firmware.clone_from(written);
+            }
+        }
+        for fault in self.faults.clone() {
+            match fault {
+                Fault::Return(Return::OldFirmware) => {
+                    self.storage.current = self.storage.before.clone();
+                    self.storage.preferred = Some(self.storage.current.clone());
+                }
+                Fault::Return(Return::Mismatch) => {
+                    let old = self.storage.before.config.clone();
+                    self.storage.current.config = old;
+                }
+                // Another number that a luhn check would take.
+                Fault::Return(Return::OtherModem) => "359260080110775".clone_into(&mut self.storage.imei),
+                Fault::Return(Return::NotReady(lasting)) => self.ready_at = now + lasting,
+                Fault::Return(Return::Again(after)) => {
+                    let back = self.setup.timings.booting;
+                    self.plan(
+                        now + after,
+                        Planned::Detach {
+                            after: Some(back),
+                            mode: Mode::Normal,
+                        },
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn layout(&self, mode: Mode) -> Layout {
-        let setup = &self.setup;
+        let usb = &self.storage.usb;
         match mode {
-            Mode::Normal => Layout::running(
-                setup.profile.wiring(setup.control),
-                setup.profile.composition.speaking(setup.control),
-            ),
+            Mode::Normal => Layout::running(usb.wiring(self.setup.profile), usb.composition),
             Mode::Foreign => Layout::single(FunctionKind::Foreign),
             _ => Layout::single(FunctionKind::Download),
         }
     }
 
     fn device(&self, mode: Mode, layout: &Layout) -> UsbDevice {
-        let profile = self.setup.profile;
         let foreign = Identity {
             vendor: 0x0403,
             product: 0x6001,
@@ -489,14 +649,12 @@ impl Board {
         let (identity, manufacturer) = match mode {
             Mode::Foreign => (foreign, "FTDI"),
             Mode::Pbl => (pbl, "Qualcomm CDMA Technologies MSM"),
-            Mode::Normal => (
-                profile.running(self.setup.control),
-                "Sierra Wireless, Incorporated",
-            ),
-            _ => (
-                profile.loader(self.setup.control),
-                "Sierra Wireless, Incorporated",
-            ),
+            Mode::Normal => (self.normal_identity(), SIERRA),
+            _ => (self.loader_identity(), SIERRA),
+        };
+        let product_name = match mode {
+            Mode::Normal => self.storage.usb.product.as_str(),
+            _ => identity.product_name,
         };
         UsbDevice {
             path: UsbPath::new(""),
@@ -507,8 +665,38 @@ impl Board {
             interfaces: Some(layout.count()),
             speed: Some(identity.speed),
             manufacturer: Some(manufacturer.to_owned()),
-            product_name: Some(identity.product_name.to_owned()),
+            product_name: Some(product_name.to_owned()),
             serial: identity.serial.map(str::to_owned),
         }
     }
+
+    fn normal_identity(&self) -> Identity {
+        let (profile, usb) = (self.setup.profile, &self.storage.usb);
+        Identity {
+            vendor: usb.vendor,
+            product: usb.application,
+            speed: if usb.is_super_speed {
+                SUPER_SPEED
+            } else {
+                HIGH_SPEED
+            },
+            // The same in both modes (linux.md §3).
+            serial: profile.download.serial,
+            ..profile.normal
+        }
+    }
+
+    fn loader_identity(&self) -> Identity {
+        let (profile, usb) = (self.setup.profile, &self.storage.usb);
+        Identity {
+            vendor: usb.vendor,
+            product: usb.boot,
+            ..profile.download
+        }
+    }
 }
+
+const SIERRA: &str = "Sierra Wireless, Incorporated";
+/// Mbit/s.
+const SUPER_SPEED: u32 = 5000;
+const HIGH_SPEED: u32 = 480;

@@ -14,16 +14,31 @@
 //! | `return:id=1199:90b1` | comes back with another USB id |
 //! | `return:late=200s` | comes back later by this time |
 //! | `return:never` | doesn't come back |
+//! | `return:again=2s` | leaves the bus once more, this time after it came back |
+//! | `return:other-bus` | comes back on the bus of the other speed |
+//! | `return:not-ready=60s` | answers "device not ready" for this time |
+//! | `return:old-firmware` | comes back with the firmware of before the flash |
+//! | `return:mismatch` | comes back in low power: its settings don't fit |
+//! | `return:pri-lags` | the first flash doesn't take the settings over; a second one does |
+//! | `return:other-modem` | another modem comes back: its IMEI is different |
+//! | `enter:normal` | comes back in normal mode instead of download mode |
+//! | `enter:id=1199:90b0` / `enter:late=30s` / `enter:never` / `enter:other-bus` | as `return:`, on the way into download mode |
+//! | `lose-answer@0x48` | the answer to this DMS message is lost; `@ctl:0x22` for one of the control service |
+//! | `late-answer@0x48:12s` | it comes later by this time |
+//! | `repeat-answer@0x48` | it comes twice |
+//! | `refuse@0x48:52` | the message is refused with this error |
 //!
 //! Messages of the modem are counted from 1 since it is on the bus; without a number the first message after the
 //! first image byte is meant. Each fault of a script happens once, but `return:…`, which holds for every
-//! restart on request of the host. Several faults are separated by commas.
+//! restart of the boot loader on request of the host, and `enter:…`, which holds for every way into download mode;
+//! `return:pri-lags` happens once. Several faults are separated by commas.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// All forms of a fault and their meanings, for a help text. A test holds them to what is understood.
+/// The forms of faults of a modem in download mode and their meanings, for a help text. A test holds them to what is
+/// understood.
 pub const FORMS: &[(&str, &str)] = &[
     (
         "drop@BYTES",
@@ -49,6 +64,54 @@ pub const FORMS: &[(&str, &str)] = &[
     ("return:id=VENDOR:PRODUCT", "comes back with another USB id"),
     ("return:late=TIME", "comes back later by this time"),
     ("return:never", "doesn't come back after the reset"),
+];
+
+/// The forms of faults around running firmware: on the way into download mode, on the way back, and on the control
+/// port.
+pub const NORMAL_FORMS: &[(&str, &str)] = &[
+    (
+        "return:again=TIME",
+        "leaves the bus once more, this time after it came back",
+    ),
+    ("return:other-bus", "comes back on the bus of the other USB speed"),
+    ("return:not-ready=TIME", "answers \"not ready\" for this time"),
+    (
+        "return:old-firmware",
+        "comes back with the firmware of before the flash",
+    ),
+    (
+        "return:mismatch",
+        "comes back in low power: its settings don't fit",
+    ),
+    (
+        "return:pri-lags",
+        "the first flash doesn't take the settings over, a second one does",
+    ),
+    (
+        "return:other-modem",
+        "another modem comes back: its IMEI is different",
+    ),
+    (
+        "enter:normal",
+        "comes back in normal mode when it was sent to download mode",
+    ),
+    ("enter:id=VENDOR:PRODUCT", "has another USB id in download mode"),
+    ("enter:late=TIME", "comes later into download mode by this time"),
+    ("enter:never", "doesn't come back in download mode"),
+    (
+        "enter:other-bus",
+        "is on the bus of the other USB speed in download mode",
+    ),
+    (
+        "lose-answer@MESSAGE",
+        "the answer to this QMI message is lost: 0x48 of DMS, ctl:0x22 of the control service",
+    ),
+    ("late-answer@MESSAGE:TIME", "the answer comes later by this time"),
+    ("repeat-answer@MESSAGE", "the answer comes twice"),
+    (
+        "refuse@MESSAGE:ERROR",
+        "the message is refused with this QMI error",
+    ),
 ];
 
 /// Something that goes wrong.
@@ -86,6 +149,52 @@ pub enum Fault {
     },
     /// Something is wrong with the return after the reset.
     Return(Return),
+    /// Something is wrong with the way into download mode.
+    Enter(Enter),
+    /// Something is wrong with an answer of the control port.
+    Answer(Answer, AnswerFault),
+}
+
+/// The answer to a QMI message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Of the control service.
+    Ctl(u16),
+    /// Of device management.
+    Dms(u16),
+}
+
+/// What is wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerFault {
+    /// It is lost; what was asked for is done.
+    Lost,
+    /// It comes later by this time.
+    Late(Duration),
+    /// It comes twice.
+    Twice,
+    /// The message is refused with this error, and nothing is done.
+    Refused(u16),
+}
+
+/// What is wrong with the way into download mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enter {
+    /// It comes back in normal mode (field-reports.md B1: a pin of the M.2 socket).
+    Normal,
+    /// With another USB id.
+    Id {
+        /// `idVendor`.
+        vendor: u16,
+        /// `idProduct`.
+        product: u16,
+    },
+    /// Later than usual by this time.
+    Late(Duration),
+    /// It doesn't come back.
+    Never,
+    /// On the bus of the other speed.
+    OtherBus,
 }
 
 /// Which message of the modem a fault means.
@@ -113,6 +222,20 @@ pub enum Return {
     Late(Duration),
     /// Not at all.
     Never,
+    /// It leaves the bus once more, this time after it came back.
+    Again(Duration),
+    /// On the bus of the other speed.
+    OtherBus,
+    /// Not ready for this time.
+    NotReady(Duration),
+    /// With the firmware of before the flash (field-reports.md D10).
+    OldFirmware,
+    /// In low power, because its settings don't fit (D4).
+    Mismatch,
+    /// The first flash doesn't take the settings over (D5, D11, F3).
+    PriLags,
+    /// With another IMEI.
+    OtherModem,
 }
 
 /// Faults for one run.
@@ -129,8 +252,11 @@ pub struct FaultError {
     pub why: &'static str,
 }
 
-const KNOWN: &str = "known are drop@, stall@, error:, corrupt, lose, duplicate, reject-image and return:";
-const RETURNS: &str = "known are return:download, return:id=, return:late= and return:never";
+const KNOWN: &str = "known are drop@, stall@, error:, corrupt, lose, duplicate, reject-image, return:, enter:, \
+    lose-answer@, late-answer@, repeat-answer@ and refuse@";
+const RETURNS: &str = "known are return:download, id=, late=, never, again=, other-bus, not-ready=, old-firmware, mismatch, \
+    pri-lags and other-modem";
+const ENTERS: &str = "known are enter:normal, id=, late=, never and other-bus";
 
 impl FromStr for FaultScript {
     type Err = FaultError;
@@ -208,22 +334,76 @@ fn parse(text: &str) -> Result<Fault, &'static str> {
             chunk,
         });
     }
-    let back = text.strip_prefix("return:").ok_or(KNOWN)?;
-    match back.split_once('=') {
-        None if back == "download" => Ok(Fault::Return(Return::Download)),
-        None if back == "never" => Ok(Fault::Return(Return::Never)),
-        Some(("late", lasting)) => Ok(Fault::Return(Return::Late(duration(lasting)?))),
-        Some(("id", id)) => {
-            let (vendor, product) = id.split_once(':').ok_or("an id is VENDOR:PRODUCT")?;
-            let hex =
-                |digits| u16::from_str_radix(digits, 16).map_err(|_| "an id has two hexadecimal numbers");
-            Ok(Fault::Return(Return::Id {
-                vendor: hex(vendor)?,
-                product: hex(product)?,
-            }))
-        }
-        _ => Err(RETURNS),
+    if let Some(fault) = answer(name, place)? {
+        return Ok(fault);
     }
+    if let Some(on_the_way) = text.strip_prefix("enter:") {
+        return Ok(Fault::Enter(match on_the_way.split_once('=') {
+            None if on_the_way == "normal" => Enter::Normal,
+            None if on_the_way == "never" => Enter::Never,
+            None if on_the_way == "other-bus" => Enter::OtherBus,
+            Some(("late", lasting)) => Enter::Late(duration(lasting)?),
+            Some(("id", id)) => {
+                let (vendor, product) = self::id(id)?;
+                Enter::Id { vendor, product }
+            }
+            _ => return Err(ENTERS),
+        }));
+    }
+    let back = text.strip_prefix("return:").ok_or(KNOWN)?;
+    Ok(Fault::Return(match back.split_once('=') {
+        None if back == "download" => Return::Download,
+        None if back == "never" => Return::Never,
+        None if back == "other-bus" => Return::OtherBus,
+        None if back == "old-firmware" => Return::OldFirmware,
+        None if back == "mismatch" => Return::Mismatch,
+        None if back == "pri-lags" => Return::PriLags,
+        None if back == "other-modem" => Return::OtherModem,
+        Some(("late", lasting)) => Return::Late(duration(lasting)?),
+        Some(("again", after)) => Return::Again(duration(after)?),
+        Some(("not-ready", lasting)) => Return::NotReady(duration(lasting)?),
+        Some(("id", id)) => {
+            let (vendor, product) = self::id(id)?;
+            Return::Id { vendor, product }
+        }
+        _ => return Err(RETURNS),
+    }))
+}
+
+/// Faults of the control port's answers: `late-answer@0x48:12s`.
+fn answer(name: &str, place: Option<&str>) -> Result<Option<Fault>, &'static str> {
+    if !matches!(name, "lose-answer" | "late-answer" | "repeat-answer" | "refuse") {
+        return Ok(None);
+    }
+    let place = place.ok_or("it needs a message: @0x48 of DMS or @ctl:0x22")?;
+    let (is_ctl, place) = place
+        .strip_prefix("ctl:")
+        .map_or((false, place), |message| (true, message));
+    let (message, more) = place
+        .split_once(':')
+        .map_or((place, None), |(message, more)| (message, Some(more)));
+    let message = number(message)?;
+    let which = if is_ctl {
+        Answer::Ctl(message)
+    } else {
+        Answer::Dms(message)
+    };
+    let what = match (name, more) {
+        ("lose-answer", None) => AnswerFault::Lost,
+        ("repeat-answer", None) => AnswerFault::Twice,
+        ("late-answer", Some(lasting)) => AnswerFault::Late(duration(lasting)?),
+        ("refuse", Some(error)) => AnswerFault::Refused(number(error)?),
+        ("late-answer", None) => return Err("it needs a time: late-answer@0x48:12s"),
+        ("refuse", None) => return Err("it needs an error: refuse@0x48:52"),
+        _ => return Err("nothing may follow the message"),
+    };
+    Ok(Some(Fault::Answer(which, what)))
+}
+
+fn id(id: &str) -> Result<(u16, u16), &'static str> {
+    let (vendor, product) = id.split_once(':').ok_or("an id is VENDOR:PRODUCT")?;
+    let hex = |digits| u16::from_str_radix(digits, 16).map_err(|_| "an id has two hexadecimal numbers");
+    Ok((hex(vendor)?, hex(product)?))
 }
 
 /// A decimal or `0x` number that fits.
@@ -267,6 +447,33 @@ impl fmt::Display for Fault {
             Self::Return(Return::Never) => write!(f, "return:never"),
             Self::Return(Return::Late(lasting)) => write!(f, "return:late={}", Time(*lasting)),
             Self::Return(Return::Id { vendor, product }) => write!(f, "return:id={vendor:04x}:{product:04x}"),
+            Self::Return(Return::Again(after)) => write!(f, "return:again={}", Time(*after)),
+            Self::Return(Return::OtherBus) => write!(f, "return:other-bus"),
+            Self::Return(Return::NotReady(lasting)) => write!(f, "return:not-ready={}", Time(*lasting)),
+            Self::Return(Return::OldFirmware) => write!(f, "return:old-firmware"),
+            Self::Return(Return::Mismatch) => write!(f, "return:mismatch"),
+            Self::Return(Return::PriLags) => write!(f, "return:pri-lags"),
+            Self::Return(Return::OtherModem) => write!(f, "return:other-modem"),
+            Self::Enter(Enter::Normal) => write!(f, "enter:normal"),
+            Self::Enter(Enter::Never) => write!(f, "enter:never"),
+            Self::Enter(Enter::OtherBus) => write!(f, "enter:other-bus"),
+            Self::Enter(Enter::Late(lasting)) => write!(f, "enter:late={}", Time(*lasting)),
+            Self::Enter(Enter::Id { vendor, product }) => write!(f, "enter:id={vendor:04x}:{product:04x}"),
+            Self::Answer(which, AnswerFault::Lost) => write!(f, "lose-answer{which}"),
+            Self::Answer(which, AnswerFault::Twice) => write!(f, "repeat-answer{which}"),
+            Self::Answer(which, AnswerFault::Late(lasting)) => {
+                write!(f, "late-answer{which}:{}", Time(*lasting))
+            }
+            Self::Answer(which, AnswerFault::Refused(error)) => write!(f, "refuse{which}:{error}"),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ctl(message) => write!(f, "@ctl:{message:#x}"),
+            Self::Dms(message) => write!(f, "@{message:#x}"),
         }
     }
 }
@@ -341,6 +548,49 @@ mod tests {
                 Fault::Return(Return::Late(Duration::from_secs(200))),
             ),
             ("return:never", Fault::Return(Return::Never)),
+            (
+                "return:again=2s",
+                Fault::Return(Return::Again(Duration::from_secs(2))),
+            ),
+            ("return:other-bus", Fault::Return(Return::OtherBus)),
+            (
+                "return:not-ready=60s",
+                Fault::Return(Return::NotReady(Duration::from_secs(60))),
+            ),
+            ("return:old-firmware", Fault::Return(Return::OldFirmware)),
+            ("return:mismatch", Fault::Return(Return::Mismatch)),
+            ("return:pri-lags", Fault::Return(Return::PriLags)),
+            ("return:other-modem", Fault::Return(Return::OtherModem)),
+            ("enter:normal", Fault::Enter(Enter::Normal)),
+            ("enter:never", Fault::Enter(Enter::Never)),
+            ("enter:other-bus", Fault::Enter(Enter::OtherBus)),
+            (
+                "enter:late=30s",
+                Fault::Enter(Enter::Late(Duration::from_secs(30))),
+            ),
+            (
+                "enter:id=1199:90b0",
+                Fault::Enter(Enter::Id {
+                    vendor: 0x1199,
+                    product: 0x90b0,
+                }),
+            ),
+            (
+                "lose-answer@0x3e",
+                Fault::Answer(Answer::Dms(0x3e), AnswerFault::Lost),
+            ),
+            (
+                "repeat-answer@ctl:0x22",
+                Fault::Answer(Answer::Ctl(0x22), AnswerFault::Twice),
+            ),
+            (
+                "late-answer@0x48:12s",
+                Fault::Answer(Answer::Dms(0x48), AnswerFault::Late(Duration::from_secs(12))),
+            ),
+            (
+                "refuse@0x48:52",
+                Fault::Answer(Answer::Dms(0x48), AnswerFault::Refused(52)),
+            ),
         ];
         for (text, fault) in forms {
             assert_eq!(text.parse(), Ok(fault));
@@ -356,12 +606,14 @@ mod tests {
                 ("BYTES", "7"),
                 ("TIME", "3s"),
                 ("CODE", "0x1a"),
+                ("MESSAGE", "0x48"),
+                ("ERROR", "52"),
             ];
             let letters = [("chunk:K", "chunk:2"), ("@M", "@4"), ("@I", "@2")];
             let all = numbers.iter().chain(&letters);
             all.fold(form.to_owned(), |form, (name, value)| form.replace(name, value))
         };
-        for (form, _) in FORMS {
+        for (form, _) in FORMS.iter().chain(NORMAL_FORMS) {
             let whole = filled(&form.replace(['[', ']'], ""));
             assert!(whole.parse::<Fault>().is_ok(), "{whole}");
             if let Some((short, _)) = form.split_once('[') {
@@ -406,6 +658,11 @@ mod tests {
             ("stall@1:5", "a time is a number with ms, s or m"),
             ("return:sometimes", RETURNS),
             ("return:id=1199", "an id is VENDOR:PRODUCT"),
+            ("enter:sometimes", ENTERS),
+            ("lose-answer", "it needs a message: @0x48 of DMS or @ctl:0x22"),
+            ("late-answer@0x48", "it needs a time: late-answer@0x48:12s"),
+            ("refuse@0x48", "it needs an error: refuse@0x48:52"),
+            ("lose-answer@0x48:1", "nothing may follow the message"),
         ] {
             let error = text.parse::<Fault>().unwrap_err();
             assert_eq!(error.why, why, "{text}");

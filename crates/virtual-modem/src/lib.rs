@@ -21,8 +21,10 @@
 #![forbid(unsafe_code)]
 
 mod board;
+pub mod capabilities;
 pub mod fault;
 mod firehose;
+mod firmware;
 pub mod layout;
 mod loader;
 mod memory;
@@ -35,14 +37,16 @@ pub mod quirk;
 pub mod random;
 mod sahara;
 pub mod simulated;
+pub mod storage;
 #[cfg(feature = "vhci")]
 pub mod usbip;
 mod violation;
 
 pub use fault::{Fault, FaultScript};
 pub use layout::{Appearance, ControlProtocol, Function, FunctionKind, Layout};
-pub use memory::{ImageState, Keep, StoredImage};
+pub use memory::{Contents, ImageState, Keep, StoredImage};
 pub use modem::{Firmware, Output, Setup, VirtualModem};
 pub use profile::Profile;
 pub use quirk::{Mode, Quirks};
+pub use storage::{Selection, Storage};
 pub use violation::{Violation, Wrong};

@@ -5,7 +5,8 @@ use modem_protocol::qdl::message::{Request, Response};
 use modem_world::Instant;
 
 use crate::board::Board;
-use crate::modem::Setup;
+use crate::firmware::{self, Running};
+use crate::layout::Layout;
 use crate::profile::Protocol;
 use crate::qdl::Qdl;
 use crate::quirk::Mode;
@@ -18,7 +19,9 @@ pub(crate) enum Loader {
     Off,
     Qdl(Qdl),
     Sahara(Sahara),
-    /// DIAG of running firmware: every frame comes back with 0x13 in front, without leading flag.
+    /// Running firmware, on several interfaces.
+    Running(Box<Running>),
+    /// DIAG of running firmware on the only interface.
     Diag(hdlc::Decoder),
     Echo,
     Foreign,
@@ -27,15 +30,16 @@ pub(crate) enum Loader {
 }
 
 impl Loader {
-    pub(crate) fn new(mode: Mode, setup: &Setup) -> Self {
-        match (mode, setup.profile.protocol) {
+    pub(crate) fn new(mode: Mode, layout: &Layout, board: &Board, now: Instant) -> Self {
+        match (mode, board.setup.profile.protocol) {
             (Mode::Download, Protocol::Qdl(traits)) => Self::Qdl(Qdl::new(traits)),
             (Mode::Download, Protocol::Sahara(traits)) => Self::Sahara(Sahara::new(traits, None)),
             (Mode::RamDump(dump), Protocol::Sahara(traits)) => Self::Sahara(Sahara::new(traits, Some(dump))),
             (Mode::RamDump(dump), Protocol::Qdl(_)) => {
                 Self::Sahara(Sahara::new(Sahara::CRASHED_QDL, Some(dump)))
             }
-            (Mode::Normal | Mode::Diag, _) => Self::Diag(hdlc::Decoder::default()),
+            (Mode::Normal, _) => Self::Running(Box::new(Running::new(layout, board, now))),
+            (Mode::Diag, _) => Self::Diag(hdlc::Decoder::default()),
             (Mode::Echo, _) => Self::Echo,
             (Mode::Foreign, _) => Self::Foreign,
             (Mode::Pbl, _) => Self::Pbl(hdlc::Decoder::default()),
@@ -49,16 +53,32 @@ impl Loader {
         }
     }
 
-    pub(crate) fn opened(&mut self, board: &mut Board, now: Instant) {
-        if let Self::Sahara(sahara) = self {
-            sahara.opened(board, now);
+    pub(crate) fn opened(&mut self, interface: u8, board: &mut Board, now: Instant) {
+        match self {
+            Self::Sahara(sahara) => sahara.opened(board, now),
+            Self::Running(running) => running.opened(interface, board),
+            _ => {}
         }
     }
 
-    pub(crate) fn closed(&mut self, board: &Board) {
-        if let Self::Sahara(sahara) = self {
-            sahara.closed(board);
+    pub(crate) fn closed(&mut self, interface: u8, board: &mut Board, now: Instant) {
+        match self {
+            Self::Sahara(sahara) => sahara.closed(board),
+            Self::Running(running) => running.closed(interface, board, now),
+            _ => {}
         }
+    }
+
+    /// The host raises or drops DTR.
+    pub(crate) fn terminal_ready(&mut self, interface: u8, is_ready: bool) {
+        if let Self::Running(running) = self {
+            running.terminal_ready(interface, is_ready);
+        }
+    }
+
+    /// Whether it is a boot loader, which takes bytes no faster than its flash.
+    pub(crate) const fn is_running(&self) -> bool {
+        matches!(self, Self::Running(_))
     }
 
     /// It is off the bus: an image that was being written stays as it is.
@@ -84,6 +104,7 @@ impl Loader {
         match self {
             Self::Qdl(qdl) => qdl.timer(board),
             Self::Sahara(sahara) => sahara.timer(board),
+            Self::Running(running) => running.timer(board),
             _ => Instant::FAR,
         }
     }
@@ -92,6 +113,7 @@ impl Loader {
         match self {
             Self::Qdl(qdl) => qdl.tick(board, now),
             Self::Sahara(sahara) => sahara.tick(board, now),
+            Self::Running(running) => running.tick(board, now),
             _ => {}
         }
     }
@@ -103,18 +125,8 @@ impl Loader {
             Self::Sahara(sahara) => sahara.receive(bytes, board, now),
             Self::Echo => board.answer(bytes.to_vec(), now),
             Self::Foreign => board.answer(b"\r\nlogin: ".to_vec(), now),
-            Self::Diag(decoder) => {
-                decoder.push(bytes);
-                while let Some(frame) = decoder.next_frame() {
-                    if let Ok(echo) = frame {
-                        let mut answer = Response::DiagBadCommand { echo }.frame();
-                        // DIAG frames have no leading flag (em7455_sdp-0x13 trace).
-                        answer.remove(0);
-                        let at = now + board.setup.timings.answer;
-                        let _ = board.say_on(interface, answer, at);
-                    }
-                }
-            }
+            Self::Running(running) => running.receive(interface, bytes, board, now),
+            Self::Diag(decoder) => firmware::diag(interface, decoder, bytes, board, now),
             Self::Pbl(decoder) => {
                 decoder.push(bytes);
                 while let Some(frame) = decoder.next_frame() {

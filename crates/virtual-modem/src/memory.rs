@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use firmware_image::{Finding, Inspector};
+use firmware_image::cwe::ImageType;
+use firmware_image::{Finding, Inspector, Report};
 
 use crate::profile::Profile;
+use crate::storage::PriImage;
 use crate::violation::Wrong;
 
 /// An image as it arrived.
@@ -22,6 +24,42 @@ pub struct StoredImage {
     pub state: ImageState,
     /// Version text of a CWE image.
     pub version: String,
+    /// What it brings, when it was whole and sound.
+    pub contents: Contents,
+}
+
+/// What an image brings to the modem, as its own headers tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// A firmware of this version.
+    pub firmware: Option<String>,
+    /// Carrier settings.
+    pub pri: Option<PriImage>,
+}
+
+impl Contents {
+    /// Settings are in NVUP images; every other innermost image is firmware (cwe.md §4).
+    fn of(report: &Report) -> Self {
+        let text = |known: &Option<firmware_image::Known>| known.as_ref().map(|known| known.text.clone());
+        let versions = &report.versions;
+        let firmware = text(&versions.firmware);
+        let has = |is_settings: bool| {
+            report.images.iter().any(|image| {
+                let is_nvup = image.header.image_type == ImageType::NvUpdate;
+                image.children == 0 && is_nvup == is_settings
+            })
+        };
+        let pri = || {
+            Some(PriImage {
+                config: text(&versions.config)?,
+                build: format!("{}_{}", firmware.as_deref()?, text(&versions.carrier)?),
+            })
+        };
+        Self {
+            pri: if has(true) { pri() } else { None },
+            firmware: firmware.clone().filter(|_| has(false)),
+        }
+    }
 }
 
 /// How far an image got.
@@ -150,6 +188,7 @@ pub(crate) struct Writing {
     header_bytes: Vec<u8>,
     header: Option<Header>,
     bytes: Option<Vec<u8>>,
+    contents: Contents,
 }
 
 impl Writing {
@@ -170,6 +209,7 @@ impl Writing {
             header_bytes: Vec::new(),
             header: None,
             bytes,
+            contents: Contents::default(),
         }
     }
 
@@ -252,7 +292,10 @@ impl Writing {
         });
         match damaged {
             Some(image) => Err(Wrong::DamagedImage(format!("wrong checksum of image {image}"))),
-            None => Ok(()),
+            None => {
+                self.contents = Contents::of(&report);
+                Ok(())
+            }
         }
     }
 
@@ -265,6 +308,7 @@ impl Writing {
             bytes: self.bytes,
             state,
             version: self.header.map(|header| header.version).unwrap_or_default(),
+            contents: self.contents,
         }
     }
 }

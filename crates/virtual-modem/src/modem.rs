@@ -6,11 +6,12 @@ use modem_world::Instant;
 
 use crate::board::{Board, LOADER, Planned};
 use crate::fault::FaultScript;
-use crate::layout::{Appearance, ControlProtocol};
+use crate::layout::{Appearance, ControlProtocol, Layout};
 use crate::loader::Loader;
 use crate::memory::{Keep, StoredImage};
 use crate::profile::{Profile, Protocol, Timings};
 use crate::quirk::{Mode, Quirks};
+use crate::storage::Storage;
 use crate::violation::Violation;
 
 /// What the modem does.
@@ -41,8 +42,13 @@ pub struct Setup {
     pub mode: Mode,
     /// Whether there is firmware that can run, before anything is written.
     pub firmware: Firmware,
-    /// The control protocol of its firmware.
+    /// The control protocol of its firmware; the composition in `storage` follows it.
     pub control: ControlProtocol,
+    /// What it remembers.
+    pub storage: Storage,
+    /// AT commands that its user has asked for, as they begin: `AT!USBCOMP=1,1`. Others that change something are kept as
+    /// violations (at.md §3, policy).
+    pub allowed_commands: Vec<String>,
     /// Its habits.
     pub quirks: Quirks,
     /// What goes wrong.
@@ -67,8 +73,11 @@ impl Setup {
             mode: Mode::Download,
             firmware: Firmware::Missing,
             control: profile.control(),
+            storage: Storage::factory(profile).emptied(),
+            allowed_commands: Vec::new(),
             quirks: Quirks {
                 noise,
+                ignored_messages: profile.capabilities.ignored_messages,
                 ..Quirks::default()
             },
             faults: FaultScript::default(),
@@ -83,13 +92,14 @@ impl Setup {
         Self {
             mode: Mode::Normal,
             firmware: Firmware::Sound,
+            storage: Storage::factory(profile),
             ..Self::of(profile)
         }
     }
 }
 
-/// Bytes that an interface takes at once which nobody listens to: as many as a pipe of the kernel holds.
-const IGNORED: usize = 64 * 1024;
+/// Bytes that an interface of running firmware takes at once: as many as a pipe of the kernel holds.
+const PIPE: usize = 64 * 1024;
 
 /// Whether there is firmware that can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +118,8 @@ pub enum Firmware {
 pub struct VirtualModem {
     board: Board,
     loader: Loader,
+    /// Its interfaces since it is on the bus.
+    layout: Layout,
 }
 
 impl VirtualModem {
@@ -116,6 +128,7 @@ impl VirtualModem {
         Self {
             board: Board::new(setup),
             loader: Loader::Off,
+            layout: Layout::default(),
         }
     }
 
@@ -123,7 +136,9 @@ impl VirtualModem {
     pub fn poll(&mut self, now: Instant) -> Output {
         loop {
             match self.board.next_due(now) {
-                Some(Planned::Send { interface, bytes }) => return Output::Send { interface, bytes },
+                Some(Planned::Send { interface, bytes } | Planned::SendLate { interface, bytes }) => {
+                    return Output::Send { interface, bytes };
+                }
                 Some(Planned::Detach { after, mode }) => {
                     self.loader.left(&mut self.board);
                     self.loader = Loader::Off;
@@ -132,17 +147,27 @@ impl VirtualModem {
                 }
                 Some(Planned::Attach(mode)) => {
                     let appearance = self.board.attached(now, mode);
-                    self.loader = Loader::new(mode, &self.board.setup);
+                    self.layout = appearance.layout.clone();
+                    self.loader = Loader::new(mode, &self.layout, &self.board, now);
                     self.loader.attached(&mut self.board, now);
                     return Output::Attach(appearance);
                 }
                 None => {}
             }
             let timer = self.loader.timer(&self.board);
-            if timer > now {
-                return Output::Wait(timer.min(self.board.next_moment(now)));
+            let given_up = if self.is_on_bus() && !self.loader.in_data() {
+                self.board.gives_up_at()
+            } else {
+                Instant::FAR
+            };
+            if timer > now && given_up > now {
+                return Output::Wait(timer.min(given_up).min(self.board.next_moment(now)));
             }
-            self.loader.tick(&mut self.board, now);
+            if given_up <= now {
+                self.board.give_up(now);
+            } else {
+                self.loader.tick(&mut self.board, now);
+            }
         }
     }
 
@@ -153,8 +178,8 @@ impl VirtualModem {
         if matches!(self.loader, Loader::Off) || self.board.is_leaving() {
             return 0;
         }
-        if interface != LOADER {
-            return IGNORED;
+        if self.loader.is_running() || interface != LOADER {
+            return PIPE;
         }
         let in_data = self.loader.in_data();
         self.board.room(in_data, now)
@@ -163,6 +188,7 @@ impl VirtualModem {
     /// Takes bytes from the host; no more than [`VirtualModem::room`] said. On a QMI or MBIM interface the bytes are
     /// one whole message.
     pub fn receive(&mut self, interface: u8, bytes: &[u8], now: Instant) {
+        self.board.active_at = now;
         if !self.board.is_leaving() {
             self.loader.receive(interface, bytes, &mut self.board, now);
         }
@@ -171,24 +197,26 @@ impl VirtualModem {
     /// The host has opened the port of this interface: it reads from now on. A front end that can't see this calls
     /// it when the host first asks for bytes.
     pub fn port_opened(&mut self, interface: u8, now: Instant) {
+        self.board.active_at = now;
         if interface == LOADER {
             self.board.opened = true;
-            self.loader.opened(&mut self.board, now);
         }
+        self.loader.opened(interface, &mut self.board, now);
     }
 
     /// The host has closed the port of this interface.
     pub fn port_closed(&mut self, interface: u8, now: Instant) {
-        let _ = now;
         if interface == LOADER {
             self.board.opened = false;
-            self.loader.closed(&self.board);
         }
+        self.loader.closed(interface, &mut self.board, now);
     }
 
-    /// The host says on this interface that it is there (DTR), or that it isn't any more.
+    /// The host says on this interface that it is there (DTR), or that it isn't any more. Most firmwares answer QMI only
+    /// after that (qmi.md §2); the kernel's driver says it when it binds.
     pub fn terminal_ready(&mut self, interface: u8, is_ready: bool, now: Instant) {
-        let _ = (interface, is_ready, now);
+        let _ = now;
+        self.loader.terminal_ready(interface, is_ready);
     }
 
     /// The host makes the device enumerate again.
@@ -224,6 +252,24 @@ impl VirtualModem {
     /// Whether it is on the bus.
     pub fn is_on_bus(&self) -> bool {
         !matches!(self.loader, Loader::Off)
+    }
+
+    /// Its interfaces, or those that it had before it left the bus.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What it remembers.
+    pub fn storage(&self) -> &Storage {
+        &self.board.storage
+    }
+
+    /// Whether its radio is on: its firmware runs, and nothing keeps it in low power.
+    pub fn is_online(&self) -> bool {
+        match &self.loader {
+            Loader::Running(running) => running.core().is_online(),
+            _ => false,
+        }
     }
 
     /// Image bytes taken so far, all images together.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::capabilities::Capabilities;
 use crate::layout::{Composition, ControlProtocol, Wiring};
 use crate::quirk::Noise;
 
@@ -29,6 +30,8 @@ pub struct Profile {
     pub image_names: &'static [&'static str],
     /// Product field of its images, compared without case.
     pub products: &'static [&'static str],
+    /// What its firmware can do.
+    pub capabilities: Capabilities,
     /// How long things take.
     pub timings: Timings,
 }
@@ -113,6 +116,12 @@ pub struct Timings {
     pub booting: Duration,
     /// Off the bus until its boot loader is on the bus again.
     pub restarting: Duration,
+    /// Off the bus from running firmware until its boot loader is on the bus.
+    pub entering: Duration,
+    /// From the appearance of its firmware on the bus until it answers more than "not ready".
+    pub ready_after: Duration,
+    /// How long it stays in download mode when nothing happens and its firmware is sound.
+    pub boot_hold: Duration,
     /// From the opening of the port to the Sahara hello.
     pub hello: Duration,
     /// From `confirmed` to the first log line of the Firehose server.
@@ -139,6 +148,12 @@ impl Timings {
         booting: Duration::from_secs(25),
         // Own choice.
         restarting: Duration::from_secs(4),
+        // 5 to 25 s (linux.md §5).
+        entering: Duration::from_secs(8),
+        // Own choice.
+        ready_after: Duration::from_secs(5),
+        // "download mode times out by itself" (field-reports.md B9); no source says when.
+        boot_hold: Duration::from_secs(15 * 60),
         // Own choice; the reference waits up to 5 s for it.
         hello: Duration::from_millis(150),
         // Own choice. The captures have `confirmed` alone in a transfer and in a read, and the reference, which
@@ -158,6 +173,9 @@ impl Timings {
         leaving: Duration::ZERO,
         booting: Duration::from_millis(1),
         restarting: Duration::from_millis(1),
+        entering: Duration::from_millis(1),
+        ready_after: Duration::ZERO,
+        boot_hold: Duration::from_secs(15 * 60),
         hello: Duration::ZERO,
         greeting: Duration::ZERO,
         patience: Duration::from_secs(60),
@@ -211,24 +229,6 @@ impl Profile {
         }
     }
 
-    /// What it is on the bus with its firmware running and this control protocol.
-    pub fn running(&self, control: ControlProtocol) -> Identity {
-        let mut identity = self.normal;
-        if self.wiring(control) == Wiring::SdxRmnet {
-            identity.product = SDX_RMNET.0;
-        }
-        identity
-    }
-
-    /// What it is on the bus in download mode, when its firmware has this control protocol.
-    pub fn loader(&self, control: ControlProtocol) -> Identity {
-        let mut identity = self.download;
-        if self.wiring(control) == Wiring::SdxRmnet {
-            identity.product = SDX_RMNET.1;
-        }
-        identity
-    }
-
     /// What a CWE image with this version text and product field says it is for, when that is another product.
     ///
     /// The version text decides when it names a family (`SWI9X30C`); otherwise a product field that is known to
@@ -255,8 +255,7 @@ fn starts_with(text: &str, start: &str) -> bool {
 }
 
 const SIERRA: u16 = 0x1199;
-/// Product ids of an SDX55 with QMI, with its firmware running and in download mode (devices.md).
-const SDX_RMNET: (u16, u16) = (0x90d9, 0x90d8);
+
 const HIGH_SPEED: u32 = 480;
 const SUPER_SPEED: u32 = 5000;
 
@@ -339,7 +338,7 @@ const REAL_9X50: Timings = Timings {
     ..Timings::REAL
 };
 
-const PROFILES: [Profile; 11] = [
+const PROFILES: [Profile; 12] = [
     Profile {
         name: "Gobi2000",
         family: "Gobi 2000",
@@ -355,6 +354,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI,
         image_names: &[],
         products: &[],
+        capabilities: Capabilities::SWI9200,
         timings: Timings::REAL,
     },
     Profile {
@@ -370,6 +370,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI,
         image_names: &["SWI9200"],
         products: &["9200", "9X00"],
+        capabilities: Capabilities::SWI9200,
         timings: Timings::REAL,
     },
     Profile {
@@ -382,6 +383,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI_TWICE,
         image_names: &["SWI9X15C"],
         products: &["9X15"],
+        capabilities: Capabilities::SWI9X15,
         timings: Timings::REAL,
     },
     Profile {
@@ -394,6 +396,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI_TWICE,
         image_names: &["SWI9X15C"],
         products: &["9X15"],
+        capabilities: Capabilities::SWI9X15,
         timings: Timings::REAL,
     },
     Profile {
@@ -410,6 +413,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI_TWICE,
         image_names: &["SWI9X30C"],
         products: &["9X30"],
+        capabilities: Capabilities::SWI9X30,
         timings: REAL_9X30,
     },
     Profile {
@@ -427,6 +431,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI_TWICE,
         image_names: &["SWI9X30C"],
         products: &["9X30"],
+        capabilities: Capabilities::SWI9X30,
         timings: REAL_9X30,
     },
     Profile {
@@ -443,6 +448,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI,
         image_names: &["SWI9X50C"],
         products: &["9X50"],
+        capabilities: Capabilities::SWI9X50,
         timings: REAL_9X50,
     },
     Profile {
@@ -463,6 +469,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI,
         image_names: &["SWI9X50C"],
         products: &["9X50"],
+        capabilities: Capabilities::SWI9X50,
         timings: REAL_9X50,
     },
     Profile {
@@ -475,6 +482,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI,
         image_names: &["SWI9X07Y"],
         products: &["9X07", "Y921", "9X28"],
+        capabilities: Capabilities::SWI9X07,
         timings: Timings::REAL,
     },
     Profile {
@@ -487,6 +495,7 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::QMI,
         image_names: &["SWI9X07H"],
         products: &["9X07", "Y921", "9X28"],
+        capabilities: Capabilities::RC76XX,
         timings: Timings::REAL,
     },
     Profile {
@@ -499,6 +508,24 @@ const PROFILES: [Profile; 11] = [
         composition: Composition::WITH_MBIM,
         image_names: &["SWIX55C"],
         products: &["SX55", "X55"],
+        capabilities: Capabilities::SDX55,
+        timings: REAL_9X50,
+    },
+    Profile {
+        name: "EM9291",
+        family: "SWIX65C",
+        // Nothing is known that differs from SDX55.
+        protocol: Protocol::Sahara(SaharaTraits {
+            target_name: "SDX65",
+            ..SAHARA_SDX55
+        }),
+        download: loader(0x90e2, "EM9291", Some("8W0123456790")),
+        normal: firmware(0x90e3, SUPER_SPEED, "EM9291"),
+        wiring: Wiring::Sdx,
+        composition: Composition::WITH_MBIM,
+        image_names: &["SWIX65C"],
+        products: &["SX65", "X65", "9X65"],
+        capabilities: Capabilities::SDX65,
         timings: REAL_9X50,
     },
 ];

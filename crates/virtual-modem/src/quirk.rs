@@ -38,6 +38,34 @@ pub struct Quirks {
     pub slow: Duration,
     /// How messages are cut into USB transfers.
     pub pieces: Pieces,
+    /// So many QMI messages stay unanswered after the port was opened (field-reports.md A7).
+    pub ignored_messages: u8,
+    /// Every client id is taken by a program that has gone, until somebody syncs.
+    pub has_stale_clients: bool,
+    /// The control port gives no answer at all.
+    pub is_control_silent: bool,
+    /// MBIM CLOSE stays unanswered.
+    pub mbim_close_is_unanswered: bool,
+    /// `AT!BOOTHOLD`.
+    pub boot_hold: BootHoldHabit,
+    /// The index of the running image that it tells (field-reports.md D9).
+    pub running_index: Option<u8>,
+    /// The NMEA port prints lines without being asked (at.md §1).
+    pub prints_positions: bool,
+}
+
+/// What `AT!BOOTHOLD` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BootHoldHabit {
+    /// It leads to boot & hold.
+    #[default]
+    Works,
+    /// It does after `AT!ENTERCND`.
+    NeedsUnlock,
+    /// It says OK and stays where it is.
+    OnlySaysOk,
+    /// It isn't known (field-reports.md B11).
+    Unknown,
 }
 
 /// When a Sahara boot loader says hello.

@@ -128,6 +128,56 @@ pub enum Wrong {
         got: String,
     },
 
+    // Running firmware
+    /// A message on a control port that isn't one, or too long.
+    #[error("control port: {0}")]
+    ControlMessage(String),
+    /// A request of a client that wasn't allocated, or not any more.
+    #[error("client {client} of service {service:#04x} isn't allocated")]
+    UnallocatedClient {
+        /// The QMI service.
+        service: u8,
+        /// The client id.
+        client: u8,
+    },
+    /// Clients were left allocated when the port was closed.
+    #[error("{count} clients were not released")]
+    ClientsLeft {
+        /// How many.
+        count: usize,
+    },
+    /// QMI inside MBIM without a session.
+    #[error("QMI on an MBIM function that isn't open")]
+    MbimNotOpened,
+    /// The reset was asked for while the modem wasn't offline (qmi.md §5).
+    #[error("reset asked for without going offline")]
+    ResetWithoutOffline,
+    /// The reset was asked for while an answer was still to come.
+    #[error("reset asked for while an answer was outstanding")]
+    ResetWhileBusy,
+    /// The preferred images don't belong together (field-reports.md F9).
+    #[error("preference for firmware {modem} with settings of {pri}")]
+    PreferencePair {
+        /// Build id of the modem image.
+        modem: String,
+        /// Build id of the PRI image.
+        pri: String,
+    },
+    /// An AT command that changes something and that nobody has asked for.
+    #[error("{0} without being asked to")]
+    ForbiddenCommand(String),
+    /// An AT command while the last one wasn't answered.
+    #[error("{0} while the last command wasn't answered")]
+    CommandWhileBusy(String),
+    /// Bytes for a boot loader on a port of running firmware.
+    #[error("{protocol} bytes on the {port} port")]
+    ForeignBytes {
+        /// What they are.
+        protocol: &'static str,
+        /// Where they came.
+        port: &'static str,
+    },
+
     // Images
     /// The image is for another product.
     #[error("image for {found} offered to {model}")]
@@ -166,6 +216,16 @@ impl Wrong {
             Self::Padding => "padding",
             Self::ZeroBlock => "zero block",
             Self::Attribute { .. } => "attribute",
+            Self::ControlMessage(_) => "control message",
+            Self::UnallocatedClient { .. } => "unallocated client",
+            Self::ClientsLeft { .. } => "clients left",
+            Self::MbimNotOpened => "MBIM not opened",
+            Self::ResetWithoutOffline => "reset without offline",
+            Self::ResetWhileBusy => "reset while busy",
+            Self::PreferencePair { .. } => "preference pair",
+            Self::ForbiddenCommand(_) => "forbidden command",
+            Self::CommandWhileBusy(_) => "command while busy",
+            Self::ForeignBytes { .. } => "foreign bytes",
             Self::ForeignImage { .. } => "foreign image",
             Self::DamagedImage(_) => "damaged image",
         }

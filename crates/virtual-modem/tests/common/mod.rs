@@ -7,6 +7,8 @@
 )]
 #![allow(dead_code, unreachable_pub)]
 
+pub mod normal;
+
 use std::time::Duration;
 
 use modem_protocol::firehose::message::{Answer, Configure, Power, Program, Request as Document, Verdict};

@@ -42,7 +42,7 @@ pub(crate) fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use virtual_modem::{StoredImage, Violation, Wrong};
+    use virtual_modem::{Contents, StoredImage, Violation, Wrong};
 
     fn stored(bytes: &[u8], state: ImageState) -> StoredImage {
         StoredImage {
@@ -52,6 +52,7 @@ mod tests {
             bytes: Some(bytes.to_vec()),
             state,
             version: String::new(),
+            contents: Contents::default(),
         }
     }
 

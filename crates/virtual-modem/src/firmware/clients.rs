@@ -1,0 +1,85 @@
+//! Client ids of the QMI services.
+
+/// So many clients a service has; own choice, no source tells.
+const MOST: usize = 8;
+
+/// The allocated clients.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clients {
+    allocated: Vec<(u8, u8)>,
+    /// All ids are taken by programs that have gone, until somebody syncs.
+    are_stale: bool,
+    last: u8,
+}
+
+impl Clients {
+    pub(crate) const fn new(are_stale: bool) -> Self {
+        Self {
+            allocated: Vec::new(),
+            are_stale,
+            last: 0,
+        }
+    }
+
+    /// A new client of this service; none when there is no free id.
+    pub(crate) fn allocate(&mut self, service: u8) -> Option<u8> {
+        let taken = self.allocated.iter().filter(|(of, _)| *of == service).count();
+        if self.are_stale || taken >= MOST {
+            return None;
+        }
+        // 0 is the control service's, 255 is everybody.
+        let candidates = (1..=254_u8).map(|step| (u16::from(self.last) + u16::from(step) - 1) % 254 + 1);
+        let free = candidates
+            .filter_map(|id| u8::try_from(id).ok())
+            .find(|id| !self.has(service, *id))?;
+        self.last = free;
+        self.allocated.push((service, free));
+        Some(free)
+    }
+
+    /// Whether there was such a client.
+    pub(crate) fn release(&mut self, service: u8, id: u8) -> bool {
+        let before = self.allocated.len();
+        self.allocated.retain(|client| *client != (service, id));
+        self.allocated.len() < before
+    }
+
+    pub(crate) fn has(&self, service: u8, id: u8) -> bool {
+        self.allocated.contains(&(service, id))
+    }
+
+    /// All clients are forgotten.
+    pub(crate) fn sync(&mut self) {
+        self.allocated.clear();
+        self.are_stale = false;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.allocated.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_limited_and_come_back() {
+        let mut clients = Clients::default();
+        let ids: Vec<_> = (0..MOST).map(|_| clients.allocate(2)).collect();
+        assert!(ids.iter().all(Option::is_some));
+        assert_eq!(clients.allocate(2), None);
+        assert!(clients.allocate(3).is_some());
+        assert!(clients.release(2, 1));
+        assert!(!clients.release(2, 1));
+        assert!(clients.allocate(2).is_some());
+    }
+
+    #[test]
+    fn stale_clients_are_gone_after_a_sync() {
+        let mut clients = Clients::new(true);
+        assert_eq!(clients.allocate(2), None);
+        clients.sync();
+        assert_eq!(clients.allocate(2), Some(1));
+    }
+}
