@@ -11,6 +11,7 @@
 )]
 
 mod at;
+mod control;
 mod discovery;
 mod image;
 mod protocol;
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("archive", image::archive),
     ("at_answer", at::answer),
     ("at_session", at::session),
+    ("control_session", control::control_session),
     ("cwe_inspector", image::cwe_inspector),
     ("cwe_header", image::cwe_header),
     ("firehose_answer", protocol::firehose_answer),
@@ -31,10 +33,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("firehose_session", protocol::firehose_session),
     ("first_answer", protocol::first_answer),
     ("hdlc", protocol::hdlc),
+    ("mbim", control::mbim),
     ("nvup", image::nvup),
     ("qdl_request", protocol::qdl_request),
     ("qdl_response", protocol::qdl_response),
     ("qdl_session", protocol::qdl_session),
+    ("qmi_frame", control::qmi_frame),
+    ("qmi_message", control::qmi_message),
     ("sahara", protocol::sahara),
     ("sahara_session", protocol::sahara_session),
     ("sfx", image::sfx),
