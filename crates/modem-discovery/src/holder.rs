@@ -48,6 +48,17 @@ impl Sysfs {
     }
 }
 
+impl Sysfs {
+    /// The first process of this name; the kernel has at most 15 bytes of it.
+    pub fn process(&self, name: &str) -> Option<u32> {
+        let processes = fs::read_dir(self.root().join("proc")).ok()?;
+        processes.flatten().find_map(|entry| {
+            let process = entry.file_name().to_str()?.parse().ok()?;
+            (text(&entry.path().join("comm")).as_deref() == Some(name)).then_some(process)
+        })
+    }
+}
+
 fn has_open(process: &Path, node: &Path, port: &PortId) -> bool {
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else {
         return false;

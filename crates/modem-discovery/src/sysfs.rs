@@ -149,6 +149,26 @@ impl Sysfs {
         self.read_device(&fs::canonicalize(self.device_link(path)?).ok()?)
     }
 
+    /// The folder of the device at this place as everybody on this host knows it: `/sys/devices/…/1-1/1-1.2`.
+    pub fn system_path(&self, device: &UsbPath) -> Option<String> {
+        let folder = fs::canonicalize(self.device_link(device)?).ok()?;
+        let root = fs::canonicalize(&self.root).ok()?;
+        Some(format!("/{}", folder.strip_prefix(root).ok()?.to_str()?))
+    }
+
+    /// The names of its ports: `ttyUSB2`, `cdc-wdm0`.
+    pub fn port_names(&self, device: &UsbPath) -> Vec<String> {
+        let is_of = |target: &Path| {
+            let mut parts = target.iter().filter_map(|part| interface_name(part.to_str()?));
+            parts.any(|(owner, _)| owner == device.as_str())
+        };
+        let links = self.port_links().into_iter();
+        links
+            .filter(|(_, _, target)| is_of(target))
+            .map(|(_, name, _)| name)
+            .collect()
+    }
+
     /// The file with the USB descriptors of the device at this place.
     pub fn descriptors(&self, device: &UsbPath) -> Option<PathBuf> {
         Some(self.device_link(device)?.join("descriptors"))

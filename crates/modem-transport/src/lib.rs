@@ -5,6 +5,9 @@
 #![deny(unsafe_code)]
 
 mod cancel;
+#[cfg(feature = "modem-manager")]
+mod logind;
+mod modem_manager;
 mod port;
 mod proxy;
 mod tty;

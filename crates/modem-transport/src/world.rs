@@ -13,6 +13,7 @@ use modem_world::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cancel::{CancelRequests, Canceller};
+use crate::modem_manager::{ModemManager, Way};
 use crate::port::{Channel, Port};
 use crate::proxy::Proxy;
 use crate::tty::Tty;
@@ -53,6 +54,11 @@ struct Bus {
 struct LinuxHost {
     sysfs: Sysfs,
     power: Vec<PowerBefore>,
+    modem_manager: ModemManager,
+    #[cfg(feature = "modem-manager")]
+    bus_address: Option<String>,
+    #[cfg(feature = "modem-manager")]
+    awake: crate::logind::Lock,
 }
 
 impl LinuxWorld {
@@ -90,6 +96,11 @@ impl LinuxWorld {
             host: LinuxHost {
                 sysfs,
                 power: Vec::new(),
+                modem_manager: ModemManager::new()?,
+                #[cfg(feature = "modem-manager")]
+                bus_address: None,
+                #[cfg(feature = "modem-manager")]
+                awake: crate::logind::Lock::default(),
             },
         })
     }
@@ -109,6 +120,23 @@ impl LinuxWorld {
     /// No file descriptors are left.
     pub fn canceller(&self) -> io::Result<Canceller> {
         self.cancel.canceller()
+    }
+
+    /// Looks for ModemManager and logind on another bus than that of the system. For tests.
+    #[cfg(feature = "modem-manager")]
+    pub fn use_bus(&mut self, address: &str) {
+        self.host
+            .modem_manager
+            .set_way(Way::Bus(Some(address.to_owned())));
+        self.host.bus_address = Some(address.to_owned());
+    }
+
+    /// Asks ModemManager by its command `mmcli`, as a build without D-Bus does; at the bus with this address, or at the
+    /// system's.
+    pub fn use_mmcli(&mut self, bus: Option<&str>) {
+        self.host
+            .modem_manager
+            .set_way(Way::Mmcli(bus.map(str::to_owned)));
     }
 
     /// Closes all ports and puts back what was changed on the host.
@@ -178,6 +206,9 @@ impl LinuxWorld {
             if interests.contains(&Interest::Bus) {
                 descriptors.push(PollFd::new(socket, PollFlags::IN));
             }
+        }
+        if interests.contains(&Interest::Bus) {
+            descriptors.push(PollFd::new(&self.host.modem_manager, PollFlags::IN));
         }
         let ports_from = descriptors.len();
         let mut wakes = Vec::with_capacity(interests.len());
@@ -251,6 +282,8 @@ impl World for LinuxWorld {
             if watches_bus {
                 self.hear_uevents();
                 self.look_at_bus(now);
+                // Who waits for its answer waits for changes of the bus.
+                self.bus.changed |= self.host.modem_manager.take_news();
                 if self.bus.changed {
                     until = now;
                 }
@@ -394,14 +427,24 @@ impl Host for LinuxHost {
         Ok(())
     }
 
-    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
-        Inhibition::NotNeeded
+    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
+        self.modem_manager.inhibit(&self.sysfs, device)
     }
 
-    fn release(&mut self, _: &UsbPath) {}
+    fn release(&mut self, device: &UsbPath) {
+        self.modem_manager.release(&self.sysfs, device);
+    }
 
+    #[cfg(feature = "modem-manager")]
+    fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
+        self.awake.take(self.bus_address.clone(), why)
+    }
+
+    #[cfg(not(feature = "modem-manager"))]
     fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
-        Ok(())
+        Err(HostError::NoService {
+            service: "systemd-logind".to_owned(),
+        })
     }
 }
 

@@ -22,6 +22,7 @@ mod verdict;
 
 pub(crate) use guest::Guest;
 pub(crate) use serve::Serve;
+pub(crate) use tools::prepare_tests;
 
 use anyhow::{Context, ensure};
 use clap::Args;

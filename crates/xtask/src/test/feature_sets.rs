@@ -26,10 +26,12 @@ const SETS: &[(&str, &[&str])] = &[
             "router",
             "archives",
             "progress",
+            "modem-manager",
             "rehearse",
             "archives,rehearse",
         ],
     ),
+    ("modemflash-modem-transport", &["", "modem-manager"]),
     ("modemflash-virtual-modem", &["", "pty", "vhci"]),
 ];
 

@@ -254,6 +254,7 @@ fn lints(workspace: &Workspace) -> Result<Done> {
 }
 
 fn tests(workspace: &Workspace) -> Result<Done> {
+    crate::lab::prepare_tests();
     let output = run(cargo(workspace).args([
         "test",
         "--workspace",
