@@ -330,6 +330,19 @@ fn a_client_id_that_comes_late_is_given_back() {
 }
 
 #[test]
+fn answers_that_come_late_and_all_at_once_leave_the_new_client_alone() {
+    let mut host = Host::new(Link::Qmi);
+    host.silence();
+    host.silence();
+    host.silence();
+    host.sends(&[&allocate(1), &allocate(2), &sync(3), &allocate(4)]);
+    // The sync has freed client 5, and the last answer gives it out anew: it mustn't be given back.
+    let all = [allocated(1, 5), allocated(2, 6), synced(3), allocated(4, 5)].concat();
+    assert_eq!(host.hear(&all), Step::Ready);
+    host.sends(&[]);
+}
+
+#[test]
 fn the_proxy_is_told_the_port_and_never_synced_through() {
     // update-flow.md §9, row 27
     let mut host = Host::new(Link::QmiProxy {
