@@ -613,6 +613,14 @@ fn a_port_that_goes_while_it_is_idle_opening_or_closing_ends_the_session() {
 }
 
 #[test]
+fn nothing_is_written_to_a_port_that_has_gone() {
+    let mut host = Host::ready();
+    host.session.ask(Request::GetModel, PATIENCE, host.now);
+    host.leave();
+    host.sends(&[]);
+}
+
+#[test]
 fn an_answer_that_came_before_the_port_went_is_still_said() {
     let mut host = Host::ready();
     host.ask(Request::GetModel);
@@ -703,8 +711,12 @@ fn transaction_ids_wrap_past_0() {
     host.sends(&[&get_model(5, 1)]);
     assert_eq!(host.hear(&model(5, 1)), answered("MC7455"));
 
-    let mut host = Host::ready();
-    for (transaction, request) in (2..=255).chain([1, 2]).zip(1_u16..) {
+    // A request that was given up doesn't spoil the next that has its number.
+    let mut host = Host::new(Link::Qmi);
+    host.silence();
+    host.hear(&allocated(2, 5));
+    host.sent();
+    for (transaction, request) in (3..=255).chain([1, 2]).zip(1_u16..) {
         host.hear(SYNC_INDICATION);
         host.ask(Request::GetModel);
         host.sends(&[&allocate(transaction)]);
@@ -744,6 +756,29 @@ fn an_mbim_open_without_answer_is_repeated() {
 }
 
 #[test]
+fn what_went_wrong_on_the_way_to_mbim_does_not_count_for_the_client_id() {
+    let mut host = Host::new(MBIM);
+    host.silence();
+    host.silence();
+    host.hear("FF FF FF FF FF FF FF FF");
+    host.hear(&open_done(3, 0));
+    host.sent();
+    assert_eq!(host.silence().0, seconds(2));
+    host.sends(&[&command(5, &allocate(2))]);
+    let mut last = host.settle();
+    while let Step::Wait { .. } = last {
+        last = host.silence().1;
+    }
+    assert_eq!(
+        last,
+        Step::Failed(ControlError::Silent {
+            request: "allocate client id",
+            waited: OPEN_PATIENCE
+        })
+    );
+}
+
+#[test]
 fn messages_of_an_old_session_are_answered_with_close_and_open() {
     // of basic connect
     let indication =
@@ -768,6 +803,29 @@ fn messages_of_an_old_session_are_answered_with_close_and_open() {
         host.hear(&open_done(3, 0));
         host.sends(&[&command(4, &allocate(1))]);
     }
+}
+
+#[test]
+fn a_close_that_finds_nothing_open_is_followed_by_open_at_once() {
+    let mut host = Host::new(MBIM);
+    host.settle();
+    host.hear(&function_error(1, 5));
+    host.hear(&function_error(2, 5));
+    host.sends(&[&mbim_open(1), &mbim_close(2), &mbim_open(3)]);
+}
+
+#[test]
+fn the_end_of_another_close_is_not_the_end() {
+    let mut host = mbim_ready();
+    host.close(Closing::Release);
+    host.hear(&command_done(3, &released(2, 5)));
+    assert!(matches!(host.hear(&close_done(2)), Step::Wait { .. }));
+    assert_eq!(host.hear(&close_done(4)), Step::Closed);
+    // A function that isn't open any more has nothing to close.
+    let mut host = mbim_ready();
+    host.close(Closing::Release);
+    host.hear(&function_error(3, 5));
+    assert_eq!(host.hear(&function_error(4, 5)), Step::Closed);
 }
 
 #[test]

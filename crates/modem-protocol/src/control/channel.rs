@@ -108,14 +108,6 @@ impl Channel {
             }
         }
     }
-
-    /// Forgets what came of messages that aren't complete.
-    pub(super) fn clear(&mut self) {
-        match self {
-            Self::Qmux(framer) => framer.clear(),
-            Self::Mbim(mbim) => mbim.reassembler.clear(),
-        }
-    }
 }
 
 impl Mbim {

@@ -255,7 +255,6 @@ impl Session {
         }
         goal.reopenings += 1;
         self.access = Access::Shut;
-        self.channel.clear();
         self.try_to(What::MbimReset, goal, now);
         true
     }
@@ -298,6 +297,11 @@ impl Session {
         };
         let is_about_this = exchange.what != What::Pause && exchange.mbim_transaction == transaction;
         match (exchange.what, fault) {
+            // Nothing is open, so there is nothing to be closed.
+            (What::MbimReset, _) if is_about_this => {
+                let goal = goal.clone();
+                self.go_on(goal, now);
+            }
             (What::MbimReset, _) => {}
             (What::MbimOpen, ProtocolFault::NotOpened) => self.take_stray(now),
             (What::MbimOpen, _) => self.note(|request| ControlError::MbimFault { request, fault }),
