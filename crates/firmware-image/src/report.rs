@@ -133,6 +133,19 @@ impl Report {
         steps.join(".")
     }
 
+    /// Whether it brings a system: a boot loader, a modem, an application. Gobi files count as that.
+    pub fn brings_firmware(&self) -> bool {
+        match self.kind {
+            FileKind::Cwe => crate::combine::is_firmware(self),
+            FileKind::Gobi(_) => true,
+        }
+    }
+
+    /// Whether it brings the settings of a carrier, also where only its version text says so.
+    pub fn brings_settings(&self) -> bool {
+        self.settings.is_some() || self.versions.config.is_some()
+    }
+
     /// The worst finding's severity; `None` without findings.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(Finding::severity).max()

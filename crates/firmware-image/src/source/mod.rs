@@ -44,7 +44,7 @@ pub use spool::SpoolPolicy;
 use std::{boxed::Box, io};
 
 /// One image that can be read from its beginning as often as wanted.
-pub trait ImageSource: Send {
+pub trait ImageSource: Send + Sync {
     /// The file's name, for the user and for the version rules (update-flow.md §5.3).
     fn name(&self) -> &str;
     /// Its bytes.
