@@ -5,18 +5,10 @@ use std::io::{self, Read};
 use firmware_image::source::{self, ImageSource};
 use firmware_image::{Family, FileKind, Finding, Report};
 use serde::{Deserialize, Serialize};
-use update_engine::{Firmware, Request};
+use update_engine::{Firmware, Request, Selector};
 
 /// The largest image that a stand-in is made for: what a CWE header can state.
 const LARGEST: u64 = (1 << 32) + 400;
-
-/// A line of the head.
-#[derive(Debug, Serialize, Deserialize)]
-struct RequestLine {
-    port: String,
-    force: bool,
-    ignore_versions: bool,
-}
 
 /// A line of the head.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,11 +21,11 @@ struct ImageLine {
 
 /// The head's lines, without the `# ` in front.
 pub(crate) fn write(request: &Request, firmware: &Firmware) -> io::Result<String> {
-    let line = RequestLine {
-        port: request.port.clone(),
-        force: request.force,
-        ignore_versions: request.ignore_versions,
-    };
+    let mut line = request.clone();
+    // A number that belongs to a person stays out of traces.
+    if matches!(line.select, Selector::Imei(_)) {
+        line.select = Selector::Only;
+    }
     let mut text = format!(
         "modemflash {}\nrequest {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -76,13 +68,11 @@ impl Head {
         let mut images = Vec::new();
         for comment in comments {
             if let Some(json) = comment.strip_prefix("request ") {
-                let line: RequestLine =
+                let asked: Request =
                     serde_json::from_str(json).map_err(|error| format!("request: {error}"))?;
                 request = Some(Request {
-                    port: line.port,
-                    force: line.force,
                     confirmed: true,
-                    ignore_versions: line.ignore_versions,
+                    ..asked
                 });
             } else if let Some(json) = comment.strip_prefix("image ") {
                 images.push(serde_json::from_str(json).map_err(|error| format!("image: {error}"))?);
@@ -195,7 +185,7 @@ mod tests {
     #[test]
     fn a_broken_image_line_is_named() {
         let lines = [
-            r#"request {"port":"/dev/ttyUSB0","force":false,"ignore_versions":false}"#.into(),
+            r#"request {"select":{"port":"/dev/ttyUSB0"},"force":false}"#.into(),
             "image {".into(),
         ];
         assert!(Head::parse(&lines).unwrap_err().starts_with("image:"));

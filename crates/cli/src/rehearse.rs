@@ -9,7 +9,7 @@ use firmware_image::source::ImageSource;
 use modem_transport::LinuxWorld;
 use modem_world::{Instant, Wake, World};
 use update_engine::codes::Code;
-use update_engine::{Event, Firmware, Request, flash};
+use update_engine::{Event, Firmware, Request, Selector, update};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{self, SimulatedWorld};
 use virtual_modem::{Fault, FaultScript, Setup};
@@ -47,10 +47,11 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     // A rehearsal shows what happens; what the modem got is checked by its own sums.
     setup.keep = virtual_modem::Keep::Sums;
     let request = Request {
-        port: SimulatedWorld::LINK.into(),
+        select: Selector::Port(SimulatedWorld::LINK.into()),
         force: arguments.force,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
+        ..Request::default()
     };
     images::say(&format!(
         "rehearsing with a virtual {}; no hardware is touched",
@@ -96,7 +97,7 @@ fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
     };
     let mut ignore = |_: &Event| {};
     // How it ends is told when it is played.
-    let _ = flash(&mut world, &request, firmware, &mut ignore);
+    let _ = update(&mut world, &request, firmware, &mut ignore);
     (world.now().since_start().as_secs_f64() / SHOWN_IN.as_secs_f64()).max(1.0)
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use modem_world::Replayer;
 use modem_world::trace::Trace;
-use update_engine::{Firmware, flash};
+use update_engine::{Firmware, update};
 
 use crate::arguments::Replay;
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
         Firmware::from(images::load(&arguments.files, &arguments.images, None)?)
     };
     let mut screen = screen::choose(arguments.json, verbose, Pace::Played);
-    let result = flash(&mut world, &request, &firmware, &mut |event| screen.show(event));
+    let result = update(&mut world, &request, &firmware, &mut |event| screen.show(event));
     screen.rest();
     drop(screen);
     match &result {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use modem_world::{Recorder, World};
 use update_engine::codes::Code;
-use update_engine::{Firmware, Outcome, Plan, Request, UpdateError, flash, prepare};
+use update_engine::{Firmware, Outcome, Plan, Request, UpdateError, prepare, update};
 
 use crate::arguments::Output;
 use crate::failure::Failure;
@@ -65,7 +65,7 @@ fn flash_on_screen(
     show: Show<'_>,
 ) -> Result<Outcome, UpdateError> {
     let mut screen = screen::choose(show.output.json, show.verbose, show.pace);
-    let result = flash(world, request, firmware, &mut |event| screen.show(event));
+    let result = update(world, request, firmware, &mut |event| screen.show(event));
     screen.rest();
     result
 }

@@ -27,10 +27,10 @@ pub(crate) fn run(arguments: &Update, verbose: u8) -> Verdict {
     };
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, family)?);
     let request = Request {
-        port: arguments.port.clone(),
         force: arguments.force,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
+        ..Request::on_port(arguments.port.clone())
     };
     let show = Show {
         output: &arguments.output,

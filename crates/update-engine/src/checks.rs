@@ -2,105 +2,144 @@
 
 use firmware_image::{Family, Finding, Severity};
 use modem_world::{PortInfo, World};
+use serde::{Deserialize, Serialize};
 
+use crate::control::ControlChoice;
 use crate::devices::{self, Device, Quirk, Standing};
 use crate::download::Job;
+use crate::facts::Facts;
+use crate::modem::{Mode, Modem};
+use crate::selector::Selector;
+use crate::survey::by_imei;
+use crate::target::{Given, Trio};
 use crate::watch::{Named, weight};
-use crate::{
-    Cause, DeviceId, Firmware, ModemState, Plan, PlannedImage, PlannedStep, Protocol, Step, UpdateError,
-    Warning,
-};
+use crate::{Cause, Firmware, Plan, PlannedImage, PlannedStep, Protocol, Step, Warning};
 
 /// What the user asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Request {
-    /// The port: a device node or a link to one.
-    pub port: String,
-    /// Go on although the port isn't known to be a modem's in download mode.
+    /// Which modem.
+    pub select: Selector,
+    /// Go on although the port isn't known to be a modem's, and send everything although the modem has it.
     pub force: bool,
     /// The warnings are confirmed.
     pub confirmed: bool,
-    /// Go on although the files name different versions; the largest file's count (update-flow.md §5.4).
+    /// Go on although the files name different versions; the largest file's count (update-flow.md §5.4), or the user's.
     pub ignore_versions: bool,
+    /// Versions that the user gives.
+    pub given: Given,
+    /// Send everything although the modem has it.
+    pub download_override: bool,
+    /// Store the modem image in this slot, from 1.
+    pub slot: Option<u8>,
+    /// Which language to speak on the control port.
+    pub control: ControlChoice,
+    /// Don't ask the modem for its versions at the end.
+    pub skip_read_back: bool,
+    /// Go on although ModemManager runs and can't be asked to let go.
+    pub ignore_manager: bool,
+}
+
+impl Request {
+    /// An update of the modem behind this port.
+    pub fn on_port(name: impl Into<String>) -> Self {
+        Self {
+            select: Selector::Port(name.into()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Request {
+    /// The one modem that is meant.
+    pub(crate) fn one(&self, world: &mut dyn World) -> Result<Modem, Cause> {
+        match &self.select {
+            Selector::Imei(imei) => by_imei(world, imei, self),
+            select => select.one(world),
+        }
+    }
 }
 
 /// A plan with all that is needed to carry it out.
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    pub(crate) port: PortInfo,
-    pub(crate) device: DeviceId,
     pub(crate) job: Job,
+    /// The images of the job, as places in the firmware's list.
+    pub(crate) places: Vec<usize>,
 }
 
-/// Looks at the port and the images and says what an update would do. Nothing is opened, nothing is sent.
-///
-/// # Errors
-/// Anything that speaks against the update; the modem is untouched.
-pub fn prepare(world: &mut dyn World, request: &Request, firmware: &Firmware) -> Result<Plan, UpdateError> {
-    prepare_all(world, request, firmware)
-        .map(|prepared| prepared.plan)
-        .map_err(|refusal| refusal.into_error())
-}
-
-/// A refusal before the first byte.
-pub(crate) struct Refused {
-    pub(crate) device: DeviceId,
-    pub(crate) step: Step,
-    pub(crate) cause: Cause,
-}
-
-impl Refused {
-    fn into_error(self) -> UpdateError {
-        UpdateError::new(&self.device, self.step, ModemState::Untouched, self.cause)
+/// The port through which a modem can be helped in its present mode.
+pub(crate) fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, Cause> {
+    let id = modem.device.id();
+    match modem.mode {
+        Mode::Emergency => {
+            let evidence = format!("{id} is Qualcomm's primary boot loader: Sierra's own is gone");
+            return Err(Cause::EmergencyMode { evidence });
+        }
+        Mode::NotConfigured => {
+            return Err(Cause::UnknownDevice {
+                port: modem.path().to_string(),
+                why: "the device isn't configured yet".to_owned(),
+            });
+        }
+        Mode::Normal | Mode::Download => {}
     }
+    let named = match select {
+        Selector::Port(name) => modem.all_ports().find(|port| port.id.as_str() == name),
+        _ => None,
+    };
+    let first = match modem.mode {
+        Mode::Download => modem.ports.download.as_ref(),
+        _ => named.or_else(|| modem.all_ports().next()),
+    };
+    first.cloned().ok_or(Cause::NoPort {
+        id,
+        mode: modem.mode.to_string(),
+    })
 }
 
-pub(crate) fn prepare_all(
-    world: &mut dyn World,
+/// Looks at images and port of a modem in download mode, and says what a flash would do. Nothing is opened.
+pub(crate) fn prepare_download(
+    port: &PortInfo,
     request: &Request,
     firmware: &Firmware,
-) -> Result<Prepared, Box<Refused>> {
-    let mut device = DeviceId::from_port_name(&request.port);
-    let refuse = |device: &DeviceId, step: Step, cause: Cause| {
-        let device = device.clone();
-        Box::new(Refused { device, step, cause })
-    };
-    let mut warnings =
-        judge_images(request, firmware).map_err(|cause| refuse(&device, Step::CheckImages, cause))?;
-    let port = world
-        .find(&request.port)
-        .map_err(|error| refuse(&device, Step::CheckDevice, error.into()))?;
-    device = DeviceId::from_port(
-        &port,
-        port.device
-            .as_ref()
-            .and_then(devices::lookup)
-            .map(|row| row.models),
-    );
-    let row = judge_device(request, &port, &mut warnings)
-        .map_err(|cause| refuse(&device, Step::CheckDevice, cause))?;
-    let families = fit(row, &port, firmware).map_err(|cause| refuse(&device, Step::CheckDevice, cause))?;
-    warn_of_habits(row, &port, firmware, &mut warnings);
+    mut warnings: Vec<Warning>,
+) -> Result<Prepared, Box<(Step, Cause)>> {
+    let of_device = |cause: Cause| Box::new((Step::CheckDevice, cause));
+    let row = judge_device(request, port, &mut warnings).map_err(of_device)?;
+    let families = fit(row, port, firmware).map_err(of_device)?;
+    warn_of_habits(row, port, firmware, &mut warnings);
+    let places = firmware.all();
+    let job = job_for(port, firmware, &places).map_err(|cause| Box::new((Step::CheckImages, cause)))?;
+    let protocol = job.device_protocol.or(job.image_protocol);
+    let plan = make_plan(firmware, protocol, families, warnings);
+    Ok(Prepared { plan, job, places })
+}
 
-    let device_protocol = device_protocol(row, &port);
-    let image_protocol = common_protocol(&firmware.combination().families);
-    let protocol = device_protocol.or(image_protocol);
-    let images: Vec<Named> = firmware
-        .reports()
-        .map(|report| Named {
-            file: report.name.clone(),
-            bytes: report.size,
-        })
-        .collect();
+/// What is to be sent to the modem in download mode behind this port.
+///
+/// # Errors
+/// A file can't be read any more, or can't be sent in the protocol that is to be expected.
+pub(crate) fn job_for(port: &PortInfo, firmware: &Firmware, places: &[usize]) -> Result<Job, Cause> {
+    let row = port.device.as_ref().and_then(devices::lookup);
+    let families = &firmware.combination().families;
+    let reports: Vec<_> = firmware.reports().collect();
+    let images = places.iter().filter_map(|place| reports.get(*place));
     let job = Job {
-        qdl: firmware.for_qdl(),
-        firehose: firmware.for_firehose(),
-        device_protocol,
-        image_protocol,
-        image_words: words(&firmware.combination().families),
-        images,
+        qdl: firmware.for_qdl(places),
+        firehose: firmware.for_firehose(places),
+        device_protocol: device_protocol(row, port),
+        image_protocol: common_protocol(families),
+        image_words: words(families),
+        images: images
+            .map(|report| Named {
+                file: report.name.clone(),
+                bytes: report.size,
+            })
+            .collect(),
     };
-    // A file that can't be read any more, or can't be sent in the protocol that is to be expected.
+    let protocol = job.device_protocol.or(job.image_protocol);
     let hindrance = match (&job.qdl, &job.firehose, protocol) {
         (Err(cause @ (Cause::ImageChanged { .. } | Cause::Bug { .. })), _, _)
         | (Err(cause), _, Some(Protocol::Qdl))
@@ -108,20 +147,11 @@ pub(crate) fn prepare_all(
         (Err(cause), Err(_), None) => Some(cause.clone()),
         _ => None,
     };
-    if let Some(cause) = hindrance {
-        return Err(refuse(&device, Step::CheckImages, cause));
-    }
-    let plan = make_plan(firmware, protocol, families, warnings);
-    Ok(Prepared {
-        plan,
-        port,
-        device,
-        job,
-    })
+    hindrance.map_or(Ok(job), Err)
 }
 
 /// The images' own findings: errors end it, warnings go into the plan.
-fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warning>, Cause> {
+pub(crate) fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warning>, Cause> {
     if firmware.reports().len() == 0 {
         return Err(Cause::NoImages);
     }
@@ -278,25 +308,46 @@ fn fit(row: Option<&Device>, port: &PortInfo, firmware: &Firmware) -> Result<Vec
         (Some(device), Some(image)) if device != image
     );
     if is_other_family || is_other_protocol {
-        let file = firmware
-            .reports()
-            .next()
-            .map(|report| report.name.clone())
-            .unwrap_or_default();
         let modem = match &row.family {
             Some(family) => format!("{} ({family})", row.models),
             None => row.models.to_owned(),
         };
-        return Err(Cause::ImageOfOtherFamily {
-            file,
-            image: words(of_images),
-            modem,
-        });
+        return Err(of_other_family(firmware, modem));
     }
     Ok(match &row.family {
         Some(family) => vec![family.clone()],
         None => of_images.clone(),
     })
+}
+
+fn of_other_family(firmware: &Firmware, modem: String) -> Cause {
+    let first = firmware.reports().next().map(|report| report.name.clone());
+    Cause::ImageOfOtherFamily {
+        file: first.unwrap_or_default(),
+        image: words(&firmware.combination().families),
+        modem,
+    }
+}
+
+/// Whether the images are for a running modem, whose version text tells its family where its id doesn't.
+///
+/// # Errors
+/// They are for another family.
+pub(crate) fn fit_running(
+    family: Option<Family>,
+    modem: &Modem,
+    port: &PortInfo,
+    firmware: &Firmware,
+) -> Result<Vec<Family>, Cause> {
+    let Some(family) = family.filter(Family::is_known) else {
+        return fit(modem.row, port, firmware);
+    };
+    let of_images = &firmware.combination().families;
+    let mut known = of_images.iter().filter(|family| family.is_known()).peekable();
+    if known.peek().is_some() && !known.any(|image| same_files(&family, image)) {
+        return Err(of_other_family(firmware, format!("{} ({family})", modem.name())));
+    }
+    Ok(vec![family])
 }
 
 /// Gobi generations share ids and file names (update-flow.md §2): they aren't told apart here.
@@ -320,7 +371,12 @@ fn common_protocol(families: &[Family]) -> Option<Protocol> {
 }
 
 /// Warnings that come from what is known of the device (devices.md, column "quirks").
-fn warn_of_habits(row: Option<&Device>, port: &PortInfo, firmware: &Firmware, warnings: &mut Vec<Warning>) {
+pub(crate) fn warn_of_habits(
+    row: Option<&Device>,
+    port: &PortInfo,
+    firmware: &Firmware,
+    warnings: &mut Vec<Warning>,
+) {
     // USB 3 begins at 5000 Mbit/s.
     let is_usb3 = port
         .device
@@ -406,9 +462,41 @@ fn make_plan(
         protocol,
         families,
         warnings,
+        from: None,
+        to: Trio::default(),
         estimate_s: steps.iter().map(|step| step.estimate_s).sum(),
         steps,
     }
+}
+
+/// The plan for a modem that runs its firmware: what goes before and behind the download is added.
+pub(crate) fn make_running_plan(
+    modem: &Modem,
+    firmware: &Firmware,
+    families: Vec<Family>,
+    warnings: Vec<Warning>,
+    facts: &Facts,
+    wanted: &Trio,
+) -> Plan {
+    let of_family = families
+        .first()
+        .and_then(Family::download_protocol)
+        .map(Protocol::from);
+    let protocol = of_family.or_else(|| modem.row.and_then(|row| row.protocol));
+    let mut plan = make_plan(firmware, protocol, families, warnings);
+    let step = |step, estimate_s| PlannedStep { step, estimate_s };
+    let mut before = vec![step(Step::ReadModem, 1)];
+    if facts.has_preferences() {
+        before.push(step(Step::SetPreference, 1));
+    }
+    // linux.md §5: normal to download mode 5 to 25 s, back 30 to 180 s.
+    before.push(step(Step::EnterDownloadMode, 20));
+    plan.steps.splice(0..0, before);
+    plan.steps.extend([step(Step::Boot, 60), step(Step::ReadBack, 4)]);
+    plan.estimate_s = plan.steps.iter().map(|step| step.estimate_s).sum();
+    plan.from = Some(facts.running.clone());
+    plan.to = wanted.clone();
+    plan
 }
 
 fn words(families: &[Family]) -> String {

@@ -76,6 +76,27 @@ codes! {
     FirehoseLeft = "E-FIREHOSE-LEFT", "Firehose: the modem left the bus", "check cable and power, run again";
     FirehoseGarbled = "E-FIREHOSE-GARBLED", "Firehose: an answer that can't be understood or doesn't belong there", "run again; send a trace when it happens again";
     FirehoseRefused = "E-FIREHOSE-REFUSED", "Firehose: the modem refused a request; its log lines say why", "power-cycle the modem, run again";
+    ModemNone = "E-MODEM-NONE", "no modem fits what was asked for", "check cable and power; `modemflash list` shows what is there";
+    ModemSeveral = "E-MODEM-SEVERAL", "more than one modem fits what was asked for", "say which with --port, or take --all";
+    ModemNoPort = "E-MODEM-NO-PORT", "the modem is on the bus, but no driver of the kernel knows its id", "let `option` know the id (new_id)";
+    ModemHeld = "E-MODEM-HELD", "ModemManager has the modem and can't be asked to let go", "do as the message says; stopping ModemManager always helps";
+    ModemUnreachable = "E-MODEM-UNREACHABLE", "the modem runs its firmware but answers on none of its ports", "power-cycle the modem, run again";
+    ModemOther = "E-MODEM-OTHER", "the modem that came back on this USB position is another one", "look which modem is plugged in where";
+    ControlSilent = "E-CONTROL-SILENT", "the modem doesn't answer on its control port", "power-cycle the modem, run again";
+    ControlRefused = "E-CONTROL-REFUSED", "the modem refused a request", "look at its answer; power-cycle the modem, run again";
+    ControlGone = "E-CONTROL-GONE", "the modem left the bus during a request", "run again";
+    ControlGarbled = "E-CONTROL-GARBLED", "the modem's answer on the control port can't be understood", "run again with --trace FILE and send the file";
+    VersionsMissing = "E-VERSION-MISSING", "the modem has to be told a version that the files don't tell", "add the .nvu, or give --firmware, --config, --carrier";
+    VersionsDiffer = "E-VERSION-DIFFERS", "a version that was asked for isn't that of the files", "leave the option out, or give the files that belong to it; --force takes the files as they are";
+    HopNeeded = "E-HOP-NEEDED", "the modem needs a firmware in between first", "install that one first";
+    SlotNone = "E-SLOT-NONE", "there is no slot of this number, or no such stored image", "`modemflash slots` lists them";
+    NotSupported = "E-NOT-SUPPORTED", "the modem can't do what was asked", "see what it can do with `modemflash info`";
+    DownloadNotEntered = "E-DOWNLOAD-NOT-ENTERED", "no way brings the modem into download mode", "power-cycle the modem; on M.2 boards check pin 25 (DPR)";
+    DownloadModeAgain = "E-DOWNLOAD-MODE-AGAIN", "all images were accepted, but the modem's boot loader doesn't start them", "check that the package is for exactly this modem; power-cycle it and run again";
+    CommandRefused = "E-AT-REFUSED", "the modem answered an AT command with an error", "some commands need AT!ENTERCND first";
+    NotRestarted = "E-RESTART-REFUSED", "no way makes the modem restart", "power-cycle the modem";
+    NotProven = "E-NOT-PROVEN", "all images were accepted, but what the modem reports isn't what was wanted", "run again with --force: some modems need it twice";
+    NotReadBack = "E-NOT-READ-BACK", "all images were accepted and the modem runs, but it can't be asked for its versions", "look with `modemflash list` after two minutes";
     Stopped = "E-STOPPED", "the user stopped the run", "run again (safe to repeat)";
     Bug = "E-BUG", "modemflash has a bug", "run again with --trace FILE and send the file";
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use modem_world::PortInfo;
 use serde::{Serialize, Serializer};
 
+use crate::modem::Modem;
+use crate::selector::Selector;
+
 /// Names one modem for events and errors: its place on the bus where it has one, its port otherwise.
 ///
 /// It is cheap to clone: every event carries one.
@@ -36,6 +39,29 @@ impl DeviceId {
             port: port.into(),
             usb_id: None,
             model: None,
+        }))
+    }
+
+    /// A device of which only the user's selection is known.
+    pub fn from_selection(select: &Selector) -> Self {
+        match select {
+            Selector::Port(name) => Self::from_port_name(name.clone()),
+            Selector::Only => Self::from_port_name("modem"),
+            other => Self::from_port_name(other.to_string()),
+        }
+    }
+
+    /// A modem that may have no port.
+    pub fn from_modem(modem: &Modem) -> Self {
+        Self(Arc::new(Facts {
+            path: Some(modem.path().to_string()),
+            port: modem
+                .all_ports()
+                .next()
+                .map(|port| port.id.to_string())
+                .unwrap_or_default(),
+            usb_id: Some(modem.device.id()),
+            model: Some(modem.name()),
         }))
     }
 

@@ -15,9 +15,10 @@ use crate::detect::{Expect, Found};
 use crate::devices::{self, Quirk};
 use crate::driver::{DriveError, ImageFeed, Note, drive};
 use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
+use crate::outcome::Written;
 use crate::run::Run;
 use crate::watch::{Named, Watch};
-use crate::{Accepted, Cause, EventKind, Layer, ModemState, Outcome, Protocol, Step};
+use crate::{Cause, EventKind, Layer, ModemState, Protocol, Step};
 
 /// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
 /// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).
@@ -60,7 +61,7 @@ enum End {
 
 impl Run<'_> {
     /// Sends the images of `job` to the modem behind the open port.
-    pub(crate) fn download(&mut self, job: &Job, feed: &mut dyn ImageFeed) -> Result<Outcome, Cause> {
+    pub(crate) fn download(&mut self, job: &Job, feed: &mut dyn ImageFeed) -> Result<Written, Cause> {
         let mut watch = Watch::new(&job.images);
         let known = job.device_protocol.or(job.image_protocol);
         let mut expect = known.map_or(Expect::Unknown, Expect::Protocol);
@@ -387,7 +388,7 @@ impl Run<'_> {
     }
 
     /// Sees the modem leave the bus after the reset request.
-    fn leave(&mut self, watch: &Watch<'_>) -> Result<Outcome, Cause> {
+    fn leave(&mut self, watch: &Watch<'_>) -> Result<Written, Cause> {
         if !watch.is_complete() {
             let what = "a session ended without an answer for every image".to_owned();
             return Err(Cause::Bug { what });
@@ -412,20 +413,13 @@ impl Run<'_> {
         self.teller.advance(1.0);
         self.teller.finish(now);
         self.set_modem(ModemState::Restarting);
-        Ok(Outcome::Accepted(Accepted {
-            proven: false,
+        Ok(Written {
             accepted: watch.accepted,
             not_required: watch.not_required,
             bytes: watch.accepted_bytes,
-            next: NEXT.to_owned(),
-        }))
+        })
     }
 }
-
-/// What to do after an accepted flash: modems restart once or twice and take up to 70 s (update-flow.md §3.1,
-/// field-reports.md D8).
-const NEXT: &str = "give the modem two minutes to restart, then check its firmware version (AT!PACKAGE? or ATI); \
-                    if it is back in download mode, run the same command again";
 
 /// What becomes of a session that was ended by an error.
 fn end_of(error: DriveError, layer: Layer) -> End {

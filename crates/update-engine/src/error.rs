@@ -6,6 +6,7 @@
 use std::fmt;
 
 use modem_protocol::ProtocolError;
+use modem_protocol::control::ControlError;
 use modem_protocol::conversation::Refusal;
 use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus, WriteStatus};
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
@@ -79,7 +80,27 @@ impl UpdateError {
                 },
                 _,
             ) => 130,
-            (Cause::NotConfirmed { .. } | Cause::NoImages, _) => 2,
+            (
+                Cause::NotConfirmed { .. }
+                | Cause::NoImages
+                | Cause::VersionsMissing { .. }
+                | Cause::VersionsDiffer { .. }
+                | Cause::NoSuchSlot { .. }
+                | Cause::NotSupported { .. },
+                _,
+            ) => 2,
+            (Cause::Declined, _) => 130,
+            (Cause::NotProven { .. }, _) => 7,
+            (Cause::HopNeeded { .. }, _) => 3,
+            (
+                Cause::NoModem { .. }
+                | Cause::SeveralModems { .. }
+                | Cause::NoPort { .. }
+                | Cause::Held { .. },
+                ModemState::Untouched,
+            ) => 4,
+            (Cause::Control { .. } | Cause::Unreachable { .. }, ModemState::Untouched) => 4,
+            (Cause::NotEntered { .. } | Cause::NotRestarted { .. }, _) => 5,
             (cause, ModemState::Untouched | ModemState::InDownloadMode) if cause.is_about_images() => 3,
             (Cause::RunsNormally { .. }, _) => 5,
             (
@@ -97,7 +118,8 @@ impl UpdateError {
                 _ => 9,
             },
             (_, ModemState::Untouched) => 1,
-            (_, ModemState::RunsFirmware) => 5,
+            (_, ModemState::RunsFirmware | ModemState::WrongPreference) => 5,
+            (_, ModemState::RunsOther) => 7,
             (
                 _,
                 ModemState::InDownloadMode
@@ -182,6 +204,10 @@ pub enum ModemState {
     Untouched,
     /// It runs its firmware; nothing was changed.
     RunsFirmware,
+    /// It runs its old firmware, but its preference names firmware that it doesn't have.
+    WrongPreference,
+    /// The images were written and it runs, but it doesn't report what was wanted.
+    RunsOther,
     /// In download mode, its memory as it was before.
     InDownloadMode,
     /// In memory-dump mode after a crash, its memory as it was before.
@@ -208,6 +234,12 @@ impl fmt::Display for ModemState {
         match self {
             Self::Untouched => write!(f, "untouched; nothing was sent to it"),
             Self::RunsFirmware => write!(f, "in normal mode, it runs its firmware"),
+            Self::WrongPreference => write!(
+                f,
+                "in normal mode with its old firmware, but it prefers firmware that it doesn't have: \
+                 its radio stays off after the next restart"
+            ),
+            Self::RunsOther => write!(f, "in normal mode, but what it reports is not what was wanted"),
             Self::InDownloadMode => {
                 write!(
                     f,
@@ -269,6 +301,24 @@ pub enum Advice {
     CheckConnection,
     /// Report a bug.
     ReportBug,
+    /// See whether the modem is plugged in and powered.
+    CheckModem,
+    /// Say which modem is meant.
+    ChooseModem,
+    /// Let a driver know the modem's id.
+    BindDriver,
+    /// Say what the files don't tell.
+    GiveVersions,
+    /// Install the firmware in between first.
+    HopFirst,
+    /// Ask for something that the modem can do.
+    AskForLess,
+    /// See what the carrier board does with pin 25.
+    CheckPin,
+    /// Send the images once more although the modem has them.
+    FlashAgain,
+    /// Look at the versions by hand.
+    CheckVersions,
 }
 
 impl Advice {
@@ -319,6 +369,26 @@ impl Advice {
             }
             Cause::Stopped { .. } | Cause::StoppedMidway => Self::RunAgain,
             Cause::Bug { .. } => Self::ReportBug,
+            Cause::NoModem { .. } => Self::CheckModem,
+            Cause::SeveralModems { .. } => Self::ChooseModem,
+            Cause::NoPort { .. } => Self::BindDriver,
+            Cause::Held { .. } => Self::EndOtherProgram,
+            Cause::VersionsMissing { .. } => Self::GiveVersions,
+            Cause::VersionsDiffer { .. } => Self::GiveOnePackage,
+            Cause::HopNeeded { .. } => Self::HopFirst,
+            Cause::NoSuchSlot { .. } | Cause::NotSupported { .. } => Self::AskForLess,
+            Cause::NotEntered { is_pin: true, .. } => Self::CheckPin,
+            Cause::BackInDownloadMode => Self::GetOtherImages,
+            Cause::CommandRefused { .. } => Self::AskForLess,
+            Cause::NotEntered { .. } | Cause::NotRestarted { .. } => Self::PowerCycleAndRunAgain,
+            Cause::OtherModem { .. } => Self::ChooseModem,
+            Cause::NotProven { .. } => Self::FlashAgain,
+            Cause::NotReadBack { .. } => Self::CheckVersions,
+            Cause::Declined => Self::RunAgain,
+            Cause::Control { .. } | Cause::Unreachable { .. } => match modem {
+                ModemState::Untouched | ModemState::RunsFirmware => Self::PowerCycleAndRunAgain,
+                _ => Self::RunAgain,
+            },
             Cause::Protocol { error, .. } => match error {
                 ProtocolError::Stopped { .. } => Self::RunAgain,
                 ProtocolError::Left { .. } | ProtocolError::Stalled { .. } => Self::CheckConnection,
@@ -363,6 +433,26 @@ impl fmt::Display for Advice {
             Self::CheckConnection => {
                 "check cable, USB port (better USB 2) and power supply, power-cycle the modem, then run again"
             }
+            Self::CheckModem => {
+                "see whether the modem is plugged in and has power (`lsusb`); `modemflash list` shows what is there"
+            }
+            Self::ChooseModem => "say which one is meant, for example with --port as listed, or --all",
+            Self::BindDriver => {
+                "let a serial driver know the id: `modprobe option`, then \
+                 `echo VENDOR PRODUCT > /sys/bus/usb-serial/drivers/option1/new_id`"
+            }
+            Self::GiveVersions => {
+                "add the .nvu file of the same package, or say what is missing with --firmware, --config and --carrier"
+            }
+            Self::HopFirst => "install that firmware first, then this one; --force goes on without",
+            Self::AskForLess => "`modemflash info` and `modemflash slots` show what the modem has",
+            Self::CheckPin => {
+                "see whether the carrier board ties pin 25 (DPR) of the M.2 slot to ground or 1.8 V; it has to float"
+            }
+            Self::FlashAgain => {
+                "run the same command again with --force, which sends all images anew; some modems need it twice"
+            }
+            Self::CheckVersions => "give the modem two minutes, then look with `modemflash list`",
             Self::ReportBug => "this is a bug of modemflash: run again with --trace FILE and send the file",
         })
     }
@@ -496,6 +586,134 @@ pub enum Cause {
         /// How.
         error: ProtocolError,
     },
+    /// No modem fits what the user asked for.
+    #[error("no modem fits {wanted}{}", listed(others, "; there is"))]
+    NoModem {
+        /// What was asked for.
+        wanted: String,
+        /// The modems that there are, a line each.
+        others: Vec<String>,
+    },
+    /// More than one modem fits.
+    #[error("{} modems fit {wanted}{}", found.len(), listed(found, ""))]
+    SeveralModems {
+        /// What was asked for.
+        wanted: String,
+        /// The modems that fit, a line each.
+        found: Vec<String>,
+    },
+    /// The modem is on the bus, but no driver made a port of it.
+    #[error("{id} is on the bus in {mode} mode, but no driver made a port of it")]
+    NoPort {
+        /// USB id.
+        id: String,
+        /// Its mode, in words.
+        mode: String,
+    },
+    /// ModemManager has the modem and can't be asked to let go.
+    #[error("ModemManager has the modem: {why}")]
+    Held {
+        /// Why it doesn't let go.
+        why: String,
+        /// What the user can do.
+        help: String,
+    },
+    /// A request over the control port failed.
+    #[error("{error}")]
+    Control {
+        /// How.
+        error: ControlError,
+    },
+    /// The modem answers on none of its ports.
+    #[error("no port of the modem answers: {}", tried.join("; "))]
+    Unreachable {
+        /// What was tried and what came of it.
+        tried: Vec<String>,
+    },
+    /// A version that the modem has to be told isn't known.
+    #[error("the files don't tell the {} that the modem has to be told", missing.join(" and the "))]
+    VersionsMissing {
+        /// What is missing: "firmware version", "config version", "carrier".
+        missing: Vec<&'static str>,
+    },
+    /// What the user says and what the files say differs.
+    #[error("{what}: {given} was asked for, but the files are for {found}")]
+    VersionsDiffer {
+        /// Which version.
+        what: &'static str,
+        /// What the user says.
+        given: String,
+        /// What the files say.
+        found: String,
+    },
+    /// The modem's firmware is too old for this one.
+    #[error("{why}")]
+    HopNeeded {
+        /// The rule, with both versions.
+        why: String,
+    },
+    /// The storage index isn't one that the modem has.
+    #[error("storage index {index}: the modem has {}", words_of_slots(*maximum))]
+    NoSuchSlot {
+        /// What was asked for.
+        index: u8,
+        /// How many the modem has; none: it doesn't tell.
+        maximum: Option<u8>,
+    },
+    /// What was asked of a modem that can't do it.
+    #[error("{what}")]
+    NotSupported {
+        /// What it can't do.
+        what: String,
+    },
+    /// Nothing brings the modem into download mode.
+    #[error("tried: {}", tried.join("; "))]
+    NotEntered {
+        /// The ways that were tried and what came of each.
+        tried: Vec<String>,
+        /// Whether its carrier board may be to blame (field-reports.md B1).
+        is_pin: bool,
+    },
+    /// It got everything and restarted, but into its boot loader, more than once.
+    #[error("it accepted all images, restarted, and came back in download mode each time")]
+    BackInDownloadMode,
+    /// The modem refused an AT command.
+    #[error("{}", lines.join(" / "))]
+    CommandRefused {
+        /// The lines of its answer.
+        lines: Vec<String>,
+    },
+    /// Nothing restarts the modem.
+    #[error("tried: {}", tried.join("; "))]
+    NotRestarted {
+        /// The ways that were tried and what came of each.
+        tried: Vec<String>,
+    },
+    /// The modem that came back isn't the one that left.
+    #[error("the modem that came back has another IMEI ({was}, now {is})")]
+    OtherModem {
+        /// The last digits of the IMEI before.
+        was: String,
+        /// The last digits now.
+        is: String,
+    },
+    /// What the modem reports isn't what was wanted.
+    #[error("{}", differences.join("; "))]
+    NotProven {
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// The modem runs again, but can't be asked what.
+    #[error("it came back as {id}, but it can't be asked for its versions: {why}")]
+    NotReadBack {
+        /// USB id.
+        id: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody looked at the plan and said no.
+    #[error("the plan was declined")]
+    Declined,
     /// The user stopped the run.
     #[error("{how}")]
     Stopped {
@@ -547,6 +765,30 @@ impl Cause {
             Self::SpoiledStart { .. } => Code::SaharaSpoiled,
             Self::DidNotReturn { .. } => Code::ResetNoReturn,
             Self::DidNotLeave { .. } => Code::ResetStayed,
+            Self::NoModem { .. } => Code::ModemNone,
+            Self::SeveralModems { .. } => Code::ModemSeveral,
+            Self::NoPort { .. } => Code::ModemNoPort,
+            Self::Held { .. } => Code::ModemHeld,
+            Self::Control { error } => match error {
+                ControlError::Refused { .. } => Code::ControlRefused,
+                ControlError::Gone { .. } => Code::ControlGone,
+                ControlError::Silent { .. } => Code::ControlSilent,
+                _ => Code::ControlGarbled,
+            },
+            Self::Unreachable { .. } => Code::ModemUnreachable,
+            Self::VersionsMissing { .. } => Code::VersionsMissing,
+            Self::VersionsDiffer { .. } => Code::VersionsDiffer,
+            Self::HopNeeded { .. } => Code::HopNeeded,
+            Self::NoSuchSlot { .. } => Code::SlotNone,
+            Self::NotSupported { .. } => Code::NotSupported,
+            Self::NotEntered { .. } => Code::DownloadNotEntered,
+            Self::BackInDownloadMode => Code::DownloadModeAgain,
+            Self::CommandRefused { .. } => Code::CommandRefused,
+            Self::NotRestarted { .. } => Code::NotRestarted,
+            Self::OtherModem { .. } => Code::ModemOther,
+            Self::NotProven { .. } => Code::NotProven,
+            Self::NotReadBack { .. } => Code::NotReadBack,
+            Self::Declined => Code::Stopped,
             Self::Stopped { .. } | Self::StoppedMidway => Code::Stopped,
             Self::Bug { .. } => Code::Bug,
             Self::Protocol { layer, error } => match (layer, error) {
@@ -606,6 +848,30 @@ impl Cause {
             Self::SpoiledStart { .. } => "the boot loader refuses to take firmware",
             Self::DidNotReturn { .. } => "the modem did not come back",
             Self::DidNotLeave { .. } => "the modem did not restart",
+            Self::NoModem { .. } => "no modem was found",
+            Self::SeveralModems { .. } => "there is more than one modem",
+            Self::NoPort { .. } => "the modem has no port",
+            Self::Held { .. } => "another program has the modem",
+            Self::Control { error } => match error {
+                ControlError::Refused { .. } => "the modem refused",
+                ControlError::Gone { .. } => "the modem left the bus",
+                ControlError::Silent { .. } => "the modem does not answer",
+                _ => "the modem's answer can't be understood",
+            },
+            Self::Unreachable { .. } => "the modem can't be asked",
+            Self::VersionsMissing { .. } => "something about the firmware is not known",
+            Self::VersionsDiffer { .. } => "the files are not what was asked for",
+            Self::HopNeeded { .. } => "the modem needs another firmware first",
+            Self::NoSuchSlot { .. } => "there is no such slot",
+            Self::NotSupported { .. } => "the modem can't do that",
+            Self::NotEntered { .. } => "the modem does not go into download mode",
+            Self::BackInDownloadMode => "the modem does not start its firmware",
+            Self::CommandRefused { .. } => "the modem refused the command",
+            Self::NotRestarted { .. } => "the modem does not restart",
+            Self::OtherModem { .. } => "another modem came back",
+            Self::NotProven { .. } => "the update is written, but not in force",
+            Self::NotReadBack { .. } => "the update is written, but not proven",
+            Self::Declined => "not confirmed",
             Self::Stopped { .. } | Self::StoppedMidway => "stopped by the user",
             Self::Bug { .. } => "modemflash has a bug",
             Self::Protocol { error, .. } => match error {
@@ -646,6 +912,23 @@ impl Cause {
                 | Code::ImageFamily
                 | Code::ImageUnsendable
         )
+    }
+}
+
+/// Lines behind a headline.
+fn listed(lines: &[String], before: &str) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: String = lines.iter().map(|line| format!("\n    {line}")).collect();
+    format!("{before}:{lines}")
+}
+
+fn words_of_slots(maximum: Option<u8>) -> String {
+    match maximum {
+        Some(0) | None => "no slots to choose from".to_owned(),
+        Some(1) => "one slot".to_owned(),
+        Some(maximum) => format!("slots 1 to {maximum}"),
     }
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use modem_world::Instant;
 use serde::Serialize;
 
+use crate::facts::Facts;
+use crate::modem::Mode;
 use crate::{DeviceId, Failure, ModemState, Outcome, Plan, Protocol, Warning};
 
 /// Version of the event schema.
@@ -98,6 +100,25 @@ pub enum EventKind {
         /// In words: protocol version, block size.
         what: String,
     },
+    /// What the running firmware says of itself.
+    ModemRead {
+        /// What it says.
+        facts: Facts,
+    },
+    /// The modem came onto the bus.
+    Appeared {
+        /// USB id, `1199:9090`.
+        usb_id: String,
+        /// The mode that the bus tells.
+        mode: Mode,
+    },
+    /// A way into download mode was tried.
+    Tried {
+        /// The way, in words.
+        way: String,
+        /// What came of it, in words.
+        answer: String,
+    },
     /// The modem doesn't want this image; it is passed over.
     ImageNotRequired {
         /// The image, from 1.
@@ -174,6 +195,14 @@ pub enum Step {
     CheckDevice,
     /// The port is opened.
     OpenPort,
+    /// Other programs are asked to let go of the modem.
+    Inhibit,
+    /// The running firmware is asked what it is and what is stored.
+    ReadModem,
+    /// The running firmware is told which firmware is to come.
+    SetPreference,
+    /// The modem is sent into download mode.
+    EnterDownloadMode,
     /// It is found out what is behind the port.
     Detect,
     /// The modem was reset and is waited for.
@@ -202,6 +231,10 @@ pub enum Step {
     Reset,
     /// The modem is seen to leave the bus.
     Leave,
+    /// The modem starts its firmware and is waited for.
+    Boot,
+    /// The running firmware is asked what it is now, and that is compared with what is wanted.
+    ReadBack,
 }
 
 impl fmt::Display for Step {
@@ -211,6 +244,10 @@ impl fmt::Display for Step {
             Self::CheckImages => write!(f, "the images were being checked"),
             Self::CheckDevice => write!(f, "the device was being looked at"),
             Self::OpenPort => write!(f, "the port was being opened"),
+            Self::Inhibit => write!(f, "other programs were being asked to let go of the modem"),
+            Self::ReadModem => write!(f, "the modem was being asked what it has"),
+            Self::SetPreference => write!(f, "the modem was being told which firmware is to come"),
+            Self::EnterDownloadMode => write!(f, "the modem was being sent into download mode"),
             Self::Detect => write!(f, "the boot loader's protocol was being found out"),
             Self::Return => write!(f, "the modem was to come back from a restart"),
             Self::Connect => write!(f, "the download protocol was being started"),
@@ -220,6 +257,8 @@ impl fmt::Display for Step {
             }
             Self::Reset => write!(f, "the modem was being restarted"),
             Self::Leave => write!(f, "the modem was to leave the bus"),
+            Self::Boot => write!(f, "the modem was starting its firmware"),
+            Self::ReadBack => write!(f, "the versions were being read back"),
         }
     }
 }

@@ -81,19 +81,28 @@ impl Firmware {
         &self.combination
     }
 
-    /// The images as QDL sends them. Reads their headers.
-    pub(crate) fn for_qdl(&self) -> Result<Vec<qdl::Image>, Cause> {
-        let mut feed = self.feed();
-        self.images
-            .iter()
+    /// The places of all images.
+    pub(crate) fn all(&self) -> Vec<usize> {
+        (0..self.images.len()).collect()
+    }
+
+    fn chosen<'f>(&'f self, places: &'f [usize]) -> impl Iterator<Item = &'f Report> {
+        let chosen = places.iter().filter_map(|place| self.images.get(*place));
+        chosen.map(|(report, _)| report)
+    }
+
+    /// The images at these places as QDL sends them. Reads their headers.
+    pub(crate) fn for_qdl(&self, places: &[usize]) -> Result<Vec<qdl::Image>, Cause> {
+        let mut feed = self.feed(places);
+        self.chosen(places)
             .enumerate()
-            .map(|(place, (report, _))| qdl_image(&mut feed, place, report))
+            .map(|(image, report)| qdl_image(&mut feed, image, report))
             .collect()
     }
 
-    /// The sizes of the images as Firehose sends them.
-    pub(crate) fn for_firehose(&self) -> Result<Vec<u64>, Cause> {
-        let size = |(image, (report, _)): (usize, &(Report, _))| match report.kind {
+    /// The sizes of the images at these places as Firehose sends them.
+    pub(crate) fn for_firehose(&self, places: &[usize]) -> Result<Vec<u64>, Cause> {
+        let size = |(image, report): (usize, &Report)| match report.kind {
             FileKind::Cwe => Ok(report.size),
             FileKind::Gobi(_) => {
                 let why = "Gobi files are for modems that speak QDL";
@@ -104,13 +113,14 @@ impl Firmware {
                 })
             }
         };
-        self.images.iter().enumerate().map(size).collect()
+        self.chosen(places).enumerate().map(size).collect()
     }
 
-    /// The way to the bytes.
-    pub(crate) fn feed(&self) -> Feed<'_> {
+    /// The way to the bytes of the images at these places; the first of them is image 0.
+    pub(crate) fn feed(&self, places: &[usize]) -> Feed<'_> {
         Feed {
             firmware: self,
+            places: places.to_vec(),
             open: None,
         }
     }
@@ -169,7 +179,14 @@ fn qdl_image(feed: &mut Feed<'_>, place: usize, report: &Report) -> Result<qdl::
 /// Reads images front to back, each byte compared with the check before it is handed on.
 pub(crate) struct Feed<'f> {
     firmware: &'f Firmware,
+    places: Vec<usize>,
     open: Option<Open<'f>>,
+}
+
+impl<'f> Feed<'f> {
+    fn image(&self, image: usize) -> Option<&'f (Report, Box<dyn ImageSource>)> {
+        self.firmware.images.get(*self.places.get(image)?)
+    }
 }
 
 struct Open<'f> {
@@ -180,14 +197,11 @@ struct Open<'f> {
 
 impl ImageFeed for Feed<'_> {
     fn size(&self, image: usize) -> u64 {
-        self.firmware
-            .images
-            .get(image)
-            .map_or(0, |(report, _)| report.size)
+        self.image(image).map_or(0, |(report, _)| report.size)
     }
 
     fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
-        let Some((report, source)) = self.firmware.images.get(image) else {
+        let Some((report, source)) = self.image(image) else {
             return Err(Cause::Bug {
                 what: format!("image {image} was asked for"),
             });

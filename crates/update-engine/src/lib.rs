@@ -1,6 +1,6 @@
 //! What to do with a modem, in which order, and what to say about it.
 //!
-//! [`prepare()`] looks at the port and the images and makes a [`Plan`]; [`flash()`]
+//! [`prepare()`] looks at the modem and the images and makes a [`Plan`]; [`update()`]
 //! carries it out. Both work on a [`modem_world::World`] and know neither Linux nor the simulation. Facts about
 //! the run go to the caller as [`Event`]s; the end is an [`Outcome`] or an [`UpdateError`], which says what is
 //! true of the modem and what to do.
@@ -9,30 +9,48 @@
 //! [`World::wait`](modem_world::World::wait).
 #![forbid(unsafe_code)]
 
+mod at_port;
 pub mod checks;
 pub mod codes;
+mod control;
 mod detect;
 mod device_id;
 pub mod devices;
 mod download;
 mod driver;
+mod entry;
+pub mod errand;
 mod error;
 mod event;
+mod facts;
 mod firmware;
-pub mod flash;
+pub mod fleet;
+mod host;
 mod link;
+pub mod modem;
 mod outcome;
 mod plan;
+mod read_back;
 mod run;
+mod running;
+pub mod selector;
+pub mod survey;
+mod target;
 mod teller;
+pub mod update;
 mod watch;
 
-pub use checks::{Request, prepare};
+pub use checks::Request;
 pub use codes::{ALL_CODES, Code};
+pub use control::ControlChoice;
 pub use device_id::DeviceId;
 pub use error::{Advice, Cause, Failure, Layer, ModemState, UpdateError};
 pub use event::{Event, EventKind, SCHEMA_VERSION, Step};
+pub use facts::{Facts, Image};
 pub use firmware::Firmware;
-pub use flash::flash;
-pub use outcome::{Accepted, Outcome};
+pub use modem::Modem;
+pub use outcome::{Accepted, Outcome, Unchanged, Updated};
 pub use plan::{Plan, PlannedImage, PlannedStep, Protocol, Warning};
+pub use selector::Selector;
+pub use target::{Given, Trio};
+pub use update::{prepare, update, update_asking};

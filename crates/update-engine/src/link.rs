@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Instant, Interest, PortErrorKind, PortHandle, PortInfo, Wake};
+use modem_world::{
+    Attached, HostError, Instant, Interest, PortErrorKind, PortHandle, PortInfo, UsbDevice, Wake,
+};
 
-use crate::devices::{self, Quirk, Standing};
+use crate::devices::{self, Quirk};
+use crate::modem::{Mode, Modem};
 use crate::run::Run;
-use crate::{Cause, DeviceId, ModemState};
+use crate::{Cause, DeviceId, EventKind, ModemState};
 
 /// How long a modem may take to be on the bus again after a reset: the 120 s of update-flow.md §3, S8, and the 70 s
 /// of a slow boot (field-reports.md D8) fit in.
@@ -19,6 +22,9 @@ const RIGHTS_LIMIT: Duration = Duration::from_secs(2);
 /// How long another program may have a port that came back in the middle of a run. Ours: enough for a program that
 /// looks at every new port.
 pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
+/// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
+/// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Ours.
+const PORTS_LIMIT: Duration = Duration::from_secs(10);
 /// How often the bus is looked at when nobody says that it changed (update-flow.md §9 row 6).
 const BUS_POLL: Duration = Duration::from_millis(250);
 
@@ -149,89 +155,218 @@ impl Run<'_> {
     }
 
     /// Waits until the modem, which has left, is back in download mode, at the same place or at its peer, and opens
-    /// its port. `left` is its number on the bus from before.
+    /// its port.
     pub(crate) fn wait_return(&mut self, limit: Duration) -> Result<(), Cause> {
         self.close();
-        let left = self.port.device.as_ref().map(|device| device.number);
         let until = self.world.now() + limit;
         loop {
-            if let Some(port) = self.look_for_return(left)? {
-                self.came = self.world.now();
-                if self.port.id != port.id || self.port.device != port.device {
-                    let model = self.teller.device.model().map(str::to_owned);
-                    self.teller.device = DeviceId::from_port(&port, model.as_deref());
-                }
-                self.port = port;
-                match self.open_patiently(HOLDER_LIMIT) {
-                    Ok(_) => {
-                        self.keep_awake();
-                        return Ok(());
+            match self.wait_port_back(until, limit)? {
+                Some(modem) if modem.mode == Mode::Normal => {
+                    let count = modem.device.interfaces.unwrap_or_default();
+                    let mut evidence =
+                        format!("it came back as {} with {count} interfaces", modem.device.id());
+                    if self.may_be_pinned() {
+                        evidence.push_str(
+                            "; if it can't be kept in download mode at all, see whether the carrier board ties pin 25 (DPR) of the \
+                             M.2 slot to ground or 1.8 V",
+                        );
                     }
-                    // It left again while it was being opened; look on.
-                    Err(Cause::Port(error))
-                        if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) => {}
-                    Err(other) => return Err(other),
+                    self.set_modem(ModemState::RunsFirmware);
+                    return Err(Cause::RunsNormally { evidence });
                 }
+                _ => {}
             }
-            if self.world.now() >= until {
-                return Err(Cause::DidNotReturn {
-                    waited_s: limit.as_secs(),
-                });
+            match self.open_patiently(HOLDER_LIMIT) {
+                Ok(_) => {
+                    self.keep_awake();
+                    return Ok(());
+                }
+                // It left again while it was being opened; look on.
+                Err(Cause::Port(error))
+                    if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) => {}
+                Err(other) => return Err(other),
             }
-            let next: Instant = until.min(self.world.now() + BUS_POLL);
-            let wake = self.world.wait(&[Interest::Bus], next);
-            self.heed(wake)?;
         }
     }
 
-    /// The modem's port when it is back, judged by the device behind it.
-    fn look_for_return(&mut self, left: Option<u32>) -> Result<Option<PortInfo>, Cause> {
-        let Some(home) = self.home.clone() else {
-            // A pseudo-terminal: back when its name can be found again.
-            return Ok(self.world.find(&self.port_name).ok());
+    /// Whether a carrier board may keep this modem from staying in download mode (field-reports.md B1).
+    pub(crate) fn may_be_pinned(&self) -> bool {
+        let home = self.home.as_ref().and_then(devices::lookup);
+        home.is_some_and(|row| row.has(Quirk::DprPin))
+    }
+
+    /// The modem when it is back; none for a pseudo-terminal whose name can be found again.
+    fn wait_port_back(&mut self, until: Instant, limit: Duration) -> Result<Option<Modem>, Cause> {
+        if self.home.is_some() {
+            return self.wait_back_until(until, limit).map(Some);
+        }
+        loop {
+            if let Ok(port) = self.world.find(&self.port_name) {
+                self.came = self.world.now();
+                self.port = port;
+                return Ok(None);
+            }
+            self.wait_bus(until, limit)?;
+        }
+    }
+
+    /// Waits until the modem, which has left, is on the bus again with its ports, in whatever mode, at the same place or
+    /// at its peer. The port in use is then its download port, or the first one through which it can be asked.
+    ///
+    /// # Errors
+    /// It isn't back within `limit`; it is in emergency mode; it is back, but no driver made a port of it.
+    pub(crate) fn wait_back(&mut self, limit: Duration) -> Result<Modem, Cause> {
+        self.close();
+        let until = self.world.now() + limit;
+        self.wait_back_until(until, limit)
+    }
+
+    fn wait_back_until(&mut self, until: Instant, limit: Duration) -> Result<Modem, Cause> {
+        let left = self.port.device.as_ref().map(|device| device.number);
+        // A device that is on the bus, and since when: the drivers need some time to make its ports.
+        let mut seen: Option<(u32, Instant)> = None;
+        loop {
+            if let Some(modem) = self.look_for_return(left)? {
+                let now = self.world.now();
+                let number = modem.device.number;
+                let since = match seen {
+                    Some((same, since)) if same == number => since,
+                    _ => {
+                        self.appeared(&modem);
+                        now
+                    }
+                };
+                seen = Some((number, since));
+                let is_late = now >= since + PORTS_LIMIT;
+                if self.has_its_ports(&modem, is_late) {
+                    self.settle_at(&modem);
+                    return Ok(modem);
+                }
+                if is_late {
+                    self.settle_at(&modem);
+                    return Err(Cause::NoPort {
+                        id: modem.device.id(),
+                        mode: modem.mode.to_string(),
+                    });
+                }
+                let next = until.max(since + PORTS_LIMIT);
+                self.wait_bus(next, limit)?;
+                continue;
+            }
+            self.wait_bus(until, limit)?;
+        }
+    }
+
+    /// Whether the ports are there that this modem can be expected to have; `is_late`: any port will do.
+    fn has_its_ports(&self, modem: &Modem, is_late: bool) -> bool {
+        match modem.mode {
+            Mode::Download => modem.ports.download.is_some(),
+            Mode::Normal if is_late || !self.had_control => modem.can_be_reached(),
+            Mode::Normal => !modem.ports.control.is_empty(),
+            Mode::Emergency | Mode::NotConfigured => false,
+        }
+    }
+
+    /// Tells that the modem came onto the bus.
+    fn appeared(&mut self, modem: &Modem) {
+        let now = self.world.now();
+        self.came = now;
+        let kind = EventKind::Appeared {
+            usb_id: modem.device.id(),
+            mode: modem.mode,
         };
-        let Ok(devices) = self.world.devices() else {
+        self.teller.tell(now, kind);
+    }
+
+    /// From now on this is where the modem is.
+    pub(crate) fn settle_at(&mut self, modem: &Modem) {
+        let model = self.teller.device.model().map(str::to_owned);
+        let port = match modem.all_ports().next() {
+            Some(port) => port.clone(),
+            None => PortInfo {
+                device: Some(modem.device.clone()),
+                ..self.port.clone()
+            },
+        };
+        if self.port != port {
+            self.teller.device = DeviceId::from_port(&port, model.as_deref());
+        }
+        self.port = port;
+    }
+
+    /// Waits for a change of the bus, or for the next look at it.
+    fn wait_bus(&mut self, until: Instant, limit: Duration) -> Result<(), Cause> {
+        if self.world.now() >= until {
+            return Err(Cause::DidNotReturn {
+                waited_s: limit.as_secs(),
+            });
+        }
+        let next: Instant = until.min(self.world.now() + BUS_POLL);
+        let wake = self.world.wait(&[Interest::Bus], next);
+        self.heed(wake)
+    }
+
+    /// The modem when it is back, judged by its place, or else by its serial string.
+    fn look_for_return(&mut self, left: Option<u32>) -> Result<Option<Modem>, Cause> {
+        let (Some(home), Ok(devices)) = (self.home.clone(), self.world.devices()) else {
             return Ok(None);
         };
-        let ports = devices.into_iter().flat_map(|attached| attached.ports);
-        let back = ports.into_iter().find(|port| {
-            port.device.as_ref().is_some_and(|device| {
-                let is_place = device.path == home.path
-                    || home.peer.as_ref() == Some(&device.path)
-                    || device.peer.as_ref() == Some(&home.path);
-                is_place && Some(device.number) != left
-            })
-        });
-        let Some(port) = back else { return Ok(None) };
-        let Some(device) = &port.device else {
+        let is_place = |device: &UsbDevice| {
+            device.path == home.path
+                || home.peer.as_ref() == Some(&device.path)
+                || device.peer.as_ref() == Some(&home.path)
+        };
+        let at_home = devices
+            .iter()
+            .find(|there| is_place(&there.device) && Some(there.device.number) != left);
+        let Some(there) = at_home.or_else(|| self.by_serial(&home, &devices)) else {
             return Ok(None);
         };
-        match (
-            devices::standing(device.vendor, device.product),
-            device.interfaces,
-        ) {
-            (Standing::Emergency, _) => {
+        // Somebody else's device in the same socket gets no bytes.
+        let is_same_vendor = there.device.vendor == home.vendor;
+        let modem = match Modem::of(there.clone()) {
+            Some(modem) => modem,
+            None if is_same_vendor => Modem::insisted(there.clone()),
+            None => return Ok(None),
+        };
+        match modem.mode {
+            Mode::Emergency => {
                 self.set_modem(ModemState::Emergency);
+                let id = modem.device.id();
                 Err(Cause::EmergencyMode {
-                    evidence: format!("it came back as {}", device.id()),
+                    evidence: format!("it came back as {id}"),
                 })
             }
-            // Somebody else's device in the same socket gets no bytes.
-            (Standing::Foreign | Standing::NotQualcomm, _) if device.vendor != home.vendor => Ok(None),
-            (_, Some(1)) => Ok(Some(port)),
-            (_, Some(count)) => {
-                let mut evidence = format!("it came back as {} with {count} interfaces", device.id());
-                if devices::lookup(&home).is_some_and(|row| row.has(Quirk::DprPin)) {
-                    evidence.push_str(
-                        "; if it can't be kept in download mode at all, see whether the carrier board ties pin 25 (DPR) of the \
-                         M.2 slot to ground or 1.8 V",
-                    );
-                }
-                self.set_modem(ModemState::RunsFirmware);
-                Err(Cause::RunsNormally { evidence })
-            }
-            (_, None) => Ok(None),
+            Mode::NotConfigured => Ok(None),
+            Mode::Normal | Mode::Download => Ok(Some(modem)),
         }
+    }
+
+    /// Where a host doesn't know which port of the other speed is the same socket (linux.md §3): the only modem with this
+    /// serial string, when it was the only one with it before and this one wasn't there.
+    fn by_serial<'d>(&self, home: &UsbDevice, devices: &'d [Attached]) -> Option<&'d Attached> {
+        if home.peer.is_some() || home.serial.is_none() {
+            return None;
+        }
+        let same = |serial: &Option<String>| *serial == home.serial;
+        if self.before.iter().filter(|before| same(&before.serial)).count() != 1 {
+            return None;
+        }
+        let mut fitting = devices.iter().filter(|there| same(&there.device.serial));
+        let first = fitting.next()?;
+        let device = &first.device;
+        let was_there = self
+            .before
+            .iter()
+            .any(|before| before.path == device.path && before.number == device.number);
+        let is_new = fitting.next().is_none() && !was_there && device.vendor == home.vendor;
+        is_new.then_some(first)
+    }
+
+    /// Notes what is on the bus before the modem leaves it.
+    pub(crate) fn note_bus(&mut self) {
+        let devices = self.world.devices().unwrap_or_default();
+        self.before = devices.into_iter().map(|there| there.device).collect();
     }
 
     /// Waits for bytes or for `until`. True when the port may have something to say.

@@ -4,15 +4,85 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::target::Trio;
+
 /// What a run has reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
+    /// The modem runs what was wanted: read back from the modem itself.
+    Updated(Updated),
+    /// The modem ran what was wanted already; nothing was done.
+    Unchanged(Unchanged),
     /// Every image was acknowledged, the reset was sent, and the port was seen to go away. What the modem runs
     /// after its restart was not read back, so this is never called "updated".
     Accepted(Accepted),
 }
+
+/// The modem runs what was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Updated {
+    /// Always true: the versions were read back.
+    pub proven: bool,
+    /// What it ran before; none for a modem that was found in download mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Trio>,
+    /// What it runs now.
+    pub to: Trio,
+    /// Images that the modem accepted; 0 when it had all of them stored.
+    pub accepted: usize,
+    /// Images that the modem said it doesn't need.
+    pub not_required: usize,
+    /// Bytes of the accepted images.
+    pub bytes: u64,
+    /// How often it had to be told: 1, or 2 for a modem that needed it twice.
+    pub passes: u8,
+}
+
+/// The modem ran what was wanted already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unchanged {
+    /// Always true: the versions were read.
+    pub proven: bool,
+    /// What it runs.
+    pub runs: Trio,
+}
+
+/// What a download has written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) accepted: usize,
+    pub(crate) not_required: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Written {
+    /// The outcome when nobody reads back what the modem runs.
+    pub(crate) fn unproven(self) -> Outcome {
+        Outcome::Accepted(Accepted {
+            proven: false,
+            accepted: self.accepted,
+            not_required: self.not_required,
+            bytes: self.bytes,
+            next: NEXT.to_owned(),
+        })
+    }
+
+    /// Both.
+    pub(crate) fn and(&self, more: &Self) -> Self {
+        Self {
+            accepted: self.accepted.saturating_add(more.accepted),
+            not_required: self.not_required.saturating_add(more.not_required),
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
+}
+
+/// What to do after an accepted flash that wasn't read back: modems restart once or twice and take up to 70 s
+/// (update-flow.md §3.1, field-reports.md D8).
+const NEXT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, AT!PACKAGE? or ATI); \
+                    if it is back in download mode, run the same command again";
 
 /// All images accepted, modem restarting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +102,11 @@ pub struct Accepted {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Updated(updated) => updated.fmt(f),
+            Self::Unchanged(Unchanged { runs, .. }) => write!(
+                f,
+                "nothing to do: the modem runs {runs} already (--force sends it all the same)"
+            ),
             Self::Accepted(accepted) if accepted.accepted == 0 => write!(
                 f,
                 "nothing written: the modem needs none of the images; modem restarting; versions not read back"
@@ -47,6 +122,25 @@ impl fmt::Display for Outcome {
                 write!(f, "all images accepted, modem restarting; versions not read back")
             }
         }
+    }
+}
+
+impl fmt::Display for Updated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.from, self.accepted) {
+            (_, 0) => write!(
+                f,
+                "switched to {}, which the modem had stored: nothing had to be downloaded",
+                self.to
+            )?,
+            (Some(from), _) => write!(f, "updated from {from} to {}", self.to)?,
+            (None, _) => write!(f, "rescued: the modem runs {}", self.to)?,
+        }
+        write!(f, "; read back from the modem")?;
+        if self.passes > 1 {
+            write!(f, "; it had to be told twice")?;
+        }
+        Ok(())
     }
 }
 

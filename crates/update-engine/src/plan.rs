@@ -7,6 +7,7 @@ use serde::Serialize;
 use firmware_image::{DownloadProtocol, Family};
 
 use crate::Step;
+use crate::target::Trio;
 
 /// What is going to be done to one modem.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +22,11 @@ pub struct Plan {
     pub families: Vec<Family>,
     /// What the user should know before; those that need a confirmation say so.
     pub warnings: Vec<Warning>,
+    /// What the modem runs; none for one in download mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Trio>,
+    /// What it shall run, as far as it is known.
+    pub to: Trio,
     /// The steps in order, with their estimated times.
     pub steps: Vec<PlannedStep>,
     /// Sum of the estimated times, in seconds.

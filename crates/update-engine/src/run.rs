@@ -12,10 +12,14 @@ pub(crate) struct Run<'r> {
     pub(crate) teller: Teller<'r>,
     /// The name under which the user knows the port.
     pub(crate) port_name: String,
-    /// The port as it is now.
+    /// The port in use, as it is now, with the device behind it as it was last seen.
     pub(crate) port: PortInfo,
     /// The device as it was found at the start: where it comes back to.
     pub(crate) home: Option<UsbDevice>,
+    /// What was on the bus before the modem was last made to leave.
+    pub(crate) before: Vec<UsbDevice>,
+    /// Whether it had a control port with its firmware running.
+    pub(crate) had_control: bool,
     /// The open port.
     pub(crate) handle: Option<PortHandle>,
     pub(crate) buffers: Buffers,
@@ -41,6 +45,8 @@ impl<'r> Run<'r> {
             port_name: port_name.to_owned(),
             home: port.device.clone(),
             port,
+            before: Vec::new(),
+            had_control: false,
             handle: None,
             buffers: Buffers::default(),
             stops: 0,

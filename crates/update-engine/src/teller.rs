@@ -16,6 +16,8 @@ pub(crate) struct Teller<'r> {
     is_step_open: bool,
     modem: ModemState,
     progress: f64,
+    /// The part of the whole run that the present stage is: where it begins, and how long it is.
+    stage: (f64, f64),
 }
 
 impl<'r> Teller<'r> {
@@ -28,7 +30,13 @@ impl<'r> Teller<'r> {
             is_step_open: false,
             modem: ModemState::Untouched,
             progress: 0.0,
+            stage: (0.0, 1.0),
         }
+    }
+
+    /// What [`advance`](Self::advance) tells from now on is the progress of a stage, from `from` to `to` of the whole run.
+    pub(crate) fn set_stage(&mut self, from: f64, to: f64) {
+        self.stage = (from, to - from);
     }
 
     /// Tells an event.
@@ -64,12 +72,19 @@ impl<'r> Teller<'r> {
         }
     }
 
-    /// Notes how far the whole run has come, 0 to 1; never backwards.
+    /// Notes how far the present stage has come, 0 to 1, and gives how far the whole run has; never backwards.
     pub(crate) fn advance(&mut self, progress: f64) -> f64 {
-        if progress.is_finite() {
-            self.progress = self.progress.max(progress.clamp(0.0, 1.0));
+        let (from, length) = self.stage;
+        let whole = from + progress.clamp(0.0, 1.0) * length;
+        if whole.is_finite() {
+            self.progress = self.progress.max(whole.clamp(0.0, 1.0));
         }
         self.progress
+    }
+
+    /// Nothing is left to do.
+    pub(crate) fn advance_to_end(&mut self) {
+        self.progress = 1.0;
     }
 
     /// What is true of the modem.

@@ -11,7 +11,7 @@ mod support;
 use std::time::Duration;
 
 use modem_world::Instant;
-use modemflash_update_engine::{Advice, Code, EventKind, ModemState, Protocol, Request};
+use modemflash_update_engine::{Advice, Code, EventKind, ModemState, Protocol, Request, Selector};
 use support::{Memory, Run, assert_stored, cwe, images_for, noise, request, run, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Provoked, RamDump};
@@ -163,18 +163,6 @@ fn a_crashed_modem_whose_firmware_runs_after_the_reset_is_said_to_run() {
         Code::ModeNormal,
         5,
         ModemState::RunsFirmware,
-        Advice::EnterDownloadMode,
-    );
-}
-
-#[test]
-fn a_modem_in_normal_mode_is_known_by_its_interfaces_and_nothing_is_sent() {
-    let (run, _) = run(in_mode("MC7455", Mode::Normal));
-    assert_fails(
-        &run,
-        Code::ModeNormal,
-        5,
-        ModemState::Untouched,
         Advice::EnterDownloadMode,
     );
 }
@@ -368,7 +356,7 @@ fn a_port_that_is_not_there_is_said_to_be_missing() {
     let setup = setup("EM7565");
     let images = images_for(setup.profile, 3, &[9_000]);
     let request = Request {
-        port: "/dev/ttyUSB9".into(),
+        select: Selector::Port("/dev/ttyUSB9".into()),
         ..request()
     };
     let run = run_in(SimulatedWorld::new(setup), &request, &images);

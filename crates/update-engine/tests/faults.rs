@@ -18,7 +18,7 @@ use modem_world::{
     Attached, DiscoveryError, Host, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
     PortInfo, Wake, World,
 };
-use modemflash_update_engine::{Advice, Code, Event, EventKind, Firmware, ModemState, Step, flash};
+use modemflash_update_engine::{Advice, Code, Event, EventKind, Firmware, ModemState, Step, update};
 use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
@@ -140,6 +140,7 @@ fn an_image_that_the_modem_does_not_want_is_passed_over() {
 fn a_modem_that_needs_no_image_at_all_is_not_said_to_have_accepted_any() {
     let mut setup = setup("MC7455", "");
     setup.quirks.not_required = Some(1);
+    setup.firmware = virtual_modem::Firmware::Sound;
     let images = images_for(setup.profile, 5, &[20_000]);
     let run = run_in(SimulatedWorld::new(setup), &request(), &images);
     let outcome = run.result.as_ref().unwrap().to_string();
@@ -210,6 +211,10 @@ impl World for ResetWorld {
         let is_qdl_reset = bytes == [0x7e, 0x2d, 0x9f, 0x0a, 0x7e];
         if is_qdl_reset || bytes.windows(7).any(|word| word == b"<power ") {
             self.is_asked = true;
+            if self.habit == AtReset::LeavesFirst {
+                // What the request would have brought about comes by itself.
+                let _ = self.world.try_write(port, bytes);
+            }
             return self.unless_gone(Ok(bytes.len()));
         }
         let result = self.world.try_write(port, bytes);
@@ -237,7 +242,7 @@ fn a_modem_that_has_all_images_and_leaves_before_the_reset_is_not_flashed_again(
     for model in ["MC7455", "EM7565"] {
         let (mut world, images) = ResetWorld::of(model, AtReset::LeavesFirst);
         let mut retried = false;
-        let outcome = flash(&mut world, &request(), &firmware(&images), &mut |event| {
+        let outcome = update(&mut world, &request(), &firmware(&images), &mut |event| {
             retried |= matches!(event.kind, EventKind::Retrying { .. });
         });
         assert!(world.is_asked, "{model}");
@@ -250,7 +255,7 @@ fn a_modem_that_has_all_images_and_leaves_before_the_reset_is_not_flashed_again(
 fn a_modem_that_has_all_images_and_does_not_leave_is_no_success() {
     for (model, code) in [("MC7455", Code::ResetStayed), ("EM7565", Code::FirehoseSilent)] {
         let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
-        let error = flash(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
+        let error = update(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
         assert_eq!(error.code(), code, "{model}: {error}");
         assert_eq!(error.modem, ModemState::AllWritten, "{model}");
         assert_eq!(error.next, Advice::PowerCycle, "{model}");
@@ -268,7 +273,7 @@ fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
                 accepted_at = Some(event.t);
             }
         };
-        flash(&mut world, &request(), &firmware(&images), &mut ask).unwrap_err();
+        update(&mut world, &request(), &firmware(&images), &mut ask).unwrap_err();
         let accepted_at = Duration::from_secs_f64(accepted_at.unwrap());
         // The first wish comes too late, for the reset is the safe end; the second ends the wait for it.
         let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
@@ -276,7 +281,7 @@ fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
             let at = Instant::from_start(accepted_at + Duration::from_secs(later));
             world.world.cancel_at(at);
         }
-        let error = flash(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
+        let error = update(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
         assert_eq!(error.exit_code(), 130, "{model}: {error}");
         assert_eq!(error.modem, ModemState::AllWritten, "{model}: {error}");
         assert_eq!(error.next, Advice::PowerCycle, "{model}: {error}");
@@ -451,7 +456,7 @@ fn a_file_that_changes_stops_the_flash_before_the_chunk_that_differs() {
         };
         let firmware = Firmware::check(vec![Box::new(changing), Box::new(images[1].clone())]).unwrap();
         let mut world = SimulatedWorld::new(setup);
-        let error = flash(&mut world, &request(), &firmware, &mut |_| {}).unwrap_err();
+        let error = update(&mut world, &request(), &firmware, &mut |_| {}).unwrap_err();
         assert_eq!(error.code(), Code::ImageChanged, "{error} {}", error.source);
         assert_eq!(error.modem, code_state);
         assert_eq!(error.exit_code(), 6);

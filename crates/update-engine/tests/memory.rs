@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
-use modemflash_update_engine::{Firmware, Request, flash};
+use modemflash_update_engine::{Firmware, Request, Selector, update};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Keep, Setup};
@@ -59,11 +59,12 @@ fn measure(model: &str, family: Family, size: u64) -> usize {
     PEAK.store(before, Ordering::SeqCst);
     let firmware = Firmware::check(vec![Box::new(image)]).unwrap();
     let request = Request {
-        port: SimulatedWorld::LINK.to_owned(),
+        select: Selector::Port(SimulatedWorld::LINK.to_owned()),
+        skip_read_back: true,
         confirmed: true,
         ..Request::default()
     };
-    flash(&mut world, &request, &firmware, &mut |_| {}).unwrap();
+    update(&mut world, &request, &firmware, &mut |_| {}).unwrap();
     assert_eq!(world.modem(0).unwrap().violations(), []);
     PEAK.load(Ordering::SeqCst) - before
 }

@@ -45,15 +45,7 @@ fn in_mode(model: &str, mode: Mode, is_hidden: bool) -> String {
 }
 
 #[test]
-fn a_modem_in_normal_mode_is_sent_into_download_mode() {
-    assert_eq!(
-        in_mode("MC7455", Mode::Normal, false),
-        "error[E-MODE-NORMAL]: 1-1 (MC7455/MC7430/EM7455/EM7430): the modem is in normal mode, not in download mode\n  \
-         cause: 1199:9071 has 5 interfaces; in download mode it has one\n  \
-         modem: untouched; nothing was sent to it\n\
-         hint: bring the modem into download mode first (AT!BOOTHOLD), then run again as soon as it has one port\n\
-         exit 5"
-    );
+fn a_port_that_turns_out_to_be_of_normal_mode_says_how_that_is_known() {
     for (mode, cause) in [
         (
             Mode::Diag,

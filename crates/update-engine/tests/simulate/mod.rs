@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use modem_world::{Instant, World};
-use modemflash_update_engine::{Event, ModemState, Outcome, Request, UpdateError, flash};
+use modemflash_update_engine::{Event, ModemState, Outcome, Request, Selector, UpdateError, update};
 use virtual_modem::fault::{Fault, FaultScript, Message, Return};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{ExecuteAnswer, HelloHabit, Noise, PayloadAnswer, Pieces, Provoked, RamDump};
@@ -192,11 +192,11 @@ const COMMON: &[fn(&mut Case, &mut Random)] = &[
         };
         case.script("takes no data for up to 60 s", Flash, fault);
     },
-    |case, _| case.script("returns in download mode", Flash, Fault::Return(Return::Download)),
-    |case, _| case.script("never returns", Flash, Fault::Return(Return::Never)),
+    |case, _| case.script("returns in download mode", Truth, Fault::Return(Return::Download)),
+    |case, _| case.script("never returns", Truth, Fault::Return(Return::Never)),
     |case, random| {
         let late = Duration::from_secs(random.below(600));
-        case.script("returns late", Flash, Fault::Return(Return::Late(late)));
+        case.script("returns late", Truth, Fault::Return(Return::Late(late)));
     },
     |case, _| {
         let id = Return::Id {
@@ -388,13 +388,14 @@ pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
         world.cancel_at(at);
     }
     let request = Request {
-        port: SimulatedWorld::LINK.to_owned(),
+        select: Selector::Port(SimulatedWorld::LINK.to_owned()),
+        skip_read_back: true,
         confirmed: true,
         force: is_hidden,
         ..Request::default()
     };
     let firmware = firmware(&images);
-    let result = flash(&mut world, &request, &firmware, sink);
+    let result = update(&mut world, &request, &firmware, sink);
     let wrong = judge(&world, promise, &images, &result).err();
     Verdict {
         fault,
@@ -510,6 +511,8 @@ fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(), S
             of: of_said,
         } => in_loader && of_said == of && written > 0 && said <= accepted,
         ModemState::AllWritten => accepted >= of,
+        // It has left, and may be back already.
+        ModemState::Restarting => accepted > 0 && (runs || !modem.is_on_bus()),
         ModemState::Emergency => modem.mode() == Mode::Pbl,
         ModemState::Unknown => {
             !modem.is_on_bus()

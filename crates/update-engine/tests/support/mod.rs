@@ -12,7 +12,7 @@ use std::io;
 
 use firmware_image::crc::checksum;
 use firmware_image::source::ImageSource;
-use modemflash_update_engine::{Event, EventKind, Firmware, Outcome, Request, UpdateError, flash};
+use modemflash_update_engine::{Event, EventKind, Firmware, Outcome, Request, Selector, UpdateError, update};
 use virtual_modem::profile::Profile;
 use virtual_modem::random::Random;
 use virtual_modem::simulated::SimulatedWorld;
@@ -118,8 +118,9 @@ pub fn firmware(images: &[Memory]) -> Firmware {
 /// A request that asks no questions.
 pub fn request() -> Request {
     Request {
-        port: SimulatedWorld::LINK.to_owned(),
+        select: Selector::Port(SimulatedWorld::LINK.to_owned()),
         confirmed: true,
+        skip_read_back: true,
         ..Request::default()
     }
 }
@@ -202,7 +203,7 @@ pub fn assert_stored(modem: &VirtualModem, images: &[Memory]) -> Result<(), Stri
 pub fn run_in(mut world: SimulatedWorld, request: &Request, images: &[Memory]) -> Run {
     let firmware = firmware(images);
     let mut events = Vec::new();
-    let result = flash(&mut world, request, &firmware, &mut |event| {
+    let result = update(&mut world, request, &firmware, &mut |event| {
         events.push(event.clone())
     });
     Run {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use firmware_image::source::{FirmwareSet, Options, SpoolPolicy, Wanted, gather, inspect};
 use modem_world::Recorder;
 use modem_world::trace::{Event, Trace};
-use update_engine::{Firmware, Request, flash};
+use update_engine::{Firmware, Request, Selector, update};
 use virtual_modem::profile::{Profile, Timings};
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Keep, Setup};
@@ -52,7 +52,7 @@ impl Script {
         let gathered = gather(&[file], &Options { spool })?;
         let set = FirmwareSet::choose(inspect(gathered, &mut |_| {}), &Wanted::default())?;
         let request = Request {
-            port: SimulatedWorld::LINK.into(),
+            select: Selector::Port(SimulatedWorld::LINK.into()),
             // Nothing says that this port is a modem's.
             force: true,
             confirmed: true,
@@ -60,7 +60,7 @@ impl Script {
         };
         let mut trace = Vec::new();
         let mut recorder = Recorder::new(&mut world, &mut trace, |_| {});
-        let outcome = flash(&mut recorder, &request, &Firmware::from(set), &mut |_| {});
+        let outcome = update(&mut recorder, &request, &Firmware::from(set), &mut |_| {});
         recorder.finish();
         outcome.context("the flash in memory failed")?;
         Ok(Self::from_trace(&Trace::parse(&String::from_utf8(trace)?)?))

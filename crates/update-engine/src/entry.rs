@@ -1,0 +1,337 @@
+//! Restarting a running modem, into its firmware or into download mode: every way that the specification knows, in turn,
+//! with what came of each (update-flow.md §4).
+//!
+//! That a request was accepted says little: a way has worked when the modem was seen to leave the bus and to come back
+//! as wanted.
+
+use std::time::Duration;
+
+use modem_protocol::at::command::Command;
+use modem_protocol::at::session::Outcome as AtOutcome;
+use modem_protocol::control::{Closing, ControlError};
+use modem_protocol::qmi::QmiError;
+use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request};
+
+use crate::at_port::AtPort;
+use crate::control::{Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
+use crate::link::RETURN_LIMIT;
+use crate::modem::{Mode, Modem};
+use crate::run::Run;
+use crate::{Cause, EventKind, ModemState};
+
+/// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
+pub(crate) const POWER_CYCLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take after boot & hold was accepted: 1 to 5 s were seen (at.md §3), 15 s are given (update-flow.md §4).
+const BOOT_HOLD_LIMIT: Duration = Duration::from_secs(15);
+/// How long a modem may take until its firmware is on the bus again (linux.md §5).
+pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(300);
+
+/// What a restart leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Into {
+    /// Its firmware.
+    Firmware,
+    /// Its boot loader, which waits for firmware.
+    Download,
+}
+
+/// How an attempt at download mode ends.
+pub(crate) enum Entered {
+    /// The modem is in download mode; its port is the port in use, not opened yet.
+    Yes,
+    /// It isn't: here it is now, and this was tried.
+    No { modem: Box<Modem>, tried: Vec<String> },
+}
+
+/// One way to restart a modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// DMS 0x003E.
+    SetFirmwareId,
+    /// DMS 0x0050 = 1, then a power cycle.
+    BootImageDownloadMode,
+    /// DMS 0x002E offline and reset.
+    PowerCycle,
+    /// AT!BOOTHOLD on the AT port with this place in the list.
+    BootHold(usize),
+    /// AT!RESET on that port.
+    Reset(usize),
+}
+
+impl Way {
+    fn words(self, modem: &Modem) -> String {
+        let port = |place: usize| {
+            let port = modem.ports.at.get(place);
+            port.map_or_else(|| "no port".to_owned(), |port| port.id.to_string())
+        };
+        match self {
+            Self::SetFirmwareId => "set firmware id (DMS 0x003E)".to_owned(),
+            Self::BootImageDownloadMode => "boot image download mode (DMS 0x0050) and power cycle".to_owned(),
+            Self::PowerCycle => "power cycle (DMS 0x002E)".to_owned(),
+            Self::BootHold(place) => format!("AT!BOOTHOLD on {}", port(place)),
+            Self::Reset(place) => format!("AT!RESET on {}", port(place)),
+        }
+    }
+
+    const fn is_by_control(self) -> bool {
+        matches!(
+            self,
+            Self::SetFirmwareId | Self::BootImageDownloadMode | Self::PowerCycle
+        )
+    }
+}
+
+/// What a modem said to a way.
+enum Said {
+    /// It took it, or left while being asked, which comes to the same.
+    Yes(String),
+    /// It didn't.
+    No(String),
+}
+
+impl Run<'_> {
+    /// Sends the modem into download mode without telling it what is to come: all ways in turn.
+    ///
+    /// # Errors
+    /// The modem is lost on the way; the user stops.
+    pub(crate) fn boot_and_hold(&mut self, modem: Modem, choice: ControlChoice) -> Result<Entered, Cause> {
+        let mut ways = vec![Way::SetFirmwareId, Way::BootImageDownloadMode];
+        ways.extend((0..modem.ports.at.len()).map(Way::BootHold));
+        self.restart_by(modem, &ways, Into::Download, choice)
+    }
+
+    /// Restarts the modem into its firmware.
+    ///
+    /// # Errors
+    /// The modem is lost on the way; the user stops.
+    pub(crate) fn restart(&mut self, modem: Modem, choice: ControlChoice) -> Result<Entered, Cause> {
+        let mut ways = vec![Way::PowerCycle];
+        ways.extend((0..modem.ports.at.len()).map(Way::Reset));
+        self.restart_by(modem, &ways, Into::Firmware, choice)
+    }
+
+    fn restart_by(
+        &mut self,
+        mut modem: Modem,
+        ways: &[Way],
+        into: Into,
+        choice: ControlChoice,
+    ) -> Result<Entered, Cause> {
+        let mut tried = Vec::new();
+        for way in ways {
+            self.stop_if_asked("stopped while the modem still ran its firmware")?;
+            let words = way.words(&modem);
+            self.settle_at(&modem);
+            self.note_bus();
+            let said = if way.is_by_control() {
+                if modem.ports.control.is_empty() {
+                    continue;
+                }
+                self.ask_by_control(*way, &modem, choice)?
+            } else {
+                self.ask_by_at(*way, &modem)?
+            };
+            let (answer, back) = match said {
+                Said::No(answer) => (answer, None),
+                Said::Yes(answer) => {
+                    self.settle_at(&modem);
+                    let limit = match way {
+                        Way::SetFirmwareId | Way::BootHold(_) => BOOT_HOLD_LIMIT,
+                        _ => POWER_CYCLE_LIMIT,
+                    };
+                    if self.wait_leave(limit)? {
+                        (answer, Some(self.wait_restarted(into)?))
+                    } else {
+                        let seconds = limit.as_secs();
+                        (
+                            format!("{answer}, but it was still on the bus {seconds} s later"),
+                            None,
+                        )
+                    }
+                }
+            };
+            let answer = match &back {
+                Some(back) if back.mode == Mode::Normal && into == Into::Download => {
+                    format!(
+                        "{answer}, but it came back in normal mode as {}",
+                        back.device.id()
+                    )
+                }
+                _ => answer,
+            };
+            self.tried(&words, &answer);
+            tried.push(format!("{words}: {answer}"));
+            match back {
+                Some(back) if into == Into::Download && back.mode == Mode::Download => {
+                    return Ok(Entered::Yes);
+                }
+                Some(back) if into == Into::Firmware => {
+                    let modem = Box::new(back);
+                    return Ok(Entered::No { modem, tried });
+                }
+                Some(back) => modem = back,
+                None => {}
+            }
+        }
+        if into == Into::Firmware {
+            return Err(Cause::NotRestarted { tried });
+        }
+        Ok(Entered::No {
+            modem: Box::new(modem),
+            tried,
+        })
+    }
+
+    /// The modem has left; waits until it is back.
+    fn wait_restarted(&mut self, into: Into) -> Result<Modem, Cause> {
+        let limit = match into {
+            Into::Download => RETURN_LIMIT,
+            Into::Firmware => BOOT_LIMIT,
+        };
+        self.teller.silence(self.world.now(), limit, "the modem restarts");
+        let modem = self
+            .wait_back(limit)
+            .inspect_err(|cause| self.note_whereabouts(cause))?;
+        let state = match modem.mode {
+            Mode::Download => ModemState::InDownloadMode,
+            _ => ModemState::RunsFirmware,
+        };
+        self.set_modem(state);
+        Ok(modem)
+    }
+
+    /// What is true of a modem that isn't back as it should be.
+    pub(crate) fn note_whereabouts(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::DidNotReturn { .. }) {
+            self.set_modem(ModemState::Unknown);
+        }
+    }
+
+    fn tried(&mut self, way: &str, answer: &str) {
+        tracing::info!(way, answer, "tried");
+        let kind = EventKind::Tried {
+            way: way.to_owned(),
+            answer: answer.to_owned(),
+        };
+        self.teller.tell(self.world.now(), kind);
+    }
+
+    fn ask_by_control(&mut self, way: Way, modem: &Modem, choice: ControlChoice) -> Result<Said, Cause> {
+        let mut control = match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => control,
+            Err(tried) => return Ok(Said::No(tried.join("; "))),
+        };
+        let said = match way {
+            Way::SetFirmwareId => {
+                let answer = self.ask(&mut control, Request::SetFirmwareId, PATIENCE)?;
+                accepted(answer.map(|_| ()))
+            }
+            Way::BootImageDownloadMode => {
+                let mode = BootImageDownloadMode::BootAndRecovery;
+                let request = Request::SetBootImageDownloadMode(mode);
+                match self.ask(&mut control, request, PATIENCE)? {
+                    Ok(_) => self.power_cycle(&mut control)?,
+                    Err(error) => Said::No(error.to_string()),
+                }
+            }
+            _ => self.power_cycle(&mut control)?,
+        };
+        let how = match said {
+            Said::Yes(_) => Closing::Abandon,
+            Said::No(_) => Closing::Release,
+        };
+        self.close_control(control, how)?;
+        Ok(said)
+    }
+
+    /// Offline, then reset. A refused *offline* doesn't matter (qmi.md §5).
+    fn power_cycle(&mut self, control: &mut Control) -> Result<Said, Cause> {
+        let offline = Request::SetOperatingMode(OperatingMode::Offline);
+        match self.ask(control, offline, PATIENCE)? {
+            Ok(_) => {}
+            Err(error @ ControlError::Gone { .. }) => return Ok(accepted(Err(error))),
+            Err(error) => tracing::info!(%error, "offline"),
+        }
+        let reset = Request::SetOperatingMode(OperatingMode::Reset);
+        Ok(accepted(self.ask(control, reset, PATIENCE)?.map(|_| ())))
+    }
+
+    /// The power cycle that follows a preference.
+    ///
+    /// # Errors
+    /// It was refused; the modem is lost; the user stops for the second time.
+    pub(crate) fn power_cycle_with(&mut self, mut control: Control) -> Result<Result<(), String>, Cause> {
+        self.note_bus();
+        let said = self.power_cycle(&mut control)?;
+        let how = match said {
+            Said::Yes(_) => Closing::Abandon,
+            Said::No(_) => Closing::Release,
+        };
+        self.close_control(control, how)?;
+        Ok(match said {
+            Said::Yes(_) => Ok(()),
+            Said::No(why) => Err(why),
+        })
+    }
+
+    fn ask_by_at(&mut self, way: Way, modem: &Modem) -> Result<Said, Cause> {
+        let (command, place) = match way {
+            Way::BootHold(place) => (Command::BOOT_HOLD, place),
+            Way::Reset(place) => (Command::RESET, place),
+            _ => return Ok(Said::No("not an AT command".to_owned())),
+        };
+        let Some(port) = modem.ports.at.get(place) else {
+            return Ok(Said::No("the port has gone".to_owned()));
+        };
+        let mut port = match self.open_one_at(port)? {
+            Ok(port) => port,
+            Err(why) => return Ok(Said::No(why)),
+        };
+        let said = self.at_unlocking(&mut port, &command)?;
+        self.close_at(port);
+        Ok(said)
+    }
+
+    /// Sends a command; when it is refused, once more behind the unlock command (at.md §3).
+    fn at_unlocking(&mut self, port: &mut AtPort, command: &Command) -> Result<Said, Cause> {
+        let first = match self.at(port, command)? {
+            Ok(outcome) => said(&outcome),
+            Err(error) => return Ok(Said::No(error.to_string())),
+        };
+        let Said::No(refusal) = first else {
+            return Ok(first);
+        };
+        match self.at(port, &Command::UNLOCK)? {
+            Ok(AtOutcome::Answered(answer)) if answer.result.is_ok() => {}
+            _ => return Ok(Said::No(format!("{refusal}; it can't be unlocked"))),
+        }
+        Ok(match self.at(port, command)? {
+            Ok(outcome) => said(&outcome),
+            Err(error) => Said::No(error.to_string()),
+        })
+    }
+}
+
+/// What an answer to a command that restarts the modem means.
+fn said(outcome: &AtOutcome) -> Said {
+    match outcome {
+        AtOutcome::LeftBus => Said::Yes("it left at once".to_owned()),
+        AtOutcome::Answered(answer) if answer.result.is_ok() => Said::Yes("OK".to_owned()),
+        AtOutcome::Answered(answer) => Said::No(answer.result.to_string()),
+    }
+}
+
+/// What an answer to a request that restarts the modem means: a modem may be gone before it has answered
+/// (update-flow.md §4). One that says nothing is looked for on the bus all the same.
+fn accepted(answer: Result<(), ControlError>) -> Said {
+    match answer {
+        Ok(()) => Said::Yes("accepted".to_owned()),
+        Err(ControlError::Gone { .. }) => Said::Yes("it left at once".to_owned()),
+        Err(ControlError::Silent { .. }) => Said::Yes("no answer".to_owned()),
+        Err(ControlError::Refused {
+            error: QmiError::NoEffect,
+            ..
+        }) => Said::Yes("no effect (26)".to_owned()),
+        Err(error) => Said::No(error.to_string()),
+    }
+}

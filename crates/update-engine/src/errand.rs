@@ -1,0 +1,288 @@
+//! Short jobs on one running modem: what it is, its slots, a restart, one AT command.
+//!
+//! All of them find the modem in the same way and end with the same kind of error. Those that change something have
+//! ModemManager let go first; those that only ask share a port with it where that is possible.
+
+use modem_protocol::at::answer::Answer;
+use modem_protocol::at::command::Command;
+use modem_protocol::at::session::Outcome as AtOutcome;
+use modem_protocol::control::Closing;
+use modem_protocol::qmi::dms::{FirmwarePreference, ImageReference, ImageType, Request as Dms, UniqueId};
+use modem_world::World;
+
+use crate::checks::{self, Request};
+use crate::control::PATIENCE;
+use crate::entry::Entered;
+use crate::facts::{Facts, Image, Talk};
+use crate::modem::{Mode, Modem};
+use crate::run::Run;
+use crate::{Cause, DeviceId, Event, EventKind, ModemState, Step, UpdateError};
+
+/// What a restart has led to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Restarted {
+    /// Place on the bus where it is now.
+    pub path: String,
+    /// USB id that it has now.
+    pub usb_id: String,
+    /// Its mode now.
+    pub mode: Mode,
+    /// The ways that were tried before the one that worked, and what came of each.
+    pub tried: Vec<String>,
+}
+
+/// Asks the modem everything that is worth knowing.
+///
+/// # Errors
+/// No such modem, or it answers on none of its ports.
+pub fn info(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<(Modem, Facts), UpdateError> {
+    on_modem(world, request, sink, Touch::Ask, |run, modem| {
+        let facts = run.facts_of(&modem, request)?;
+        Ok((modem, facts))
+    })
+}
+
+/// Restarts the modem into its firmware.
+///
+/// # Errors
+/// No way makes it restart, or it doesn't come back.
+pub fn reset(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Restarted, UpdateError> {
+    on_modem(world, request, sink, Touch::Change, |run, modem| {
+        run.teller.begin(run.world.now(), Step::Reset);
+        match run.restart(modem, request.control)? {
+            Entered::No { modem, tried } => Ok(restarted(&modem, tried)),
+            Entered::Yes => Err(Cause::BackInDownloadMode),
+        }
+    })
+}
+
+/// Sends the modem into download mode: every way in turn. One that is there already stays as it is.
+///
+/// # Errors
+/// No way leads there; the modem is back in normal mode then, or it doesn't come back.
+pub fn enter_download_mode(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Restarted, UpdateError> {
+    on_modem(world, request, sink, Touch::Change, |run, modem| {
+        if modem.mode == Mode::Download {
+            return Ok(restarted(&modem, Vec::new()));
+        }
+        run.teller.begin(run.world.now(), Step::EnterDownloadMode);
+        match run.boot_and_hold(modem, request.control)? {
+            Entered::Yes => {
+                let here = run.port.device.clone();
+                Ok(Restarted {
+                    path: here
+                        .as_ref()
+                        .map(|device| device.path.to_string())
+                        .unwrap_or_default(),
+                    usb_id: here.as_ref().map(modem_world::UsbDevice::id).unwrap_or_default(),
+                    mode: Mode::Download,
+                    tried: Vec::new(),
+                })
+            }
+            Entered::No { tried, .. } => Err(Cause::NotEntered {
+                tried,
+                is_pin: run.may_be_pinned(),
+            }),
+        }
+    })
+}
+
+/// Makes stored images the preferred ones: the modem image `firmware` with the PRI image `config`. They run after the next
+/// restart.
+///
+/// # Errors
+/// The modem has no such images, or doesn't know preferences.
+pub fn select_images(
+    world: &mut dyn World,
+    request: &Request,
+    modem_image: &Image,
+    pri_image: &Image,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<(), UpdateError> {
+    on_modem(world, request, sink, Touch::Change, |run, modem| {
+        let preference = FirmwarePreference(vec![reference(modem_image)?, reference(pri_image)?]);
+        let asked = Dms::SetFirmwarePreference {
+            preference,
+            download_override: false,
+            storage_index: None,
+        };
+        run.ask_once(&modem, request, asked)
+    })
+}
+
+/// Deletes a stored image.
+///
+/// # Errors
+/// The modem has no such image, or refuses, as it does for the one that runs.
+pub fn delete_image(
+    world: &mut dyn World,
+    request: &Request,
+    image: &Image,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<(), UpdateError> {
+    on_modem(world, request, sink, Touch::Change, |run, modem| {
+        run.ask_once(&modem, request, Dms::DeleteStoredImage(reference(image)?))
+    })
+}
+
+/// Sends one AT command; gives the answer's lines with the final one at the end.
+///
+/// # Errors
+/// No AT port answers; the command isn't one line of text; the modem says ERROR.
+pub fn at_command(
+    world: &mut dyn World,
+    request: &Request,
+    command: &str,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Vec<String>, UpdateError> {
+    on_modem(world, request, sink, Touch::Change, |run, modem| {
+        let Some(command) = Command::given(command) else {
+            return Err(Cause::NotSupported {
+                what: "an AT command is one line of printable text that begins with AT".to_owned(),
+            });
+        };
+        let mut port = match run.open_at(&modem)? {
+            Ok(port) => port,
+            Err(tried) => return Err(Cause::Unreachable { tried }),
+        };
+        let answer = run.at(&mut port, &command);
+        run.close_at(port);
+        match answer? {
+            Ok(AtOutcome::LeftBus) => Ok(vec!["(the modem left the bus)".to_owned()]),
+            Ok(AtOutcome::Answered(Answer {
+                mut lines, result, ..
+            })) => {
+                lines.push(result.to_string());
+                if result.is_ok() {
+                    Ok(lines)
+                } else {
+                    Err(Cause::CommandRefused { lines })
+                }
+            }
+            Err(error) => Err(Cause::Unreachable {
+                tried: vec![error.to_string()],
+            }),
+        }
+    })
+}
+
+/// What a job does to the modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Touch {
+    /// It only asks.
+    Ask,
+    /// It changes something: nobody else may have the modem.
+    Change,
+}
+
+fn on_modem<T>(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+    touch: Touch,
+    job: impl FnOnce(&mut Run<'_>, Modem) -> Result<T, Cause>,
+) -> Result<T, UpdateError> {
+    let refused = |device: &DeviceId, cause: Cause| {
+        UpdateError::new(device, Step::CheckDevice, ModemState::Untouched, cause)
+    };
+    let device = DeviceId::from_selection(&request.select);
+    let modem = request.one(world).map_err(|cause| refused(&device, cause))?;
+    let device = DeviceId::from_modem(&modem);
+    let port = checks::usable_port(&modem, &request.select).map_err(|cause| refused(&device, cause))?;
+    let name = port.id.to_string();
+    let device = DeviceId::from_port(&port, Some(&modem.name()));
+    let mut run = Run::new(world, sink, &name, port, device);
+    run.had_control = !modem.ports.control.is_empty();
+    run.note_bus();
+    run.teller.begin(run.world.now(), Step::CheckDevice);
+    let inhibited = match touch {
+        Touch::Ask => Ok(()),
+        Touch::Change => run.inhibit(Some(&modem), request),
+    };
+    let result = inhibited.and_then(|()| job(&mut run, modem));
+    run.close();
+    run.let_go();
+    let now = run.world.now();
+    match result {
+        Ok(done) => {
+            run.teller.advance_to_end();
+            run.teller.finish(now);
+            Ok(done)
+        }
+        Err(cause) => Err(run.teller.fail(now, cause)),
+    }
+}
+
+fn restarted(modem: &Modem, tried: Vec<String>) -> Restarted {
+    Restarted {
+        path: modem.path().to_string(),
+        usb_id: modem.device.id(),
+        mode: modem.mode,
+        tried,
+    }
+}
+
+fn reference(image: &Image) -> Result<ImageReference, Cause> {
+    let unique_id = UniqueId::from_text(&image.unique_id).ok_or_else(|| Cause::NotSupported {
+        what: format!("the unique id {} has more than 16 bytes", image.unique_id),
+    })?;
+    let image_type = if image.kind == ImageType::Pri.to_string() {
+        ImageType::Pri
+    } else {
+        ImageType::Modem
+    };
+    Ok(ImageReference {
+        image_type,
+        unique_id,
+        build_id: image.build_id.clone(),
+    })
+}
+
+impl Run<'_> {
+    /// What a running modem says of itself.
+    pub(crate) fn facts_of(&mut self, modem: &Modem, request: &Request) -> Result<Facts, Cause> {
+        if modem.mode != Mode::Normal {
+            return Err(Cause::NotSupported {
+                what: format!("in {} mode it can't be asked anything", modem.mode),
+            });
+        }
+        self.teller.begin(self.world.now(), Step::ReadModem);
+        let mut talk = self.open_talk(modem, request.control)?;
+        let facts = self.read_facts(&mut talk);
+        self.close_talk(talk, Closing::Release)?;
+        let facts = facts?;
+        self.name_modem(&facts);
+        let kind = EventKind::ModemRead { facts: facts.clone() };
+        self.teller.tell(self.world.now(), kind);
+        Ok(facts)
+    }
+
+    /// One request over the control port.
+    fn ask_once(&mut self, modem: &Modem, request: &Request, asked: Dms) -> Result<(), Cause> {
+        let talk = self.open_talk(modem, request.control)?;
+        let Talk::Control(mut control) = talk else {
+            self.close_talk(talk, Closing::Release)?;
+            return Err(Cause::NotSupported {
+                what: "that needs a control port (QMI or MBIM), and none answers".to_owned(),
+            });
+        };
+        let answer = self.ask(&mut control, asked, PATIENCE);
+        self.close_control(control, Closing::Release)?;
+        match answer? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Cause::Control { error }),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What is asked of the host around an update: that ModemManager lets go, and that nothing falls asleep.
+
+use std::time::Duration;
+
+use modem_world::{HostError, Inhibition, PortErrorKind};
+
+use crate::checks::Request;
+use crate::modem::Modem;
+use crate::run::Run;
+use crate::{Cause, Warning};
+
+/// How long ModemManager may take until it knows a modem that it is busy probing (linux.md §6).
+const MANAGER_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take to answer (ours; it answers in milliseconds unless it is starting).
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How often it is looked at.
+const MANAGER_POLL: Duration = Duration::from_millis(100);
+/// What the lock against sleep is for.
+const AWAKE_FOR: &str = "the firmware of a modem is being updated";
+
+impl Run<'_> {
+    /// Has ModemManager let go of this modem and no other. One in download mode isn't known to it.
+    ///
+    /// # Errors
+    /// It has the modem and can't be asked; the user stops.
+    pub(crate) fn inhibit(&mut self, running: Option<&Modem>, request: &Request) -> Result<(), Cause> {
+        let Some(device) = &self.port.device else {
+            return Ok(());
+        };
+        let path = device.path.clone();
+        let begun = self.world.now();
+        loop {
+            let now = self.world.now();
+            let why = match self.world.host().inhibit(&path) {
+                Inhibition::NotNeeded | Inhibition::Granted => return Ok(()),
+                Inhibition::Impossible { why, help } => return self.without_inhibition(request, why, help),
+                // It knows every modem that it has opened; one that it hasn't opened is free.
+                Inhibition::Unknown => match running.and_then(|modem| self.manager_on(modem)) {
+                    None => return Ok(()),
+                    Some(holder) => {
+                        let why = format!("{holder} is looking at the modem and doesn't know it yet");
+                        if now >= begun + MANAGER_LIMIT {
+                            return self.without_inhibition(request, why, STOP_IT.to_owned());
+                        }
+                        why
+                    }
+                },
+                Inhibition::Pending if now >= begun + ANSWER_LIMIT => {
+                    let why = format!("it doesn't answer within {} s", ANSWER_LIMIT.as_secs());
+                    return self.without_inhibition(request, why, STOP_IT.to_owned());
+                }
+                Inhibition::Pending => "it was asked to let go".to_owned(),
+            };
+            tracing::debug!(why, "ModemManager");
+            let wake = self.world.wait(&[], now + MANAGER_POLL);
+            self.heed(wake)?;
+        }
+    }
+
+    fn without_inhibition(&mut self, request: &Request, why: String, help: String) -> Result<(), Cause> {
+        if !request.ignore_manager && !request.force {
+            return Err(Cause::Held { why, help });
+        }
+        let warning = Warning {
+            code: "MODEM-MANAGER",
+            text: format!("ModemManager has the modem ({why}) and may spoil the update"),
+            confirm: false,
+        };
+        self.teller.warn(self.world.now(), warning);
+        Ok(())
+    }
+
+    /// ModemManager, as the holder of one of the modem's ports.
+    fn manager_on(&mut self, modem: &Modem) -> Option<String> {
+        let ports: Vec<_> = modem.all_ports().map(|port| port.id.clone()).collect();
+        ports.into_iter().find_map(|port| match self.world.open(&port) {
+            Ok(handle) => {
+                self.world.close(handle);
+                None
+            }
+            Err(error) => match error.kind {
+                PortErrorKind::Busy { holder } => holder.filter(|holder| holder.starts_with("ModemManager")),
+                _ => None,
+            },
+        })
+    }
+
+    /// Gives the modem back to ModemManager. Happens by itself when the world ends.
+    pub(crate) fn let_go(&mut self) {
+        let place = self.home.as_ref().map(|device| device.path.clone());
+        if let Some(path) = place {
+            self.world.host().release(&path);
+        }
+    }
+
+    /// Keeps the host awake; where it can't be, that is only a pity.
+    pub(crate) fn stay_awake(&mut self) {
+        match self.world.host().stay_awake(AWAKE_FOR) {
+            Ok(()) | Err(HostError::Unsupported { .. }) => {}
+            Err(error) => tracing::info!(%error, "the host may go to sleep"),
+        }
+    }
+}
+
+const STOP_IT: &str = "stop it for the time of the update (`systemctl stop ModemManager`), then run again";

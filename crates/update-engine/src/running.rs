@@ -1,0 +1,532 @@
+//! An update of a modem that runs its firmware (update-flow.md §3): ask, tell, send into download mode, flash, follow.
+//!
+//! At most two passes are made. Where the modem runs, but not what was wanted, the preference is set once more: some
+//! modems follow with their settings only at the second time (field-reports.md D5, D11, F3), and a modem that was rescued
+//! from download mode has been told nothing before.
+
+use std::time::Duration;
+
+use firmware_image::Family;
+use modem_protocol::control::Closing;
+use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType, Request as Dms, Response};
+
+use crate::checks::{self, Request};
+use crate::control::{Control, PATIENCE};
+use crate::entry::{BOOT_LIMIT, Entered, POWER_CYCLE_LIMIT};
+use crate::facts::{Facts, Talk};
+use crate::link::{HOLDER_LIMIT, RETURN_LIMIT};
+use crate::modem::{Mode, Modem};
+use crate::outcome::{Unchanged, Updated, Written};
+use crate::read_back::ReadBack;
+use crate::run::Run;
+use crate::target::{self, Trio};
+use crate::update::{Reached, Until};
+use crate::{Cause, DeviceId, EventKind, Firmware, ModemState, Outcome, Step, Warning};
+
+/// How often a modem is told and flashed at most.
+const PASSES: u8 = 2;
+
+/// What a run is to reach.
+pub(crate) struct Goal<'g> {
+    /// What the modem shall run.
+    pub(crate) wanted: Trio,
+    pub(crate) request: &'g Request,
+    pub(crate) firmware: &'g Firmware,
+    /// What it ran before; none for one that was found in download mode.
+    pub(crate) before: Option<Facts>,
+    /// The first pass brings the firmware alone (field-reports.md F4).
+    pub(crate) firmware_first: bool,
+}
+
+/// How often a modem may restart by itself before it is asked for the first time.
+const RESTARTS: u8 = 2;
+
+/// Which images a pass sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    /// Those that the modem asks for.
+    Asked,
+    /// The firmware without the settings (field-reports.md F4).
+    FirmwareOnly,
+    /// All.
+    All,
+}
+
+impl Run<'_> {
+    /// The update of a modem in normal mode.
+    pub(crate) fn update_running(
+        &mut self,
+        modem: Modem,
+        request: &Request,
+        firmware: &Firmware,
+        warnings: Vec<Warning>,
+        until: Until<'_>,
+    ) -> Result<Reached, Cause> {
+        self.teller.begin(self.world.now(), Step::Inhibit);
+        self.inhibit(Some(&modem), request)?;
+        self.keep_awake();
+        self.teller.begin(self.world.now(), Step::ReadModem);
+        let (modem, mut talk) = self.open_restless(modem, request)?;
+        let decided = self.decide(&mut talk, &modem, request, firmware, warnings, until);
+        let goal = match decided {
+            Ok(Decided::Go(goal)) => *goal,
+            Ok(Decided::Plan(plan)) => {
+                self.close_talk(talk, Closing::Release)?;
+                return Ok(Reached::Plan(plan));
+            }
+            Ok(Decided::Nothing(outcome)) => {
+                self.close_talk(talk, Closing::Release)?;
+                return Ok(Reached::End(outcome));
+            }
+            // Closed in order also now: an MBIM port that was left open is deaf to whoever comes next
+            // (field-reports.md D12).
+            Err(cause) => {
+                self.close_talk(talk, Closing::Release)?;
+                return Err(cause);
+            }
+        };
+        self.stay_awake();
+        let which = if goal.firmware_first {
+            Which::FirmwareOnly
+        } else {
+            Which::Asked
+        };
+        self.teller.set_stage(0.02, 0.12);
+        let passed = self.pass(modem, talk, &goal, which)?;
+        self.see_through(&goal, passed).map(Reached::End)
+    }
+
+    /// Opens a modem that may be in the middle of a restart: when it leaves meanwhile, it is waited for
+    /// (field-reports.md A6).
+    fn open_restless(&mut self, mut modem: Modem, request: &Request) -> Result<(Modem, Talk), Cause> {
+        let mut left = 0_u8;
+        loop {
+            self.settle_at(&modem);
+            let cause = match self.open_talk(&modem, request.control) {
+                Ok(talk) => {
+                    self.home.clone_from(&Some(modem.device.clone()));
+                    return Ok((modem, talk));
+                }
+                Err(cause @ Cause::Unreachable { .. }) => cause,
+                Err(other) => return Err(other),
+            };
+            self.settle_at(&modem);
+            if left >= RESTARTS || !self.wait_leave(Duration::ZERO)? {
+                return Err(cause);
+            }
+            left = left.saturating_add(1);
+            self.tell_retry(
+                "asking the modem",
+                left.saturating_add(1),
+                "it left the bus and is waited for",
+            );
+            modem = self.wait_back(RETURN_LIMIT)?;
+            if modem.mode != Mode::Normal {
+                return Err(cause);
+            }
+        }
+    }
+
+    /// From now on the modem is called what it calls itself.
+    pub(crate) fn name_modem(&mut self, facts: &Facts) {
+        if facts.model.is_some() {
+            self.teller.device = DeviceId::from_port(&self.port, facts.model.as_deref());
+        }
+    }
+
+    /// Reads what the modem has and decides what to do.
+    fn decide<'g>(
+        &mut self,
+        talk: &mut Talk,
+        modem: &Modem,
+        request: &'g Request,
+        firmware: &'g Firmware,
+        mut warnings: Vec<Warning>,
+        until: Until<'_>,
+    ) -> Result<Decided<'g>, Cause> {
+        let facts = self.read_facts(talk)?;
+        self.name_modem(&facts);
+        self.teller
+            .tell(self.world.now(), EventKind::ModemRead { facts: facts.clone() });
+        let wanted = target::wanted(
+            &firmware.combination().versions,
+            &request.given,
+            request.ignore_versions,
+        )?;
+        let family = facts.revision.as_deref().and_then(Family::of_version_text);
+        let families = checks::fit_running(family, modem, &self.port, firmware)?;
+        if facts.has_preferences() && matches!(talk, Talk::Control(_)) {
+            target::check_complete(&wanted)?;
+        }
+        check_slot(request.slot, &facts)?;
+        let way = target::way(&facts, &wanted, request.force, &mut warnings)?;
+        if matches!(talk, Talk::At(_)) && facts.has_preferences() && facts.preferred.as_ref() != Some(&wanted)
+        {
+            warnings.push(Warning {
+                code: "NO-CONTROL-PORT",
+                text: "no control port answers, so the modem can't be told what is to come; it may keep its radio off until \
+                       AT!IMPREF is set"
+                    .to_owned(),
+                confirm: true,
+            });
+        }
+        checks::warn_of_habits(modem.row, &self.port, firmware, &mut warnings);
+        let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
+        let plan = checks::make_running_plan(modem, firmware, families, warnings, &facts, &wanted);
+        let ask = match until {
+            Until::Plan => return Ok(Decided::Plan(Box::new(plan))),
+            Until::End(ask) => ask,
+        };
+        if is_there {
+            return Ok(Decided::Nothing(Outcome::Unchanged(Unchanged {
+                proven: true,
+                runs: facts.running.clone(),
+            })));
+        }
+        self.announce(&plan, request, ask)?;
+        self.stop_if_asked("stopped before anything was changed")?;
+        let goal = Goal {
+            wanted,
+            request,
+            firmware,
+            before: Some(facts),
+            firmware_first: way.firmware_first,
+        };
+        Ok(Decided::Go(Box::new(goal)))
+    }
+
+    /// One pass: tells the modem what is to come, sends it into download mode and sends the images.
+    fn pass(&mut self, modem: Modem, talk: Talk, goal: &Goal<'_>, which: Which) -> Result<Passed, Cause> {
+        let control = match talk {
+            Talk::Control(control) if goal.knows_preferences() => control,
+            other => {
+                self.close_talk(other, Closing::Release)?;
+                self.teller.begin(self.world.now(), Step::EnterDownloadMode);
+                return match self.boot_and_hold(modem, goal.request.control)? {
+                    Entered::Yes => self.send(goal, which, &None),
+                    Entered::No { tried, .. } => Err(self.not_entered(tried)),
+                };
+            }
+        };
+        let (control, list) = self.tell_preference(control, goal, which)?;
+        let is_stored = list.as_ref().is_some_and(Vec::is_empty);
+        let step = if is_stored {
+            Step::Boot
+        } else {
+            Step::EnterDownloadMode
+        };
+        self.teller.begin(self.world.now(), step);
+        if self.stops > 0 {
+            self.put_back(Some(control), &modem, goal)?;
+            return Err(Cause::Stopped {
+                how: "stopped before the modem was restarted",
+            });
+        }
+        if let Err(why) = self.power_cycle_with(control)? {
+            return self.restart_refused(modem, goal, vec![format!("power cycle: {why}")]);
+        }
+        self.settle_at(&modem);
+        if !self.wait_leave(POWER_CYCLE_LIMIT)? {
+            let seconds = POWER_CYCLE_LIMIT.as_secs();
+            let tried = format!("power cycle: accepted, but it was still on the bus {seconds} s later");
+            return self.restart_refused(modem, goal, vec![tried]);
+        }
+        let limit = if is_stored { BOOT_LIMIT } else { RETURN_LIMIT };
+        let why = if is_stored {
+            "the modem starts the firmware that it has"
+        } else {
+            "the modem restarts into download mode"
+        };
+        self.teller.silence(self.world.now(), limit, why);
+        let back = self
+            .wait_back(limit)
+            .inspect_err(|cause| self.note_whereabouts(cause))?;
+        match (back.mode, is_stored) {
+            (Mode::Download, _) => self.send(goal, which, &list),
+            (_, true) => Ok(Passed {
+                written: Written::default(),
+                back: Some(back),
+            }),
+            (_, false) => {
+                self.set_modem(ModemState::WrongPreference);
+                self.retry_entry(back, goal, which, &list)
+            }
+        }
+    }
+
+    /// It was restarted, but into its firmware: the other ways into download mode (field-reports.md B8).
+    fn retry_entry(
+        &mut self,
+        back: Modem,
+        goal: &Goal<'_>,
+        which: Which,
+        list: &DownloadList,
+    ) -> Result<Passed, Cause> {
+        let first = "preference and power cycle: it came back in normal mode".to_owned();
+        self.tell_retry("the way into download mode", 2, &first);
+        match self.boot_and_hold(back, goal.request.control)? {
+            Entered::Yes => self.send(goal, which, list),
+            Entered::No { modem, tried } => {
+                self.put_back(None, &modem, goal)?;
+                let tried = std::iter::once(first).chain(tried).collect();
+                Err(self.not_entered(tried))
+            }
+        }
+    }
+
+    fn restart_refused(
+        &mut self,
+        modem: Modem,
+        goal: &Goal<'_>,
+        tried: Vec<String>,
+    ) -> Result<Passed, Cause> {
+        self.put_back(None, &modem, goal)?;
+        Err(Cause::NotRestarted { tried })
+    }
+
+    fn not_entered(&self, tried: Vec<String>) -> Cause {
+        Cause::NotEntered {
+            tried,
+            is_pin: self.may_be_pinned(),
+        }
+    }
+
+    /// Sets the firmware preference; gives what the modem wants to be sent.
+    fn tell_preference(
+        &mut self,
+        mut control: Control,
+        goal: &Goal<'_>,
+        which: Which,
+    ) -> Result<(Control, DownloadList), Cause> {
+        self.teller.begin(self.world.now(), Step::SetPreference);
+        let asked = goal.preference().map(|preference| Dms::SetFirmwarePreference {
+            preference,
+            download_override: which == Which::All || goal.request.force || goal.request.download_override,
+            storage_index: goal.request.slot,
+        });
+        let answer = match asked {
+            Ok(request) => self.ask(&mut control, request, PATIENCE),
+            Err(cause) => Err(cause),
+        };
+        let cause = match answer {
+            Ok(Ok(Response::FirmwarePreferenceSet(list))) => {
+                if list.as_ref().is_none_or(|list| !list.is_empty()) {
+                    self.set_modem(ModemState::WrongPreference);
+                }
+                tracing::info!(?list, "to be downloaded");
+                return Ok((control, list));
+            }
+            Ok(Ok(other)) => Cause::Bug {
+                what: format!("the preference was answered with {other:?}"),
+            },
+            Ok(Err(error)) => Cause::Control { error },
+            Err(cause) => cause,
+        };
+        self.close_control(control, Closing::Release)?;
+        Err(cause)
+    }
+
+    /// Sets the preference of before back when the modem hasn't got what the new one names. A failure is noted, and the
+    /// modem's state says it.
+    fn put_back(&mut self, control: Option<Control>, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
+        let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
+        let opened = match control {
+            Some(control) => Ok(control),
+            None => self.open_control(modem, goal.request.control, crate::control::OPEN_PATIENCE)?,
+        };
+        let (Ok(mut control), Some(preference)) = (opened, before) else {
+            return Ok(());
+        };
+        let request = Dms::SetFirmwarePreference {
+            preference,
+            download_override: false,
+            storage_index: None,
+        };
+        match self.ask(&mut control, request, PATIENCE)? {
+            Ok(_) => self.set_modem(ModemState::RunsFirmware),
+            Err(error) => tracing::warn!(%error, "the preference of before isn't taken"),
+        }
+        self.close_control(control, Closing::Release)
+    }
+
+    /// Sends images to the modem, which is in download mode.
+    fn send(&mut self, goal: &Goal<'_>, which: Which, list: &DownloadList) -> Result<Passed, Cause> {
+        self.set_modem(ModemState::InDownloadMode);
+        let places = goal.places(which, list);
+        let job = checks::job_for(&self.port, goal.firmware, &places)?;
+        self.teller.begin(self.world.now(), Step::OpenPort);
+        self.open_patiently(HOLDER_LIMIT)?;
+        self.keep_awake();
+        self.teller.set_stage(0.12, 0.85);
+        let written = self.download(&job, &mut goal.firmware.feed(&places))?;
+        Ok(Passed { written, back: None })
+    }
+
+    /// Follows a modem that has everything and restarts, until it is proven or has failed.
+    pub(crate) fn see_through(&mut self, goal: &Goal<'_>, passed: Passed) -> Result<Outcome, Cause> {
+        let Passed {
+            mut written,
+            mut back,
+        } = passed;
+        let (mut pass, mut downloads) = (1_u8, 1_u8);
+        loop {
+            let modem = match back.take() {
+                Some(modem) => modem,
+                None => self.wait_started(goal)?,
+            };
+            if modem.mode == Mode::Download {
+                if downloads >= PASSES {
+                    self.set_modem(ModemState::AllWritten);
+                    return Err(Cause::BackInDownloadMode);
+                }
+                downloads = downloads.saturating_add(1);
+                self.tell_retry("the download", downloads, "the modem came back in download mode");
+                written = self.send(goal, Which::All, &None)?.written;
+                continue;
+            }
+            if goal.request.skip_read_back {
+                return Ok(written.unproven());
+            }
+            self.teller.set_stage(0.97, 1.0);
+            self.teller.begin(self.world.now(), Step::ReadBack);
+            let is_half = goal.firmware_first && pass == 1;
+            let (modem, facts, differences) = match self.read_back(modem, goal, is_half)? {
+                ReadBack::Proven(modem, facts) if is_half => {
+                    (modem, facts, vec!["now the settings follow".to_owned()])
+                }
+                ReadBack::Proven(_, facts) => {
+                    return Ok(Outcome::Updated(Updated {
+                        proven: true,
+                        from: goal.before.as_ref().map(|facts| facts.running.clone()),
+                        to: facts.running,
+                        accepted: written.accepted,
+                        not_required: written.not_required,
+                        bytes: written.bytes,
+                        passes: pass,
+                    }));
+                }
+                ReadBack::Download(modem) => {
+                    back = Some(modem);
+                    continue;
+                }
+                ReadBack::Differs {
+                    modem,
+                    facts,
+                    differences,
+                } => (modem, facts, differences),
+            };
+            self.set_modem(ModemState::RunsOther);
+            let can_be_told = facts.has_preferences() && goal.wanted.is_complete();
+            if pass >= PASSES || !can_be_told {
+                return Err(Cause::NotProven { differences });
+            }
+            pass = pass.saturating_add(1);
+            self.tell_retry("the update", pass, &differences.join("; "));
+            let talk = self.open_talk(&modem, goal.request.control)?;
+            let again = Goal {
+                wanted: goal.wanted.clone(),
+                before: goal.before.clone().or(Some(*facts)),
+                ..*goal
+            };
+            let which = if is_half { Which::All } else { Which::Asked };
+            let more = self.pass(modem, talk, &again, which)?;
+            written = written.and(&more.written);
+            back = more.back;
+        }
+    }
+
+    /// Waits until the modem is on the bus again.
+    fn wait_started(&mut self, goal: &Goal<'_>) -> Result<Modem, Cause> {
+        self.teller.set_stage(0.85, 0.97);
+        self.teller.begin(self.world.now(), Step::Boot);
+        let why = "the modem starts its new firmware; it may restart more than once";
+        self.teller.silence(self.world.now(), BOOT_LIMIT, why);
+        // What was found in download mode may have any port; it is waited for the best.
+        self.had_control |= goal.before.is_none();
+        match self.wait_back(BOOT_LIMIT) {
+            Err(Cause::NoPort { id, mode }) => Err(Cause::NotReadBack {
+                id,
+                why: format!("no driver made a port of it in {mode} mode"),
+            }),
+            other => other.inspect_err(|cause| self.note_whereabouts(cause)),
+        }
+    }
+}
+
+/// What a pass has come to.
+pub(crate) struct Passed {
+    /// What was written in it.
+    pub(crate) written: Written,
+    /// The modem, when it was seen to be back already.
+    pub(crate) back: Option<Modem>,
+}
+
+/// What came of looking.
+enum Decided<'g> {
+    Plan(Box<crate::Plan>),
+    Nothing(Outcome),
+    Go(Box<Goal<'g>>),
+}
+
+impl Goal<'_> {
+    fn knows_preferences(&self) -> bool {
+        self.before.as_ref().is_some_and(Facts::has_preferences) && self.wanted.is_complete()
+    }
+
+    fn preference(&self) -> Result<FirmwarePreference, Cause> {
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        let (firmware, config, carrier) = (
+            part(&self.wanted.firmware),
+            part(&self.wanted.config),
+            part(&self.wanted.carrier),
+        );
+        FirmwarePreference::new(&firmware, &config, &carrier).map_err(|error| Cause::ImagesDisagree {
+            why: error.to_string(),
+        })
+    }
+
+    /// The images to send, as places in the firmware's list.
+    fn places(&self, which: Which, list: &DownloadList) -> Vec<usize> {
+        let all = || (0..self.firmware.reports().len()).collect::<Vec<usize>>();
+        let is_wanted = |kind: ImageType| match (which, list) {
+            (Which::FirmwareOnly, _) => kind == ImageType::Modem,
+            (Which::Asked, Some(list)) => list.contains(&kind),
+            (Which::Asked, None) | (Which::All, _) => true,
+        };
+        let places: Vec<usize> = self
+            .firmware
+            .reports()
+            .enumerate()
+            .filter(|(_, report)| {
+                let (firmware, settings) = (report.brings_firmware(), report.brings_settings());
+                // What is neither is for the modem to judge.
+                (!firmware && !settings && which != Which::FirmwareOnly)
+                    || (firmware && is_wanted(ImageType::Modem))
+                    || (settings && is_wanted(ImageType::Pri))
+            })
+            .map(|(place, _)| place)
+            .collect();
+        if places.is_empty() { all() } else { places }
+    }
+}
+
+/// Whether the modem runs what is wanted, and is content with it.
+fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
+    wanted.is_complete()
+        && facts.running == *wanted
+        && facts
+            .preferred
+            .as_ref()
+            .is_none_or(|preferred| preferred == wanted)
+        && facts.mismatch.is_none()
+}
+
+/// Whether the modem has the slot that is asked for.
+fn check_slot(slot: Option<u8>, facts: &Facts) -> Result<(), Cause> {
+    let Some(index) = slot else { return Ok(()) };
+    let maximum = facts.modem_slots;
+    if index == 0 || maximum.is_none_or(|maximum| index > maximum) {
+        return Err(Cause::NoSuchSlot { index, maximum });
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! All modems of a host at a glance: what the bus tells, what each says of itself, and what may become a trouble.
+
+use modem_world::{DiscoveryError, World};
+use serde::Serialize;
+
+use crate::checks::Request;
+use crate::devices::Quirk;
+use crate::facts::Facts;
+use crate::modem::{Mode, Modem, modems};
+use crate::run::Run;
+use crate::{Cause, DeviceId};
+
+/// One modem of a survey.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// What the bus tells.
+    pub modem: Modem,
+    /// What it says of itself; none when it wasn't asked or didn't answer.
+    pub facts: Option<Facts>,
+    /// Why it couldn't be asked.
+    pub problem: Option<String>,
+    /// What a user should know, in words.
+    pub warnings: Vec<Remark>,
+}
+
+/// Something that a user should know of a modem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// Stable code for programs.
+    pub code: &'static str,
+    /// In words, with what to do.
+    pub text: String,
+}
+
+/// Looks at all modems; with `ask` those in normal mode are asked what they are. Nothing is changed, and a port that
+/// another program has is left to it.
+///
+/// # Errors
+/// The bus can't be read.
+pub fn survey(world: &mut dyn World, request: &Request, ask: bool) -> Result<Vec<Surveyed>, DiscoveryError> {
+    let mut found = Vec::new();
+    for modem in modems(world)? {
+        found.push(look(world, modem, request, ask));
+    }
+    Ok(found)
+}
+
+/// Looks at one modem.
+pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -> Surveyed {
+    let is_asked = ask && modem.mode == Mode::Normal;
+    let port = modem.all_ports().next().cloned();
+    let (mut facts, mut problem) = (None, None);
+    if let (true, Some(port)) = (is_asked, port) {
+        let device = DeviceId::from_port(&port, Some(&modem.name()));
+        let name = port.id.to_string();
+        let mut sink = |_: &crate::Event| {};
+        let mut run = Run::new(world, &mut sink, &name, port, device);
+        match run.facts_of(&modem, request) {
+            Ok(read) => facts = Some(read),
+            Err(cause) => problem = Some(cause.to_string()),
+        }
+        run.close();
+    }
+    let warnings = remarks(&modem, facts.as_ref(), problem.as_deref());
+    Surveyed {
+        modem,
+        facts,
+        problem,
+        warnings,
+    }
+}
+
+/// Which of these modems has the IMEI.
+///
+/// # Errors
+/// None has.
+pub(crate) fn by_imei(world: &mut dyn World, imei: &str, request: &Request) -> Result<Modem, Cause> {
+    let mut seen = Vec::new();
+    for surveyed in survey(world, request, true)? {
+        if surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref()) == Some(imei) {
+            return Ok(surveyed.modem);
+        }
+        seen.push(crate::selector::line(&surveyed.modem));
+    }
+    Err(Cause::NoModem {
+        wanted: request.select.to_string(),
+        others: seen,
+    })
+}
+
+fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut remark = |code, text: String| remarks.push(Remark { code, text });
+    let id = modem.device.id();
+    match modem.mode {
+        Mode::Emergency => remark(
+            "EMERGENCY",
+            "Qualcomm's boot loader: Sierra's own is gone; it can't be helped with Sierra's files".to_owned(),
+        ),
+        Mode::NotConfigured => remark(
+            "NOT-CONFIGURED",
+            "not configured yet, or not authorised".to_owned(),
+        ),
+        Mode::Download => remark(
+            "DOWNLOAD-MODE",
+            format!(
+                "waits for firmware: `modemflash update --port {} FILE…`, or take its power away for 10 s",
+                modem.path()
+            ),
+        ),
+        Mode::Normal => {}
+    }
+    let is_known_dead = matches!(modem.mode, Mode::Emergency | Mode::NotConfigured);
+    if !modem.can_be_reached() && !is_known_dead {
+        let (vendor, product) = (modem.device.vendor, modem.device.product);
+        remark(
+            "NO-DRIVER",
+            format!(
+                "no driver for {id}: `modprobe option`, then `echo {vendor:04x} {product:04x} > \
+                 /sys/bus/usb-serial/drivers/option1/new_id`"
+            ),
+        );
+    }
+    if modem.row.is_none() && !is_known_dead {
+        remark("UNKNOWN-ID", format!("{id} is not in the list of known modems"));
+    }
+    if modem.mode == Mode::Normal && modem.ports.control.is_empty() && modem.can_be_reached() {
+        remark(
+            "NO-CONTROL-PORT",
+            "no QMI or MBIM port; only AT commands can be used".to_owned(),
+        );
+    }
+    if modem.usb() == Some("USB 3") && modem.row.is_some_and(|row| row.has(Quirk::BreaksOnUsb3)) {
+        remark(
+            "USB3",
+            "on USB 3: old boot loaders (before release 9) stop there at the first blocks; USB 2 is safer"
+                .to_owned(),
+        );
+    }
+    if let Some(facts) = facts {
+        if let Some(mismatch) = &facts.mismatch {
+            let preferred = facts
+                .preferred
+                .as_ref()
+                .map(|trio| format!("; it prefers {trio}"));
+            remark(
+                "IMAGE-MISMATCH",
+                format!(
+                    "its radio stays off: {mismatch}{}; finish the update, or select stored images with `modemflash slots`",
+                    preferred.unwrap_or_default()
+                ),
+            );
+        }
+        if facts
+            .running
+            .firmware
+            .as_deref()
+            .is_some_and(|version| version.starts_with("00."))
+        {
+            remark(
+                "PRE-PRODUCTION",
+                "runs pre-production firmware (00.xx)".to_owned(),
+            );
+        }
+    }
+    if let Some(problem) = problem {
+        remark("NOT-ASKED", format!("can't be asked: {problem}"));
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modem_world::{Attached, UsbDevice, UsbPath};
+
+    fn modem(vendor: u16, product: u16, interfaces: u8, speed: u32) -> Modem {
+        Modem::insisted(Attached {
+            device: UsbDevice {
+                path: UsbPath::new("1-2"),
+                peer: None,
+                number: 1,
+                vendor,
+                product,
+                interfaces: Some(interfaces),
+                speed: Some(speed),
+                manufacturer: None,
+                product_name: None,
+                serial: None,
+            },
+            interfaces: Vec::new(),
+            ports: Vec::new(),
+        })
+    }
+
+    fn codes(modem: &Modem, facts: Option<&Facts>) -> Vec<&'static str> {
+        remarks(modem, facts, None)
+            .iter()
+            .map(|remark| remark.code)
+            .collect()
+    }
+
+    // field-reports.md A1, A2
+    #[test]
+    fn an_id_that_no_driver_knows_is_said_with_the_way_out() {
+        let modem = modem(0x413c, 0x81b5, 1, 480);
+        let said = remarks(&modem, None, None);
+        assert_eq!(said[1].code, "NO-DRIVER");
+        assert!(
+            said[1]
+                .text
+                .contains("echo 413c 81b5 > /sys/bus/usb-serial/drivers/option1/new_id")
+        );
+    }
+
+    #[test]
+    fn each_state_has_its_remark() {
+        assert_eq!(codes(&modem(0x05c6, 0x9008, 1, 480), None), ["EMERGENCY"]);
+        assert_eq!(
+            codes(&modem(0x1199, 0x9091, 6, 5000), None),
+            ["NO-DRIVER", "USB3"]
+        );
+        assert_eq!(
+            codes(&modem(0x1199, 0xabcd, 6, 480), None),
+            ["NO-DRIVER", "UNKNOWN-ID"]
+        );
+        let facts = Facts {
+            mismatch: Some("PRI version incompatible".into()),
+            ..Facts::default()
+        };
+        assert_eq!(
+            codes(&modem(0x1199, 0x9071, 6, 480), Some(&facts)),
+            ["NO-DRIVER", "IMAGE-MISMATCH"]
+        );
+    }
+}

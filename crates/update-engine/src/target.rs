@@ -1,0 +1,307 @@
+//! What the modem shall run in the end: firmware, config and carrier (update-flow.md §5.4), and what speaks against it.
+
+use std::fmt;
+
+use firmware_image::{VersionKind, Versions};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
+use crate::{Cause, Warning};
+
+/// Versions that the user gives; they fill what the files don't tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Firmware version, `02.33.03.00`.
+    pub firmware: Option<String>,
+    /// Config version, `002.072_000`.
+    pub config: Option<String>,
+    /// Carrier, `GENERIC`.
+    pub carrier: Option<String>,
+}
+
+/// Firmware with its settings. What isn't known is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Trio {
+    /// Firmware version, `02.33.03.00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// Config version, `002.072_000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Carrier, `GENERIC`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+}
+
+impl fmt::Display for Trio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [&self.firmware, &self.carrier, &self.config];
+        let known: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
+        match known.as_slice() {
+            [] => f.write_str("unknown"),
+            known => f.write_str(&known.join(" ")),
+        }
+    }
+}
+
+impl Trio {
+    /// In what another one differs, as far as both are known: what, wanted, found.
+    pub fn differences<'t>(&'t self, found: &'t Self) -> Vec<(&'static str, &'t str, &'t str)> {
+        let pairs = [
+            ("firmware", &self.firmware, &found.firmware),
+            ("carrier", &self.carrier, &found.carrier),
+            ("config", &self.config, &found.config),
+        ];
+        pairs
+            .into_iter()
+            .filter_map(|(what, wanted, found)| Some((what, wanted.as_deref()?, found.as_deref()?)))
+            .filter(|(_, wanted, found)| wanted != found)
+            .collect()
+    }
+
+    /// Whether all three are known.
+    pub fn is_complete(&self) -> bool {
+        self.firmware.is_some() && self.config.is_some() && self.carrier.is_some()
+    }
+}
+
+/// What the files and the user say together.
+///
+/// # Errors
+/// They differ, unless differences are to be ignored: then the user's word counts.
+pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Trio, Cause> {
+    let one = |kind: VersionKind, what: &'static str, given: &Option<String>| {
+        let found = files.known(kind).map(|known| known.text.clone());
+        match (given, found) {
+            (Some(given), Some(found)) if *given != found && !ignore => Err(Cause::VersionsDiffer {
+                what,
+                given: given.clone(),
+                found,
+            }),
+            (Some(given), _) => Ok(Some(given.clone())),
+            (None, found) => Ok(found),
+        }
+    };
+    Ok(Trio {
+        firmware: one(VersionKind::Firmware, "firmware version", &given.firmware)?,
+        config: one(VersionKind::Config, "config version", &given.config)?,
+        carrier: one(VersionKind::Carrier, "carrier", &given.carrier)?,
+    })
+}
+
+/// What a modem has to be told before it takes firmware is known.
+pub(crate) fn check_complete(wanted: &Trio) -> Result<(), Cause> {
+    let all = [
+        ("firmware version", &wanted.firmware),
+        ("config version", &wanted.config),
+        ("carrier", &wanted.carrier),
+    ];
+    let missing: Vec<&'static str> = all
+        .into_iter()
+        .filter(|(_, known)| known.is_none())
+        .map(|(what, _)| what)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Cause::VersionsMissing { missing })
+    }
+}
+
+/// A version that numbers can be compared in: four groups of two digits.
+fn numbers(version: &str) -> Option<[u8; 4]> {
+    let mut groups = version.split('.').map(|group| group.parse::<u8>().ok());
+    let numbers = [groups.next()??, groups.next()??, groups.next()??, groups.next()??];
+    groups.next().is_none().then_some(numbers)
+}
+
+/// Release 9 of SWI9X50C: the signature of settings came with it, so every newer release has to go through it
+/// (field-reports.md F1, F4).
+const SIGNED_SETTINGS: [u8; 4] = [1, 5, 1, 0];
+/// Release 10 of SWI9X50C: from here on there is no safe way back (field-reports.md F5).
+const NO_WAY_BACK: [u8; 4] = [1, 7, 0, 0];
+
+/// The rules for ways between versions of EM75xx.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// The settings may only be sent when the new firmware runs: first the firmware alone, then both
+    /// (field-reports.md F4).
+    pub(crate) firmware_first: bool,
+}
+
+/// Looks whether there is a known way from what the modem runs to what is wanted.
+///
+/// # Errors
+/// Another firmware has to be installed first; `force` makes a warning of that.
+pub(crate) fn way(
+    facts: &Facts,
+    wanted: &Trio,
+    force: bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<Way, Cause> {
+    let is_9x50 = facts
+        .revision
+        .as_deref()
+        .is_some_and(|text| text.contains("SWI9X50C"));
+    let (Some(from), Some(to)) = (&facts.running.firmware, &wanted.firmware) else {
+        return Ok(Way::default());
+    };
+    let (Some(old), Some(new)) = (numbers(from), numbers(to)) else {
+        return Ok(Way::default());
+    };
+    let is_touchy = is_9x50
+        || facts
+            .revision
+            .as_deref()
+            .is_some_and(|text| text.contains("SWI9X30C"));
+    if is_touchy && old.first() == Some(&0) && new.first() != Some(&0) {
+        warnings.push(Warning {
+            code: "PRE-PRODUCTION",
+            text: format!(
+                "the modem runs pre-production firmware ({from}) with another partition table; \
+                 modems have been lost on the way from there to releases"
+            ),
+            confirm: true,
+        });
+    }
+    if !is_9x50 {
+        return Ok(Way::default());
+    }
+    if old < SIGNED_SETTINGS && new > SIGNED_SETTINGS {
+        let why = format!(
+            "the modem runs {from}; before {to} it needs 01.05.01.00 (GENERIC 001.028_000): a direct way can end in its \
+             boot loader for good"
+        );
+        if !force {
+            return Err(Cause::HopNeeded { why });
+        }
+        warnings.push(Warning {
+            code: "HOP",
+            text: why,
+            confirm: true,
+        });
+    }
+    if old >= NO_WAY_BACK && new < NO_WAY_BACK {
+        warnings.push(Warning {
+            code: "DOWNGRADE",
+            text: format!("from {from} there is no safe way back to {to}"),
+            confirm: true,
+        });
+    }
+    Ok(Way {
+        firmware_first: old < SIGNED_SETTINGS && new <= SIGNED_SETTINGS,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firmware_image::{Known, VersionSource};
+
+    fn files(firmware: &str) -> Versions {
+        Versions {
+            firmware: Some(Known {
+                text: firmware.into(),
+                source: VersionSource::FileName,
+            }),
+            config: None,
+            carrier: None,
+        }
+    }
+
+    fn facts(revision: &str, firmware: &str) -> Facts {
+        Facts {
+            revision: Some(revision.into()),
+            running: to(firmware),
+            ..Facts::default()
+        }
+    }
+
+    fn to(firmware: &str) -> Trio {
+        Trio {
+            firmware: Some(firmware.into()),
+            ..Trio::default()
+        }
+    }
+
+    // update-flow.md §9, row 21
+    #[test]
+    fn row_21_what_the_user_gives_fills_what_the_files_do_not_tell() {
+        let given = Given {
+            carrier: Some("GENERIC".into()),
+            ..Given::default()
+        };
+        let wanted = wanted(&files("02.33.03.00"), &given, false).unwrap();
+        assert_eq!(wanted.carrier.as_deref(), Some("GENERIC"));
+        assert_eq!(wanted.firmware.as_deref(), Some("02.33.03.00"));
+        assert!(matches!(
+            check_complete(&wanted),
+            Err(Cause::VersionsMissing { missing }) if missing == ["config version"]
+        ));
+    }
+
+    // update-flow.md §9, row 22
+    #[test]
+    fn row_22_a_conflict_names_the_version_that_differs_and_both_values() {
+        let given = Given {
+            firmware: Some("02.30.01.01".into()),
+            ..Given::default()
+        };
+        let cause = wanted(&files("02.33.03.00"), &given, false).unwrap_err();
+        assert_eq!(
+            cause.to_string(),
+            "firmware version: 02.30.01.01 was asked for, but the files are for 02.33.03.00"
+        );
+        let ignoring = wanted(&files("02.33.03.00"), &given, true).unwrap();
+        assert_eq!(ignoring.firmware.as_deref(), Some("02.30.01.01"));
+    }
+
+    #[test]
+    fn an_old_em7565_is_sent_through_the_release_in_between() {
+        let mut warnings = Vec::new();
+        let old = facts("SWI9X50C_01.00.02.00 dd2f", "01.00.02.00");
+        assert!(matches!(
+            way(&old, &to("01.14.13.00"), false, &mut warnings),
+            Err(Cause::HopNeeded { .. })
+        ));
+        way(&old, &to("01.14.13.00"), true, &mut warnings).unwrap();
+        assert!(warnings.iter().any(|warning| warning.confirm));
+        let first = way(&old, &to("01.05.01.00"), false, &mut Vec::new()).unwrap();
+        assert!(first.firmware_first);
+    }
+
+    #[test]
+    fn a_way_back_is_confirmed_and_other_families_have_no_rules() {
+        let mut warnings = Vec::new();
+        way(
+            &facts("SWI9X50C_01.14.13.00 x", "01.14.13.00"),
+            &to("01.05.01.00"),
+            false,
+            &mut warnings,
+        )
+        .unwrap();
+        assert_eq!(warnings.first().map(|warning| warning.code), Some("DOWNGRADE"));
+        let mut none = Vec::new();
+        let other = facts("SWI9X30C_02.08.02.00 r", "02.08.02.00");
+        assert_eq!(
+            way(&other, &to("02.33.03.00"), false, &mut none).unwrap(),
+            Way::default()
+        );
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn only_what_both_know_can_differ() {
+        let wanted = Trio {
+            firmware: Some("1".into()),
+            config: Some("2".into()),
+            carrier: None,
+        };
+        let found = Trio {
+            firmware: Some("3".into()),
+            config: None,
+            carrier: Some("X".into()),
+        };
+        assert_eq!(wanted.differences(&found), [("firmware", "1", "3")]);
+    }
+}
