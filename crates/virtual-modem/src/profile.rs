@@ -204,6 +204,9 @@ impl Profile {
     /// All profiles.
     pub const ALL: &'static [Self] = &PROFILES;
 
+    /// One that stands in where the model doesn't matter.
+    pub(crate) const ANY: &'static Self = &PROFILES[0];
+
     /// The profile of a model, compared without case.
     pub fn named(name: &str) -> Option<&'static Self> {
         PROFILES

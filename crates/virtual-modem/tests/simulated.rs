@@ -186,7 +186,7 @@ fn a_port_gets_another_name_with_each_enumeration_and_the_old_handle_says_that_i
         .into_iter()
         .flat_map(|it| it.ports)
         .collect();
-    assert_eq!(ports.len(), 3);
+    assert_eq!(ports.len(), 5);
     assert!(ports.iter().all(|port| port.id != before.id));
     let (old, new) = (before.device.unwrap(), ports[0].device.clone().unwrap());
     assert_eq!((&old.path, old.interfaces), (&new.path, Some(1)));

@@ -1,9 +1,12 @@
-//! What the kernel holds for one serial port: bytes in both directions that the other side hasn't taken.
+//! What the kernel holds for one port: bytes in both directions that the other side hasn't taken.
+//!
+//! On a control port a write is a message, whole or not at all, and a read gives one message; what a small buffer leaves
+//! stays for the next read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use modem_world::{Instant, PortId};
+use modem_world::{Instant, PortId, PortKind};
 
 use crate::modem::VirtualModem;
 use crate::random::Random;
@@ -14,11 +17,17 @@ const WRITE_BUFFER: usize = 4096;
 /// and take nothing.
 const READ_BUFFER: usize = 64 * 1024;
 
+/// The longest message of a control port in bytes (mbim.md §3).
+pub(super) const LARGEST_MESSAGE: usize = 4096;
+
 /// One interface with a port.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) interface: u8,
     pub(super) port: PortId,
+    pub(super) kind: PortKind,
+    /// A read of a control port gives all messages that are there.
+    joins: bool,
     /// Bytes from the modem, and when they are there.
     incoming: VecDeque<(Instant, Vec<u8>)>,
     /// How many bytes of the first of them are read.
@@ -28,15 +37,21 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) const fn new(interface: u8, port: PortId) -> Self {
+    pub(super) const fn new(interface: u8, port: PortId, kind: PortKind, joins: bool) -> Self {
         Self {
             interface,
             port,
+            kind,
+            joins,
             incoming: VecDeque::new(),
             read: 0,
             unread: 0,
             outgoing: Vec::new(),
         }
+    }
+
+    const fn has_messages(&self) -> bool {
+        matches!(self.kind, PortKind::Wdm)
     }
 
     /// Whether the kernel no longer reads what the modem says.
@@ -75,7 +90,7 @@ impl Line {
         }
         self.unread += bytes.len();
         let last = self.incoming.back().map_or(now, |(at, _)| (*at).max(now));
-        if let Some(random) = chop {
+        if let Some(random) = chop.filter(|_| !self.has_messages()) {
             if bytes.len() > 1 && random.once_in(4) {
                 let rest = bytes.split_off(random.portion(bytes.len() - 1));
                 let later = Duration::from_micros(random.below(20_000));
@@ -104,7 +119,7 @@ impl Line {
 
     pub(super) fn read(&mut self, buffer: &mut [u8], now: Instant, chop: Option<&mut Random>) -> usize {
         let mut limit = buffer.len();
-        if let Some(random) = chop {
+        if let Some(random) = chop.filter(|_| !self.has_messages()) {
             if random.once_in(4) {
                 limit = random.portion(limit.min(64)).min(limit);
             }
@@ -123,6 +138,9 @@ impl Line {
             if count == rest.len() {
                 self.read = 0;
                 self.incoming.pop_front();
+                if self.has_messages() && !self.joins {
+                    break;
+                }
             } else {
                 self.read += count;
             }
@@ -138,6 +156,15 @@ impl Line {
         now: Instant,
         chop: Option<&mut Random>,
     ) -> usize {
+        if self.has_messages() {
+            // The driver cuts what is longer than its descriptors allow.
+            let message = bytes.get(..LARGEST_MESSAGE).unwrap_or(bytes);
+            if modem.room(self.interface, now) < message.len() {
+                return 0;
+            }
+            modem.receive(self.interface, message, now);
+            return message.len();
+        }
         let mut count = bytes
             .len()
             .min(WRITE_BUFFER - self.outgoing.len().min(WRITE_BUFFER));

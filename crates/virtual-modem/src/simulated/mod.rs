@@ -5,7 +5,10 @@
 //! that are split and joined. When the engine waits, the clock jumps to the next thing that happens, so
 //! that minutes of booting take no time; the same setups and the same seed give the same run.
 
+mod kernel;
 mod line;
+mod manager;
+mod shared;
 mod socket;
 
 use std::fmt;
@@ -13,12 +16,20 @@ use std::time::Duration;
 
 use modem_world::{
     Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
-    PortHandle, PortId, PortInfo, UsbPath, Wake, World,
+    PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake, World,
 };
 
 use crate::modem::{Setup, VirtualModem};
+use crate::profile::Profile;
+use crate::quirk::Mode;
 use crate::random::Random;
+use kernel::Names;
+use line::LARGEST_MESSAGE;
+use manager::Manager;
 use socket::Socket;
+
+pub use manager::{Grants, ModemManager};
+pub use shared::{Shared, Worker};
 
 /// What the pacer says when it has waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +49,13 @@ pub struct SimulatedWorld {
     sockets: Vec<Socket>,
     /// Splits, joins and short writes; none: everything in one piece.
     chop: Option<Random>,
-    /// Cancellations to come, in any order.
-    cancels: Vec<Instant>,
-    bus_changes: u32,
+    /// For each worker; one when the world isn't shared.
+    unheard: Vec<Unheard>,
+    /// The worker that is calling.
+    worker: usize,
+    unknown_ids: Vec<(u16, u16)>,
+    manager: Option<Manager>,
+    awake_reasons: Vec<String>,
     pacer: Option<Pacer>,
     names: Names,
     next_handle: u32,
@@ -48,11 +63,22 @@ pub struct SimulatedWorld {
     kept_awake: Vec<UsbPath>,
 }
 
-/// The numbers that the kernel gives out.
+/// What kind of socket a modem is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SocketKind {
+    /// High speed only; a faster modem falls back to it.
+    Usb2,
+    /// On two buses, one for each speed, which the kernel knows to be one socket.
+    #[default]
+    Usb3,
+}
+
+/// What a worker has not heard yet.
 #[derive(Debug, Default)]
-struct Names {
-    next_tty: u32,
-    next_device: u32,
+struct Unheard {
+    bus_changes: u32,
+    /// Cancellations to come, in any order.
+    cancels: Vec<Instant>,
 }
 
 impl SimulatedWorld {
@@ -65,8 +91,11 @@ impl SimulatedWorld {
             now: Instant::START,
             sockets: Vec::new(),
             chop: None,
-            cancels: Vec::new(),
-            bus_changes: 0,
+            unheard: vec![Unheard::default()],
+            worker: 0,
+            unknown_ids: Vec::new(),
+            manager: None,
+            awake_reasons: Vec::new(),
             pacer: None,
             names: Names::default(),
             next_handle: 0,
@@ -74,7 +103,7 @@ impl SimulatedWorld {
             kept_awake: Vec::new(),
         };
         world.plug(setup);
-        world.bus_changes = 0;
+        world.unheard = vec![Unheard::default()];
         world
     }
 
@@ -87,10 +116,57 @@ impl SimulatedWorld {
 
     /// Another modem on the same bus; returns its place for [`SimulatedWorld::modem`].
     pub fn plug(&mut self, setup: Setup) -> usize {
+        self.plug_into(SocketKind::default(), setup)
+    }
+
+    /// Another modem in a socket of this kind.
+    pub fn plug_into(&mut self, kind: SocketKind, setup: Setup) -> usize {
         let place = self.sockets.len();
-        self.sockets.push(Socket::new(VirtualModem::new(setup), place));
+        self.sockets
+            .push(Socket::new(VirtualModem::new(setup), place, kind));
         self.pump();
         place
+    }
+
+    /// A serial adapter of another maker, with a port that is called as a modem's.
+    pub fn plug_foreign(&mut self) -> usize {
+        let mut setup = Setup::of(Profile::ANY);
+        setup.mode = Mode::Foreign;
+        self.plug_into(SocketKind::Usb2, setup)
+    }
+
+    /// The kernel's drivers don't know this id: such a device has no serial and no QMI port.
+    pub fn forget_id(&mut self, vendor: u16, product: u16) {
+        self.unknown_ids.push((vendor, product));
+        for socket in &mut self.sockets {
+            socket.unbind(vendor, product);
+        }
+    }
+
+    /// ModemManager runs from now on.
+    pub fn set_modem_manager(&mut self, manager: ModemManager) {
+        let at = self.now + manager.probes_after;
+        for socket in &mut self.sockets {
+            socket.expect_probes(at);
+        }
+        self.manager = Some(Manager::new(manager));
+        self.pump();
+    }
+
+    /// The places that ModemManager still keeps away from: none when everything was given back.
+    pub fn inhibited(&self) -> Vec<UsbPath> {
+        let manager = self.manager.iter();
+        manager.flat_map(Manager::inhibited).cloned().collect()
+    }
+
+    /// The ports that ModemManager has opened and written to.
+    pub fn probed(&self) -> &[PortId] {
+        self.manager.as_ref().map_or(&[], |manager| &manager.probed)
+    }
+
+    /// Why the host was kept from sleeping, each time it was asked.
+    pub fn awake_reasons(&self) -> &[String] {
+        &self.awake_reasons
     }
 
     /// Lets the port of the modem at `place` look like a pseudo-terminal: no USB device is behind it.
@@ -122,7 +198,9 @@ impl SimulatedWorld {
 
     /// The user asks to stop at this moment; may be called several times.
     pub fn cancel_at(&mut self, at: Instant) {
-        self.cancels.push(at);
+        for unheard in &mut self.unheard {
+            unheard.cancels.push(at);
+        }
     }
 
     /// Calls `pacer` before each jump of the clock with its length. So a user sees the run at the speed that the
@@ -136,9 +214,11 @@ impl SimulatedWorld {
         self.sockets.get(place).map(Socket::modem)
     }
 
-    /// The port of the modem at `place` that the host would use, while it is on the bus.
+    /// The first serial port of the modem at `place`, while it is on the bus; a control port when it has no other.
     pub fn port(&self, place: usize) -> Option<&PortInfo> {
-        self.sockets.get(place)?.ports().first()
+        let ports = self.sockets.get(place)?.ports();
+        let serial = ports.iter().find(|port| port.kind == PortKind::Serial);
+        serial.or_else(|| ports.first())
     }
 
     /// The devices that the engine wanted to be kept awake.
@@ -148,8 +228,18 @@ impl SimulatedWorld {
 
     /// Lets everything happen that is due.
     fn pump(&mut self) {
+        let mut changes = 0;
         for socket in &mut self.sockets {
-            self.bus_changes += socket.pump(self.now, &mut self.names, self.chop.as_mut());
+            changes += socket.pump(
+                self.now,
+                &mut self.names,
+                &self.unknown_ids,
+                self.manager.as_mut(),
+                self.chop.as_mut(),
+            );
+        }
+        for unheard in &mut self.unheard {
+            unheard.bus_changes += changes;
         }
     }
 
@@ -164,21 +254,24 @@ impl SimulatedWorld {
         }
     }
 
-    /// What is of interest now.
+    /// What is of interest now to the worker that is calling.
     fn wake(&mut self, interests: &[Interest]) -> Option<Wake> {
-        if let Some(place) = self.cancels.iter().position(|at| *at <= self.now) {
-            self.cancels.swap_remove(place);
+        let now = self.now;
+        let unheard = self.unheard.get_mut(self.worker)?;
+        if let Some(place) = unheard.cancels.iter().position(|at| *at <= now) {
+            unheard.cancels.swap_remove(place);
             return Some(Wake::Cancelled);
         }
         for interest in interests {
             match *interest {
-                Interest::Bus if self.bus_changes > 0 => {
-                    self.bus_changes -= 1;
-                    return Some(Wake::BusChanged);
+                Interest::Bus => {
+                    let unheard = self.unheard.get_mut(self.worker)?;
+                    if let Some(left) = unheard.bus_changes.checked_sub(1) {
+                        unheard.bus_changes = left;
+                        return Some(Wake::BusChanged);
+                    }
                 }
-                Interest::Bus => {}
                 Interest::Readable(handle) => {
-                    let now = self.now;
                     if self
                         .socket_of(handle)
                         .is_none_or(|socket| socket.is_readable(handle, now))
@@ -202,10 +295,66 @@ impl SimulatedWorld {
     fn jump(&mut self, to: Instant) {
         if let Some(pacer) = &mut self.pacer {
             if pacer(to.since(self.now)) == Pace::Cancel {
-                self.cancels.push(self.now);
+                let now = self.now;
+                for unheard in &mut self.unheard {
+                    unheard.cancels.push(now);
+                }
             }
         }
         self.now = self.now.max(to);
+    }
+
+    /// When something happens by itself next.
+    fn next_event(&self) -> Instant {
+        let sockets = self.sockets.iter().map(|socket| socket.next_event(self.now));
+        let answers = self.manager.iter().map(|manager| manager.next_event(self.now));
+        let cancels = self.unheard.iter().flat_map(|unheard| &unheard.cancels);
+        let later = cancels.copied().filter(|at| *at > self.now);
+        sockets
+            .chain(answers)
+            .chain(later)
+            .fold(Instant::FAR, Instant::min)
+    }
+
+    /// Wakes the worker early for no reason: the contract allows it, so hosts have to live with it.
+    fn wakes_early(&mut self, interests: &[Interest]) -> bool {
+        let random = self.chop.as_mut();
+        interests.contains(&Interest::Bus) && random.is_some_and(|random| random.once_in(64))
+    }
+
+    /// So many workers use the world from now on.
+    fn share(&mut self, workers: usize) {
+        let cancels = self
+            .unheard
+            .first()
+            .map_or(&[][..], |unheard| unheard.cancels.as_slice());
+        let unheard = |_| Unheard {
+            bus_changes: 0,
+            cancels: cancels.to_vec(),
+        };
+        self.unheard = (0..workers).map(unheard).collect();
+    }
+
+    /// A worker has gone: what ModemManager did for it ends.
+    fn forget_worker(&mut self, worker: usize) {
+        let Some(manager) = &mut self.manager else { return };
+        let before: Vec<UsbPath> = manager.inhibited().cloned().collect();
+        manager.forget(worker);
+        for path in before {
+            self.resume_probes(&path);
+        }
+    }
+
+    /// ModemManager looks at a device again that it was kept away from.
+    fn resume_probes(&mut self, device: &UsbPath) {
+        let Some(manager) = &self.manager else { return };
+        if manager.keeps_away_from(device) {
+            return;
+        }
+        let at = self.now + manager.probes_after();
+        for socket in self.sockets.iter_mut().filter(|socket| socket.is_at(device)) {
+            socket.expect_probes(at);
+        }
     }
 }
 
@@ -215,11 +364,8 @@ impl World for SimulatedWorld {
     }
 
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
-        // Early for no reason: the contract allows it, so hosts have to live with it.
-        if let Some(random) = &mut self.chop {
-            if interests.contains(&Interest::Bus) && random.once_in(64) {
-                return Wake::BusChanged;
-            }
+        if self.wakes_early(interests) {
+            return Wake::BusChanged;
         }
         loop {
             self.pump();
@@ -229,10 +375,7 @@ impl World for SimulatedWorld {
             if deadline <= self.now {
                 return Wake::Deadline;
             }
-            let events = self.sockets.iter().map(|socket| socket.next_event(self.now));
-            let next = events
-                .chain(self.cancels.iter().copied())
-                .fold(deadline, Instant::min);
+            let next = deadline.min(self.next_event());
             debug_assert!(
                 next > self.now,
                 "a modem wants to be polled again at the same moment"
@@ -274,8 +417,12 @@ impl World for SimulatedWorld {
         written
     }
 
-    fn largest_write(&mut self, _: PortHandle) -> usize {
-        usize::MAX
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        let socket = self.socket_of(port);
+        match socket.and_then(|socket| socket.port_kind(port)) {
+            Some(PortKind::Wdm) => LARGEST_MESSAGE,
+            _ => usize::MAX,
+        }
     }
 
     fn close(&mut self, port: PortHandle) {
@@ -326,13 +473,29 @@ impl Host for SimulatedWorld {
         Ok(())
     }
 
-    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
-        Inhibition::NotNeeded
+    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
+        let (now, worker) = (self.now, self.worker);
+        let Some(manager) = &mut self.manager else {
+            return Inhibition::NotNeeded;
+        };
+        let socket = self.sockets.iter_mut().find(|socket| socket.is_at(device));
+        let since = socket.as_ref().and_then(|socket| socket.running_since());
+        let answer = manager.inhibit(device, since, worker, now);
+        if let (Inhibition::Granted, Some(socket)) = (&answer, socket) {
+            socket.let_go(now);
+        }
+        answer
     }
 
-    fn release(&mut self, _: &UsbPath) {}
+    fn release(&mut self, device: &UsbPath) {
+        if let Some(manager) = &mut self.manager {
+            manager.release(device);
+            self.resume_probes(device);
+        }
+    }
 
-    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
+    fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
+        self.awake_reasons.push(why.to_owned());
         Ok(())
     }
 }
