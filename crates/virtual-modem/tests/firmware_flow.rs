@@ -349,6 +349,26 @@ fn a_pin_of_the_socket_brings_it_back_in_normal_mode() {
 }
 
 #[test]
+fn a_patient_host_does_nothing_wrong_with_a_modem_that_takes_its_real_times() {
+    for (model, family) in [("MC7455", Family::Swi9x30), ("EM9191", Family::Sdx55)] {
+        for control in BOTH {
+            let mut setup = Setup::running(Profile::named(model).unwrap());
+            setup.control = control;
+            let mut normal = Normal::new(setup);
+            let wanted = match model {
+                "MC7455" => Selection::new("02.33.03.00", "GENERIC", "002.072_000"),
+                _ => Selection::new("03.14.10.00", "GENERIC", "030.089_000"),
+            };
+            let _ = normal.prefer(&wanted.firmware, &wanted.config, &wanted.carrier);
+            normal.power_cycle();
+            normal.flash(&update_for(&family));
+            assert_eq!(normal.bench.modem.storage().current, wanted);
+            assert_eq!(normal.bench.kinds(), [""; 0], "{model} {control:?}");
+        }
+    }
+}
+
+#[test]
 fn booting_takes_its_time() {
     let profile = Profile::named("MC7455").unwrap();
     let mut normal = Normal::bare(Setup::running(profile));

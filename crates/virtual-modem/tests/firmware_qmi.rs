@@ -300,6 +300,8 @@ fn what_a_host_does_wrong_is_noted() {
     assert_eq!(normal.bench.kinds(), ["preference pair"]);
 
     let mut normal = Normal::new(running("MC7455"));
+    normal.bench.modem.port_closed(10, normal.bench.now);
+    assert_eq!(normal.bench.kinds(), [""; 0], "another port's clients");
     normal.bench.modem.port_closed(8, normal.bench.now);
     assert_eq!(normal.bench.kinds(), ["clients left"]);
 }
@@ -325,7 +327,10 @@ fn a_reset_while_an_answer_is_outstanding_is_noted() {
 
 #[test]
 fn going_away_after_a_reset_leaves_no_clients() {
-    let mut normal = Normal::new(running("MC7455"));
+    let mut setup = running("MC7455");
+    setup.timings.answer = Duration::from_millis(2);
+    setup.timings.leaving = Duration::from_millis(300);
+    let mut normal = Normal::new(setup);
     let offline = Request::SetOperatingMode(OperatingMode::Offline);
     assert!(normal.dms(&offline).is_ok());
     let reset = Request::SetOperatingMode(OperatingMode::Reset).to_frame(normal.client, 99);

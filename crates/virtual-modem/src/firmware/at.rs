@@ -116,7 +116,7 @@ impl AtPort {
         let at = now + board.setup.timings.answer;
         let _ = board.say_on(interface, reply.to_bytes(None), at);
         if restarts {
-            core.restart(board, now);
+            core.restart(core.owes_an_answer(now), board, now);
         }
     }
 

@@ -3,10 +3,19 @@
 /// So many clients a service has; own choice, no source tells.
 const MOST: usize = 8;
 
+/// An allocated client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Client {
+    service: u8,
+    id: u8,
+    /// The interface on which it was allocated.
+    interface: u8,
+}
+
 /// The allocated clients.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clients {
-    allocated: Vec<(u8, u8)>,
+    allocated: Vec<Client>,
     /// All ids are taken by programs that have gone, until somebody syncs.
     are_stale: bool,
     last: u8,
@@ -22,8 +31,12 @@ impl Clients {
     }
 
     /// A new client of this service; none when there is no free id.
-    pub(crate) fn allocate(&mut self, service: u8) -> Option<u8> {
-        let taken = self.allocated.iter().filter(|(of, _)| *of == service).count();
+    pub(crate) fn allocate(&mut self, service: u8, interface: u8) -> Option<u8> {
+        let taken = self
+            .allocated
+            .iter()
+            .filter(|client| client.service == service)
+            .count();
         if self.are_stale || taken >= MOST {
             return None;
         }
@@ -33,19 +46,26 @@ impl Clients {
             .filter_map(|id| u8::try_from(id).ok())
             .find(|id| !self.has(service, *id))?;
         self.last = free;
-        self.allocated.push((service, free));
+        self.allocated.push(Client {
+            service,
+            id: free,
+            interface,
+        });
         Some(free)
     }
 
     /// Whether there was such a client.
     pub(crate) fn release(&mut self, service: u8, id: u8) -> bool {
         let before = self.allocated.len();
-        self.allocated.retain(|client| *client != (service, id));
+        self.allocated
+            .retain(|client| (client.service, client.id) != (service, id));
         self.allocated.len() < before
     }
 
     pub(crate) fn has(&self, service: u8, id: u8) -> bool {
-        self.allocated.contains(&(service, id))
+        self.allocated
+            .iter()
+            .any(|client| (client.service, client.id) == (service, id))
     }
 
     /// All clients are forgotten.
@@ -54,8 +74,13 @@ impl Clients {
         self.are_stale = false;
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.allocated.len()
+    /// How many were allocated on this interface.
+    pub(crate) fn count(&self, interface: u8) -> usize {
+        let here = self
+            .allocated
+            .iter()
+            .filter(|client| client.interface == interface);
+        here.count()
     }
 }
 
@@ -66,20 +91,20 @@ mod tests {
     #[test]
     fn ids_are_limited_and_come_back() {
         let mut clients = Clients::default();
-        let ids: Vec<_> = (0..MOST).map(|_| clients.allocate(2)).collect();
+        let ids: Vec<_> = (0..MOST).map(|_| clients.allocate(2, 8)).collect();
         assert!(ids.iter().all(Option::is_some));
-        assert_eq!(clients.allocate(2), None);
-        assert!(clients.allocate(3).is_some());
+        assert_eq!(clients.allocate(2, 8), None);
+        assert!(clients.allocate(3, 8).is_some());
         assert!(clients.release(2, 1));
         assert!(!clients.release(2, 1));
-        assert!(clients.allocate(2).is_some());
+        assert!(clients.allocate(2, 8).is_some());
     }
 
     #[test]
     fn stale_clients_are_gone_after_a_sync() {
         let mut clients = Clients::new(true);
-        assert_eq!(clients.allocate(2), None);
+        assert_eq!(clients.allocate(2, 8), None);
         clients.sync();
-        assert_eq!(clients.allocate(2), Some(1));
+        assert_eq!(clients.allocate(2, 8), Some(1));
     }
 }

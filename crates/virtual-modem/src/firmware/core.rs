@@ -50,9 +50,9 @@ impl Core {
         self.due = self.due.max(until);
     }
 
-    /// The host wants it to restart: what it should have waited for is noted.
-    pub(crate) fn restart(&mut self, board: &mut Board, now: Instant) {
-        if self.owes_an_answer(now) {
+    /// The host wants it to restart; when it still owes an answer to something else, that is noted.
+    pub(crate) fn restart(&mut self, owes_an_answer: bool, board: &mut Board, now: Instant) {
+        if owes_an_answer {
             board.wrong(Wrong::ResetWhileBusy, now);
         }
         board.storage.holds |= self.boots_to_recovery;

@@ -83,6 +83,7 @@ impl MbimPort {
 
     fn handle(&mut self, interface: u8, message: &Message, core: &mut Core, board: &mut Board, now: Instant) {
         let transaction = message.transaction;
+        let owes_an_answer = core.owes_an_answer(now);
         let mut fate = None;
         let mut restarts = false;
         let body = match &message.body {
@@ -115,7 +116,7 @@ impl MbimPort {
                 information,
             } => match Frame::parse(information) {
                 Ok(frame) => {
-                    let outcome = qmi::handle(&frame, core, board, now);
+                    let outcome = qmi::handle(interface, &frame, core, board, now);
                     restarts = outcome.restarts;
                     let Some((answer, what)) = outcome.answer else {
                         return;
@@ -139,7 +140,7 @@ impl MbimPort {
         };
         self.say(interface, &Message { transaction, body }, fate, core, board, now);
         if restarts {
-            core.restart(board, now);
+            core.restart(owes_an_answer, board, now);
         }
     }
 

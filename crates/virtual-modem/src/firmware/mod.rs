@@ -105,7 +105,7 @@ impl Running {
 
     /// The host reads no more.
     pub(crate) fn closed(&mut self, interface: u8, board: &mut Board, now: Instant) {
-        let count = self.core.clients.count();
+        let count = self.core.clients.count(interface);
         let Some(port) = self.port(interface) else { return };
         port.is_open = false;
         match &mut port.answers {

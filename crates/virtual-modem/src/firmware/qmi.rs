@@ -77,12 +77,13 @@ impl QmiPort {
             self.ignored = left;
             return;
         }
-        let outcome = handle(&frame, core, board, now);
+        let owes_an_answer = core.owes_an_answer(now);
+        let outcome = handle(interface, &frame, core, board, now);
         if let Some((answer, fate)) = outcome.answer {
             say(interface, answer.encode(), fate, core, board, now);
         }
         if outcome.restarts {
-            core.restart(board, now);
+            core.restart(owes_an_answer, board, now);
         }
     }
 }
@@ -135,8 +136,14 @@ fn parse(bytes: &[u8], board: &mut Board, now: Instant) -> Option<Frame> {
     }
 }
 
-/// Acts on a message, whichever way it came.
-pub(super) fn handle(frame: &Frame, core: &mut Core, board: &mut Board, now: Instant) -> Outcome {
+/// Acts on a message that came on this interface, whichever way.
+pub(super) fn handle(
+    interface: u8,
+    frame: &Frame,
+    core: &mut Core,
+    board: &mut Board,
+    now: Instant,
+) -> Outcome {
     let mut outcome = Outcome {
         answer: None,
         restarts: false,
@@ -159,7 +166,7 @@ pub(super) fn handle(frame: &Frame, core: &mut Core, board: &mut Board, now: Ins
         return outcome;
     }
     let answer = match frame.service {
-        Service::Ctl => control(frame, core),
+        Service::Ctl => control(interface, frame, core),
         service if !core.clients.has(service.into(), frame.client) => {
             let wrong = Wrong::UnallocatedClient {
                 service: service.into(),
@@ -180,7 +187,7 @@ pub(super) fn handle(frame: &Frame, core: &mut Core, board: &mut Board, now: Ins
     outcome
 }
 
-fn control(frame: &Frame, core: &mut Core) -> Frame {
+fn control(interface: u8, frame: &Frame, core: &mut Core) -> Frame {
     let transaction = frame.transaction.to_le_bytes()[0];
     let request = match Request::parse(frame.message, &frame.tlvs) {
         Ok(request) => request,
@@ -199,7 +206,7 @@ fn control(frame: &Frame, core: &mut Core) -> Frame {
         Request::Allocate { service } if !exists(service) || service == Service::Ctl => {
             Err(QmiError::NotSupported)
         }
-        Request::Allocate { service } => match core.clients.allocate(service.into()) {
+        Request::Allocate { service } => match core.clients.allocate(service.into(), interface) {
             Some(client) => Ok(Response::Allocated { service, client }),
             None => Err(QmiError::ClientIdsExhausted),
         },
