@@ -451,15 +451,23 @@ impl Board {
         if !self.bootable {
             (after, mode) = (Some(timings.restarting), self.mode_of_loader());
         }
+        if self.faults.contains(&Fault::Return(Return::Download)) {
+            mode = self.mode_of_loader();
+        }
+        after = self.returning(after);
+        self.leave_for(now, after, mode, Restart::FromLoader);
+    }
+
+    /// How long it stays off the bus on its way back, with the script's opinion about it.
+    fn returning(&self, mut after: Option<Duration>) -> Option<Duration> {
         for fault in &self.faults {
             match fault {
-                Fault::Return(Return::Download) => mode = self.mode_of_loader(),
                 Fault::Return(Return::Late(late)) => after = after.map(|after| after.saturating_add(*late)),
                 Fault::Return(Return::Never) => after = None,
                 _ => {}
             }
         }
-        self.leave_for(now, after, mode, Restart::FromLoader);
+        after
     }
 
     /// The firmware leaves the bus on request of the host: into download mode when images are awaited or boot & hold was
@@ -467,7 +475,8 @@ impl Board {
     pub(crate) fn restart_firmware(&mut self, now: Instant) {
         let timings = self.setup.timings;
         if !self.storage.awaits_download && !self.storage.holds {
-            return self.leave_for(now, Some(timings.booting), Mode::Normal, Restart::Plain);
+            let after = self.returning(Some(timings.booting));
+            return self.leave_for(now, after, Mode::Normal, Restart::Plain);
         }
         let mut after = Some(timings.entering);
         let mut mode = Mode::Download;
@@ -496,6 +505,8 @@ impl Board {
     pub(crate) fn give_up(&mut self, now: Instant) {
         let booting = self.setup.timings.booting;
         self.leave_for(now, Some(booting), Mode::Normal, Restart::Plain);
+        // Not on request of the host.
+        self.restarting = None;
     }
 
     fn leave_for(&mut self, now: Instant, after: Option<Duration>, mode: Mode, restart: Restart) {
@@ -557,11 +568,14 @@ impl Board {
         let mut device = self.device(mode, &layout);
         for fault in &self.faults {
             match (restart, fault) {
-                (Some(Restart::FromLoader), Fault::Return(Return::Id { vendor, product }))
+                (
+                    Some(Restart::FromLoader | Restart::Plain),
+                    Fault::Return(Return::Id { vendor, product }),
+                )
                 | (Some(Restart::FromFirmware), Fault::Enter(Enter::Id { vendor, product })) => {
                     (device.vendor, device.product) = (*vendor, *product);
                 }
-                (Some(Restart::FromLoader), Fault::Return(Return::OtherBus))
+                (Some(Restart::FromLoader | Restart::Plain), Fault::Return(Return::OtherBus))
                 | (Some(Restart::FromFirmware), Fault::Enter(Enter::OtherBus)) => {
                     let is_super = device.speed.is_some_and(|speed| speed >= SUPER_SPEED);
                     device.speed = Some(if is_super { HIGH_SPEED } else { SUPER_SPEED });
@@ -575,7 +589,8 @@ impl Board {
     /// The firmware starts: what runs is chosen, and the script may have another opinion about it.
     fn boot(&mut self, restart: Option<Restart>, now: Instant) {
         let profile = self.setup.profile;
-        if restart != Some(Restart::FromLoader) {
+        let comes_back = matches!(restart, Some(Restart::FromLoader | Restart::Plain));
+        if !comes_back {
             return self.storage.boot(profile);
         }
         let was_written = self.storage.written != Written::default();
@@ -596,11 +611,11 @@ impl Board {
         }
         for fault in self.faults.clone() {
             match fault {
-                Fault::Return(Return::OldFirmware) => {
+                Fault::Return(Return::OldFirmware) if was_written => {
                     self.storage.current = self.storage.before.clone();
                     self.storage.preferred = Some(self.storage.current.clone());
                 }
-                Fault::Return(Return::Mismatch) => {
+                Fault::Return(Return::Mismatch) if was_written => {
                     let old = self.storage.before.config.clone();
                     self.storage.current.config = old;
                 }

@@ -30,7 +30,7 @@
 //!
 //! Messages of the modem are counted from 1 since it is on the bus; without a number the first message after the
 //! first image byte is meant. Each fault of a script happens once, but `return:…`, which holds for every
-//! restart of the boot loader on request of the host, and `enter:…`, which holds for every way into download mode;
+//! restart into normal mode on request of the host, and `enter:…`, which holds for every way into download mode;
 //! `return:pri-lags` happens once. Several faults are separated by commas.
 
 use std::fmt;

@@ -321,6 +321,23 @@ fn what_goes_wrong_on_the_way_back_is_as_the_script_says() {
 }
 
 #[test]
+fn a_return_without_download_mode_goes_wrong_by_the_same_script() {
+    let mut setup = running("MC7455");
+    setup.faults = "return:late=50s,return:id=1199:9079,return:not-ready=40s"
+        .parse()
+        .unwrap();
+    let mut normal = Normal::new(setup);
+    let before = normal.bench.now;
+    normal.power_cycle();
+    assert!(normal.bench.now.since(before) >= Duration::from_secs(50));
+    assert_eq!(normal.bench.seen.last(), Some(&("1199:9079".to_owned(), 5)));
+    normal.open_all();
+    normal.allocate();
+    let _ = normal.hear_on(0, Duration::from_secs(10));
+    assert!(normal.dms(&Request::GetModel).is_ok());
+}
+
+#[test]
 fn settings_that_lag_one_flash_need_a_second() {
     let mut setup = running("MC7455");
     setup.faults = "return:pri-lags".parse().unwrap();
