@@ -163,6 +163,20 @@ fn a_modem_that_is_not_exported_yet_is_unknown_until_it_is() {
 }
 
 #[test]
+fn a_modem_that_is_known_but_not_exported_yet_is_let_go_of_too() {
+    let Some(bus) = Bus::start() else { return };
+    let fake = Fake::with_early(&bus, Habit::Good, &[], &[FOLDER]);
+    let tree = tree(true);
+    for way in ways() {
+        let mut world = world_with(tree.path(), &bus, way);
+        assert_eq!(inhibit(&mut world), Inhibition::Granted, "{way}");
+        assert_eq!(fake.next(), granted(FOLDER), "{way}");
+        world.finish().unwrap();
+        assert_eq!(fake.next(), released(FOLDER), "{way}");
+    }
+}
+
+#[test]
 fn a_modem_manager_that_was_started_anew_is_asked_anew() {
     let Some(bus) = Bus::start() else { return };
     let first = Fake::start(&bus, Habit::Good, &[(FOLDER, &[])]);

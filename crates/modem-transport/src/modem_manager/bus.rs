@@ -115,14 +115,15 @@ impl Bus {
         {
             return Ok(Inhibition::Granted);
         }
-        let Some(modem) = managed(&connection, &owner)?
+        let known = managed(&connection, &owner)?
             .into_iter()
-            .find(|modem| modem.is(wanted))
-        else {
+            .find(|modem| modem.is(wanted));
+        // One that it tells nothing of yet may be known to it all the same; if not, it says so.
+        let uid = known.map_or_else(|| wanted.folder.clone(), |modem| modem.uid);
+        if uid.is_empty() {
             return Ok(Inhibition::Unknown);
-        };
-        inhibit_device(&connection, &owner, &modem.uid, true)?;
-        let uid = modem.uid;
+        }
+        inhibit_device(&connection, &owner, &uid, true)?;
         self.granted.insert(device.clone(), Granted { uid, owner });
         Ok(Inhibition::Granted)
     }

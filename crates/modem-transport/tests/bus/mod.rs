@@ -179,6 +179,11 @@ pub(crate) struct Fake {
 impl Fake {
     /// With one modem per uid, each with these ports.
     pub(crate) fn start(bus: &Bus, habit: Habit, modems: &[(&str, &[&str])]) -> Self {
+        Self::with_early(bus, habit, modems, &[])
+    }
+
+    /// And with some that it tells nothing of yet.
+    pub(crate) fn with_early(bus: &Bus, habit: Habit, modems: &[(&str, &[&str])], early: &[&str]) -> Self {
         let (changed, changes) = mpsc::channel();
         let inhibited = Inhibited {
             changed,
@@ -195,6 +200,11 @@ impl Fake {
                     ROOT,
                     Manager {
                         habit,
+                        modems: modems
+                            .iter()
+                            .map(|(uid, _)| (*uid).to_owned())
+                            .chain(early.iter().map(|uid| (*uid).to_owned()))
+                            .collect(),
                         inhibited: inhibited.clone(),
                     },
                 )
@@ -261,8 +271,19 @@ impl Inhibited {
     }
 }
 
+/// Errors with the names that the real one gives them.
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.freedesktop.ModemManager1.Error.Core")]
+enum CoreError {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    NotFound(String),
+    Unauthorized(String),
+}
+
 struct Manager {
     habit: Habit,
+    modems: Vec<String>,
     inhibited: Inhibited,
 }
 
@@ -273,9 +294,12 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         uid: String,
         inhibit: bool,
-    ) -> fdo::Result<()> {
+    ) -> Result<(), CoreError> {
         if self.habit == Habit::Refuses {
-            return Err(fdo::Error::AccessDenied("not you".to_owned()));
+            return Err(CoreError::Unauthorized("not you".to_owned()));
+        }
+        if !self.modems.contains(&uid) {
+            return Err(CoreError::NotFound(format!("No device found with uid '{uid}'")));
         }
         let program = header.sender().unwrap().to_string();
         let mut of_programs = self.inhibited.of_programs.lock().unwrap();
