@@ -298,10 +298,17 @@ impl Session {
                     self.state = State::Failed(error.clone());
                     return Step::Answer(Err(error));
                 }
-                waiting @ (State::AwaitSync { until, .. }
-                | State::Settle { until, .. }
-                | State::Await { until, .. }) => {
-                    self.state = waiting;
+                // One pattern for the three would need a newer Rust than is promised.
+                State::AwaitSync { sync, until } => {
+                    self.state = State::AwaitSync { sync, until };
+                    return Step::Wait { until };
+                }
+                State::Settle { next, until, at_most } => {
+                    self.state = State::Settle { next, until, at_most };
+                    return Step::Wait { until };
+                }
+                State::Await { command, until } => {
+                    self.state = State::Await { command, until };
                     return Step::Wait { until };
                 }
             }
