@@ -104,7 +104,7 @@ impl From<UpdateError> for Failure {
 }
 
 /// The messages of an error and those behind it; one that only repeats the one before is left out.
-fn chain(mut error: Option<&dyn Error>) -> Vec<String> {
+pub(crate) fn chain(mut error: Option<&dyn Error>) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
     while let Some(this) = error {
         let message = this.to_string();

@@ -8,6 +8,7 @@ mod head;
 mod images;
 mod inspect;
 mod logging;
+mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod replay;
@@ -30,6 +31,9 @@ type Verdict = Result<u8, Failure>;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    if let Some(words) = reference::called(std::env::args_os()) {
+        return reference::run(&words);
+    }
     // Exit code 2 for a wrong command line is clap's own.
     let arguments = Arguments::parse();
     logging::start(arguments.verbose);

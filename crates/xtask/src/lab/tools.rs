@@ -21,11 +21,12 @@ const NEEDED: [(&[&str], &str); 11] = [
     (&["/usr/bin/dpkg-deb"], "dpkg"),
 ];
 
-/// What some tests need: a bus, and ModemManager.
-const NEEDED_BY_TESTS: [(&[&str], &str); 3] = [
+/// What some tests need: a bus, ModemManager, and the program that is stood in for.
+const NEEDED_BY_TESTS: [(&[&str], &str); 4] = [
     (&["/usr/bin/dbus-daemon"], "dbus-daemon"),
     (&["/usr/sbin/ModemManager"], "modemmanager"),
     (&["/usr/bin/mmcli"], "modemmanager"),
+    (&["/usr/bin/qmi-firmware-update"], "libqmi-utils"),
 ];
 
 /// Gets what the tests need, where we are root on a Debian. A test that still misses something says so itself.

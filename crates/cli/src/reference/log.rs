@@ -1,0 +1,78 @@
+//! `-v` and `-L`: what happens in detail, as lines `[Debug] …`.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Starts the log, where one is asked for.
+pub(crate) fn start(is_verbose: bool, file: Option<File>) {
+    if !is_verbose && file.is_none() {
+        return;
+    }
+    let sinks = Arc::new(Mutex::new(Sinks { is_verbose, file }));
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(Level::DEBUG)
+        .with_writer(move || Shared(Arc::clone(&sinks)))
+        .log_internal_errors(false)
+        .event_format(Shape)
+        .try_init();
+}
+
+/// Where lines go.
+struct Sinks {
+    is_verbose: bool,
+    file: Option<File>,
+}
+
+struct Shared(Arc<Mutex<Sinks>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A full disk or a closed pipe must not end an update.
+        if let Ok(mut sinks) = self.0.lock() {
+            if sinks.is_verbose {
+                let _ = io::stdout().write_all(bytes);
+            }
+            if let Some(file) = &mut sinks.file {
+                let _ = file.write_all(bytes);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A line in that program's form, without its date.
+struct Shape;
+
+impl<S, N> FormatEvent<S, N> for Shape
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let word = match *event.metadata().level() {
+            Level::ERROR => "-Error **",
+            Level::WARN => "-Warning **",
+            Level::INFO => "[Info]",
+            _ => "[Debug]",
+        };
+        write!(writer, "{word} ")?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

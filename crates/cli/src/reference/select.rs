@@ -1,0 +1,172 @@
+//! Which modem: the four ways of that program, and its words when they lead to none.
+
+use modem_world::{DiscoveryError, PortInfo, World};
+use update_engine::{Modem, Selector};
+
+use super::options::Asked;
+
+/// `-U` with a modem that isn't in download mode.
+pub(crate) const NO_DOWNLOAD_PORT: &str =
+    "No serial device in download mode found to run QDL update operation";
+
+/// What the selection has led to.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) select: Selector,
+    /// None for a port behind which no USB device is known to be.
+    pub(crate) modem: Option<Modem>,
+}
+
+/// Why there is no modem.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotChosen {
+    /// That program's words.
+    pub(crate) words: String,
+    /// Ours, where they say more.
+    pub(crate) more: Vec<String>,
+}
+
+impl NotChosen {
+    fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            more: Vec::new(),
+        }
+    }
+}
+
+/// Finds the one modem that the command line names.
+///
+/// # Errors
+/// It names none, more than one, or one that isn't there.
+pub(crate) fn choose(asked: &Asked, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+    let ports = [&asked.control_port, &asked.tty].into_iter().flatten();
+    let ways = usize::from(asked.by_id.is_some())
+        .saturating_add(usize::from(asked.by_number.is_some()))
+        .saturating_add(ports.clone().count());
+    if ways > 1 {
+        return Err(NotChosen::new("Only one device selection option may be provided"));
+    }
+    if let Some(id) = asked.by_id {
+        let mut words = format!("vid 0x{:04x}", id.vendor);
+        if let Some(product) = id.product {
+            words.push_str(&format!(", pid 0x{product:04x}"));
+        }
+        let select = Selector::Id {
+            vendor: id.vendor,
+            product: id.product,
+        };
+        return by_criteria(select, &words, world);
+    }
+    if let Some(number) = asked.by_number {
+        let mut words = format!("dev {:03}", number.device);
+        if let Some(bus) = number.bus {
+            words = format!("bus {bus:03}, {words}");
+        }
+        let Ok(bus) = number.bus.map(u16::try_from).transpose() else {
+            return Err(not_found(&words));
+        };
+        let select = Selector::BusNumber {
+            bus,
+            device: number.device,
+        };
+        return by_criteria(select, &words, world);
+    }
+    match ports.into_iter().next() {
+        Some(port) => by_port(port, world),
+        None => Err(NotChosen::new("No device selected")),
+    }
+}
+
+fn not_found(criteria: &str) -> NotChosen {
+    NotChosen::new(format!("no device found with matching criteria: {criteria}"))
+}
+
+fn by_criteria(select: Selector, words: &str, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+    let mut found = select.candidates(world).map_err(|error| {
+        let mut none = not_found(words);
+        none.more.push(error.to_string());
+        none
+    })?;
+    if found.len() > 1 {
+        return Err(NotChosen {
+            words: format!(
+                "multiple devices ({}) found with matching criteria: {words}",
+                found.len()
+            ),
+            more: found.iter().map(line).collect(),
+        });
+    }
+    match found.pop() {
+        Some(modem) => Ok(Chosen {
+            select,
+            modem: Some(modem),
+        }),
+        None => Err(not_found(words)),
+    }
+}
+
+/// One of several modems, with the ports by which it can be named.
+fn line(modem: &Modem) -> String {
+    let ports: Vec<String> = modem.all_ports().map(|port| port.id.to_string()).collect();
+    format!(
+        "{} {}, {}: {}",
+        modem.path(),
+        modem.name(),
+        modem.device.id(),
+        ports.join(" ")
+    )
+}
+
+fn by_port(given: &str, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+    let name = node(given)?;
+    let port = match world.find(&name) {
+        Ok(port) => port,
+        Err(DiscoveryError::NotFound { .. }) if is_known(base_name(&name)) => {
+            return Err(NotChosen::new("device not found"));
+        }
+        Err(error) => {
+            return Err(NotChosen {
+                words: "unknown device file type".to_owned(),
+                more: vec![error.to_string()],
+            });
+        }
+    };
+    let select = Selector::Port(name.clone());
+    if let Some(modem) = modem_behind(&port, &select, world) {
+        return Ok(Chosen {
+            select,
+            modem: Some(modem),
+        });
+    }
+    if port.device.is_none() && is_known(base_name(&name)) {
+        return Err(NotChosen::new("couldn't find parent physical USB device"));
+    }
+    // A pseudo-terminal, or a foreign device: the engine judges those.
+    Ok(Chosen { select, modem: None })
+}
+
+fn modem_behind(port: &PortInfo, select: &Selector, world: &mut dyn World) -> Option<Modem> {
+    port.device.as_ref()?;
+    select.candidates(world).ok()?.pop()
+}
+
+/// The node that is meant: the last part of a path counts, as with that program; a link with a name of its own is itself.
+fn node(given: &str) -> Result<String, NotChosen> {
+    if given.is_empty() {
+        return Err(NotChosen::new("couldn't get filename"));
+    }
+    let base = base_name(given);
+    if is_known(base) {
+        return Ok(format!("/dev/{base}"));
+    }
+    Ok(given.to_owned())
+}
+
+fn base_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+}
+
+fn is_known(base: &str) -> bool {
+    base.starts_with("tty") || base.starts_with("cdc-wdm")
+}

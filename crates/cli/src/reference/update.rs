@@ -1,0 +1,174 @@
+//! `-u`, `-U` and `-b`.
+
+use std::path::Path;
+
+use firmware_image::source::{FirmwareSet, Inspected, Options, Wanted, gather, inspect};
+use modem_world::World;
+use update_engine::modem::Mode;
+use update_engine::{ControlChoice, Event, Firmware, Given, Request, Selector, errand, update};
+
+use super::console::Console;
+use super::options::{Asked, Name};
+use super::progress::{Job, Progress};
+use super::{refusal, select, verify};
+
+/// Does what the command line asks of a modem. Gives whether it went well.
+pub(crate) fn run(asked: &Asked, world: &mut dyn World, console: &mut Console<'_>) -> bool {
+    let chosen = match select::choose(asked, world) {
+        Ok(chosen) => chosen,
+        Err(refused) => {
+            console.error(&format!("couldn't select device:: {}", refused.words));
+            for line in &refused.more {
+                console.warn(&format!("  {line}"));
+            }
+            return false;
+        }
+    };
+    let is_download = asked.has(Name::UpdateDownload);
+    let languages = [Name::OpenQmi, Name::OpenMbim, Name::OpenAuto];
+    if !is_download && asked.count(&languages) > 1 {
+        console.error("cannot specify multiple mode flags to open device");
+        return false;
+    }
+    if asked.has(Name::Reset) {
+        return reset(asked, chosen.select, world, console);
+    }
+    let slot = match u8::try_from(asked.storage_index) {
+        Ok(index) => Some(index).filter(|index| *index > 0 && !is_download),
+        Err(_) if is_download => None,
+        Err(_) => {
+            console.error("invalid modem storage index");
+            return false;
+        }
+    };
+    let Some(firmware) = load(asked, console) else {
+        return false;
+    };
+    let mode = chosen.modem.as_ref().map(|modem| modem.mode);
+    match (mode, is_download) {
+        (Some(Mode::Normal), true) => {
+            console.error(select::NO_DOWNLOAD_PORT);
+            console.warn("  the modem runs its firmware: update it with --update");
+            return false;
+        }
+        (Some(Mode::Download), false) => {
+            console.warn("note: the modem is in download mode already; it is updated from there");
+        }
+        _ => {}
+    }
+    let request = Request {
+        given: Given {
+            firmware: asked.firmware.clone(),
+            config: asked.config.clone(),
+            carrier: asked.carrier.clone(),
+        },
+        // In download mode that program compares no versions.
+        ignore_versions: is_download || asked.has(Name::IgnoreVersions),
+        download_override: asked.has(Name::Override),
+        slot,
+        skip_read_back: asked.has(Name::SkipValidation),
+        ..request(asked, chosen.select)
+    };
+    let mut progress = Progress::new(console, Job::Update, Some(&firmware), asked.has(Name::Verbose));
+    let result = update(world, &request, &firmware, &mut |event: &Event| {
+        progress.show(event)
+    });
+    if let Err(error) = &result {
+        refusal::print(error, Job::Update, Some(&firmware), console);
+    }
+    result.is_ok()
+}
+
+fn reset(asked: &Asked, select: Selector, world: &mut dyn World, console: &mut Console<'_>) -> bool {
+    let request = request(asked, select);
+    let mut progress = Progress::new(console, Job::Reset, None, asked.has(Name::Verbose));
+    let result = errand::enter_download_mode(world, &request, &mut |event: &Event| progress.show(event));
+    match &result {
+        Ok(_) => console.say("reseter operation finished successfully"),
+        Err(error) => refusal::print(error, Job::Reset, None, console),
+    }
+    result.is_ok()
+}
+
+/// What all jobs have in common.
+fn request(asked: &Asked, select: Selector) -> Request {
+    let control = if asked.has(Name::OpenQmi) {
+        ControlChoice::Qmi
+    } else if asked.has(Name::OpenMbim) {
+        ControlChoice::Mbim
+    } else {
+        // Through the proxy where one has the port, which is what --device-open-proxy asks for.
+        ControlChoice::Auto
+    };
+    Request {
+        select,
+        control,
+        // That program never asks; what speaks against it is said as a warning.
+        confirmed: true,
+        ignore_manager: asked.has(Name::IgnoreManager),
+        ..Request::default()
+    }
+}
+
+/// The files, checked. What is wrong with them is said.
+fn load(asked: &Asked, console: &mut Console<'_>) -> Option<Firmware> {
+    let refuse = |console: &mut Console<'_>, code: &str, why: &str| {
+        console.error("unknown firmware image file");
+        console.error(&format!("{why} [{code}]"));
+        None
+    };
+    let gathered = match gather(&asked.files, &Options::default()) {
+        Ok(gathered) => gathered,
+        Err(error) => return refuse(console, error.code(), &error.to_string()),
+    };
+    for note in &gathered.notes {
+        console.warn(&format!("note: {note}"));
+    }
+    let inspected: Inspected = inspect(gathered, &mut |_| {});
+    for note in &inspected.notes {
+        console.warn(&format!("note: {note}"));
+    }
+    match FirmwareSet::choose(inspected, &wanted(asked)) {
+        Ok(set) => {
+            for left in &set.left_out {
+                console.warn(&format!("note: {}: not used ({})", left.name, left.why));
+            }
+            let firmware = Firmware::from(set);
+            let damage = firmware
+                .reports()
+                .find_map(|report| Some((report, verify::damage(report)?)));
+            match damage {
+                Some((report, finding)) => {
+                    let why = format!("{}: {finding}", report.name);
+                    refuse(console, finding.code(), &why)
+                }
+                None => Some(firmware),
+            }
+        }
+        Err(error) => refuse(console, error.code(), &error.to_string()),
+    }
+}
+
+/// Versions choose from what a folder or an archive holds. Files that were named are all meant, and differences between
+/// them and the options are errors.
+fn wanted(asked: &Asked) -> Wanted {
+    if !asked.files.iter().any(|path| is_collection(path)) {
+        return Wanted::default();
+    }
+    Wanted {
+        family: None,
+        firmware: asked.firmware.clone(),
+        config: asked.config.clone(),
+        carrier: asked.carrier.clone(),
+    }
+}
+
+fn is_collection(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let is_archive = extension.is_some_and(|extension| {
+        ["zip", "7z", "exe"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    });
+    is_archive || path.is_dir()
+}
