@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use modem_protocol::control::{Closing, ControlError, Link, Session, Step as Turn};
 use modem_protocol::qmi::dms::{Request, Response};
-use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortInfo, Wake};
+use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, PortInfo, Wake};
 use serde::{Deserialize, Serialize};
 
 use crate::modem::{Language, Modem};
@@ -18,10 +18,19 @@ use crate::{Cause, EventKind, ModemState};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long opening may take in all: the 20 s of update-flow.md §3, S1, and the first message that some ignore.
 pub(crate) const OPEN_PATIENCE: Duration = Duration::from_secs(25);
+/// How long a modem that has just started may answer "not ready" (qmi.md §3, error 52). Ours: it has been on the bus for
+/// some time then, and the longest start that was seen took 70 s (field-reports.md D8).
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is asked again meanwhile.
+const READY_POLL: Duration = Duration::from_millis(500);
 /// How long a port may refuse to take a request: it takes one at once when the last one is through (qmi.md §2).
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
 const READ_SIZE: usize = 8192;
+/// How often a port that takes no message now is tried again.
+const WRITE_AGAIN: Duration = Duration::from_millis(20);
+/// How many old messages are read before the first request.
+const MOST_OLD_ANSWERS: usize = 64;
 /// The sockets of the programs that share a port between others (qmi.md §6).
 const QMI_PROXY: &str = "@qmi-proxy";
 
@@ -45,6 +54,8 @@ pub(crate) struct Control {
     session: Session,
     handle: PortHandle,
     pub(crate) language: Language,
+    /// Until then "not ready" is answered by asking again.
+    ready_by: Instant,
 }
 
 /// What came of a request: the modem's answer, or why there is none.
@@ -109,6 +120,7 @@ impl Run<'_> {
             Ok(handle) => {
                 // It is the session's from here on.
                 self.handle = None;
+                self.forget_old_answers(handle);
                 let link = match language {
                     Language::Qmi => Link::Qmi,
                     Language::Mbim => Link::Mbim {
@@ -134,6 +146,7 @@ impl Run<'_> {
             session: Session::new(link, patience, now),
             handle,
             language,
+            ready_by: now + READY_LIMIT,
         };
 
         match self.turn(&mut control)? {
@@ -154,6 +167,17 @@ impl Run<'_> {
         }
     }
 
+    /// Reads what another program left in the port: its transactions have the same numbers as ours.
+    fn forget_old_answers(&mut self, handle: PortHandle) {
+        let mut buffer = vec![0; READ_SIZE];
+        for _ in 0..MOST_OLD_ANSWERS {
+            match self.world.try_read(handle, &mut buffer) {
+                Ok(count) if count > 0 => tracing::debug!(count, "old bytes"),
+                _ => return,
+            }
+        }
+    }
+
     /// Asks the modem something and waits for the answer.
     ///
     /// # Errors
@@ -165,16 +189,27 @@ impl Run<'_> {
         patience: Duration,
     ) -> Result<Answered, Cause> {
         tracing::debug!(?request, "request");
-        control.session.ask(request, patience, self.world.now());
-        match self.turn(control)? {
-            Turned::Answer(answer) => {
-                tracing::debug!(?answer, "answer");
-                Ok(answer)
+        loop {
+            control.session.ask(request.clone(), patience, self.world.now());
+            let answer = match self.turn(control)? {
+                Turned::Answer(answer) => answer,
+                Turned::Failed(error) => Err(error),
+                Turned::Ready | Turned::Closed => {
+                    return Err(Cause::Bug {
+                        what: "a control port had nothing to say to a request".to_owned(),
+                    });
+                }
+            };
+            tracing::debug!(?answer, "answer");
+            let is_booting = matches!(
+                &answer,
+                Err(ControlError::Refused { error, .. }) if error.is_not_ready()
+            );
+            if !is_booting || self.stops > 0 || self.world.now() >= control.ready_by {
+                return Ok(answer);
             }
-            Turned::Failed(error) => Ok(Err(error)),
-            Turned::Ready | Turned::Closed => Err(Cause::Bug {
-                what: "a control port had nothing to say to a request".to_owned(),
-            }),
+            let wake = self.world.wait(&[], self.world.now() + READY_POLL);
+            self.heed_later(wake)?;
         }
     }
 
@@ -237,7 +272,8 @@ impl Run<'_> {
                         tracing::info!(left = left.len(), "the control port takes no request");
                         return Ok(());
                     }
-                    let wake = self.world.wait(&[Interest::Writable(control.handle)], until);
+                    // Not by "writable": a port says that also while a message doesn't fit.
+                    let wake = self.world.wait(&[], self.world.now() + WRITE_AGAIN);
                     self.heed_later(wake)?;
                 }
                 Ok(count) => left = left.get(count..).unwrap_or_default(),

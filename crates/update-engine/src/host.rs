@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Inhibition, PortErrorKind};
+use modem_world::{HostError, Inhibition, Interest, PortErrorKind};
 
 use crate::checks::Request;
 use crate::modem::Modem;
@@ -52,7 +52,7 @@ impl Run<'_> {
                 Inhibition::Pending => "it was asked to let go".to_owned(),
             };
             tracing::debug!(why, "ModemManager");
-            let wake = self.world.wait(&[], now + MANAGER_POLL);
+            let wake = self.world.wait(&[Interest::Bus], now + MANAGER_POLL);
             self.heed(wake)?;
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Clients {
     allocated: Vec<Client>,
     /// All ids are taken by programs that have gone, until somebody syncs.
     are_stale: bool,
+    /// Those that became void when the modem announced itself: their hosts may not have heard of it yet.
+    void: Vec<Client>,
     last: u8,
 }
 
@@ -26,6 +28,7 @@ impl Clients {
         Self {
             allocated: Vec::new(),
             are_stale,
+            void: Vec::new(),
             last: 0,
         }
     }
@@ -72,6 +75,18 @@ impl Clients {
     pub(crate) fn sync(&mut self) {
         self.allocated.clear();
         self.are_stale = false;
+    }
+
+    /// The modem announces that it has started: all clients of before are void (qmi.md §4).
+    pub(crate) fn announced(&mut self) {
+        self.void = std::mem::take(&mut self.allocated);
+    }
+
+    /// Whether the client became void when the modem announced itself.
+    pub(crate) fn is_void(&self, service: u8, id: u8) -> bool {
+        self.void
+            .iter()
+            .any(|client| (client.service, client.id) == (service, id))
     }
 
     /// How many were allocated on this interface.

@@ -168,6 +168,7 @@ impl Running {
     pub(crate) fn tick(&mut self, board: &mut Board, now: Instant) {
         if !self.is_announced && board.ready_at <= now {
             self.is_announced = true;
+            self.core.clients.announced();
             if !board.setup.quirks.is_control_silent {
                 for port in &mut self.ports {
                     match &mut port.answers {

@@ -172,7 +172,9 @@ pub(super) fn handle(
                 service: service.into(),
                 client: frame.client,
             };
-            board.wrong(wrong, now);
+            if !core.clients.is_void(service.into(), frame.client) {
+                board.wrong(wrong, now);
+            }
             refusal(frame, QmiError::InvalidClientId)
         }
         Service::Dms => {
