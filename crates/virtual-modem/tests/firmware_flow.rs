@@ -332,8 +332,8 @@ fn a_return_without_download_mode_goes_wrong_by_the_same_script() {
     assert!(normal.bench.now.since(before) >= Duration::from_secs(50));
     assert_eq!(normal.bench.seen.last(), Some(&("1199:9079".to_owned(), 5)));
     normal.open_all();
+    let _ = normal.hear_on(0, Duration::from_secs(50));
     normal.allocate();
-    let _ = normal.hear_on(0, Duration::from_secs(10));
     assert!(normal.dms(&Request::GetModel).is_ok());
 }
 

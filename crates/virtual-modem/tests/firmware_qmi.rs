@@ -148,7 +148,7 @@ fn a_start_is_told_with_the_sync_indication() {
 }
 
 #[test]
-fn a_booting_modem_is_not_ready_but_gives_out_clients() {
+fn a_booting_modem_gives_out_clients_that_are_void_when_it_has_started() {
     let mut setup = running("EM7565");
     setup.timings.ready_after = Duration::from_secs(20);
     let mut bench = common::Bench::closed(setup.clone());
@@ -169,11 +169,19 @@ fn a_booting_modem_is_not_ready_but_gives_out_clients() {
         Some(&[1, 0, 52, 0][..])
     );
     let _ = bench.hear_for(Duration::from_secs(30));
-    bench
-        .modem
-        .receive(8, &Request::GetModel.to_frame(1, 2).encode(), bench.now);
+    let ask = |bench: &mut common::Bench, transaction: u16, client: u8| {
+        let request = Request::GetModel.to_frame(client, transaction);
+        bench.modem.receive(8, &request.encode(), bench.now);
+        let heard = bench.hear_for(Duration::from_secs(1));
+        Frame::parse(&heard).unwrap().tlvs.get(2).map(<[u8]>::to_vec)
+    };
+    // Its host can't have known.
+    assert_eq!(ask(&mut bench, 2, 1), Some(vec![1, 0, 7, 0]));
+    assert_eq!(bench.modem.violations(), []);
+    bench.modem.receive(8, &allocate.to_frame(2).encode(), bench.now);
     let heard = bench.hear_for(Duration::from_secs(1));
-    assert_eq!(Frame::parse(&heard).unwrap().tlvs.get(2), Some(&[0, 0, 0, 0][..]));
+    let client = *heard.last().unwrap();
+    assert_eq!(ask(&mut bench, 3, client), Some(vec![0, 0, 0, 0]));
 }
 
 #[test]
