@@ -6,6 +6,7 @@ use update_engine::{Advice, Cause, Firmware, ModemState, Step, UpdateError};
 
 use super::console::Console;
 use super::progress::Job;
+use super::select::NO_DOWNLOAD_PORT;
 use crate::failure::chain;
 
 /// Behind every word about ModemManager.
@@ -53,6 +54,13 @@ fn hint(error: &UpdateError) -> String {
         Advice::RunAgain | Advice::CopyImages if is_waiting => again(error),
         Advice::PowerCycleAndRunAgain if is_waiting => {
             format!("take the modem's power away for 10 s, then {}", again(error))
+        }
+        Advice::CheckConnection if is_waiting => format!(
+            "check cable, USB port (better USB 2) and power supply, power-cycle the modem, then {}",
+            again(error)
+        ),
+        Advice::GetOtherImages if is_waiting => {
+            format!("get the package for this modem again, then {}", again(error))
         }
         Advice::ChooseModem => {
             "say which one is meant with --cdc-wdm or --tty, or with `modemflash update --port`".to_owned()
@@ -140,8 +148,9 @@ fn words(error: &UpdateError, job: Job, firmware: Option<&Firmware>) -> Option<S
         ),
         Cause::NoPort { mode, .. } if mode == "download" => timed_out(error, DOWNLOAD_PORT),
         Cause::NoPort { .. } => "No cdc-wdm device found to run update operation".to_owned(),
-        Cause::RunsNormally { .. } => super::select::NO_DOWNLOAD_PORT.to_owned(),
-        Cause::Mute { .. }
+        Cause::RunsNormally { .. } if error.step == Step::CheckDevice => NO_DOWNLOAD_PORT.to_owned(),
+        Cause::RunsNormally { .. }
+        | Cause::Mute { .. }
         | Cause::ForeignAnswer { .. }
         | Cause::SpoiledStart { .. }
         | Cause::Crashed

@@ -10,8 +10,8 @@ use firmware_image::source::ImageSource;
 use modem_world::{Instant, World};
 use tempfile::TempDir;
 use virtual_modem::profile::Profile;
-use virtual_modem::simulated::SimulatedWorld;
-use virtual_modem::{FaultScript, Setup};
+use virtual_modem::simulated::{Grants, ModemManager, SimulatedWorld};
+use virtual_modem::{FaultScript, Mode, Setup};
 
 use super::console::Console;
 use super::{options, update};
@@ -509,4 +509,171 @@ fn in_verbose_mode_there_is_no_bar() {
         seen.out
     );
     seen.says(&["successfully downloaded in "]);
+}
+
+impl Seen {
+    /// Its first error begins with these words, and the modem's state and some advice are told.
+    #[track_caller]
+    fn fails_like(&self, first: &str) {
+        let mut lines = self.err.lines();
+        let error = lines.find(|line| line.starts_with("error: ")).unwrap_or("");
+        assert!(
+            !self.is_done && error.starts_with(first),
+            "{first}:\n{}",
+            self.err
+        );
+        assert!(self.err.contains("\n  modem: "), "{}", self.err);
+        assert!(self.err.contains("\nhint: "), "{}", self.err);
+        assert!(!self.out.contains("successfully\n"), "{}", self.out);
+    }
+}
+
+#[test]
+fn failures_on_the_way_have_the_words_that_people_search_for() {
+    let cases = [
+        (
+            "enter:never",
+            "error: error waiting for serial device in download mode: waiting for device at \
+             '/sys/bus/usb/devices/1-1' timed out",
+        ),
+        (
+            "return:never",
+            "error: error waiting for cdc-wdm: waiting for device at '/sys/bus/usb/devices/1-1' timed out",
+        ),
+        ("return:other-modem", "error: 1-1 "),
+        ("lose-answer@0x48", "error: couldn't set firmware preference: "),
+        (
+            "reject-image",
+            "error: error downloading image: couldn't close session: ",
+        ),
+        (
+            "stall@100000",
+            "error: error downloading image: couldn't write in session: ",
+        ),
+        ("error:5@chunk:0", "error: error downloading image: couldn't "),
+    ];
+    for (model, release) in [("MC7455", MC7455), ("EM7565", EM7565)] {
+        let files = files(&release);
+        for (fault, first) in cases {
+            let mut setup = running(model);
+            setup.faults = fault.parse().unwrap();
+            let mut world = SimulatedWorld::new(setup);
+            world.wait(&[], BEGIN);
+            let seen = run(&mut world, &["-u", "-d", "1199", &files.system, &files.settings]);
+            seen.fails_like(first);
+            if seen.out.contains("downloading") && fault.contains('@') {
+                // Where it waits now it has another port, and isn't in normal mode.
+                assert!(
+                    seen.err
+                        .contains(" run again with --update-download --tty /dev/ttyUSB"),
+                    "{}",
+                    seen.err
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_to_be_done_twice_is_done_twice() {
+    let files = files(&MC7455);
+    for fault in ["return:old-firmware", "return:mismatch", "return:pri-lags"] {
+        let mut setup = running("MC7455");
+        setup.faults = fault.parse().unwrap();
+        let mut world = SimulatedWorld::new(setup);
+        world.wait(&[], BEGIN);
+        let seen = run(&mut world, &["-u", "-d", "1199", &files.system, &files.settings]);
+        assert!(seen.is_done, "{fault}: {}", seen.err);
+    }
+}
+
+#[test]
+fn what_is_no_boot_loader_speaks_an_unsupported_protocol() {
+    let files = files(&MC7455);
+    for mode in [Mode::Dead, Mode::Diag, Mode::Echo, Mode::Pbl] {
+        let mut setup = waiting("MC7455");
+        setup.mode = mode;
+        let mut world = SimulatedWorld::new(setup);
+        let seen = run(
+            &mut world,
+            &["-U", "-t", SimulatedWorld::LINK, &files.system, &files.settings],
+        );
+        seen.fails_like("error: unsupported download protocol");
+        assert!(!seen.out.contains("downloading"), "{}", seen.out);
+    }
+}
+
+#[test]
+fn modem_manager_lets_go_or_is_named() {
+    let files = files(&MC7455);
+    let line = ["-u", "-d", "1199", &files.system, &files.settings];
+    let mut world = bus("MC7455");
+    world.set_modem_manager(ModemManager::default());
+    let seen = run(&mut world, &line);
+    assert!(seen.is_done, "{seen:?}");
+    assert!(world.inhibited().is_empty());
+
+    let refuses = || {
+        let mut world = bus("MC7455");
+        world.set_modem_manager(ModemManager {
+            grants: Grants::Never { why: "no".into() },
+            ..ModemManager::default()
+        });
+        world
+    };
+    let seen = run(&mut refuses(), &line);
+    seen.fails_like(
+        "error: ModemManager is running: cannot perform firmware upgrade operation at the same time",
+    );
+    assert!(
+        seen.err.contains("\n # systemctl stop ModemManager\n"),
+        "{}",
+        seen.err
+    );
+    let seen = run(
+        &mut refuses(),
+        &[&line[..], &["--ignore-mm-runtime-check"]].concat(),
+    );
+    assert!(seen.is_done, "{seen:?}");
+    assert!(seen.err.starts_with("warning: ModemManager "), "{}", seen.err);
+}
+
+#[test]
+fn a_modem_that_somebody_else_has_could_not_be_opened() {
+    let files = files(&EM7565);
+    let mut world = bus("EM7565");
+    world.hold(0, "other (7)", BEGIN + Duration::from_secs(100_000));
+    let seen = run(&mut world, &["-u", "-d", "1199", &files.system, &files.settings]);
+    seen.fails_like("error: couldn't open QMI device: ");
+    assert!(seen.err.contains("in use by other (7)"), "{}", seen.err);
+    let seen = run(&mut world, &["-b", "-d", "1199"]);
+    seen.fails_like("error: reseter operation finished: couldn't run reset operation");
+}
+
+#[test]
+fn a_selection_that_leads_to_nothing_lists_what_there_is() {
+    let mut world = bus("EM7565");
+    let seen = run(&mut world, &["-b", "-d", "1199:9071"]);
+    seen.fails_with(
+        "error: couldn't select device:: no device found with matching criteria: vid 0x1199, pid 0x9071",
+    );
+    assert!(seen.err.contains("  there is: 1-1 "), "{}", seen.err);
+    // The control port of before, after the modem fell into download mode.
+    let mut world = SimulatedWorld::new(waiting("EM7565"));
+    let seen = run(&mut world, &["-b", "-w", "/dev/cdc-wdm0"]);
+    seen.fails_with("error: couldn't select device:: device not found");
+    assert!(
+        seen.err.contains(" in download mode: /dev/ttyUSB0\n"),
+        "{}",
+        seen.err
+    );
+}
+
+#[test]
+fn a_modem_that_is_still_starting_is_waited_for() {
+    let files = files(&EM7565);
+    let mut world = SimulatedWorld::new(running("EM7565"));
+    let seen = run(&mut world, &["-u", "-d", "1199", &files.system, &files.settings]);
+    assert!(seen.is_done, "{seen:?}");
+    seen.says(&["setting firmware preference:"]);
 }

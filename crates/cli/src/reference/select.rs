@@ -38,8 +38,21 @@ impl NotChosen {
 /// Finds the one modem that the command line names.
 ///
 /// # Errors
-/// It names none, more than one, or one that isn't there.
+/// It names none, more than one, or one that isn't there; then the modems that are there are listed.
 pub(crate) fn choose(asked: &Asked, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+    look(asked, world).map_err(|mut refused| {
+        if refused.more.is_empty() {
+            let there = Selector::Only.candidates(world).unwrap_or_default();
+            refused.more = there
+                .iter()
+                .map(|modem| format!("there is: {}", line(modem)))
+                .collect();
+        }
+        refused
+    })
+}
+
+fn look(asked: &Asked, world: &mut dyn World) -> Result<Chosen, NotChosen> {
     let ports = [&asked.control_port, &asked.tty].into_iter().flatten();
     let ways = usize::from(asked.by_id.is_some())
         .saturating_add(usize::from(asked.by_number.is_some()))
@@ -110,10 +123,11 @@ fn by_criteria(select: Selector, words: &str, world: &mut dyn World) -> Result<C
 fn line(modem: &Modem) -> String {
     let ports: Vec<String> = modem.all_ports().map(|port| port.id.to_string()).collect();
     format!(
-        "{} {}, {}: {}",
+        "{} {}, {} in {} mode: {}",
         modem.path(),
         modem.name(),
         modem.device.id(),
+        modem.mode,
         ports.join(" ")
     )
 }
