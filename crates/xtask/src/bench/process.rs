@@ -79,7 +79,7 @@ fn processor_time(process: u32) -> Result<Duration> {
 }
 
 /// User and system time (fields 14 and 15 of proc_pid_stat(5)), in ticks of 10 ms.
-fn ticks(stat: &str) -> Option<u64> {
+pub(crate) fn ticks(stat: &str) -> Option<u64> {
     // The name in parentheses may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);
@@ -93,7 +93,8 @@ pub(crate) fn peak_memory(process: u32) -> Option<u64> {
     peak(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
-fn peak(status: &str) -> Option<u64> {
+/// `VmHWM` of `/proc/…/status`, in KiB.
+pub(crate) fn peak(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }

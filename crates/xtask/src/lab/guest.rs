@@ -3,6 +3,7 @@
 
 use super::daemons::Daemons;
 use super::machine::now;
+use super::measure::cases;
 use super::scenario::all;
 use super::trial::Trial;
 use anyhow::Context;
@@ -24,7 +25,10 @@ pub(crate) struct Guest {
     share: PathBuf,
     /// Our program.
     #[arg(long)]
-    ours: Option<PathBuf>,
+    ours: PathBuf,
+    /// Measures instead of running scenarios.
+    #[arg(long)]
+    measure: bool,
     /// Names of the scenarios to run.
     scenarios: Vec<String>,
 }
@@ -32,12 +36,25 @@ pub(crate) struct Guest {
 impl Guest {
     /// Runs the scenarios, one after the other.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let result = self.run_all();
+        let result = if self.measure {
+            self.measure_all()
+        } else {
+            self.run_all()
+        };
         // What the kernel has to say, also when something failed.
         let log = Command::new("busybox").arg("dmesg").output().context("dmesg")?;
         fs::write(self.share.join("kernel.log"), log.stdout)?;
         result?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn measure_all(&self) -> anyhow::Result<()> {
+        let mut results = fs::File::create(self.share.join("results.jsonl"))?;
+        for case in cases() {
+            println!("{BEGINS}{}", case.what());
+            writeln!(results, "{}", case.measure(&self.ours, &self.share))?;
+        }
+        Ok(())
     }
 
     fn run_all(&self) -> anyhow::Result<()> {
@@ -52,7 +69,7 @@ impl Guest {
             let trial = Trial {
                 scenario,
                 share: &self.share,
-                ours: self.ours.as_deref(),
+                ours: &self.ours,
             };
             let verdict = trial.run(&mut daemons);
             let seconds = start.elapsed().as_secs_f64();

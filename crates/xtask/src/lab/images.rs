@@ -5,7 +5,7 @@ use firmware_image::generate::{Body, Generated, Plan, models};
 use firmware_image::{GobiType, nvup};
 use std::fs;
 use std::path::{Path, PathBuf};
-use virtual_modem::Profile;
+use virtual_modem::{Profile, Selection};
 
 /// A file, and what of it a modem has at the end.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ fn make_one(profile: &Profile, image: Image, folder: &Path) -> anyhow::Result<Fi
             (package(profile, size).build(format!("{version}.spk"))?, 0)
         }
         Image::Carrier => {
-            let name = format!("{family}_{FIRMWARE}_{CARRIER}.nvu");
+            let name = format!("{family}_{FIRMWARE}_{CARRIER}_{CONFIG}.nvu");
             (carrier(profile).build(name)?, 0)
         }
     };
@@ -58,8 +58,14 @@ fn make_one(profile: &Profile, image: Image, folder: &Path) -> anyhow::Result<Fi
     Ok(File { path, content })
 }
 
+/// What the files bring.
+pub(crate) fn target() -> Selection {
+    Selection::new(FIRMWARE, CARRIER, CONFIG)
+}
+
 const FIRMWARE: &str = "02.33.03.00";
-const CARRIER: &str = "GENERIC_002.072_000";
+const CARRIER: &str = "GENERIC";
+const CONFIG: &str = "002.072_000";
 const SEED: u64 = 6;
 
 /// A package whose header says `size`, with boot loader and application in it.
@@ -112,7 +118,10 @@ fn package(profile: &Profile, size: u64) -> Plan {
 }
 
 fn version_with_carrier(profile: &Profile) -> String {
-    format!("9999999_9999999_{}_{FIRMWARE}_00_{CARRIER}", profile.family)
+    format!(
+        "9999999_9999999_{}_{FIRMWARE}_00_{CARRIER}_{CONFIG}",
+        profile.family
+    )
 }
 
 fn product(profile: &Profile) -> &'static str {

@@ -5,6 +5,7 @@
 //! One boot of Debian's kernel in QEMU, without disk and network: the host's root is the guest's (read-only, with
 //! a writable layer), and a second share carries the results back.
 
+mod ask;
 mod bus;
 mod daemons;
 mod guest;
@@ -12,6 +13,7 @@ mod images;
 mod initramfs;
 mod kernel;
 mod machine;
+mod measure;
 mod modem;
 mod process;
 mod scenario;
@@ -37,9 +39,9 @@ use std::time::Duration;
 /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
 #[derive(Debug, Args)]
 pub(crate) struct Lab {
-    /// Runs only scenarios whose name contains this.
-    #[arg(long)]
-    only: Option<String>,
+    /// Runs only scenarios whose name contains one of these.
+    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    only: Vec<String>,
     /// Runs all scenarios: all that exist, and slow ones.
     #[arg(long)]
     all: bool,
@@ -49,7 +51,7 @@ pub(crate) struct Lab {
 }
 
 /// Until the first scenario begins: 6 s under software emulation on an idle host, more on a busy one.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 /// What a scenario may take beside the program: images, appearing, leaving.
 const SCENARIO_OVERHEAD: Duration = Duration::from_secs(60);
 /// Where the guest sees its share; in a tmpfs of its own.
@@ -61,62 +63,26 @@ const PROGRAMS: &str = "programs";
 impl Lab {
     /// Runs the lab. Success also where it can't run, but for CI.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        if let Err(reason) = tools::prepare() {
-            return Ok(skipped(&reason));
-        }
-        let target = target_folder()?.join("lab");
-        fs::create_dir_all(&target)?;
-        let lock = fs::File::create(target.join("lock"))?;
-        // One guest at a time; the lock goes with the file.
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).context("target/lab/lock")?;
-        let kernel = match Kernel::obtain(&target.join("kernels")) {
-            Ok(kernel) => kernel,
-            Err(error) => return Ok(skipped(&format!("no kernel for the guest: {error:#}"))),
+        let session = match Session::open()? {
+            Ok(session) => session,
+            Err(reason) => return Ok(skipped(&reason)),
         };
-        let run = target.join("last-run");
-        // Left by the run before.
-        let _ = fs::remove_dir_all(&run);
-        fs::create_dir_all(&run)?;
-        let wanted = |scenario: &Scenario| match &self.only {
-            Some(only) => scenario.name.contains(only),
-            None => self.all || scenario.when == When::Always,
+        let wanted = |scenario: &Scenario| {
+            if self.only.is_empty() {
+                self.all || scenario.when == When::Always
+            } else {
+                self.only.iter().any(|text| scenario.name.contains(text))
+            }
         };
         let scenarios: Vec<Scenario> = all().into_iter().filter(wanted).collect();
         ensure!(
             !scenarios.is_empty(),
-            "no scenario has {:?} in its name",
+            "no scenario has one of {:?} in its name",
             self.only
         );
-        let ours = if scenarios.iter().any(|scenario| scenario.task.is_ours()) {
-            Some(build_ours()?)
-        } else {
-            None
-        };
-
-        // Copies, because the guest doesn't see all of the host's root: /tmp, /run and other file systems are its own.
-        let programs = run.join(PROGRAMS);
-        fs::create_dir(&programs)?;
-        fs::copy(std::env::current_exe()?, programs.join("xtask"))?;
-        let mut agent = format!("{PROGRAMS_IN_GUEST}/xtask lab-guest --share {SHARE_IN_GUEST}");
-        if let Some(ours) = &ours {
-            fs::copy(ours, programs.join("modemflash"))?;
-            agent += &format!(" --ours {PROGRAMS_IN_GUEST}/modemflash");
-        }
-        for scenario in &scenarios {
-            agent += &format!(" {}", scenario.name);
-        }
-        let initramfs = run.join("initramfs.cpio");
-        fs::write(&initramfs, pack(&kernel, &agent)?)?;
-
-        println!("lab: {}, {} scenarios", kernel.name, scenarios.len());
-        let console = run.join("console.log");
-        let machine = Machine {
-            kernel: &kernel.image,
-            initramfs: &initramfs,
-            share: &run,
-            console,
-        };
-        let end = machine.run(within(BOOT_TIMEOUT), |line| {
+        println!("lab: {}, {} scenarios", session.kernel.name, scenarios.len());
+        let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        let end = session.boot(&names.join(" "), "guest", |line| {
             let name = line.strip_prefix(guest::BEGINS);
             if self.console || (name.is_none() && line.starts_with("lab: ")) {
                 println!("  {line}");
@@ -127,18 +93,115 @@ impl Lab {
             println!("lab: {}", scenario.name);
             Some(within(scenario.deadline + SCENARIO_OVERHEAD))
         })?;
+        Ok(report(&scenarios, &session.run, end))
+    }
+}
+
+/// Measures whole updates in the guest, one after the other; or says why the lab can't run here.
+pub(crate) fn measure_updates() -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
+    let session = match Session::open()? {
+        Ok(session) => session,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let cases = measure::cases();
+    let mut waiting = cases.iter();
+    let end = session.boot("--measure", "release", |line| {
+        let case = line.strip_prefix(guest::BEGINS).and_then(|_| waiting.next())?;
+        eprintln!("measuring {} with {}", case.what(), case.program.name());
+        Some(within(case.deadline() + SCENARIO_OVERHEAD))
+    })?;
+    let results = results(&session.run);
+    ensure!(
+        results.len() == cases.len(),
+        "{} of {} measured, then: {end:?}",
+        results.len(),
+        cases.len()
+    );
+    Ok(Ok(results))
+}
+
+/// What the guest has written down.
+fn results(run: &Path) -> Vec<serde_json::Value> {
+    let results = fs::read_to_string(run.join("results.jsonl")).unwrap_or_default();
+    results
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// All that a guest needs, held until its end.
+#[derive(Debug)]
+struct Session {
+    kernel: Kernel,
+    /// The folder `target`.
+    target: PathBuf,
+    /// The share for results and logs.
+    run: PathBuf,
+    /// One guest at a time; the lock goes with the file.
+    _lock: fs::File,
+}
+
+impl Session {
+    /// Gets everything, or says why a guest can't run here.
+    fn open() -> anyhow::Result<Result<Self, String>> {
+        if let Err(reason) = tools::prepare() {
+            return Ok(Err(reason));
+        }
+        let target = target_folder()?;
+        let folder = target.join("lab");
+        fs::create_dir_all(&folder)?;
+        let lock = fs::File::create(folder.join("lock"))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).context("target/lab/lock")?;
+        let kernel = match Kernel::obtain(&folder.join("kernels")) {
+            Ok(kernel) => kernel,
+            Err(error) => return Ok(Err(format!("no kernel for the guest: {error:#}"))),
+        };
+        let run = folder.join("last-run");
+        // Left by the run before.
+        let _ = fs::remove_dir_all(&run);
+        fs::create_dir_all(&run)?;
+        Ok(Ok(Self {
+            kernel,
+            target,
+            run,
+            _lock: lock,
+        }))
+    }
+
+    /// Builds the programs with this profile of cargo, and boots the guest, where `cargo xtask lab-guest` gets these
+    /// words. Each line of the console goes to `line`, which may give a new deadline.
+    fn boot(
+        &self,
+        words: &str,
+        profile: &str,
+        line: impl FnMut(&str) -> Option<std::time::Instant>,
+    ) -> anyhow::Result<End> {
+        let [this, ours] = build(&self.target, profile)?;
+        // Copies, because the guest doesn't see all of the host's root: /tmp, /run and other file systems are its own.
+        let programs = self.run.join(PROGRAMS);
+        fs::create_dir(&programs)?;
+        fs::copy(this, programs.join("xtask"))?;
+        fs::copy(ours, programs.join("modemflash"))?;
+        let agent = format!(
+            "{PROGRAMS_IN_GUEST}/xtask lab-guest --share {SHARE_IN_GUEST} --ours {PROGRAMS_IN_GUEST}/modemflash {words}"
+        );
+        let initramfs = self.run.join("initramfs.cpio");
+        fs::write(&initramfs, pack(&self.kernel, &agent)?)?;
+        let machine = Machine {
+            kernel: &self.kernel.image,
+            initramfs: &initramfs,
+            share: &self.run,
+            console: self.run.join("console.log"),
+        };
+        let end = machine.run(within(BOOT_TIMEOUT), line)?;
         fs::remove_dir_all(&programs)?;
-        Ok(report(&scenarios, &run, end))
+        Ok(end)
     }
 }
 
 /// Prints the table and the closing line.
 fn report(scenarios: &[Scenario], run: &Path, end: End) -> ExitCode {
-    let results = fs::read_to_string(run.join("results.jsonl")).unwrap_or_default();
-    let results: Vec<serde_json::Value> = results
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let results = results(run);
     println!("\n{:<32} {:<7} {:>6}  detail", "scenario", "result", "s");
     let mut failed = 0;
     for scenario in scenarios {
@@ -203,19 +266,20 @@ fn pack(kernel: &Kernel, agent: &str) -> anyhow::Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// Builds our program and tells where it is.
-fn build_ours() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe()?;
+/// Builds what runs in the guest, and tells where it is: this program, and ours.
+///
+/// With some optimization: the guest emulates every instruction, and checksums take seconds without.
+fn build(target: &Path, profile: &str) -> anyhow::Result<[PathBuf; 2]> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--quiet", "--package", "modemflash"]);
-    if this.parent().is_some_and(|folder| folder.ends_with("release")) {
-        build.arg("--release");
-    }
+    build.args(["build", "--quiet", "--profile", profile]);
+    build.args(["--package", "xtask", "--package", "modemflash"]);
     let status = build.status()?;
-    ensure!(status.success(), "cargo build --package modemflash: {status}");
-    let program = this.with_file_name("modemflash");
-    ensure!(program.exists(), "{}: not built", program.display());
-    Ok(program)
+    ensure!(status.success(), "cargo build --profile {profile}: {status}");
+    let programs = ["xtask", "modemflash"].map(|name| target.join(profile).join(name));
+    for program in &programs {
+        ensure!(program.exists(), "{}: not built", program.display());
+    }
+    Ok(programs)
 }
 
 /// The folder `target` that this program was built into.

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use virtual_modem::profile::Timings;
 use virtual_modem::usbip::vhci::{self, Happening, VhciError};
-use virtual_modem::{Appearance, Keep, Profile, Setup, StoredImage, VirtualModem};
+use virtual_modem::{Appearance, Keep, Profile, Setup, Storage, StoredImage, VirtualModem};
 
 /// A modem on the bus, served by a thread.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ type Served = JoinHandle<(VirtualModem, Result<(), VhciError>)>;
 pub(crate) struct FlashedModem {
     /// What was written, oldest first.
     pub(crate) images: Vec<StoredImage>,
+    /// What it remembers.
+    pub(crate) storage: Storage,
     /// What the host did wrong, in words.
     pub(crate) violations: Vec<String>,
     /// Why the front end ended, when it did so by itself.
@@ -146,6 +148,7 @@ impl Bench {
         let violations = modem.violations().iter().map(ToString::to_string);
         Ok(FlashedModem {
             images: modem.images().to_vec(),
+            storage: modem.storage().clone(),
             violations: violations.collect(),
             failure: result.err().map(|error| error.to_string()),
         })
@@ -179,6 +182,8 @@ pub(crate) fn setup(profile: &'static Profile, is_running: bool) -> Setup {
     setup.timings = Timings {
         booting: Duration::from_millis(500),
         restarting: Duration::from_millis(500),
+        entering: Duration::from_millis(500),
+        ready_after: Duration::from_millis(300),
         // Programs read `confirmed` alone from a real modem; under software emulation they need more time for that.
         greeting: Duration::from_millis(500),
         ..profile.timings

@@ -24,8 +24,9 @@ pub(crate) fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -
     }
 }
 
+/// Waits until the next look.
 #[allow(clippy::disallowed_methods, reason = "the guest runs in real time")]
-fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(GLANCE);
 }
 

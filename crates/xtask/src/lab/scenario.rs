@@ -13,8 +13,8 @@ pub(crate) struct Scenario {
     pub(crate) modem: Modem,
     /// What is done with it.
     pub(crate) task: Task,
-    /// Data bytes of the images, in the order of the command line.
-    pub(crate) images: &'static [Image],
+    /// The files.
+    pub(crate) files: Files,
     /// What else is there.
     pub(crate) company: Company,
     /// When it is tried.
@@ -47,6 +47,8 @@ pub(crate) struct Modem {
 pub(crate) enum Bus {
     /// Where its profile has it.
     Usual,
+    /// On the USB 2 bus.
+    High,
     /// On the SuperSpeed bus; in download mode it is on its peer.
     Super,
 }
@@ -97,6 +99,15 @@ pub(crate) enum When {
     All,
 }
 
+/// The files of the command line, in their order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Files {
+    /// The modem has them at the end.
+    Sent(&'static [Image]),
+    /// The modem has what is in them before, and none is sent.
+    Stored(&'static [Image]),
+}
+
 /// A generated file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Image {
@@ -122,15 +133,11 @@ impl Task {
     pub(crate) fn begins_running(self) -> bool {
         !matches!(self, Self::Flash(_))
     }
-
-    /// Whether it is about our program.
-    pub(crate) fn is_ours(self) -> bool {
-        self.program() == Program::Ours.name()
-    }
 }
 
 impl Program {
-    fn name(self) -> &'static str {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Reference => "qmi-firmware-update",
             Self::Ours => "modemflash",
@@ -156,15 +163,16 @@ pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     all.extend(bindings());
     all.extend(flashes());
+    all.extend(judged());
     all
 }
 
 /// The judge of the virtual modem: programs that we did not write ask it, and update it from its running firmware.
-#[allow(dead_code, reason = "the virtual modem doesn't answer yet")]
 fn judged() -> Vec<Scenario> {
-    let ask = |model, control| scenario(Task::Ask, model, Some(control), NONE);
-    let update = |model, control, images| scenario(Task::Update(Reference), model, Some(control), images);
-    let reset = |model, control| scenario(Task::Reset(Reference), model, Some(control), NONE);
+    let ask = |model, control| scenario(Task::Ask, model, Some(control), Files::Sent(NONE));
+    let update =
+        |model, control, images| scenario(Task::Update(Reference), model, Some(control), Files::Sent(images));
+    let reset = |model, control| scenario(Task::Reset(Reference), model, Some(control), Files::Sent(NONE));
     let only_in_all = |scenario| Scenario {
         when: When::All,
         ..scenario
@@ -195,6 +203,20 @@ fn judged() -> Vec<Scenario> {
         only_in_all(update("WP7607", Qmi, PACKAGE)),
         only_in_all(update("RC7620", Qmi, PACKAGE)),
         only_in_all(update("EM9191", Mbim, PAIR)),
+        // Nothing is asked for: the modem only restarts.
+        Scenario {
+            files: Files::Stored(PAIR),
+            name: "reference-update-mc7455-qmi-stored".into(),
+            ..only_in_all(update("MC7455", Qmi, PAIR))
+        },
+        Scenario {
+            name: "reference-update-em7455-qmi-usb2".into(),
+            modem: Modem {
+                bus: Bus::High,
+                ..update("EM7455", Qmi, PAIR).modem
+            },
+            ..only_in_all(update("EM7455", Qmi, PAIR))
+        },
         // rc7620_tp1_failed trace.
         Scenario {
             failure: Some("unsupported download protocol"),
@@ -209,7 +231,7 @@ fn judged() -> Vec<Scenario> {
 
 /// Each layout of a running modem finds its drivers.
 fn bindings() -> Vec<Scenario> {
-    let bind = |model, control| scenario(Task::Bind, model, Some(control), NONE);
+    let bind = |model, control| scenario(Task::Bind, model, Some(control), Files::Sent(NONE));
     let mut list = vec![
         bind("Gobi2000", Qmi),
         bind("MC7710", Qmi),
@@ -254,8 +276,8 @@ fn bindings() -> Vec<Scenario> {
 
 /// Flashes of modems in download mode.
 fn flashes() -> Vec<Scenario> {
-    let reference = |model, images| scenario(Task::Flash(Reference), model, None, images);
-    let ours = |model, images| scenario(Task::Flash(Ours), model, None, images);
+    let reference = |model, images| scenario(Task::Flash(Reference), model, None, Files::Sent(images));
+    let ours = |model, images| scenario(Task::Flash(Ours), model, None, Files::Sent(images));
     let only_in_all = |scenario| Scenario {
         when: When::All,
         ..scenario
@@ -315,12 +337,7 @@ fn silent(scenario: Scenario) -> Scenario {
     }
 }
 
-fn scenario(
-    task: Task,
-    model: &'static str,
-    control: Option<ControlProtocol>,
-    images: &'static [Image],
-) -> Scenario {
+fn scenario(task: Task, model: &'static str, control: Option<ControlProtocol>, files: Files) -> Scenario {
     let work = match task {
         Task::Bind => "bind",
         Task::Ask => "ask",
@@ -346,7 +363,7 @@ fn scenario(
             fault: "",
         },
         task,
-        images,
+        files,
         company: Company::default(),
         when: When::Always,
         deadline: DEADLINE,

@@ -1,13 +1,14 @@
 //! One scenario: the modem appears, a program does its work, and what the modem has then is compared with the files.
 
+use super::ask::Asker;
 use super::bus::{Bound, Socket, node_of};
 use super::daemons::Daemons;
 use super::images;
 use super::machine::now;
 use super::modem::{self, Bench};
 use super::process::run;
-use super::scenario::{Bus, Program, Scenario, Task};
-use super::verdict::compare;
+use super::scenario::{Bus, Files, Program, Scenario, Task};
+use super::verdict::{compare, is_updated};
 use anyhow::{Context, ensure};
 use std::fs;
 use std::io::BufWriter;
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use virtual_modem::quirk::Mode;
-use virtual_modem::{Appearance, FunctionKind, Profile, Setup};
+use virtual_modem::storage::ModemImage;
+use virtual_modem::{Appearance, FunctionKind, Profile, Selection, Setup, Storage};
 
 /// One scenario in the guest.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(crate) struct Trial<'a> {
     /// Folder for logs.
     pub(crate) share: &'a Path,
     /// Our program.
-    pub(crate) ours: Option<&'a Path>,
+    pub(crate) ours: &'a Path,
 }
 
 /// The sockets of the modem, of the second modem, and of the foreign port.
@@ -33,7 +35,7 @@ const SOCKET: Socket = Socket(0);
 const SECOND: Socket = Socket(1);
 const FOREIGN: Socket = Socket(2);
 /// Until the modem is on the bus, also after a restart: less than a second for the modem.
-const BUS_TIMEOUT: Duration = Duration::from_secs(30);
+const BUS_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Trial<'_> {
     /// Runs it. What is to be said about it, in a few words.
@@ -43,16 +45,14 @@ impl Trial<'_> {
     pub(crate) fn run(&self, daemons: &mut Daemons) -> anyhow::Result<String> {
         let scenario = self.scenario;
         let profile = self.profile()?;
-        let files = images::make(&scenario.name, profile, scenario.images, Path::new("/tmp/lab"))?;
+        let (Files::Sent(images) | Files::Stored(images)) = scenario.files;
+        let files = images::make(&scenario.name, profile, images, Path::new("/tmp/lab"))?;
         daemons.set(scenario.company)?;
         let company = self.invite(profile)?;
-        let bench = self.start(self.setup(profile)?, SOCKET, "modem")?;
-        let mut held = Some(bench);
-        let outcome = held
-            .as_mut()
-            .context("no modem")
-            .and_then(|bench| self.work(bench, &files, daemons));
-        let flashed = held.take().context("no modem")?.stop()?;
+        let setup = self.setup(profile)?;
+        let mut bench = self.start(setup.clone(), SOCKET, "modem")?;
+        let outcome = self.work(&setup, &mut bench, &files, daemons);
+        let flashed = bench.stop()?;
         // Also after a failure: the next modem's port may have the same name.
         SOCKET.empty()?;
         for (bench, socket) in company {
@@ -66,7 +66,14 @@ impl Trial<'_> {
         }
         let detail = outcome.map_err(|error| flashed.explain(error))?;
         if scenario.failure.is_none() {
-            compare(&flashed, &files)?;
+            let sent = match scenario.files {
+                Files::Sent(_) => files.as_slice(),
+                Files::Stored(_) => &[],
+            };
+            compare(&flashed, sent)?;
+            if matches!(scenario.task, Task::Update(_)) {
+                is_updated(&flashed, profile)?;
+            }
         }
         Ok(detail)
     }
@@ -106,23 +113,22 @@ impl Trial<'_> {
     }
 
     fn profile(&self) -> anyhow::Result<&'static Profile> {
-        let modem = self.scenario.modem;
-        let profile = Profile::named(modem.model).with_context(|| format!("no profile {}", modem.model))?;
-        Ok(match modem.bus {
-            Bus::Usual => profile,
-            Bus::Super => {
-                let mut profile = profile.clone();
-                profile.normal.speed = 5000;
-                // As long-lived as the others are; there are few.
-                Box::leak(Box::new(profile))
-            }
-        })
+        let model = self.scenario.modem.model;
+        Profile::named(model).with_context(|| format!("no profile {model}"))
     }
 
     fn setup(&self, profile: &'static Profile) -> anyhow::Result<Setup> {
         let modem = self.scenario.modem;
         let mut setup = modem::setup(profile, self.scenario.task.begins_running());
         setup.control = modem.control.unwrap_or(setup.control);
+        match modem.bus {
+            Bus::Usual => {}
+            Bus::High => setup.storage.usb.is_super_speed = false,
+            Bus::Super => setup.storage.usb.is_super_speed = true,
+        }
+        if matches!(self.scenario.files, Files::Stored(_)) {
+            store(&mut setup.storage, &images::target());
+        }
         (modem.habit)(&mut setup.quirks);
         setup.faults = modem.fault.parse()?;
         Ok(setup)
@@ -138,43 +144,94 @@ impl Trial<'_> {
     }
 
     /// What is done with the modem, until it is back where it should be.
-    fn work(&self, bench: &mut Bench, files: &[images::File], daemons: &Daemons) -> anyhow::Result<String> {
+    fn work(
+        &self,
+        setup: &Setup,
+        bench: &mut Bench,
+        files: &[images::File],
+        daemons: &Daemons,
+    ) -> anyhow::Result<String> {
         let appearance = bench.appearance(0, BUS_TIMEOUT)?;
         let interfaces = SOCKET.ready(&appearance)?;
         daemons.settle()?;
         match self.scenario.task {
             Task::Bind => Ok(told(&appearance, &interfaces)),
-            Task::Ask => Ok(String::new()),
+            Task::Ask => self.ask(setup, bench, &appearance, &interfaces),
             Task::Flash(program) => {
                 let port = node_of(&appearance, &interfaces, FunctionKind::is_serial);
                 let port = port.context("no serial port")?;
-                let mut command = self.command(program)?;
+                let mut command = self.command(program);
                 match program {
                     Program::Reference => command.args(["--update-download", "--ignore-mm-runtime-check"]),
-                    Program::Ours => &mut command,
+                    Program::Ours => command.args(["update", "-vv"]),
                 };
                 command.arg("-t").arg(port);
-                self.finish(command, bench, files)
+                self.finish(command, setup, bench, files)
             }
             Task::Update(program) => {
                 let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);
                 let port = port.context("no control port")?;
-                let mut command = self.command(program)?;
+                let mut command = self.command(program);
                 match program {
                     Program::Reference => command.args(["--update", "--ignore-mm-runtime-check"]),
-                    Program::Ours => &mut command,
+                    Program::Ours => command.args(["update", "-vv"]),
                 };
                 command.arg("-w").arg(port);
-                self.finish(command, bench, files)
+                self.finish(command, setup, bench, files)
             }
-            Task::Reset(_) => Ok(String::new()),
+            Task::Reset(program) => {
+                let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);
+                let mut command = self.command(program);
+                match program {
+                    Program::Reference => command.args(["--reset", "--ignore-mm-runtime-check"]),
+                    Program::Ours => command.args(["reset", "--download-mode"]),
+                };
+                command.arg("-w").arg(port.context("no control port")?);
+                let status = run(&mut command, &self.log("program"), self.scenario.deadline)?;
+                ensure!(status.success(), "{}: {status}", self.scenario.task.program());
+                let appearance = bench.appearance(1, BUS_TIMEOUT)?;
+                ensure!(
+                    appearance.layout.count() == 1,
+                    "it came back with its firmware running"
+                );
+                SOCKET.ready(&appearance)?;
+                Ok("in download mode".into())
+            }
         }
+    }
+
+    /// Lets qmicli and mbimcli ask; restarts the modem at the end, and asks it again.
+    fn ask(
+        &self,
+        setup: &Setup,
+        bench: &mut Bench,
+        appearance: &Appearance,
+        interfaces: &[Bound],
+    ) -> anyhow::Result<String> {
+        let port = node_of(appearance, interfaces, FunctionKind::is_message_port);
+        let mut asker = Asker {
+            port: port.context("no control port")?,
+            setup,
+            log: self.log("program"),
+            wrong: Vec::new(),
+            asked: 0,
+        };
+        asker.ask_all()?;
+        asker.restart()?;
+        let appearance = bench.appearance(1, BUS_TIMEOUT)?;
+        let interfaces = SOCKET.ready(&appearance)?;
+        let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);
+        asker.port = port.context("no control port")?;
+        // At the end: a proxy keeps the port, and takes the answers of programs that do without it.
+        asker.ask_through_proxy()?;
+        asker.verdict()
     }
 
     /// Runs a program that flashes, and waits until the modem is back with its firmware running.
     fn finish(
         &self,
         mut command: Command,
+        setup: &Setup,
         bench: &mut Bench,
         files: &[images::File],
     ) -> anyhow::Result<String> {
@@ -190,10 +247,14 @@ impl Trial<'_> {
             return Ok(format!("fails as it should, after {seconds:.1} s: {words}"));
         }
         ensure!(status.success(), "{}: {status}", scenario.task.program());
-        // Once to restart with the new firmware; before that to download mode; and once in the middle.
-        let departures = 1
-            + usize::from(scenario.task.begins_running() && !files.is_empty())
-            + usize::from(!scenario.modem.fault.is_empty());
+        // Once to restart with the new firmware; before that to download mode; and once in the middle. A modem that
+        // runs the stored firmware already needn't restart at all.
+        let restarts = match scenario.files {
+            Files::Sent(_) => 1 + usize::from(scenario.task.begins_running()),
+            Files::Stored(_) if setup.storage.current == images::target() => 0,
+            Files::Stored(_) => 1,
+        };
+        let departures = restarts + usize::from(!scenario.modem.fault.is_empty());
         let appearance = bench.appearance(departures, BUS_TIMEOUT)?;
         ensure!(
             appearance.layout.count() > 1,
@@ -202,25 +263,44 @@ impl Trial<'_> {
         );
         SOCKET.ready(&appearance)?;
         let bytes: u64 = files.iter().map(|file| file.content.len() as u64).sum();
-        Ok(format!(
-            "{} file(s), {bytes} bytes, byte for byte, in {seconds:.1} s",
-            files.len()
-        ))
+        let what = match scenario.files {
+            Files::Sent(_) => format!("{} file(s), {bytes} bytes, byte for byte", files.len()),
+            Files::Stored(_) => "stored already".into(),
+        };
+        Ok(format!("{what}, in {seconds:.1} s"))
     }
 
-    fn command(&self, program: Program) -> anyhow::Result<Command> {
-        Ok(match program {
+    fn command(&self, program: Program) -> Command {
+        match program {
             Program::Reference => {
                 let mut command = Command::new("qmi-firmware-update");
                 command.arg("--verbose");
                 command
             }
-            Program::Ours => {
-                let mut command = Command::new(self.ours.context("no modemflash in this run")?);
-                command.args(["update", "-vv"]);
-                command
-            }
-        })
+            Program::Ours => Command::new(self.ours),
+        }
+    }
+}
+
+/// Puts images into the slots of a modem. One that has a single slot runs them, then.
+fn store(storage: &mut Storage, wanted: &Selection) {
+    let image = ModemImage {
+        firmware: wanted.firmware.clone(),
+        failures: 0,
+        age: 0,
+    };
+    let empty = storage.modem_images.iter_mut().find(|slot| slot.is_none());
+    match empty {
+        Some(slot) => {
+            *slot = Some(image);
+            storage.pri_images.push(wanted.pri());
+        }
+        None => {
+            storage.modem_images = vec![Some(image)];
+            storage.pri_images = vec![wanted.pri()];
+            storage.preferred = Some(wanted.clone());
+            storage.current = wanted.clone();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::images;
 use super::modem::FlashedModem;
 use anyhow::{Context, ensure};
-use virtual_modem::ImageState;
+use virtual_modem::{ImageState, Profile};
 
 /// Everything was stored and accepted, nothing else was, and the program did nothing that a modem wouldn't take.
 pub(crate) fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::Result<()> {
@@ -39,10 +39,24 @@ pub(crate) fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::R
     Ok(())
 }
 
+/// The modem runs what the files say.
+pub(crate) fn is_updated(modem: &FlashedModem, profile: &Profile) -> anyhow::Result<()> {
+    let current = &modem.storage.current;
+    let wanted = images::target();
+    let is_it = if profile.capabilities.preference {
+        *current == wanted
+    } else {
+        // Gobi files say nothing about themselves.
+        profile.image_names.is_empty() || current.firmware == wanted.firmware
+    };
+    ensure!(is_it, "it runs {current}, not {wanted}");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use virtual_modem::{Contents, StoredImage, Violation, Wrong};
+    use virtual_modem::{Storage, StoredImage, Violation, Wrong};
 
     fn stored(bytes: &[u8], state: ImageState) -> StoredImage {
         StoredImage {
@@ -52,13 +66,14 @@ mod tests {
             bytes: Some(bytes.to_vec()),
             state,
             version: String::new(),
-            contents: Contents::default(),
+            contents: virtual_modem::Contents::default(),
         }
     }
 
     fn modem(images: Vec<StoredImage>) -> FlashedModem {
         FlashedModem {
             images,
+            storage: Storage::factory(Profile::named("MC7455").unwrap()),
             violations: Vec::new(),
             failure: None,
         }
