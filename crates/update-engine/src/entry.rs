@@ -204,7 +204,14 @@ impl Run<'_> {
     pub(crate) fn note_whereabouts(&mut self, cause: &Cause) {
         if matches!(cause, Cause::DidNotReturn { .. }) {
             self.set_modem(ModemState::Unknown);
+        } else if self.is_in_download_mode(cause) {
+            self.set_modem(ModemState::InDownloadMode);
         }
+    }
+
+    /// Whether it is in download mode, but without a port.
+    pub(crate) fn is_in_download_mode(&self, cause: &Cause) -> bool {
+        matches!(cause, Cause::NoPort { mode, .. } if *mode == Mode::Download.to_string())
     }
 
     fn tried(&mut self, way: &str, answer: &str) {
@@ -221,6 +228,9 @@ impl Run<'_> {
             Ok(control) => control,
             Err(tried) => return Ok(Said::No(tried.join("; "))),
         };
+        // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
+        let revision = self.ask(&mut control, Request::GetRevision, PATIENCE)?;
+        tracing::debug!(?revision, "before it is restarted");
         let said = match way {
             Way::SetFirmwareId => {
                 let answer = self.ask(&mut control, Request::SetFirmwareId, PATIENCE)?;

@@ -101,7 +101,11 @@ impl UpdateError {
             ) => 4,
             (Cause::Control { .. } | Cause::Unreachable { .. }, ModemState::Untouched) => 4,
             (Cause::NotEntered { .. } | Cause::NotRestarted { .. }, _) => 5,
-            (cause, ModemState::Untouched | ModemState::InDownloadMode) if cause.is_about_images() => 3,
+            (cause, ModemState::Untouched | ModemState::RunsFirmware | ModemState::InDownloadMode)
+                if cause.is_about_images() =>
+            {
+                3
+            }
             (Cause::RunsNormally { .. }, _) => 5,
             (
                 Cause::Port(_)

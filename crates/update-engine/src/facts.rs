@@ -180,16 +180,23 @@ impl Run<'_> {
         ];
         let mut is_heard = false;
         for request in questions {
-            match self.ask(control, request, PATIENCE)? {
+            let decides = request == Request::GetFirmwarePreference;
+            let mut answer = self.ask(control, request.clone(), PATIENCE)?;
+            // An answer that didn't come says nothing about the modem (qmi.md §3).
+            if answer.as_ref().is_err_and(is_unheard) {
+                answer = self.ask(control, request, PATIENCE)?;
+            }
+            match answer {
                 Ok(response) => {
                     is_heard = true;
                     facts.note(response);
                 }
-                // One that answers nothing at all is asked no more.
                 Err(error @ (ControlError::Gone { .. } | ControlError::Closed { .. })) => {
                     return Err(Cause::Control { error });
                 }
-                Err(error @ ControlError::Silent { .. }) if !is_heard => {
+                // One that answers nothing at all is asked no more; and a modem that knows preferences must not be taken for
+                // one that doesn't.
+                Err(error) if is_unheard(&error) && (!is_heard || decides) => {
                     return Err(Cause::Control { error });
                 }
                 Err(error) => {
@@ -383,6 +390,14 @@ impl Facts {
             })
             .find_map(|image| image.failures.filter(|count| *count > 0))
     }
+}
+
+/// Whether nothing that can be understood came as the answer.
+pub(crate) const fn is_unheard(error: &ControlError) -> bool {
+    matches!(
+        error,
+        ControlError::Silent { .. } | ControlError::Garbled { .. } | ControlError::Fragmented { .. }
+    )
 }
 
 /// The version in a text such as `SWI9X30C_02.33.03.00 r8209 …`.

@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use firmware_image::Family;
-use modem_protocol::control::Closing;
+use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType, Request as Dms, Response};
 
 use crate::checks::{self, Request};
 use crate::control::{Control, PATIENCE};
 use crate::entry::{BOOT_LIMIT, Entered, POWER_CYCLE_LIMIT};
-use crate::facts::{Facts, Talk};
+use crate::facts::{Facts, Talk, is_unheard};
 use crate::link::{HOLDER_LIMIT, RETURN_LIMIT};
 use crate::modem::{Mode, Modem};
 use crate::outcome::{Unchanged, Updated, Written};
@@ -145,6 +145,7 @@ impl Run<'_> {
         until: Until<'_>,
     ) -> Result<Decided<'g>, Cause> {
         let facts = self.read_facts(talk)?;
+        check_talkative(&facts, request)?;
         self.name_modem(&facts);
         self.teller
             .tell(self.world.now(), EventKind::ModemRead { facts: facts.clone() });
@@ -208,7 +209,7 @@ impl Run<'_> {
                 };
             }
         };
-        let (control, list) = self.tell_preference(control, goal, which)?;
+        let (control, list) = self.tell_preference(control, &modem, goal, which)?;
         let is_stored = list.as_ref().is_some_and(Vec::is_empty);
         let step = if is_stored {
             Step::Boot
@@ -295,35 +296,56 @@ impl Run<'_> {
     fn tell_preference(
         &mut self,
         mut control: Control,
+        modem: &Modem,
         goal: &Goal<'_>,
         which: Which,
     ) -> Result<(Control, DownloadList), Cause> {
         self.teller.begin(self.world.now(), Step::SetPreference);
-        let asked = goal.preference().map(|preference| Dms::SetFirmwarePreference {
+        let preference = match goal.preference() {
+            Ok(preference) => preference,
+            Err(cause) => {
+                self.close_control(control, Closing::Release)?;
+                return Err(cause);
+            }
+        };
+        let request = Dms::SetFirmwarePreference {
             preference,
             download_override: which == Which::All || goal.request.force || goal.request.download_override,
             storage_index: goal.request.slot,
-        });
-        let answer = match asked {
-            Ok(request) => self.ask(&mut control, request, PATIENCE),
-            Err(cause) => Err(cause),
         };
-        let cause = match answer {
-            Ok(Ok(Response::FirmwarePreferenceSet(list))) => {
-                if list.as_ref().is_none_or(|list| !list.is_empty()) {
-                    self.set_modem(ModemState::WrongPreference);
-                }
+        let mut answer = self.ask(&mut control, request.clone(), PATIENCE)?;
+        let mut is_in_doubt = false;
+        if answer.as_ref().is_err_and(is_unheard) {
+            // It may have it; to say the same twice changes nothing.
+            is_in_doubt = true;
+            self.set_modem(ModemState::WrongPreference);
+            answer = self.ask(&mut control, request, PATIENCE)?;
+        }
+        let error = match answer {
+            Ok(Response::FirmwarePreferenceSet(list)) => {
+                let is_complete = list.as_ref().is_some_and(Vec::is_empty);
+                self.set_modem(if is_complete {
+                    ModemState::RunsFirmware
+                } else {
+                    ModemState::WrongPreference
+                });
                 tracing::info!(?list, "to be downloaded");
                 return Ok((control, list));
             }
-            Ok(Ok(other)) => Cause::Bug {
-                what: format!("the preference was answered with {other:?}"),
-            },
-            Ok(Err(error)) => Cause::Control { error },
-            Err(cause) => cause,
+            Ok(other) => {
+                self.close_control(control, Closing::Release)?;
+                return Err(Cause::Bug {
+                    what: format!("the preference was answered with {other:?}"),
+                });
+            }
+            Err(error) => error,
         };
-        self.close_control(control, Closing::Release)?;
-        Err(cause)
+        if is_in_doubt || !matches!(error, ControlError::Refused { .. }) {
+            self.put_back(Some(control), modem, goal)?;
+        } else {
+            self.close_control(control, Closing::Release)?;
+        }
+        Err(Cause::Control { error })
     }
 
     /// Sets the preference of before back when the modem hasn't got what the new one names. A failure is noted, and the
@@ -394,6 +416,8 @@ impl Run<'_> {
                 ReadBack::Proven(modem, facts) if is_half => {
                     (modem, facts, vec!["now the settings follow".to_owned()])
                 }
+                // It runs, but nothing tells which version was wanted (Gobi files have no headers).
+                ReadBack::Proven(..) if goal.wanted.firmware.is_none() => return Ok(written.unproven()),
                 ReadBack::Proven(_, facts) => {
                     return Ok(Outcome::Updated(Updated {
                         proven: true,
@@ -444,6 +468,10 @@ impl Run<'_> {
         // What was found in download mode may have any port; it is waited for the best.
         self.had_control |= goal.before.is_none();
         match self.wait_back(BOOT_LIMIT) {
+            Err(cause @ Cause::NoPort { .. }) if self.is_in_download_mode(&cause) => {
+                self.set_modem(ModemState::AllWritten);
+                Err(cause)
+            }
             Err(Cause::NoPort { id, mode }) => Err(Cause::NotReadBack {
                 id,
                 why: format!("no driver made a port of it in {mode} mode"),
@@ -519,6 +547,21 @@ fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
             .as_ref()
             .is_none_or(|preferred| preferred == wanted)
         && facts.mismatch.is_none()
+}
+
+/// Whether the modem has told enough for a decision. One that isn't ready would be taken for one without preferences, and
+/// its old preference would then hold against what was written.
+fn check_talkative(facts: &Facts, request: &Request) -> Result<(), Cause> {
+    let why = if facts.is_booting {
+        "it says that it isn't ready yet"
+    } else if facts.revision.is_none() && facts.running.firmware.is_none() && !request.force {
+        "it doesn't tell its firmware version"
+    } else {
+        return Ok(());
+    };
+    Err(Cause::Unreachable {
+        tried: vec![format!("{}: {why}", facts.over)],
+    })
 }
 
 /// Whether the modem has the slot that is asked for.
