@@ -8,6 +8,8 @@
     clippy::cast_possible_truncation
 )]
 
+pub mod normal;
+
 use std::io;
 
 use firmware_image::crc::checksum;
