@@ -139,9 +139,13 @@ impl Run<'_> {
                         Way::SetFirmwareId | Way::BootHold(_) => BOOT_HOLD_LIMIT,
                         _ => POWER_CYCLE_LIMIT,
                     };
-                    if self.wait_leave(limit)? {
+                    // It is on its way; where to, is known when it is back.
+                    let before = self.teller.modem();
+                    self.set_modem(ModemState::Unknown);
+                    if self.following(|run| run.wait_leave(limit))? {
                         (answer, Some(self.wait_restarted(into)?))
                     } else {
+                        self.set_modem(before);
                         let seconds = limit.as_secs();
                         (
                             format!("{answer}, but it was still on the bus {seconds} s later"),
@@ -189,9 +193,11 @@ impl Run<'_> {
             Into::Firmware => BOOT_LIMIT,
         };
         self.teller.silence(self.world.now(), limit, "the modem restarts");
-        let modem = self
-            .wait_back(limit)
-            .inspect_err(|cause| self.note_whereabouts(cause))?;
+        let modem = match into {
+            Into::Download => self.following(|run| run.wait_back(limit)),
+            Into::Firmware => self.wait_back(limit),
+        };
+        let modem = modem.inspect_err(|cause| self.note_whereabouts(cause))?;
         let state = match modem.mode {
             Mode::Download => ModemState::InDownloadMode,
             _ => ModemState::RunsFirmware,

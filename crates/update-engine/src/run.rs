@@ -4,7 +4,7 @@ use modem_world::{Instant, PortError, PortHandle, PortInfo, UsbDevice, Wake, Wor
 
 use crate::driver::Buffers;
 use crate::teller::Teller;
-use crate::{Cause, DeviceId, Event, ModemState};
+use crate::{Cause, DeviceId, Event, EventKind, ModemState};
 
 /// A run on one modem.
 pub(crate) struct Run<'r> {
@@ -25,6 +25,8 @@ pub(crate) struct Run<'r> {
     pub(crate) buffers: Buffers,
     /// How often the user has asked to stop.
     pub(crate) stops: u32,
+    /// Whether a first wish to stop is only noted: the modem is on its way, and nobody knows where to.
+    pub(crate) is_following: bool,
     /// When the modem was seen to come onto the bus in this run; at first when the run began, for it was there then.
     pub(crate) came: Instant,
 }
@@ -50,6 +52,7 @@ impl<'r> Run<'r> {
             handle: None,
             buffers: Buffers::default(),
             stops: 0,
+            is_following: false,
             came,
         }
     }
@@ -72,10 +75,27 @@ impl<'r> Run<'r> {
         Cause::Port(error)
     }
 
+    /// Waits for the modem, which is on its way; a first wish to stop is heeded by the caller, when it is known again
+    /// where the modem is.
+    pub(crate) fn following<T>(
+        &mut self,
+        wait: impl FnOnce(&mut Self) -> Result<T, Cause>,
+    ) -> Result<T, Cause> {
+        self.is_following = true;
+        let waited = wait(self);
+        self.is_following = false;
+        waited
+    }
+
     /// Looks whether a wake-up is a wish to stop.
     pub(crate) fn heed(&mut self, wake: Wake) -> Result<(), Cause> {
         if wake == Wake::Cancelled {
             self.stops = self.stops.saturating_add(1);
+            if self.is_following && self.stops == 1 {
+                let when = "when the modem is back on the bus; press Ctrl-C once more to stop now".to_owned();
+                self.teller.tell(self.world.now(), EventKind::Stopping { when });
+                return Ok(());
+            }
             return Err(Cause::Stopped {
                 how: "stopped at once; nothing was being sent",
             });

@@ -145,6 +145,7 @@ impl Run<'_> {
         until: Until<'_>,
     ) -> Result<Decided<'g>, Cause> {
         let facts = self.read_facts(talk)?;
+        self.stop_if_asked("stopped before anything was changed")?;
         check_talkative(&facts, request)?;
         self.name_modem(&facts);
         self.teller
@@ -227,7 +228,15 @@ impl Run<'_> {
             return self.restart_refused(modem, goal, vec![format!("power cycle: {why}")]);
         }
         self.settle_at(&modem);
-        if !self.wait_leave(POWER_CYCLE_LIMIT)? {
+        // It is on its way; where to, is known when it is back.
+        let before = self.teller.modem();
+        self.set_modem(if is_stored {
+            ModemState::Restarting
+        } else {
+            ModemState::Unknown
+        });
+        if !self.following(|run| run.wait_leave(POWER_CYCLE_LIMIT))? {
+            self.set_modem(before);
             let seconds = POWER_CYCLE_LIMIT.as_secs();
             let tried = format!("power cycle: accepted, but it was still on the bus {seconds} s later");
             return self.restart_refused(modem, goal, vec![tried]);
@@ -239,9 +248,12 @@ impl Run<'_> {
             "the modem restarts into download mode"
         };
         self.teller.silence(self.world.now(), limit, why);
-        let back = self
-            .wait_back(limit)
-            .inspect_err(|cause| self.note_whereabouts(cause))?;
+        let back = if is_stored {
+            self.wait_back(limit)
+        } else {
+            self.following(|run| run.wait_back(limit))
+        };
+        let back = back.inspect_err(|cause| self.note_whereabouts(cause))?;
         match (back.mode, is_stored) {
             (Mode::Download, _) => self.send(goal, which, &list),
             (_, true) => Ok(Passed {
@@ -374,6 +386,7 @@ impl Run<'_> {
     /// Sends images to the modem, which is in download mode.
     fn send(&mut self, goal: &Goal<'_>, which: Which, list: &DownloadList) -> Result<Passed, Cause> {
         self.set_modem(ModemState::InDownloadMode);
+        self.stop_if_asked("stopped in download mode, before anything was sent")?;
         let places = goal.places(which, list);
         let job = checks::job_for(&self.port, goal.firmware, &places)?;
         self.teller.begin(self.world.now(), Step::OpenPort);
