@@ -12,5 +12,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod errands;
 mod failures;
+mod fleets;
+mod selection;
+mod stops;
 mod whole;

@@ -1,0 +1,289 @@
+//! Short jobs: what a modem is, a restart, its slots, one AT command.
+
+use modemflash_update_engine::modem::Mode as Seen;
+use modemflash_update_engine::{Cause, Code, ModemState, Request, Selector, errand};
+use virtual_modem::profile::Profile;
+use virtual_modem::quirk::BootHoldHabit;
+use virtual_modem::simulated::{Grants, ModemManager, SimulatedWorld};
+use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
+
+use crate::support::normal::{at_only, faulty, newer, running, speaking, update_one};
+
+fn world(setup: Setup) -> SimulatedWorld {
+    SimulatedWorld::new(setup)
+}
+
+fn any() -> Request {
+    Request::default()
+}
+
+#[test]
+fn every_model_tells_what_it_is_over_whatever_it_has() {
+    for profile in Profile::ALL {
+        for setup in [
+            speaking(profile.name, ControlProtocol::Qmi),
+            speaking(profile.name, ControlProtocol::Mbim),
+            at_only(profile.name),
+        ] {
+            let storage = setup.storage.clone();
+            let mut world = world(setup);
+            let mut told = String::new();
+            let (modem, facts) = errand::info(&mut world, &any(), &mut |event| {
+                told.push_str(&serde_json::to_string(event).unwrap());
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", profile.name, error.source));
+            let what = format!("{} over {}", profile.name, facts.over);
+            assert_eq!(facts.model.as_deref(), Some(profile.name), "{what}");
+            assert_eq!(
+                facts.running.firmware.as_deref(),
+                Some(storage.current.firmware.as_str()),
+                "{what}"
+            );
+            assert_eq!(facts.imei.as_deref(), Some(storage.imei.as_str()), "{what}");
+            assert_eq!(facts.masked_imei().as_deref(), Some("…1234"));
+            assert!(!told.contains(&storage.imei), "{what}");
+            let is_locked = facts.over == "AT" && profile.capabilities.locked.contains(&"GOBIIMPREF?");
+            if profile.capabilities.preference && !is_locked {
+                let preferred = facts.preferred.as_ref().map(ToString::to_string);
+                assert_eq!(
+                    preferred,
+                    storage.preferred.as_ref().map(ToString::to_string),
+                    "{what}"
+                );
+                assert!(
+                    facts
+                        .images
+                        .iter()
+                        .any(|image| image.is_running && image.kind == "modem"),
+                    "{what}"
+                );
+            }
+            assert_eq!(modem.mode, Seen::Normal);
+            assert_eq!(world.modem(0).unwrap().violations(), [], "{what}");
+        }
+    }
+}
+
+// qmi.md §3: error 52 means "still booting".
+#[test]
+fn a_modem_that_is_booting_is_waited_for() {
+    let mut setup = running("MC7455");
+    setup.timings.ready_after = std::time::Duration::from_secs(40);
+    let mut world = world(setup);
+    let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
+    assert_eq!(facts.model.as_deref(), Some("MC7455"));
+}
+
+#[test]
+fn a_restart_is_done_when_the_modem_is_back() {
+    for profile in Profile::ALL {
+        for setup in [running(profile.name), at_only(profile.name)] {
+            let is_at_only = setup.storage.usb.composition.control().is_none();
+            // Locked on old firmwares; the unlock command comes first.
+            let mut world = world(Setup {
+                allowed_commands: vec!["AT!RESET".into()],
+                ..setup
+            });
+            let restarted = errand::reset(&mut world, &any(), &mut |_| {})
+                .unwrap_or_else(|error| panic!("{}: {error}: {}", profile.name, error.source));
+            assert_eq!(restarted.mode, Seen::Normal);
+            let modem = world.modem(0).unwrap();
+            assert_eq!(modem.storage().resets, 2, "{}", profile.name);
+            assert!(modem.is_on_bus());
+            assert_eq!(modem.violations(), [], "{} AT only: {is_at_only}", profile.name);
+        }
+    }
+}
+
+#[test]
+fn a_restart_that_the_control_port_refuses_is_brought_about_by_at() {
+    let mut world = world(faulty(
+        "MC7455",
+        "refuse@0x2e:82,refuse@0x2e:82,refuse@0x2e:82,refuse@0x2e:82",
+    ));
+    match errand::reset(&mut world, &any(), &mut |_| {}) {
+        // By AT!RESET.
+        Ok(restarted) => assert!(restarted.tried[0].contains("access denied (82)"), "{restarted:?}"),
+        Err(error) => panic!("{error}: {}", error.source),
+    }
+}
+
+#[test]
+fn download_mode_is_reached_in_every_family_and_left_as_it_is_when_it_is_there() {
+    for profile in Profile::ALL {
+        let mut world = world(running(profile.name));
+        let mut tried = Vec::new();
+        let reached = errand::enter_download_mode(&mut world, &any(), &mut |event| {
+            if let modemflash_update_engine::EventKind::Tried { way, answer } = &event.kind {
+                tried.push(format!("{way}: {answer}"));
+            }
+        })
+        .unwrap_or_else(|error| panic!("{}: {error}: {}", profile.name, error.source));
+        assert_eq!(reached.mode, Seen::Download, "{}", profile.name);
+        assert!(!tried.is_empty());
+        let modem = world.modem(0).unwrap();
+        assert_eq!(modem.mode(), Mode::Download);
+        assert_eq!(modem.violations(), [], "{}: {tried:?}", profile.name);
+        assert_eq!(modem.storage().preferred, modem.setup().storage.preferred);
+        let resets = modem.storage().resets;
+        let again = errand::enter_download_mode(&mut world, &any(), &mut |_| {}).unwrap();
+        assert_eq!((again.mode, again.path), (Seen::Download, reached.path));
+        assert_eq!(world.modem(0).unwrap().storage().resets, resets);
+    }
+}
+
+#[test]
+fn every_refusal_on_the_way_into_download_mode_is_reported() {
+    let mut setup = running("EM7565");
+    setup.quirks.boot_hold = BootHoldHabit::Unknown;
+    let mut world = world(setup);
+    let error = errand::enter_download_mode(&mut world, &any(), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::DownloadNotEntered);
+    assert_eq!(error.exit_code(), 5);
+    assert_eq!(error.modem, ModemState::RunsFirmware);
+    let Cause::NotEntered { tried, is_pin } = &*error.source else {
+        panic!("{error}")
+    };
+    assert!(is_pin);
+    assert_eq!(tried.len(), 3, "{tried:?}");
+    assert!(
+        tried[0].contains("0x003E") && tried[0].contains("(17)"),
+        "{tried:?}"
+    );
+    assert!(
+        tried[1].contains("0x0050") && tried[1].contains("(94)"),
+        "{tried:?}"
+    );
+    assert!(
+        tried[2].contains("AT!BOOTHOLD") && tried[2].contains("ERROR"),
+        "{tried:?}"
+    );
+}
+
+#[test]
+fn a_stored_pair_is_selected_and_runs_after_a_restart() {
+    for control in [ControlProtocol::Qmi, ControlProtocol::Mbim] {
+        let (first, _) = update_one(running("MC7455"));
+        let mut setup = speaking("MC7455", control);
+        let old = setup.storage.current.clone();
+        let usb = setup.storage.usb.clone();
+        setup.storage = first.modem().storage().clone();
+        setup.storage.usb = usb;
+        let mut world = world(setup);
+        let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
+        let find = |kind: &str| {
+            let mut images = facts.images.iter();
+            images
+                .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))
+                .cloned()
+                .unwrap()
+        };
+        errand::select_images(&mut world, &any(), &find("modem"), &find("PRI"), &mut |_| {}).unwrap();
+        assert_eq!(world.modem(0).unwrap().storage().preferred.as_ref(), Some(&old));
+        errand::reset(&mut world, &any(), &mut |_| {}).unwrap();
+        let modem = world.modem(0).unwrap();
+        assert_eq!(modem.storage().current, old);
+        assert_eq!(modem.violations(), []);
+    }
+}
+
+#[test]
+fn a_stored_image_is_deleted_and_one_that_is_not_there_is_refused() {
+    let (first, _) = update_one(running("MC7455"));
+    let mut setup = running("MC7455");
+    let old = setup.storage.current.clone();
+    setup.storage = first.modem().storage().clone();
+    let mut world = world(setup);
+    let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
+    for kind in ["modem", "PRI"] {
+        let mut images = facts.images.iter();
+        let image = images
+            .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))
+            .unwrap();
+        errand::delete_image(&mut world, &any(), image, &mut |_| {}).unwrap();
+        let error = errand::delete_image(&mut world, &any(), image, &mut |_| {}).unwrap_err();
+        assert_eq!(error.code(), Code::ControlRefused, "{error}: {}", error.source);
+        assert_eq!(error.exit_code(), 5);
+    }
+    let storage = world.modem(0).unwrap().storage();
+    assert!(!storage.has_modem(&old.firmware) && !storage.has_pri(&old.pri()));
+    let newer = newer(Profile::named("MC7455").unwrap());
+    assert!(storage.has_modem(&newer.firmware) && storage.has_pri(&newer.pri()));
+}
+
+#[test]
+fn slots_need_a_control_port() {
+    let mut world = world(at_only("MC7455"));
+    let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
+    let error = errand::delete_image(&mut world, &any(), &facts.images[0], &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::NotSupported);
+    assert_eq!(error.exit_code(), 2);
+    let kept = Selection::new("02.24.05.06", "GENERIC", "002.026_000");
+    assert!(world.modem(0).unwrap().storage().has_modem(&kept.firmware));
+}
+
+#[test]
+fn one_at_command_is_answered_with_its_lines() {
+    for profile in Profile::ALL {
+        let mut world = world(running(profile.name));
+        let lines = errand::at_command(&mut world, &any(), "AT+CGMR", &mut |_| {}).unwrap();
+        assert_eq!(lines.last().map(String::as_str), Some("OK"), "{lines:?}");
+        assert!(
+            lines[0].contains(&world.modem(0).unwrap().storage().current.firmware),
+            "{lines:?}"
+        );
+        let error = errand::at_command(&mut world, &any(), "AT!NOSUCH", &mut |_| {}).unwrap_err();
+        assert_eq!(error.code(), Code::CommandRefused, "{}", error.source);
+        assert_eq!(error.exit_code(), 5);
+        for command in ["", "ls", "AT\rAT!BOOTHOLD", "AT\u{e9}"] {
+            let error = errand::at_command(&mut world, &any(), command, &mut |_| {}).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{command:?}: {}", error.source);
+        }
+        assert_eq!(world.modem(0).unwrap().violations(), []);
+    }
+}
+
+#[test]
+fn jobs_that_change_something_have_modem_manager_let_go_and_give_the_modem_back() {
+    let mut world = world(running("MC7455"));
+    world.set_modem_manager(ModemManager::default());
+    errand::reset(&mut world, &any(), &mut |_| {}).unwrap();
+    assert_eq!(world.inhibited(), []);
+    assert_eq!(world.modem(0).unwrap().violations(), []);
+
+    let mut world = self::world(running("MC7455"));
+    world.set_modem_manager(ModemManager {
+        grants: Grants::Never {
+            why: "not authorised".into(),
+        },
+        ..ModemManager::default()
+    });
+    let error = errand::reset(&mut world, &any(), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::ModemHeld);
+    assert_eq!(error.exit_code(), 4);
+    assert!(
+        error.source.to_string().contains("not authorised"),
+        "{}",
+        error.source
+    );
+    assert_eq!(world.modem(0).unwrap().storage().resets, 1);
+}
+
+#[test]
+fn a_modem_in_download_mode_cannot_be_asked_and_says_so() {
+    let mut world = world(Setup::of(Profile::named("MC7455").unwrap()));
+    let error = errand::info(&mut world, &any(), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::NotSupported);
+    assert!(
+        error.source.to_string().contains("download mode"),
+        "{}",
+        error.source
+    );
+    assert_eq!(world.modem(0).unwrap().violations(), []);
+    let request = Request {
+        select: Selector::Place("7-7".into()),
+        ..any()
+    };
+    let error = errand::info(&mut world, &request, &mut |_| {}).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), (Code::ModemNone, 4));
+}

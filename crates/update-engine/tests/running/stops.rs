@@ -1,0 +1,141 @@
+//! The user stops: at every moment of a whole update, once and twice.
+
+use std::time::Duration;
+
+use modem_world::Instant;
+use modemflash_update_engine::{Code, EventKind, ModemState, Outcome, Step};
+use virtual_modem::simulated::SimulatedWorld;
+use virtual_modem::{ControlProtocol, Setup};
+
+use crate::support::Run;
+use crate::support::normal::{newer, running, speaking, update_in, update_one, wish};
+use crate::support::truth::is_true;
+
+/// The setups that are stopped: QDL and Firehose, QMI and MBIM, with and without a preference.
+fn setups() -> Vec<Setup> {
+    vec![
+        running("MC7455"),
+        running("MC7710"),
+        running("EM7565"),
+        speaking("EM9191", ControlProtocol::Mbim),
+    ]
+}
+
+fn stopped_at(setup: &Setup, moments: &[Instant]) -> (Run, usize) {
+    let mut world = SimulatedWorld::new(setup.clone());
+    for moment in moments {
+        world.cancel_at(*moment);
+    }
+    let (run, images) = update_in(world, &wish());
+    (run, images.len())
+}
+
+/// Moments just before, at and after everything that happens in a run that nobody stops.
+fn moments(setup: &Setup) -> Vec<Instant> {
+    let (run, _) = update_one(setup.clone());
+    assert!(run.result.is_ok(), "{}", run.log());
+    let mut moments: Vec<u64> = run
+        .events
+        .iter()
+        .flat_map(|event| {
+            let at = (event.t * 1000.0) as u64;
+            [at.saturating_sub(1), at, at + 1, at + 150]
+        })
+        .collect();
+    moments.sort_unstable();
+    moments.dedup();
+    moments
+        .into_iter()
+        .map(|at| Instant::from_start(Duration::from_millis(at)))
+        .collect()
+}
+
+fn judge(run: &Run, of: usize, what: &str) {
+    match &run.result {
+        Ok(Outcome::Updated(updated)) => {
+            assert!(updated.proven);
+            run.assert_runs(&newer(run.modem().setup().profile));
+        }
+        Ok(other) => panic!("{what}: {other:?}"),
+        Err(error) => {
+            assert_eq!(error.exit_code(), 130, "{what}: {}", run.log());
+            assert_eq!(error.code(), Code::Stopped, "{what}: {}", run.log());
+            is_true(run.modem(), of, error).unwrap_or_else(|why| panic!("{what}: {why}\n{}", run.log()));
+            // After one wish, the modem's whereabouts are known unless it is starting.
+            assert_ne!(error.modem, ModemState::Unknown, "{what}: {}", run.log());
+        }
+    }
+    assert_eq!(run.modem().violations(), [], "{what}: {}", run.log());
+    run.assert_no_imei();
+}
+
+#[test]
+fn a_wish_to_stop_at_any_moment_ends_in_the_update_or_in_the_truth() {
+    let mut stopped = 0;
+    for setup in setups() {
+        for moment in moments(&setup) {
+            let (run, of) = stopped_at(&setup, &[moment]);
+            stopped += usize::from(run.result.is_err());
+            judge(&run, of, &format!("{} {moment:?}", setup.profile.name));
+        }
+    }
+    assert!(stopped > 100, "{stopped}");
+}
+
+#[test]
+fn a_second_wish_to_stop_ends_at_once_and_in_the_truth() {
+    for setup in setups() {
+        for moment in moments(&setup) {
+            let (run, of) = stopped_at(&setup, &[moment, moment + Duration::from_millis(3)]);
+            let what = format!("{} twice {moment:?}", setup.profile.name);
+            if let Err(error) = &run.result {
+                assert_eq!(error.exit_code(), 130, "{what}: {}", run.log());
+                is_true(run.modem(), of, error).unwrap_or_else(|why| panic!("{what}: {why}\n{}", run.log()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stop_behind_the_preference_puts_the_old_one_back() {
+    let setup = running("MC7455");
+    let (whole, _) = update_one(setup.clone());
+    let told = whole.begun(|step| *step == Step::SetPreference);
+    let moment = Instant::from_start(Duration::from_secs_f64(told) + Duration::from_micros(500));
+    let (run, _) = stopped_at(&setup, &[moment]);
+    assert_eq!(run.error().exit_code(), 130, "{}", run.log());
+    assert_eq!(run.modem().storage().preferred, setup.storage.preferred);
+    assert_eq!(run.modem().image_bytes(), 0);
+    assert!(run.modem().is_online(), "{}", run.log());
+    assert!(run.told(|kind| matches!(
+        kind,
+        EventKind::StepStarted {
+            step: Step::SetPreference,
+            ..
+        }
+    )));
+    assert!(run.told(|kind| matches!(kind, EventKind::Stopping { .. })));
+}
+
+#[test]
+fn what_was_stopped_is_finished_by_the_same_command() {
+    for setup in setups() {
+        let all = moments(&setup);
+        for moment in all.iter().step_by(17) {
+            let (run, _) = stopped_at(&setup, &[*moment]);
+            if run.result.is_ok() {
+                continue;
+            }
+            let mut world = run.world;
+            // It may be off the bus just now.
+            let settled = modem_world::World::now(&world) + Duration::from_secs(200);
+            let _ = modem_world::World::wait(&mut world, &[], settled);
+            let (run, _) = update_in(world, &wish());
+            match &run.result {
+                Ok(Outcome::Updated(_) | Outcome::Unchanged(_)) => {}
+                other => panic!("{} {moment:?}: {other:?}\n{}", setup.profile.name, run.log()),
+            }
+            run.assert_runs(&newer(setup.profile));
+        }
+    }
+}
