@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use modem_protocol::control::Closing;
+use modem_protocol::qmi::dms::{Request as Dms, Response, UpdateResult, UpdateStatus};
 use modem_world::Instant;
 
-use crate::control::OPEN_PATIENCE;
+use crate::control::{OPEN_PATIENCE, PATIENCE};
 use crate::entry::BOOT_LIMIT;
 use crate::facts::{Facts, Talk};
 use crate::modem::{Mode, Modem};
@@ -89,6 +90,8 @@ impl Run<'_> {
                     }
                     let since = *differs_since.get_or_insert(self.world.now());
                     if self.world.now() >= since + DIFFERENCE_LIMIT {
+                        let mut differences = differences;
+                        differences.extend(self.own_verdict(&modem, goal)?);
                         return Ok(ReadBack::Differs {
                             modem,
                             facts,
@@ -137,6 +140,24 @@ impl Run<'_> {
             Err(Cause::Control { error }) => Asked::NotYet(error.to_string()),
             Err(other) => return Err(other),
         })
+    }
+
+    /// What the modem itself says of its last update (qmi.md §5.4); nothing where it doesn't know that question, or
+    /// says that all is well.
+    fn own_verdict(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Option<String>, Cause> {
+        let Ok(mut control) = self.open_control(modem, goal.request.control, OPEN_PATIENCE)? else {
+            return Ok(None);
+        };
+        let answer = self.ask(&mut control, Dms::SwiGetFirmwareUpdateStatus, PATIENCE);
+        self.close_control(control, Closing::Release)?;
+        let Ok(Response::SwiFirmwareUpdateStatus(UpdateStatus {
+            result: Some(result), ..
+        })) = answer?
+        else {
+            return Ok(None);
+        };
+        let is_telling = result != UpdateResult::SUCCESS && result != UpdateResult::UNKNOWN;
+        Ok(is_telling.then(|| format!("the modem says of the update: {result}")))
     }
 
     /// Whether the modem is on the bus for this long without leaving it.
