@@ -541,7 +541,7 @@ fn failures_on_the_way_have_the_words_that_people_search_for() {
             "error: error waiting for cdc-wdm: waiting for device at '/sys/bus/usb/devices/1-1' timed out",
         ),
         ("return:other-modem", "error: 1-1 "),
-        ("lose-answer@0x48", "error: couldn't set firmware preference: "),
+        ("refuse@0x48:17", "error: couldn't set firmware preference: "),
         (
             "reject-image",
             "error: error downloading image: couldn't close session: ",
@@ -577,7 +577,12 @@ fn failures_on_the_way_have_the_words_that_people_search_for() {
 #[test]
 fn what_has_to_be_done_twice_is_done_twice() {
     let files = files(&MC7455);
-    for fault in ["return:old-firmware", "return:mismatch", "return:pri-lags"] {
+    for fault in [
+        "return:old-firmware",
+        "return:mismatch",
+        "return:pri-lags",
+        "lose-answer@0x48",
+    ] {
         let mut setup = running("MC7455");
         setup.faults = fault.parse().unwrap();
         let mut world = SimulatedWorld::new(setup);
