@@ -113,7 +113,11 @@ impl Line {
         self.incoming.front().is_some_and(|(at, _)| *at <= now)
     }
 
-    pub(super) fn is_writable(&self) -> bool {
+    pub(super) fn is_writable(&self, modem: &mut VirtualModem, now: Instant) -> bool {
+        if self.has_messages() {
+            // A message is taken as a whole or not at all.
+            return modem.room(self.interface, now) >= LARGEST_MESSAGE;
+        }
         self.outgoing.len() < WRITE_BUFFER
     }
 

@@ -280,9 +280,10 @@ impl SimulatedWorld {
                     }
                 }
                 Interest::Writable(handle) => {
+                    let now = self.now;
                     if self
                         .socket_of(handle)
-                        .is_none_or(|socket| socket.is_writable(handle))
+                        .is_none_or(|socket| socket.is_writable(handle, now))
                     {
                         return Some(Wake::Writable(handle));
                     }

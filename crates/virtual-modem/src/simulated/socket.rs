@@ -444,8 +444,9 @@ impl Socket {
         self.parts(handle).map_or(true, |(_, line)| line.is_readable(now))
     }
 
-    pub(super) fn is_writable(&mut self, handle: PortHandle) -> bool {
-        self.parts(handle).map_or(true, |(_, line)| line.is_writable())
+    pub(super) fn is_writable(&mut self, handle: PortHandle, now: Instant) -> bool {
+        self.parts(handle)
+            .map_or(true, |(modem, line)| line.is_writable(modem, now))
     }
 
     fn alive(&self, handle: PortHandle) -> Result<&Opened, PortError> {
