@@ -176,6 +176,17 @@ fn a_carrier_that_is_not_there_is_an_error_that_lists_what_there_is() {
     }
 }
 
+// update-flow.md §9, row 21
+#[test]
+fn where_there_are_no_settings_a_carrier_that_is_asked_for_refuses_nothing() {
+    let folder = Folder::with(&[("SWI9X50C_01.14.13.00.cwe", cwe(V1))]);
+    let named = folder.path().join("SWI9X50C_01.14.13.00.cwe");
+    for path in [folder.path(), &named] {
+        let chosen = choose(&[path], &carrier("TMO")).unwrap();
+        assert_eq!(chosen, ["SWI9X50C_01.14.13.00.cwe"]);
+    }
+}
+
 #[test]
 fn two_firmware_versions_are_listed_and_never_the_newest_is_guessed() {
     let mut files = one_version();

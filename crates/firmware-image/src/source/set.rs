@@ -399,6 +399,7 @@ impl Pile<'_> {
             return Ok(chosen);
         }
         let wanted = self.wanted;
+        let had_settings = !settings.is_empty();
         let version = version.or(wanted.firmware.as_deref());
         let fitting = self.keep(settings, |r| {
             version
@@ -410,8 +411,9 @@ impl Pile<'_> {
             let files: Vec<&FirmwareFile> = fitting.iter().collect();
             return Err(ambiguous(question(&files), &files));
         }
+        // Where there are no settings at all, the user's word fills the gap (update-flow.md §9, row 21).
         let is_asked = wanted.carrier.is_some() || wanted.config.is_some();
-        if fitting.is_empty() && is_asked && !reports().any(|r| tells_settings(r, wanted)) {
+        if fitting.is_empty() && had_settings && is_asked && !reports().any(|r| tells_settings(r, wanted)) {
             return Err(self.no_fit());
         }
         chosen.extend(fitting);
