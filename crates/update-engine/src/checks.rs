@@ -53,7 +53,7 @@ impl Request {
 
 impl Request {
     /// The one modem that is meant.
-    pub(crate) fn one(&self, world: &mut dyn World) -> Result<Modem, Cause> {
+    pub fn one(&self, world: &mut dyn World) -> Result<Modem, Cause> {
         match &self.select {
             Selector::Imei(imei) => by_imei(world, imei, self),
             select => select.one(world),

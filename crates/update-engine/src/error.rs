@@ -13,7 +13,7 @@ use modem_world::{DiscoveryError, PortError, PortErrorKind};
 use serde::Serialize;
 
 use crate::codes::Code;
-use crate::{DeviceId, Protocol, Step, Warning};
+use crate::{DeviceId, Protocol, Selector, Step, Warning};
 
 /// A run has failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -56,7 +56,7 @@ impl UpdateError {
         let is_fact = match self.step {
             Step::CheckImages | Step::CheckDevice | Step::OpenPort => true,
             Step::Detect | Step::Connect => self.source.is_about_the_port(),
-            _ => false,
+            _ => self.source.says_all(),
         };
         if is_fact {
             headline.to_owned()
@@ -141,6 +141,10 @@ impl UpdateError {
             // Bytes from elsewhere are what spoils it (sahara-firehose.md §6.1).
             return "end programs that write to new ports, such as ModemManager; then take the modem's power away \
                     for 10 s and run the same command again (safe to repeat)"
+                .to_owned();
+        }
+        if matches!(&*self.source, Cause::CommandRefused { .. }) {
+            return "some commands need AT!ENTERCND=\"A710\" first, which lasts until the next restart"
                 .to_owned();
         }
         let Cause::Protocol {
@@ -591,7 +595,7 @@ pub enum Cause {
         error: ProtocolError,
     },
     /// No modem fits what the user asked for.
-    #[error("no modem fits {wanted}{}", listed(others, "; there is"))]
+    #[error("{}{}", none_fits(wanted), listed(others, "; there is"))]
     NoModem {
         /// What was asked for.
         wanted: String,
@@ -599,7 +603,7 @@ pub enum Cause {
         others: Vec<String>,
     },
     /// More than one modem fits.
-    #[error("{} modems fit {wanted}{}", found.len(), listed(found, ""))]
+    #[error("{}{}", several_fit(wanted, found.len()), listed(found, ""))]
     SeveralModems {
         /// What was asked for.
         wanted: String,
@@ -894,6 +898,32 @@ impl Cause {
         }
     }
 
+    /// Whether the step would add nothing to it.
+    fn says_all(&self) -> bool {
+        matches!(
+            self,
+            Self::ImageOfOtherFamily { .. }
+                | Self::NotConfirmed { .. }
+                | Self::NoModem { .. }
+                | Self::SeveralModems { .. }
+                | Self::NoPort { .. }
+                | Self::Held { .. }
+                | Self::Unreachable { .. }
+                | Self::VersionsMissing { .. }
+                | Self::VersionsDiffer { .. }
+                | Self::HopNeeded { .. }
+                | Self::NoSuchSlot { .. }
+                | Self::NotSupported { .. }
+                | Self::NotEntered { .. }
+                | Self::BackInDownloadMode
+                | Self::CommandRefused { .. }
+                | Self::NotRestarted { .. }
+                | Self::OtherModem { .. }
+                | Self::NotProven { .. }
+                | Self::NotReadBack { .. }
+        )
+    }
+
     /// Whether it says what is behind the port, which was so before the run and will be after it.
     fn is_about_the_port(&self) -> bool {
         matches!(
@@ -916,6 +946,23 @@ impl Cause {
                 | Code::ImageFamily
                 | Code::ImageUnsendable
         )
+    }
+}
+
+/// `wanted` is the selection in words.
+fn none_fits(wanted: &str) -> String {
+    if wanted == Selector::Only.to_string() {
+        "there is no Sierra Wireless modem".to_owned()
+    } else {
+        format!("no modem fits {wanted}")
+    }
+}
+
+fn several_fit(wanted: &str, count: usize) -> String {
+    if wanted == Selector::Only.to_string() {
+        format!("there are {count} modems")
+    } else {
+        format!("{count} modems fit {wanted}")
     }
 }
 

@@ -88,7 +88,8 @@ pub(crate) fn by_imei(world: &mut dyn World, imei: &str, request: &Request) -> R
     })
 }
 
-fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
+/// What a user should know of a modem, with what to do.
+pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut remark = |code, text: String| remarks.push(Remark { code, text });
     let id = modem.device.id();
@@ -151,11 +152,17 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
                 ),
             );
         }
-        if facts
-            .running
-            .firmware
+        // Other families have releases that are called 00.xx.
+        let is_touchy = facts
+            .revision
             .as_deref()
-            .is_some_and(|version| version.starts_with("00."))
+            .is_some_and(|text| text.contains("SWI9X50C") || text.contains("SWI9X30C"));
+        if is_touchy
+            && facts
+                .running
+                .firmware
+                .as_deref()
+                .is_some_and(|version| version.starts_with("00."))
         {
             remark(
                 "PRE-PRODUCTION",
