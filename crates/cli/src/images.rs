@@ -11,6 +11,7 @@ use firmware_image::source::{
 
 use crate::arguments::Images;
 use crate::failure::Failure;
+use crate::screen;
 
 /// Images of at least this size get a line of progress while they are checked on a terminal.
 const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
@@ -50,7 +51,7 @@ pub(crate) fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathere
 
 /// Checks every image; a large one is shown on a terminal while that takes time.
 pub(crate) fn check(gathered: Gathered) -> Inspected {
-    let is_terminal = io::stderr().is_terminal();
+    let is_terminal = screen::is_capable();
     let mut shown = false;
     let mut show = |progress: Progress<'_>| {
         if is_terminal && progress.size >= WORTH_SHOWING {

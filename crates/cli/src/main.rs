@@ -3,17 +3,27 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod ask;
+mod at;
+mod facts;
 mod failure;
+mod fleet;
 mod head;
+mod host;
 mod images;
+mod info;
 mod inspect;
+mod list;
 mod logging;
 mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod replay;
+mod reset;
 mod run;
 mod screen;
+mod slots;
+mod table;
 mod update;
 mod words;
 
@@ -23,6 +33,7 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
+use crate::host::Host;
 
 /// What a verb returns: the exit code, or what went wrong.
 type Verdict = Result<u8, Failure>;
@@ -37,15 +48,24 @@ fn main() -> ExitCode {
     // Exit code 2 for a wrong command line is clap's own.
     let arguments = Arguments::parse();
     logging::start(arguments.verbose);
-    let verdict = match &arguments.command {
-        Command::Inspect(inspect) => inspect::run(inspect),
-        Command::Update(update) => update::run(update, arguments.verbose),
-        #[cfg(feature = "rehearse")]
-        Command::Rehearse(rehearse) => rehearse::run(rehearse, arguments.verbose),
-        Command::Replay(replay) => replay::run(replay, arguments.verbose),
-    };
-    ExitCode::from(verdict.unwrap_or_else(|failure| {
+    ExitCode::from(run(&arguments).unwrap_or_else(|failure| {
         failure.print();
         failure.exit()
     }))
+}
+
+fn run(arguments: &Arguments) -> Verdict {
+    let verbose = arguments.verbose;
+    match &arguments.command {
+        Command::List(list) => list::run(list, Host::of(arguments)?),
+        Command::Info(info) => info::run(info, Host::of(arguments)?),
+        Command::Inspect(inspect) => inspect::run(inspect),
+        Command::Update(update) => update::run(update, arguments),
+        Command::Slots(slots) => slots::run(slots, Host::of(arguments)?),
+        Command::Reset(reset) => reset::run(reset, Host::of(arguments)?, verbose),
+        Command::At(at) => at::run(at, Host::of(arguments)?),
+        #[cfg(feature = "rehearse")]
+        Command::Rehearse(rehearse) => rehearse::run(rehearse, verbose),
+        Command::Replay(replay) => replay::run(replay, verbose),
+    }
 }

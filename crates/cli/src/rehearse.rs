@@ -9,16 +9,16 @@ use firmware_image::source::ImageSource;
 use modem_transport::LinuxWorld;
 use modem_world::{Instant, Wake, World};
 use update_engine::codes::Code;
-use update_engine::{Event, Firmware, Request, Selector, update};
+use update_engine::{Event, Firmware, Request};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{self, SimulatedWorld};
 use virtual_modem::{Fault, FaultScript, Setup};
 
-use crate::arguments::Rehearse;
+use crate::arguments::{From, Rehearse};
 use crate::failure::Failure;
 use crate::run::{self, Show};
 use crate::screen::Pace;
-use crate::{Verdict, images};
+use crate::{Verdict, images, update};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
@@ -41,16 +41,19 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         Some(firmware) => firmware,
         None => make_images(profile, arguments.seed)?,
     };
-    let mut setup = Setup::of(profile);
+    let mut setup = match arguments.from {
+        From::Normal => Setup::running(profile),
+        From::Download => Setup::of(profile),
+    };
     setup.seed = arguments.seed;
     setup.faults = faults(&arguments.faults)?;
     // A rehearsal shows what happens; what the modem got is checked by its own sums.
     setup.keep = virtual_modem::Keep::Sums;
     let request = Request {
-        select: Selector::Port(SimulatedWorld::LINK.into()),
         force: arguments.force,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
+        given: update::given(&arguments.images, &firmware),
         ..Request::default()
     };
     images::say(&format!(
@@ -77,15 +80,37 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         };
         world.set_pacer(pacer(speed)?);
     }
-    let verdict = run::run(&mut world, request, &firmware, show);
-    for violation in world
-        .modem(0)
-        .map(virtual_modem::VirtualModem::violations)
-        .unwrap_or_default()
-    {
+    let verdict = run::run(&mut world, &request, &firmware, show);
+    complaints(&world);
+    verdict
+}
+
+/// What the virtual modems saw that a real one wouldn't have taken.
+pub(crate) fn complaints(world: &SimulatedWorld) {
+    let modems = (0..).map_while(|place| world.modem(place));
+    for violation in modems.flat_map(virtual_modem::VirtualModem::violations) {
         images::say(&format!("the virtual modem complains: {violation}"));
     }
-    verdict
+}
+
+/// A bus with modems of these models; they run, unless `MODEL@download` says that they wait for firmware.
+pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, Failure> {
+    let mut world: Option<SimulatedWorld> = None;
+    for (seed, model) in (1..).zip(models) {
+        let mut setup = match model.strip_suffix("@download") {
+            Some(model) => Setup::of(named(model)?),
+            None => Setup::running(named(model)?),
+        };
+        setup.seed = seed;
+        setup.keep = virtual_modem::Keep::Sums;
+        match &mut world {
+            None => world = Some(SimulatedWorld::new(setup)),
+            Some(world) => {
+                world.plug(setup);
+            }
+        }
+    }
+    world.ok_or_else(|| Failure::new(Code::Bug, 1, "no model was named"))
 }
 
 /// How many times faster than it is the run has to be played: found out by a run without waiting.
@@ -97,7 +122,7 @@ fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
     };
     let mut ignore = |_: &Event| {};
     // How it ends is told when it is played.
-    let _ = update(&mut world, &request, firmware, &mut ignore);
+    let _ = update_engine::update(&mut world, &request, firmware, &mut ignore);
     (world.now().since_start().as_secs_f64() / SHOWN_IN.as_secs_f64()).max(1.0)
 }
 
@@ -129,10 +154,7 @@ fn pause(real: &mut LinuxWorld, until: Instant) -> simulated::Pace {
 /// The model asked for; or else one that takes the files; or else the usual one.
 fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'static Profile, Failure> {
     if let Some(name) = name {
-        return Profile::named(name).ok_or_else(|| {
-            Failure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
-                .hint(format!("models: {}", model_names().join(", ")))
-        });
+        return named(name);
     }
     let families = firmware
         .map(|firmware| firmware.combination().families.as_slice())
@@ -143,6 +165,13 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
     fitting
         .or_else(|| Profile::named(USUAL_MODEL))
         .ok_or_else(|| Failure::new(Code::Bug, 1, "no usual model"))
+}
+
+fn named(name: &str) -> Result<&'static Profile, Failure> {
+    Profile::named(name).ok_or_else(|| {
+        Failure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
+            .hint(format!("models: {}", model_names().join(", ")))
+    })
 }
 
 fn model_names() -> Vec<&'static str> {

@@ -1,19 +1,19 @@
-//! What `update`, `rehearse` and `replay` have in common: ask where something is doubtful, flash, show, record.
+//! What `update`, `rehearse` and `replay` have in common: ask where something is doubtful, update, show, record.
 
+use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io;
 use std::path::Path;
 
 use modem_world::{Recorder, World};
 use update_engine::codes::Code;
-use update_engine::{Firmware, Outcome, Plan, Request, UpdateError, prepare, update};
+use update_engine::{Firmware, Outcome, Plan, Request, UpdateError, update_asking};
 
 use crate::arguments::Output;
 use crate::failure::Failure;
-use crate::head;
 use crate::images::say;
 use crate::screen::{self, Pace};
-use crate::{INTERRUPTED, Verdict};
+use crate::{INTERRUPTED, Verdict, ask, head};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
@@ -23,68 +23,87 @@ pub(crate) struct Show<'a> {
     pub(crate) pace: Pace,
 }
 
-/// Asks what there is to ask, flashes, and says how it ended.
-pub(crate) fn run(
-    world: &mut dyn World,
-    mut request: Request,
-    firmware: &Firmware,
-    show: Show<'_>,
-) -> Verdict {
-    if !request.confirmed {
-        // What speaks against it is said by `flash`, as an event like everything else.
-        if let Ok(plan) = prepare(world, &request, firmware) {
-            match ask(&plan, show.output.json) {
-                Answer::Nothing => {}
-                Answer::Yes => request.confirmed = true,
-                Answer::No => {
-                    say("nothing was sent to the modem");
-                    return Ok(INTERRUPTED);
-                }
-            }
-        }
-    }
-    let outcome = match &show.output.trace {
-        None => flash_on_screen(world, &request, firmware, show)?,
+/// What a run came to: the user may have said no.
+enum End {
+    Outcome(Outcome),
+    Declined,
+}
+
+/// Updates one modem, asks what there is to ask, and says how it ended.
+pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware, show: Show<'_>) -> Verdict {
+    let end = match &show.output.trace {
+        None => on_screen(world, request, firmware, show)?,
         Some(path) => {
-            let head = head::write(&request, firmware).map_err(|error| {
+            let head = head::write(request, firmware).map_err(|error| {
                 Failure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
             })?;
             record(world, path, &head, |world| {
-                flash_on_screen(world, &request, firmware, show)
+                on_screen(world, request, firmware, show)
             })?
         }
     };
-    finish(&outcome);
-    Ok(0)
+    match end {
+        End::Outcome(outcome) => {
+            finish(&outcome);
+            Ok(0)
+        }
+        End::Declined => {
+            say("nothing was changed on the modem");
+            Ok(INTERRUPTED)
+        }
+    }
 }
 
-fn flash_on_screen(
+fn on_screen(
     world: &mut dyn World,
     request: &Request,
     firmware: &Firmware,
     show: Show<'_>,
-) -> Result<Outcome, UpdateError> {
-    let mut screen = screen::choose(show.output.json, show.verbose, show.pace);
-    let result = update(world, request, firmware, &mut |event| screen.show(event));
-    screen.rest();
-    result
+) -> Result<End, UpdateError> {
+    let screen = RefCell::new(screen::choose(show.output.json, show.verbose, show.pace));
+    let is_declined = Cell::new(false);
+    let mut ask = |plan: &Plan| {
+        // A script needs `--yes`.
+        if show.output.json || !ask::is_possible() || plan.to_confirm().next().is_none() {
+            return false;
+        }
+        screen.borrow_mut().rest();
+        let yes = ask::yes("go on all the same?");
+        is_declined.set(!yes);
+        if yes {
+            screen.borrow_mut().resume();
+        }
+        yes
+    };
+    let result = update_asking(
+        world,
+        request,
+        firmware,
+        &mut |event| screen.borrow_mut().show(event),
+        &mut ask,
+    );
+    screen.borrow_mut().rest();
+    match result {
+        Err(_) if is_declined.get() => Ok(End::Declined),
+        result => result.map(End::Outcome),
+    }
 }
 
 /// The last lines of a run that reached its goal.
-fn finish(outcome: &Outcome) {
+pub(crate) fn finish(outcome: &Outcome) {
     say(&outcome.to_string());
     if let Outcome::Accepted(accepted) = outcome {
         say(&format!("next: {}", accepted.next));
     }
 }
 
-/// Runs with a trace of everything on the wire. Where the trace can't be written the flash goes on, and it is said.
+/// Runs with a trace of everything on the wire. Where the trace can't be written the run goes on, and it is said.
 fn record(
     world: &mut dyn World,
     path: &Path,
     head: &str,
-    run: impl FnOnce(&mut dyn World) -> Result<Outcome, UpdateError>,
-) -> Result<Outcome, Failure> {
+    run: impl FnOnce(&mut dyn World) -> Result<End, UpdateError>,
+) -> Result<End, Failure> {
     let file = File::create(path).map_err(|error| {
         let what = format!("the trace {} can't be written: {error}", path.display());
         Failure::of_code("E-TRACE-WRITE", 2, what).hint("choose another file, or leave --trace out")
@@ -100,29 +119,4 @@ fn record(
     let result = run(&mut recorder);
     recorder.finish();
     Ok(result?)
-}
-
-/// What came of asking.
-enum Answer {
-    /// There was nothing to ask, or nobody: then the engine refuses what isn't confirmed.
-    Nothing,
-    Yes,
-    No,
-}
-
-/// Where a warning says that the modem could be harmed, a terminal is asked. A script needs `--yes`.
-fn ask(plan: &Plan, json: bool) -> Answer {
-    let mut doubts = plan.to_confirm().peekable();
-    if doubts.peek().is_none() || json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Answer::Nothing;
-    }
-    for doubt in doubts {
-        say(&format!("warning: {}", doubt.text));
-    }
-    let _ = write!(io::stderr(), "go on all the same? [y/N] ");
-    let mut answer = String::new();
-    match io::stdin().lock().read_line(&mut answer) {
-        Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") => Answer::Yes,
-        _ => Answer::No,
-    }
 }

@@ -1,59 +1,95 @@
-//! `modemflash update`: a modem in download mode.
+//! `modemflash update`: firmware for one modem or for several.
 
 use firmware_image::Family;
-use modem_transport::LinuxWorld;
 use modem_world::World;
-use update_engine::codes::Code;
-use update_engine::devices::{self, Standing};
-use update_engine::{Firmware, Request};
+use update_engine::{Firmware, Given, Request, Selector};
 
-use crate::arguments::Update;
+use crate::arguments::{self, Arguments, Images, Update};
 use crate::failure::Failure;
+use crate::host::Host;
 use crate::run::{self, Show};
 use crate::screen::Pace;
-use crate::{Verdict, images};
+use crate::{Verdict, fleet, images};
 
-/// Checks the files, then flashes the modem behind the port.
-pub(crate) fn run(arguments: &Update, verbose: u8) -> Verdict {
-    let mut world = LinuxWorld::new()
-        .and_then(|mut world| world.handle_signals().map(|()| world))
-        .map_err(|error| {
-            Failure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
-        })?;
+/// Checks the files, then updates what is meant.
+pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
+    let named = arguments.select.all();
+    if arguments.all && !named.is_empty() {
+        arguments::wrong("--all means every modem; name modems or give --all");
+    }
+    if arguments.all || named.len() > 1 {
+        return fleet::run(arguments, &named, all);
+    }
+    let mut host = Host::of(all)?;
+    let select = arguments.select.one();
     let family = if arguments.force {
         None
     } else {
-        family_behind(&mut world, &arguments.port)
+        family_of(host.world(), &select)
     };
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, family)?);
     let request = Request {
-        force: arguments.force,
-        confirmed: arguments.yes,
-        ignore_versions: arguments.force,
-        ..Request::on_port(arguments.port.clone())
+        select,
+        ..request(arguments, &firmware)
     };
     let show = Show {
         output: &arguments.output,
-        verbose,
-        pace: Pace::Real,
+        verbose: all.verbose,
+        pace: if host.is_virtual() {
+            Pace::Played
+        } else {
+            Pace::Real
+        },
     };
-    let verdict = run::run(&mut world, request, &firmware, show);
-    if let Err(error) = world.finish() {
-        images::say(&format!(
-            "warning: a setting of this host wasn't put back: {error}"
-        ));
-    }
+    let verdict = run::run(host.world(), &request, &firmware, show);
+    host.finish();
     verdict
 }
 
+/// What is asked for, but for the modem.
+pub(crate) fn request(arguments: &Update, firmware: &Firmware) -> Request {
+    Request {
+        force: arguments.force,
+        confirmed: arguments.yes,
+        ignore_versions: arguments.ignore_versions || arguments.force,
+        given: given(&arguments.images, firmware),
+        slot: arguments.slot,
+        control: arguments.control.choice(),
+        skip_read_back: arguments.no_read_back,
+        ignore_manager: arguments.ignore_modem_manager,
+        ..Request::default()
+    }
+}
+
+/// The versions on the command line that no file tells. Those that a file tells have chosen the file.
+pub(crate) fn given(images: &Images, firmware: &Firmware) -> Given {
+    let versions = &firmware.combination().versions;
+    Given {
+        firmware: images.firmware.clone().filter(|_| versions.firmware.is_none()),
+        config: images.config.clone().filter(|_| versions.config.is_none()),
+        carrier: images.carrier.clone().filter(|_| versions.carrier.is_none()),
+    }
+}
+
 /// The modem's family where its USB id tells one, to choose from a folder with firmware for several. Gobi files don't tell
-/// their generation. What is wrong with the port is said later, by the engine.
-fn family_behind(world: &mut dyn World, port: &str) -> Option<Family> {
-    let device = world.find(port).ok()?.device?;
-    let Standing::Known(row) = devices::standing(device.vendor, device.product) else {
+/// their generation. What is wrong with the selection is said later, by the engine.
+fn family_of(world: &mut dyn World, select: &Selector) -> Option<Family> {
+    let candidates = select.candidates(world).ok()?;
+    let [modem] = candidates.as_slice() else {
         return None;
     };
-    row.family
+    modem
+        .row?
+        .family
         .clone()
         .filter(|family| !matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000))
+}
+
+/// The modem, or why there is none, as the engine says it.
+pub(crate) fn find(world: &mut dyn World, request: &Request) -> Result<update_engine::Modem, Failure> {
+    use update_engine::{DeviceId, ModemState, Step, UpdateError};
+    request.one(world).map_err(|cause| {
+        let device = DeviceId::from_selection(&request.select);
+        UpdateError::new(&device, Step::CheckDevice, ModemState::Untouched, cause).into()
+    })
 }

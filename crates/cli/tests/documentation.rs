@@ -55,6 +55,36 @@ const OF_PROGRAM: &[Row] = &[
         "`modemflash rehearse --help` lists them",
         "2",
     ),
+    (
+        "E-SLOT-MISSING",
+        "there is no such stored image",
+        "choose one of those listed; `modemflash slots` shows them",
+        "2",
+    ),
+    (
+        "E-SLOT-AMBIGUOUS",
+        "more than one stored image fits",
+        "give the slot, the config version or the whole build id",
+        "2",
+    ),
+    (
+        "E-SLOT-IN-USE",
+        "a stored image that runs or is preferred isn't deleted",
+        "select other images first, or add --force",
+        "2",
+    ),
+    (
+        "E-AT-INVALID",
+        "the text is no AT command",
+        "give one line of printable characters that begins with AT, in quotes",
+        "2",
+    ),
+    (
+        "E-NOT-AGREED",
+        "what was asked for can't be undone, and nobody said yes",
+        "if it is meant, run again with the option that the message names",
+        "2",
+    ),
 ];
 
 /// Words of `warning` events that aren't findings in an image.
@@ -67,6 +97,22 @@ const WARNINGS: &[(&str, &str)] = &[
     (
         "DEVICE-NOT-LISTED",
         "a Sierra Wireless device that isn't in the list of known modems",
+    ),
+    (
+        "DOWNGRADE",
+        "there is no safe way back to so old a version; needs a confirmation",
+    ),
+    (
+        "HOP",
+        "with `--force`: the modem should get a firmware in between first; needs a confirmation",
+    ),
+    (
+        "MODEM-MANAGER",
+        "ModemManager runs and doesn't let go of the modem",
+    ),
+    (
+        "NO-CONTROL-PORT",
+        "no control port answers, so the modem can't be told what is to come; needs a confirmation",
     ),
     (
         "DEVICE-UNKNOWN",
@@ -90,7 +136,17 @@ fn root() -> PathBuf {
 /// The exit codes with which an error of the engine can end.
 fn exits_of_engine(code: &str) -> &'static str {
     match code {
-        "E-IMAGE-NONE" | "E-NOT-CONFIRMED" => "2",
+        "E-IMAGE-NONE" | "E-NOT-CONFIRMED" | "E-VERSION-MISSING" | "E-VERSION-DIFFERS" | "E-SLOT-NONE"
+        | "E-NOT-SUPPORTED" => "2",
+        "E-HOP-NEEDED" => "3",
+        "E-MODEM-NONE" | "E-MODEM-SEVERAL" | "E-MODEM-HELD" => "4; 5 when something had been asked",
+        "E-MODEM-NO-PORT" | "E-MODEM-UNREACHABLE" => "4; 5, 6 or 9 when something had been done",
+        "E-MODEM-OTHER" => "5, 6 or 9 by what is known of the modem",
+        "E-AT-REFUSED" | "E-DOWNLOAD-NOT-ENTERED" | "E-RESTART-REFUSED" => "5",
+        "E-NOT-PROVEN" => "7",
+        "E-NOT-READ-BACK" => "7; 9 when its state is not known",
+        "E-DOWNLOAD-MODE-AGAIN" => "6",
+        code if code.starts_with("E-CONTROL-") => "4 or 5; 7 or 9 after the images were written",
         "E-IMAGE-REJECTED" => "6",
         "E-IMAGE-CHANGED" | "E-IMAGE-READ" | "E-IMAGE-UNSENDABLE" => "3; 6 when writing had begun",
         "E-PORT-FAULT" | "E-PORT-GONE" => "4; 6 or 9 when something had been sent",
@@ -154,6 +210,8 @@ the event `failed` ([events.md](events.md)).
 | 4 | no modem, more than one, busy, or no permission | untouched |
 | 5 | failed, the modem runs its old firmware | usable |
 | 6 | failed, in download mode; the same command may be run again | not usable now |
+| 7 | written, but what the modem reports is not what was wanted | usable |
+| 8 | several modems, which ended differently; each has its own code in its last event and in the table at the end | mixed |
 | 9 | failed, and the modem's state is not known (left the bus, or nothing understandable answers) | unknown |
 | 130 | interrupted by the user at a safe point | see message |
 ";
@@ -228,7 +286,7 @@ fn sources(of: &str) -> String {
 /// Texts in quotes that look like a code.
 fn quoted_codes(source: &str) -> BTreeSet<&str> {
     let is_code = |text: &&str| {
-        text.len() > 3
+        text.len() > 2
             && text.bytes().any(|byte| byte.is_ascii_uppercase())
             && text
                 .bytes()
@@ -248,13 +306,39 @@ fn the_programs_own_codes_are_all_listed() {
     assert_eq!(used, listed);
 }
 
+/// Quoted codes that are no names of protocols.
+fn warning_codes(source: &str) -> BTreeSet<&str> {
+    let mut used = quoted_codes(source);
+    let is_name =
+        |code: &str| ["AMSS", "GENERIC", "MBIM", "QMI", "PRI"].contains(&code) || code.starts_with("SWI");
+    used.retain(|code| !is_name(code));
+    used
+}
+
+#[test]
+fn every_warning_of_a_list_is_described() {
+    let mut source = fs::read_to_string(root().join("crates/update-engine/src/survey.rs")).unwrap();
+    source.truncate(source.find("#[cfg(test)]").unwrap());
+    let watch = fs::read_to_string(root().join("crates/cli/src/list/watch.rs")).unwrap();
+    let used: BTreeSet<_> = warning_codes(&source)
+        .into_iter()
+        .chain(warning_codes(&watch))
+        .collect();
+    let page = fs::read_to_string(root().join("docs/list-json.md")).unwrap();
+    let rows = page.split("| `code` of a warning |").nth(1).unwrap().lines();
+    let listed: BTreeSet<_> = rows
+        .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert_eq!(used, listed);
+}
+
 #[test]
 fn every_warning_of_the_engine_is_listed() {
     let mut source = String::new();
-    for file in ["checks.rs", "link.rs"] {
+    for file in ["checks.rs", "host.rs", "link.rs", "running.rs", "target.rs"] {
         source.push_str(&fs::read_to_string(root().join("crates/update-engine/src").join(file)).unwrap());
     }
-    let used = quoted_codes(&source);
+    let used = warning_codes(&source);
     let listed: BTreeSet<_> = WARNINGS.iter().map(|row| row.0).collect();
     assert_eq!(used, listed);
 }
@@ -356,13 +440,18 @@ fn every_event_and_field_that_occurs_is_described() {
     let folder = tempfile::tempdir().unwrap();
     let qdl = names(&put_release(folder.path(), Family::Swi9x30, 3_000_000));
     let firehose = names(&put_release(folder.path(), Family::Swi9x50, 3_000_000));
-    let runs: [(&[String], &[&str]); 6] = [
+    let runs: [(&[String], &[&str]); 8] = [
         (&qdl, &[]),
         (&firehose, &[]),
+        (&qdl, &["--from", "download"]),
+        (&firehose, &["--from", "download"]),
         (&firehose, &["--fault", "drop@2000000"]),
         (&qdl, &["--fault", "reject-image@2"]),
-        (&firehose[..1], &["--fault", "stall@2000000"]),
-        (&[], &["--as", "MC7710"]),
+        (
+            &firehose[..1],
+            &["--from", "download", "--fault", "stall@2000000"],
+        ),
+        (&[], &["--as", "MC7710", "--yes"]),
     ];
     let (described, all_words) = events_page();
     let mut seen = BTreeSet::new();
@@ -405,6 +494,8 @@ fn every_event_and_field_that_occurs_is_described() {
         "retrying",
         "noise",
         "modem_log",
+        "modem_read",
+        "appeared",
         "warning",
         "outcome",
         "failed",

@@ -12,25 +12,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::{names, put_release, transcript};
+use common::{golden, names, put_release, same, transcript};
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
-use snapbox::Data;
 use tempfile::TempDir;
-
-/// Compares the transcript of a run in `folder` with `golden/NAME.txt`.
-fn golden(folder: &Path, name: &str, arguments: &[&str]) {
-    same(name, transcript(folder, arguments));
-}
-
-fn same(name: &str, text: String) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
-    // Raw: brackets in messages are no patterns.
-    let expected = Data::read_from(&path, None).raw();
-    snapbox::Assert::new()
-        .action_env("SNAPSHOTS")
-        .eq(Data::text(text).raw(), expected);
-}
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -59,8 +44,15 @@ fn help_of_every_verb_fits_80_columns() {
     for (name, arguments) in [
         ("help", &["--help"][..]),
         ("help-short", &["-h"]),
+        ("help-list", &["list", "--help"]),
+        ("help-info", &["info", "--help"]),
         ("help-inspect", &["inspect", "--help"]),
         ("help-update", &["update", "--help"]),
+        ("help-slots", &["slots", "--help"]),
+        ("help-slots-select", &["slots", "select", "--help"]),
+        ("help-slots-delete", &["slots", "delete", "--help"]),
+        ("help-reset", &["reset", "--help"]),
+        ("help-at", &["at", "--help"]),
         ("help-rehearse", &["rehearse", "--help"]),
         ("help-replay", &["replay", "--help"]),
     ] {
@@ -80,7 +72,7 @@ fn the_version_is_one_line() {
 fn a_wrong_command_line_is_explained_with_exit_code_2() {
     let folder = empty();
     golden(folder.path(), "usage-no-verb", &[]);
-    golden(folder.path(), "usage-no-port", &["update", "a.cwe"]);
+    golden(folder.path(), "usage-no-file", &["update"]);
     golden(folder.path(), "usage-unknown-verb", &["udpate"]);
     golden(folder.path(), "model-unknown", &["rehearse", "--as", "EM1"]);
     golden(
@@ -88,6 +80,42 @@ fn a_wrong_command_line_is_explained_with_exit_code_2() {
         "fault-unknown",
         &["rehearse", "--fault", "explode"],
     );
+}
+
+#[test]
+fn a_modem_that_is_named_wrongly_is_explained_before_anything_is_opened() {
+    let folder = empty();
+    let cases: [(&str, &[&str]); 12] = [
+        ("usb-id", &["info", "-d", "1199:90711"]),
+        ("bus-number", &["info", "-s", "1:2:3"]),
+        ("place-is-a-port", &["info", "--port", "/dev/ttyUSB0"]),
+        ("place", &["info", "--port", "usb1"]),
+        ("imei-length", &["info", "--imei", "49015420323751"]),
+        ("imei-checksum", &["info", "--imei", "490154203237519"]),
+        ("several", &["info", "--port", "1-1", "-d", "1199"]),
+        ("languages", &["info", "--qmi", "--mbim"]),
+        ("all-and-one", &["update", "--all", "--port", "1-1", "a.cwe"]),
+        ("trace-of-several", &["update", "--all", "--trace", "t", "a.cwe"]),
+        ("slot-0", &["update", "--slot", "0", "a.cwe"]),
+        ("virtual", &["--virtual", "MC7455,EM1", "list"]),
+    ];
+    for (name, arguments) in cases {
+        golden(folder.path(), &format!("named-{name}"), arguments);
+    }
+}
+
+#[test]
+fn an_at_command_that_does_harm_needs_a_yes() {
+    let folder = empty();
+    let cases: [(&str, &[&str]); 4] = [
+        ("invalid", &["at", "BT"]),
+        ("not-ascii", &["at", "AT+CGMÜ"]),
+        ("confirm", &["at", "AT!USBCOMP=1,1,100D"]),
+        ("knowledge", &["at", "--yes", "AT!RMARESET=1"]),
+    ];
+    for (name, arguments) in cases {
+        golden(folder.path(), &format!("at-{name}"), arguments);
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The peak of memory stays flat, whatever the image size (8 MiB: routers have 64 MB in all).
+//! The peak of memory stays flat, whatever the image size (routers have 64 MB in all). The code's own pages don't count
+//! here: a build for tests has far more of them than a released one, which `cargo xtask bench memory` measures as a whole.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -18,7 +19,7 @@ use virtual_modem::Keep;
 const MIB: u64 = 1024 * 1024;
 
 #[test]
-fn an_update_with_a_large_image_stays_below_8_mib() {
+fn an_update_with_a_large_image_needs_little_memory_besides_its_code() {
     for (model, family) in [("MC7455", Family::Swi9x30), ("EM7565", Family::Swi9x50)] {
         let folder = tempfile::tempdir().unwrap();
         let files = put_release(folder.path(), family, 64 * MIB);
@@ -29,11 +30,14 @@ fn an_update_with_a_large_image_stays_below_8_mib() {
         command.args(["update", "--json", "-t", &port]).args(&files);
         let mut run = Run::start(command);
         let status = format!("/proc/{}/status", run.pid().as_raw_nonzero());
-        let mut last = None;
-        // The mark only rises, so the last one seen before the end is the peak of the flash.
+        let mut last: Option<(u64, u64)> = None;
         run.wait_for(|event| {
             if let Ok(text) = fs::read_to_string(&status) {
-                last = marks(&text).or(last.take());
+                let highest = |(peak, used): (u64, u64)| {
+                    let (peak_before, used_before) = last.unwrap_or_default();
+                    (peak.max(peak_before), used.max(used_before))
+                };
+                last = marks(&text).map(highest).or(last);
             }
             event["event"] == "outcome"
         });
@@ -41,8 +45,8 @@ fn an_update_with_a_large_image_stays_below_8_mib() {
         assert_eq!(code, 0, "{seen}");
         served.stop().unwrap();
         let (peak, anonymous) = last.expect("the program was seen running");
-        println!("{model}: peak {peak} KiB, at the end {anonymous} KiB of it not backed by files");
-        assert!(peak <= 8 * 1024, "{model}: {peak} KiB");
+        println!("{model}: peak {peak} KiB, up to {anonymous} KiB of it not backed by files");
+        assert!(anonymous <= 3 * 1024, "{model}: {anonymous} KiB");
     }
 }
 

@@ -32,7 +32,12 @@ fn end_of(words: &str) -> String {
         .lines()
         .find_map(|line| {
             line.strip_prefix("the run ends as: ").or_else(|| {
-                Some(line).filter(|line| line.starts_with("error[") || line.contains(" accepted, "))
+                let is_end = |line: &&str| {
+                    ["error[", "updated from ", "rescued: "]
+                        .iter()
+                        .any(|word| line.starts_with(word))
+                };
+                Some(line).filter(is_end)
             })
         })
         .unwrap_or_else(|| panic!("no end in {words}"))
@@ -41,7 +46,9 @@ fn end_of(words: &str) -> String {
 
 #[test]
 fn a_replayed_trace_comes_to_the_same_end() {
-    let cases: [(&str, Family, &[&str]); 9] = [
+    let cases: [(&str, Family, &[&str]); 11] = [
+        ("MC7455", Family::Swi9x30, &["--from", "download"]),
+        ("EM7565", Family::Swi9x50, &["--from", "download"]),
         ("MC7455", Family::Swi9x30, &[]),
         ("MC7354", Family::Swi9x15, &[]),
         ("EM7565", Family::Swi9x50, &[]),

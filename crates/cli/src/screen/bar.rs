@@ -17,18 +17,17 @@ const SILENT: &str = "{spinner} [{bar:20}] {percent:>3} %  {elapsed} {wide_msg}"
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(125);
 
+/// How many steps a bar has.
+pub(super) const LENGTH: u64 = 1000;
+
 /// Draws on standard error.
 pub(crate) struct Bar {
     narrator: Narrator,
     bar: ProgressBar,
     pace: Pace,
-    /// Bytes of images that are done, and of all of them.
-    done: u64,
-    total: u64,
-    /// The image under way: its number, its size, when its first bytes went, and how many of them.
-    image: usize,
-    size: u64,
-    started: Option<(f64, u64)>,
+    rate: Rate,
+    /// How far the run has come, of [`LENGTH`].
+    position: u64,
 }
 
 impl Bar {
@@ -38,17 +37,14 @@ impl Bar {
             narrator: Narrator::new(verbose),
             bar: ProgressBar::hidden(),
             pace,
-            done: 0,
-            total: 0,
-            image: 0,
-            size: 0,
-            started: None,
+            rate: Rate::default(),
+            position: 0,
         }
     }
 
-    fn start(&mut self, total: u64) {
-        self.total = total;
-        self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    fn start(&mut self) {
+        self.bar = ProgressBar::with_draw_target(Some(LENGTH), ProgressDrawTarget::stderr());
+        self.bar.set_position(self.position);
         self.style(SENDING);
         self.bar.enable_steady_tick(TICK);
     }
@@ -60,15 +56,100 @@ impl Bar {
                 .set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
         }
     }
+}
 
-    fn advance(&mut self, t: f64, image: usize, acknowledged: u64, size: u64) {
+impl Screen for Bar {
+    fn show(&mut self, event: &Event) {
+        for line in self.narrator.tell(event) {
+            let folded = words::folded(&line, true);
+            let line = folded.trim_end_matches('\n');
+            if self.bar.is_hidden() {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "{line}");
+            } else {
+                self.bar.println(line);
+            }
+        }
+        if let Some(position) = position(&event.kind) {
+            self.position = position;
+            self.bar.set_position(position);
+        }
+        match &event.kind {
+            EventKind::Planned { .. } => self.start(),
+            EventKind::Advanced {
+                image,
+                acknowledged_bytes,
+                total_bytes,
+                ..
+            } => {
+                self.style(SENDING);
+                let message = self
+                    .rate
+                    .words(event.t, *image, *acknowledged_bytes, *total_bytes);
+                self.bar.set_message(message);
+            }
+            EventKind::SilenceExpected { .. } => {
+                if self.pace == Pace::Real {
+                    self.bar.reset_elapsed();
+                    self.style(SILENT);
+                    self.bar.set_message("the modem is at work");
+                } else {
+                    self.bar.set_message("the modem is at work (sped up)");
+                }
+            }
+            EventKind::ImageAccepted { .. } | EventKind::Appeared { .. } | EventKind::StepFinished { .. } => {
+                self.style(SENDING);
+                self.bar.set_message("");
+            }
+            EventKind::Outcome { .. } | EventKind::Failed { .. } => self.rest(),
+            _ => {}
+        }
+    }
+
+    fn rest(&mut self) {
+        self.bar.finish_and_clear();
+        self.bar = ProgressBar::hidden();
+    }
+
+    fn resume(&mut self) {
+        self.start();
+    }
+}
+
+/// How far the whole run has come, of [`LENGTH`].
+pub(super) fn position(kind: &EventKind) -> Option<u64> {
+    let (EventKind::Advanced { progress, .. }
+    | EventKind::StepStarted { progress, .. }
+    | EventKind::StepFinished { progress, .. }) = kind
+    else {
+        return None;
+    };
+    // Between 0 and 1; for the eye only.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
+    let position = (progress.clamp(0.0, 1.0) * LENGTH as f64) as u64;
+    Some(position)
+}
+
+/// How fast an image goes.
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    /// The image under way, when its first bytes went, and how many of them.
+    image: usize,
+    started: Option<(f64, u64)>,
+}
+
+impl Rate {
+    /// `3.0 MiB of 60.1 MiB, 2.1 MiB/s, 27 s left`.
+    pub(super) fn words(&mut self, t: f64, image: usize, acknowledged: u64, size: u64) -> String {
         if image != self.image {
             self.image = image;
             self.started = None;
         }
-        self.size = size;
         let (since, first) = *self.started.get_or_insert((t, acknowledged));
-        self.bar.set_position(self.done.saturating_add(acknowledged));
         // For the eye only.
         #[allow(clippy::cast_precision_loss)]
         let rate = acknowledged.saturating_sub(first) as f64 / (t - since).max(f64::EPSILON);
@@ -86,55 +167,6 @@ impl Bar {
                 words::seconds(left)
             ));
         }
-        self.bar.set_message(message);
-    }
-}
-
-impl Screen for Bar {
-    fn show(&mut self, event: &Event) {
-        for line in self.narrator.tell(event) {
-            let folded = words::folded(&line, true);
-            let line = folded.trim_end_matches('\n');
-            if self.bar.is_hidden() {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr(), "{line}");
-            } else {
-                self.bar.println(line);
-            }
-        }
-        match &event.kind {
-            EventKind::Planned { plan } => self.start(plan.total_bytes),
-            EventKind::Advanced {
-                image,
-                acknowledged_bytes,
-                total_bytes,
-                ..
-            } => {
-                self.style(SENDING);
-                self.advance(event.t, *image, *acknowledged_bytes, *total_bytes);
-            }
-            EventKind::SilenceExpected { .. } => {
-                if self.pace == Pace::Real {
-                    self.bar.reset_elapsed();
-                    self.style(SILENT);
-                    self.bar.set_message("the modem is at work");
-                } else {
-                    self.bar.set_message("the modem is at work (sped up)");
-                }
-            }
-            EventKind::ImageAccepted { .. } => {
-                self.done = self.done.saturating_add(self.size);
-                self.bar.set_position(self.done);
-                self.style(SENDING);
-                self.bar.set_message("");
-            }
-            EventKind::Outcome { .. } | EventKind::Failed { .. } => self.rest(),
-            _ => {}
-        }
-    }
-
-    fn rest(&mut self) {
-        self.bar.finish_and_clear();
-        self.bar = ProgressBar::hidden();
+        message
     }
 }

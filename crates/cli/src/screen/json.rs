@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use update_engine::Event;
 
-use super::Screen;
+use super::{Screen, Screens};
 
 /// Prints events as JSON.
 #[derive(Debug, Default)]
@@ -24,6 +24,15 @@ impl Screen for Json {
         if out.write_all(&line).and_then(|()| out.flush()).is_err() {
             self.closed = true;
         }
+    }
+
+    fn rest(&mut self) {}
+}
+
+impl Screens for Json {
+    fn show(&mut self, _: usize, event: &Event) {
+        // The event says which modem it is about.
+        Screen::show(self, event);
     }
 
     fn rest(&mut self) {}

@@ -1,17 +1,19 @@
 //! Plain lines, for pipes and logs.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use update_engine::{Event, EventKind, Step};
 
-use super::Screen;
 use super::narrator::Narrator;
+use super::{Screen, Screens};
 use crate::words;
 
 /// Prints plain lines on standard error.
 #[derive(Debug)]
 pub(crate) struct Lines {
     narrator: Narrator,
+    /// What stands before each line.
+    prefix: String,
     /// How many tenths of the present image are told.
     shown: u64,
 }
@@ -21,7 +23,16 @@ impl Lines {
     pub(crate) fn new(verbose: u8) -> Self {
         Self {
             narrator: Narrator::new(verbose),
+            prefix: String::new(),
             shown: 0,
+        }
+    }
+
+    /// The same for one of several modems, the one at this place.
+    pub(crate) fn of(verbose: u8, place: &str) -> Self {
+        Self {
+            prefix: format!("{place}: "),
+            ..Self::new(verbose)
         }
     }
 }
@@ -62,7 +73,18 @@ impl Screen for Lines {
         // Nobody may be reading any more: no reason to stop a flash.
         let mut out = io::stderr().lock();
         for line in lines {
-            let _ = writeln!(out, "{line}");
+            let line = words::folded(&format!("{}{line}", self.prefix), out.is_terminal());
+            let _ = out.write_all(line.as_bytes());
+        }
+    }
+
+    fn rest(&mut self) {}
+}
+
+impl Screens for Vec<Lines> {
+    fn show(&mut self, number: usize, event: &Event) {
+        if let Some(lines) = self.get_mut(number) {
+            lines.show(event);
         }
     }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "progress")]
 mod bar;
+#[cfg(feature = "progress")]
+mod bars;
 mod json;
 mod lines;
 mod narrator;
@@ -11,11 +13,23 @@ use std::io::IsTerminal;
 use update_engine::Event;
 
 /// Shows a run.
-pub(crate) trait Screen {
+pub(crate) trait Screen: Send {
     /// Shows one event.
     fn show(&mut self, event: &Event);
 
     /// Leaves the terminal as it should be, before a question or the last lines.
+    fn rest(&mut self);
+
+    /// Goes on after a question.
+    fn resume(&mut self) {}
+}
+
+/// Shows the runs of several modems.
+pub(crate) trait Screens: Send {
+    /// Shows one event of the modem with this number, counted from 0.
+    fn show(&mut self, number: usize, event: &Event);
+
+    /// Leaves the terminal as it should be.
     fn rest(&mut self);
 }
 
@@ -34,9 +48,27 @@ pub(crate) fn choose(json: bool, verbose: u8, pace: Pace) -> Box<dyn Screen> {
         return Box::new(json::Json::default());
     }
     #[cfg(feature = "progress")]
-    if std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
+    if is_capable() {
         return Box::new(bar::Bar::new(verbose, pace));
     }
-    let _ = (std::io::stderr().is_terminal(), pace);
+    let _ = pace;
     Box::new(lines::Lines::new(verbose))
+}
+
+/// The same for several modems at these places.
+pub(crate) fn choose_for_several(json: bool, verbose: u8, places: Vec<String>) -> Box<dyn Screens> {
+    if json {
+        return Box::new(json::Json::default());
+    }
+    #[cfg(feature = "progress")]
+    if is_capable() {
+        return Box::new(bars::Bars::new(verbose, &places));
+    }
+    let lines = places.into_iter().map(|place| lines::Lines::of(verbose, &place));
+    Box::new(lines.collect::<Vec<_>>())
+}
+
+/// Whether standard error is a terminal that can move its cursor.
+pub(crate) fn is_capable() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

@@ -1,6 +1,6 @@
 //! What events say to a person, as lines; shared by the bar and the plain lines.
 
-use update_engine::{Event, EventKind, Plan, Step};
+use update_engine::{Event, EventKind, Facts, Plan, Step, Trio};
 
 use crate::words;
 
@@ -9,31 +9,45 @@ use crate::words;
 pub(crate) struct Narrator {
     verbose: u8,
     images: usize,
+    /// Whether the modem has been named.
+    is_introduced: bool,
 }
 
 impl Narrator {
     /// `verbose`: 0 for the steps, 1 for what the modem says, too.
     pub(crate) fn new(verbose: u8) -> Self {
-        Self { verbose, images: 0 }
+        Self {
+            verbose,
+            images: 0,
+            is_introduced: false,
+        }
     }
 
     /// The lines that this event is worth.
     pub(crate) fn tell(&mut self, event: &Event) -> Vec<String> {
-        match &event.kind {
+        let mut lines = Vec::new();
+        let is_known = event.device.path().is_some() || matches!(event.kind, EventKind::Planned { .. });
+        if is_known && !self.is_introduced {
+            self.is_introduced = true;
+            lines.push(format!("modem: {}", device(event)));
+        }
+        lines.extend(self.of_kind(&event.kind));
+        lines
+    }
+
+    fn of_kind(&mut self, kind: &EventKind) -> Vec<String> {
+        match kind {
             EventKind::Planned { plan } => {
                 self.images = plan.images.len();
-                let mut lines = vec![format!("modem: {}", device(event))];
-                lines.extend(plan_lines(plan));
-                lines
+                plan_lines(plan)
             }
             EventKind::Warning { warning } => vec![format!("warning: {}", warning.text)],
-            EventKind::StepStarted { step, .. } => match step {
-                Step::Write { image, of, file } => vec![format!("sending image {image} of {of}: {file}")],
-                Step::Detect => vec!["finding out what is behind the port".into()],
-                Step::Return => vec!["waiting for the modem to come back".into()],
-                Step::Reset => vec!["restarting the modem".into()],
-                _ => vec![],
-            },
+            EventKind::StepStarted { step, .. } => self.beginning(step).into_iter().collect(),
+            EventKind::ModemRead { facts } => facts_lines(facts),
+            EventKind::Appeared { usb_id, mode } => {
+                vec![format!("the modem is on the bus as {usb_id}, in {mode} mode")]
+            }
+            EventKind::Tried { way, answer } => vec![format!("  {way}: {answer}")],
             EventKind::Detected { protocol, how } => vec![format!("boot loader speaks {protocol}: {how}")],
             EventKind::Connected { what } if self.verbose > 0 => vec![format!("  {what}")],
             EventKind::SilenceExpected { up_to_s, why } => vec![
@@ -62,6 +76,44 @@ impl Narrator {
             _ => vec![],
         }
     }
+
+    /// What is said when a step begins.
+    fn beginning(&self, step: &Step) -> Option<String> {
+        let words = match step {
+            Step::Write { image, of, file } => return Some(format!("sending image {image} of {of}: {file}")),
+            Step::Inhibit if self.verbose > 0 => "seeing that other programs let go of the modem",
+            Step::ReadModem => "asking the modem what it has",
+            Step::SetPreference => "telling the modem which firmware is to come",
+            Step::EnterDownloadMode => "sending the modem into download mode",
+            Step::Detect => "finding out what is behind the port",
+            Step::Return => "waiting for the modem to come back",
+            Step::Reset => "restarting the modem",
+            Step::Boot => "waiting for the modem to start its firmware",
+            Step::ReadBack => "asking the modem for its versions",
+            _ => return None,
+        };
+        Some(words.to_owned())
+    }
+}
+
+/// What a running modem said.
+fn facts_lines(facts: &Facts) -> Vec<String> {
+    let model = facts.model.as_deref().unwrap_or("the modem");
+    let mut lines = vec![format!(
+        "{model} runs {}, asked over {}",
+        facts.running, facts.over
+    )];
+    if let Some(preferred) = facts
+        .preferred
+        .as_ref()
+        .filter(|preferred| **preferred != facts.running)
+    {
+        lines.push(format!("  but prefers {preferred}"));
+    }
+    if let Some(mismatch) = &facts.mismatch {
+        lines.push(format!("  its radio is off: {mismatch}"));
+    }
+    lines
 }
 
 /// The modem as a user knows it: place, model, port.
@@ -79,25 +131,25 @@ fn device(event: &Event) -> String {
 
 /// What is going to be done.
 fn plan_lines(plan: &Plan) -> Vec<String> {
-    let mut lines: Vec<String> = plan
-        .images
-        .iter()
-        .enumerate()
-        .map(|(place, image)| {
-            let mut line = format!(
-                "  image {}: {}, {}",
-                place + 1,
-                image.file,
-                words::bytes(image.bytes)
-            );
-            for (name, value) in [("firmware", &image.firmware), ("carrier", &image.carrier)] {
-                if let Some(value) = value {
-                    line.push_str(&format!(", {name} {value}"));
-                }
+    let mut lines = Vec::new();
+    if plan.to != Trio::default() {
+        lines.push(format!("  to become: {}", plan.to));
+    }
+    let images = plan.images.iter().enumerate();
+    lines.extend(images.map(|(place, image)| {
+        let mut line = format!(
+            "  image {}: {}, {}",
+            place + 1,
+            image.file,
+            words::bytes(image.bytes)
+        );
+        for (name, value) in [("firmware", &image.firmware), ("carrier", &image.carrier)] {
+            if let Some(value) = value {
+                line.push_str(&format!(", {name} {value}"));
             }
-            line
-        })
-        .collect();
+        }
+        line
+    }));
     // Estimates are whole seconds of minutes; precision is no matter here.
     #[allow(clippy::cast_precision_loss)]
     let estimate = words::seconds(plan.estimate_s as f64);
@@ -114,6 +166,10 @@ fn step_name(step: &Step) -> String {
         Step::CheckImages => "check of the images".into(),
         Step::CheckDevice => "check of the device".into(),
         Step::OpenPort => "opening of the port".into(),
+        Step::Inhibit => "asking other programs to let go".into(),
+        Step::ReadModem => "asking the modem".into(),
+        Step::SetPreference => "setting the preference".into(),
+        Step::EnterDownloadMode => "way into download mode".into(),
         Step::Detect => "detection".into(),
         Step::Return => "return of the modem".into(),
         Step::Connect => "start of the protocol".into(),
@@ -121,6 +177,8 @@ fn step_name(step: &Step) -> String {
         Step::Finalise { image, .. } => format!("checking and storing of image {image}"),
         Step::Reset => "restart".into(),
         Step::Leave => "leaving the bus".into(),
+        Step::Boot => "start of the firmware".into(),
+        Step::ReadBack => "reading back".into(),
         _ => "step".into(),
     }
 }

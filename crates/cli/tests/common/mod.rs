@@ -7,7 +7,9 @@
 )]
 #![allow(dead_code, unreachable_pub)]
 
-use std::io::{BufRead, BufReader};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -16,7 +18,9 @@ use std::time::Duration;
 use firmware_image::Family;
 use firmware_image::generate::models::{CARRIER_ITEMS, Release};
 use rustix::process::{Pid, Signal};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
+use snapbox::Data;
 use virtual_modem::profile::Timings;
 use virtual_modem::pty::PtyModem;
 use virtual_modem::{Keep, Profile, Setup, VirtualModem};
@@ -46,6 +50,57 @@ pub fn transcript(folder: &Path, arguments: &[&str]) -> String {
     }
     text.push_str(&format!("--- exit {}\n", output.status.code().unwrap()));
     text
+}
+
+/// Runs the program on a terminal of this kind, types a line where it has something to read, and gives the exit code and what
+/// the terminal shows.
+pub fn on_terminal(folder: &Path, kind: &str, arguments: &[&str], typed: &str) -> (i32, String) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let path = ptsname(&master, Vec::new()).unwrap();
+    let end = || {
+        let path = path.to_str().unwrap();
+        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        Stdio::from(OwnedFd::from(file))
+    };
+    let mut program = modemflash(folder);
+    program
+        .env("TERM", kind)
+        .args(arguments)
+        .stdout(end())
+        .stderr(end());
+    if !typed.is_empty() {
+        program.stdin(end());
+    }
+    let mut child = program.spawn().unwrap();
+    // The terminal's other end is closed when only the child has it.
+    drop(program);
+    let mut bytes = Vec::new();
+    let mut master = File::from(master);
+    // The line waits in the terminal until it is read.
+    master.write_all(typed.as_bytes()).unwrap();
+    let mut piece = [0; 4096];
+    // Linux ends the reading with an error when nobody has the terminal any more.
+    while let Ok(count @ 1..) = master.read(&mut piece) {
+        bytes.extend_from_slice(&piece[..count]);
+    }
+    let text = String::from_utf8(bytes).unwrap().replace('\r', "");
+    (child.wait().unwrap().code().unwrap(), text)
+}
+
+/// Compares the transcript of a run in `folder` with `golden/NAME.txt`.
+pub fn golden(folder: &Path, name: &str, arguments: &[&str]) {
+    same(name, transcript(folder, arguments));
+}
+
+pub fn same(name: &str, text: String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    // Raw: brackets in messages are no patterns.
+    let expected = Data::read_from(&path, None).raw();
+    snapbox::Assert::new()
+        .action_env("SNAPSHOTS")
+        .eq(Data::text(text).raw(), expected);
 }
 
 /// A small release: a system image with `size` bytes and the carrier's settings, as files in the folder.

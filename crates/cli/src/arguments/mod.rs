@@ -1,8 +1,17 @@
 //! The command line: one definition for parsing, help and man page.
 
+mod select;
+mod verbs;
+
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+
+pub(crate) use select::request;
+pub(crate) use verbs::{
+    At, Info, List, Reset, Slots, SlotsAction, SlotsDelete, SlotsList, SlotsSelect, Update,
+};
 
 /// Updates, repairs and inspects the firmware of Sierra Wireless cellular modems.
 #[derive(Debug, Parser)]
@@ -15,20 +24,24 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 )]
 #[command(after_help = "\
 Examples:
+  modemflash list                                  which modems are there
   modemflash inspect SWI9X50C_01.14.13.00.zip      what is in it, is it sound,
                                                    which modems does it fit
-  modemflash update -t /dev/ttyUSB0 *.cwe *.nvu    flash a modem in
-                                                   download mode
+  modemflash update *.cwe *.nvu                    update the only modem
+  modemflash update --port 1-1.4 firmware.zip      update the modem there
+  modemflash update --all firmware.zip             all that it is for, at once
   modemflash rehearse                              see it work without hardware
 
 Exit codes:
-    0  done
+    0  done, or nothing to do
     1  unexpected failure
     2  wrong command line
     3  image refused
-    4  no modem, port busy, or no permission
+    4  no modem, more than one, port busy, or no permission
     5  failed; the modem runs its old firmware
     6  failed; the modem is in download mode
+    7  written, but the modem doesn't report what was wanted
+    8  several modems, which ended differently
     9  failed; the modem's state is not known
   130  stopped by the user
 Each failure prints a stable code; docs/errors.md lists them.")]
@@ -37,27 +50,62 @@ pub(crate) struct Arguments {
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 
+    /// Work on virtual modems of these models instead of this host's, without waiting; MC7455@download is one in download mode
+    #[cfg(feature = "rehearse")]
+    #[arg(
+        long = "virtual",
+        global = true,
+        value_name = "MODEL[,MODEL…]",
+        value_delimiter = ',',
+        hide_short_help = true,
+        display_order = 901
+    )]
+    pub(crate) models: Vec<String>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the modems of this host
+    ///
+    /// Shows place on the bus, USB id, model, mode, speed, firmware, carrier, IMEI and ports of every modem, and what may become a
+    /// trouble. Running modems are asked what they are; nothing is changed, and a port that another program has is left
+    /// to it.
+    List(List),
+    /// Show everything about one modem
+    ///
+    /// Asks a running modem over whatever port answers (QMI, MBIM or AT). Of others it shows what the bus tells.
+    Info(Info),
     /// Show what images contain and verify every checksum
     ///
     /// FILE is an image (.cwe, .nvu, .spk, .mbn), a folder, a .zip or .7z archive, or a self-extracting .exe.
     /// Everything is read in place; nothing is unpacked to the disk. Exit code 0 when all of it is sound, 3 when
     /// anything is damaged.
     Inspect(Inspect),
-    /// Flash a modem that sits in download mode
+    /// Bring firmware to a modem, whatever state it is in, and prove it
     ///
-    /// Checks everything first: every checksum in every image, that the images belong together and to this modem, and
-    /// that the port is what it should be. Then sends the images, largest first, and restarts the modem.
+    /// Checks everything first: every checksum in every image, that the images belong together and to this modem. A running
+    /// modem is asked what it has, told what is to come, sent into download mode, flashed, and followed until it reports
+    /// the versions that were wanted. One that is stuck in download mode is rescued. When it runs all of that already,
+    /// nothing is done.
     ///
     /// The first Ctrl-C stops at the next point at which the modem can be helped; a second one stops at once. A closed
-    /// terminal doesn't stop a flash.
+    /// terminal doesn't stop an update. The same command is safe to repeat.
     Update(Update),
-    /// Flash a virtual modem, to see what happens without hardware
+    /// Show, select and delete stored firmware and carrier settings
+    Slots(Slots),
+    /// Restart a modem
+    ///
+    /// Tries every way that there is, one after the other, and says what came of each. Success means that the modem was seen to
+    /// leave the bus and to come back.
+    Reset(Reset),
+    /// Send one AT command and show the answer
+    ///
+    /// Commands that change something a user notices are sent only after a yes.
+    At(At),
+    /// Update a virtual modem, to see what happens without hardware
     ///
     /// Runs the same engine and shows the same screens as `update`. Without FILE it makes its own images.
     #[cfg(feature = "rehearse")]
@@ -71,16 +119,17 @@ pub(crate) enum Command {
 
 /// Which files make up the firmware.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Which firmware")]
 pub(crate) struct Images {
-    /// Of several carriers in a folder or archive, take this one
+    /// Of several carriers take this one; or the carrier, where no file tells it
     #[arg(long, value_name = "NAME")]
     pub(crate) carrier: Option<String>,
 
-    /// Of several firmware versions in a folder or archive, take this one
+    /// Of several firmware versions take this one; or the version, where no file tells it
     #[arg(long, value_name = "VERSION")]
     pub(crate) firmware: Option<String>,
 
-    /// Of several config versions in a folder or archive, take this one
+    /// Of several config versions take this one; or the version, where no file tells it
     #[arg(long, value_name = "VERSION")]
     pub(crate) config: Option<String>,
 
@@ -106,6 +155,7 @@ pub(crate) struct Inspect {
 
 /// How a run is shown and recorded.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub(crate) struct Output {
     /// Print events, one JSON object per line, on standard output (docs/events.md)
     #[arg(long)]
@@ -114,31 +164,6 @@ pub(crate) struct Output {
     /// Write the complete wire trace to this file, for bug reports and `replay`
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Update {
-    /// The modem's serial port in download mode, or a link to it
-    #[arg(short = 't', long = "tty", value_name = "PORT")]
-    pub(crate) port: String,
-
-    /// Images, folders, archives
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Take warnings as answered with yes; needed in scripts where a warning says that the modem could be harmed
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-
-    /// Go on although the port or the images don't look like this modem's
-    #[arg(long)]
-    pub(crate) force: bool,
-
-    #[command(flatten)]
-    pub(crate) images: Images,
-
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 /// The faults, as a list that fits 80 columns behind clap's indentation.
@@ -160,12 +185,25 @@ fn faults() -> String {
         }
         text.push_str(&format!("\n{}", line.trim_end()));
     }
-    text.push_str("\n\n`update` doesn't wait for the return yet: with return: it ends as without");
     text
+}
+
+/// Where a rehearsal begins.
+#[cfg(feature = "rehearse")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum From {
+    Normal,
+    Download,
 }
 
 #[cfg(feature = "rehearse")]
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modemflash rehearse                              images and modem made up
+  modemflash rehearse --as MC7455 --from download  rescue one that is stuck
+  modemflash rehearse --fault drop@1048576         it leaves in the middle
+  modemflash rehearse --fast firmware.zip          your files, without waiting")]
 pub(crate) struct Rehearse {
     /// Images, folders, archives; made up when there are none
     #[arg(value_name = "FILE")]
@@ -174,6 +212,10 @@ pub(crate) struct Rehearse {
     /// The virtual modem's model; by default what the images are for, or EM7565
     #[arg(long = "as", value_name = "MODEL")]
     pub(crate) model: Option<String>,
+
+    /// Where the modem is found: running its old firmware, or stuck in download mode
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = From::Normal)]
+    pub(crate) from: From,
 
     /// Something that goes wrong, such as `drop@1048576`; may be given several times (--help lists them)
     #[arg(long = "fault", value_name = "FAULT", long_help = faults())]
@@ -224,10 +266,16 @@ pub(crate) struct Replay {
     pub(crate) json: bool,
 }
 
+/// Ends the program as a wrong command line does.
+pub(crate) fn wrong(message: impl std::fmt::Display) -> ! {
+    Arguments::command()
+        .error(ErrorKind::ArgumentConflict, message)
+        .exit()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_consistent() {

@@ -1,0 +1,243 @@
+//! The options of the verbs that need a modem.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::select::{Control, Select};
+use super::{Images, Output};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modemflash list                     all modems of this host
+  modemflash list --no-ask            without opening a port
+  modemflash list --watch             see modems come and go
+  modemflash list --json | jq .place  for scripts (docs/list-json.md)")]
+pub(crate) struct List {
+    /// Print JSON objects, one per line (docs/list-json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Show only what the bus tells; no port is opened
+    #[arg(long)]
+    pub(crate) no_ask: bool,
+
+    /// Go on and show what changes on the bus, until Ctrl-C; no port is opened
+    #[arg(long)]
+    pub(crate) watch: bool,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modemflash info                     the only modem
+  modemflash info --port 1-1.4        the modem at this place")]
+pub(crate) struct Info {
+    /// Print one JSON object (docs/list-json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Examples:
+  modemflash slots                              what is stored
+  modemflash slots select 2                     run the image in slot 2
+  modemflash slots select 02.33.03.00 --pri GENERIC
+  modemflash slots delete 3                     delete the image in slot 3
+  modemflash slots delete 002.072_000 --yes     delete carrier settings"
+)]
+pub(crate) struct Slots {
+    #[command(subcommand)]
+    pub(crate) action: Option<SlotsAction>,
+
+    #[command(flatten)]
+    pub(crate) list: SlotsList,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SlotsList {
+    /// Print JSON objects, one per image and line (docs/list-json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SlotsAction {
+    /// Make a stored firmware the preferred one; it runs after the next restart
+    ///
+    /// Firmware and carrier settings make a pair, and both have to be stored. The settings that belong to the firmware are
+    /// found by themselves where there is one; of several, --pri says which. `modemflash reset` restarts the modem.
+    #[command(after_help = "\
+Examples:
+  modemflash slots select 2
+  modemflash slots select 02.33.03.00 --pri 002.072_000 && modemflash reset")]
+    Select(SlotsSelect),
+    /// Delete a stored firmware or carrier settings
+    ///
+    /// What runs or is preferred is deleted only with --force: without it the modem keeps its radio off.
+    #[command(after_help = "\
+Examples:
+  modemflash slots delete 3
+  modemflash slots delete 02.24.05.06_ATT --yes")]
+    Delete(SlotsDelete),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SlotsSelect {
+    /// Number of a slot, firmware version, or build id
+    #[arg(value_name = "SLOT|VERSION")]
+    pub(crate) image: String,
+
+    /// The carrier settings: config version or carrier
+    #[arg(long, value_name = "CONFIG|CARRIER")]
+    pub(crate) pri: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SlotsDelete {
+    /// Number of a firmware's slot; or config version or build id of carrier settings
+    #[arg(value_name = "SLOT|CONFIG|BUILD_ID")]
+    pub(crate) image: String,
+
+    /// Don't ask; needed in scripts
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Delete also what runs or is preferred
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modemflash reset                    restart the only modem
+  modemflash reset --download-mode    into its boot loader, to be flashed")]
+pub(crate) struct Reset {
+    /// Restart into download mode (\"boot & hold\"); the modem stays there until it is flashed or restarted
+    #[arg(long)]
+    pub(crate) download_mode: bool,
+
+    /// Print events, one JSON object per line, on standard output (docs/events.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modemflash at ATI
+  modemflash at 'AT!IMPREF?'
+  modemflash at --yes 'AT!USBCOMP=1,1,100D'")]
+pub(crate) struct At {
+    /// One command, beginning with AT
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: String,
+
+    /// Send it although it changes something that a user notices; needed in scripts
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Send it although it deletes settings that can't be brought back (AT!RMARESET, AT!NVRESTORE)
+    #[arg(long)]
+    pub(crate) i_know: bool,
+
+    /// Print one JSON object (docs/list-json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  modemflash update SWI9X50C_01.14.13.00_GENERIC.zip
+  modemflash update --port 1-1.4 *.cwe *.nvu
+  modemflash update --port 1-1.3 --port 1-1.4 firmware/
+  modemflash update --all --yes --json firmware/ >events.jsonl
+  modemflash update -t /dev/ttyUSB0 --carrier VERIZON firmware.7z")]
+pub(crate) struct Update {
+    /// Images, folders, archives
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Update every modem that the images are for, all at once
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Take warnings as answered with yes; needed in scripts where a warning says that the modem could be harmed
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Send everything although the modem has it, and go on although the port or the images don't look like this modem's
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Go on although the files name different versions
+    #[arg(long)]
+    pub(crate) ignore_versions: bool,
+
+    /// Store the firmware in this slot, from 1
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) slot: Option<u8>,
+
+    /// Don't ask the modem for its versions at the end; then success isn't proven
+    #[arg(long)]
+    pub(crate) no_read_back: bool,
+
+    /// Go on although ModemManager runs and can't be asked to let go of the modem
+    #[arg(long)]
+    pub(crate) ignore_modem_manager: bool,
+
+    #[command(flatten)]
+    pub(crate) images: Images,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) select: Select,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+}

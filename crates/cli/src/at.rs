@@ -1,0 +1,73 @@
+//! `modemflash at`: one AT command.
+
+use modem_protocol::at::command::{Consent, danger, is_valid_text};
+use serde::Serialize;
+use update_engine::{Request, errand};
+
+use crate::arguments::At;
+use crate::facts::SCHEMA;
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::images::say;
+use crate::list::{print, print_json};
+use crate::{INTERRUPTED, Verdict, ask};
+
+/// The answer, as JSON has it.
+#[derive(Debug, Serialize)]
+struct AnswerLine<'a> {
+    v: u16,
+    command: &'a str,
+    lines: &'a [String],
+}
+
+/// Sends the command and prints the answer's lines.
+pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
+    let command = arguments.command.trim();
+    if !is_valid_text(command) {
+        let what = format!("{command:?} is no AT command");
+        return Err(Failure::of_code("E-AT-INVALID", 2, what)
+            .hint("give one command of printable characters that begins with AT, in quotes: 'AT!IMPREF?'"));
+    }
+    if !consents(arguments, command)? {
+        say("nothing was sent to the modem");
+        return Ok(INTERRUPTED);
+    }
+    let request = Request {
+        select: arguments.select.one(),
+        ..Request::default()
+    };
+    let lines = errand::at_command(host.world(), &request, command, &mut |_| {});
+    host.finish();
+    let lines = lines?;
+    if arguments.json {
+        print_json(&AnswerLine {
+            v: SCHEMA,
+            command,
+            lines: &lines,
+        });
+    } else {
+        print(&(lines.join("\n") + "\n"));
+    }
+    Ok(0)
+}
+
+/// Whether the user wants what the command does (at.md §3, policy).
+fn consents(arguments: &At, command: &str) -> Result<bool, Failure> {
+    let Some(danger) = danger(command) else {
+        return Ok(true);
+    };
+    let refused = |option| {
+        let what = format!("{command} {}", danger.words);
+        Failure::of_code("E-NOT-AGREED", 2, what).hint(format!("if that is meant, run again with {option}"))
+    };
+    match danger.consent {
+        Consent::Knowledge if arguments.i_know => Ok(true),
+        Consent::Knowledge => Err(refused("--i-know")),
+        Consent::Confirmation if arguments.yes || arguments.i_know => Ok(true),
+        Consent::Confirmation if ask::is_possible() => {
+            say(&format!("{command} {}", danger.words));
+            Ok(ask::yes("send it?"))
+        }
+        Consent::Confirmation => Err(refused("--yes")),
+    }
+}

@@ -1,0 +1,153 @@
+//! A modem in words and in JSON: what `list` and `info` have in common.
+
+use serde::Serialize;
+use update_engine::Facts;
+use update_engine::modem::{Language, Mode, Modem};
+use update_engine::survey::Remark;
+
+/// Version of the schema in docs/list-json.md.
+pub(crate) const SCHEMA: u16 = 1;
+
+/// A modem as JSON has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModemLine<'a> {
+    v: u16,
+    place: &'a str,
+    peer: Option<&'a str>,
+    usb_id: String,
+    number: u32,
+    speed_mbit: Option<u32>,
+    name: String,
+    serial: Option<&'a str>,
+    mode: Mode,
+    ports: Vec<PortLine>,
+    imei: Option<&'a str>,
+    facts: Option<&'a Facts>,
+    problem: Option<&'a str>,
+    warnings: &'a [Remark],
+}
+
+/// One of its ports.
+#[derive(Debug, Serialize)]
+pub(crate) struct PortLine {
+    port: String,
+    role: Role,
+    language: Option<Language>,
+    interface: Option<u8>,
+    driver: Option<String>,
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    Control,
+    At,
+    Diag,
+    Nmea,
+    Download,
+}
+
+impl<'a> ModemLine<'a> {
+    /// Everything that is known of a modem.
+    pub(crate) fn new(
+        modem: &'a Modem,
+        facts: Option<&'a Facts>,
+        problem: Option<&'a str>,
+        warnings: &'a [Remark],
+    ) -> Self {
+        let device = &modem.device;
+        Self {
+            v: SCHEMA,
+            place: device.path.as_str(),
+            peer: device.peer.as_ref().map(modem_world::UsbPath::as_str),
+            usb_id: device.id(),
+            number: device.number,
+            speed_mbit: device.speed,
+            name: name(modem, facts),
+            serial: device.serial.as_deref(),
+            mode: modem.mode,
+            ports: ports(modem),
+            imei: facts.and_then(|facts| facts.imei.as_deref()),
+            facts,
+            problem,
+            warnings,
+        }
+    }
+}
+
+/// Its ports, control ports first.
+fn ports(modem: &Modem) -> Vec<PortLine> {
+    let line = |port: &modem_world::PortInfo, role, language| PortLine {
+        port: port.id.to_string(),
+        role,
+        language,
+        interface: port.interface,
+        driver: port.driver.clone(),
+    };
+    let all = &modem.ports;
+    let control = all.control.iter();
+    let control = control.map(|control| line(&control.port, Role::Control, Some(control.language)));
+    let at = all.at.iter().map(|port| line(port, Role::At, None));
+    let single = [
+        (&all.diag, Role::Diag),
+        (&all.nmea, Role::Nmea),
+        (&all.download, Role::Download),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(port, role)| port.as_ref().map(|port| line(port, role, None)));
+    control.chain(at).chain(single).collect()
+}
+
+/// What it is called: by itself, or by its id.
+pub(crate) fn name(modem: &Modem, facts: Option<&Facts>) -> String {
+    let itself = facts.and_then(|facts| facts.model.clone());
+    itself.unwrap_or_else(|| modem.name())
+}
+
+/// The same, short enough for a table: the first of several models.
+pub(crate) fn short_name(modem: &Modem, facts: Option<&Facts>) -> String {
+    let name = name(modem, facts);
+    match name.split_once('/') {
+        Some((first, _)) => format!("{first}/…"),
+        None => name,
+    }
+}
+
+/// Its mode, and how it can be talked to: `QMI`, `MBIM`, `AT only`, `download`.
+pub(crate) fn mode(modem: &Modem, facts: Option<&Facts>) -> String {
+    match modem.mode {
+        Mode::Normal => {}
+        Mode::NotConfigured => return "not ready".to_owned(),
+        other => return other.to_string(),
+    }
+    match (facts, modem.ports.control.first()) {
+        (Some(facts), Some(_)) => facts.over.clone(),
+        (None, Some(control)) => control.language.to_string(),
+        (_, None) if modem.can_be_reached() => "AT only".to_owned(),
+        (_, None) => "no driver".to_owned(),
+    }
+}
+
+/// Its ports by what they are for: `QMI /dev/cdc-wdm0`.
+pub(crate) fn port_words(modem: &Modem) -> Vec<String> {
+    ports(modem)
+        .into_iter()
+        .map(|port| {
+            let role = match (port.role, port.language) {
+                (_, Some(language)) => language.to_string(),
+                (Role::At, _) => "AT".to_owned(),
+                (Role::Diag, _) => "DIAG".to_owned(),
+                (Role::Nmea, _) => "NMEA".to_owned(),
+                _ => "download".to_owned(),
+            };
+            format!("{role} {}", port.port)
+        })
+        .collect()
+}
+
+/// A word, or a hyphen where there is none.
+pub(crate) fn or_hyphen(word: Option<&str>) -> String {
+    word.unwrap_or("-").to_owned()
+}

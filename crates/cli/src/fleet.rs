@@ -1,0 +1,164 @@
+//! `modemflash update` for several modems: a worker each, a line of progress each, a table at the end.
+
+use firmware_image::Family;
+use modem_world::World;
+use update_engine::fleet::{Worker, exit_code, update_all};
+use update_engine::modem::{Mode, modems};
+use update_engine::{Code, Firmware, Modem, Outcome, Request, Selector, UpdateError, prepare};
+
+use crate::arguments::{self, Arguments, Update};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::images::{self, say};
+use crate::list::unreadable;
+use crate::screen;
+use crate::table::Table;
+use crate::{INTERRUPTED, Verdict, ask, update};
+
+/// Updates all modems that are meant.
+pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
+    if arguments.output.trace.is_some() {
+        arguments::wrong("--trace records one modem: give each its own run");
+    }
+    let mut host = Host::of(all)?;
+    let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
+    let request = update::request(arguments, &firmware);
+    let chosen = choose(host.world(), &request, named, &firmware)?;
+    if chosen.is_empty() {
+        let what = "no modem is there that these images are for";
+        return Err(Failure::new(Code::ModemNone, 4, what));
+    }
+    let mut requests: Vec<Request> = chosen
+        .iter()
+        .map(|modem| Request {
+            select: Selector::Place(modem.path().to_string()),
+            ..request.clone()
+        })
+        .collect();
+    if !request.confirmed && !arguments.output.json && ask::is_possible() {
+        match confirm(host.world(), &requests, &firmware) {
+            Answer::Nothing => {}
+            Answer::Yes => requests.iter_mut().for_each(|request| request.confirmed = true),
+            Answer::No => {
+                say("nothing was changed on any modem");
+                return Ok(INTERRUPTED);
+            }
+        }
+    }
+    let mut crew = host.hire(requests.len())?;
+    let workers = std::mem::take(&mut crew.worlds).into_iter().zip(requests);
+    let workers = workers
+        .map(|(world, request)| Worker { world, request })
+        .collect();
+    let places = chosen.iter().map(|modem| modem.path().to_string()).collect();
+    let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, places);
+    let results = update_all(workers, &firmware, &mut |number, event| {
+        screens.show(number, event)
+    });
+    screens.rest();
+    crew.finish();
+    let code = exit_code(&results);
+    summary(&chosen, results);
+    Ok(code)
+}
+
+/// The modems that are named, each once; without names all that the images may be for.
+fn choose(
+    world: &mut dyn World,
+    request: &Request,
+    named: &[Selector],
+    firmware: &Firmware,
+) -> Result<Vec<Modem>, Failure> {
+    let mut chosen: Vec<Modem> = Vec::new();
+    if named.is_empty() {
+        for modem in modems(world).map_err(|error| unreadable(&error))? {
+            match unfit(&modem, &firmware.combination().families) {
+                Some(why) => say(&format!(
+                    "note: {} ({}) is left out: {why}",
+                    modem.path(),
+                    modem.name()
+                )),
+                None => chosen.push(modem),
+            }
+        }
+        return Ok(chosen);
+    }
+    for select in named {
+        let request = Request {
+            select: select.clone(),
+            ..request.clone()
+        };
+        let modem = update::find(world, &request)?;
+        if chosen.iter().all(|other| other.path() != modem.path()) {
+            chosen.push(modem);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Why a modem isn't one that these images are for. One whose family its id doesn't tell is asked by the engine.
+fn unfit(modem: &Modem, of_images: &[Family]) -> Option<String> {
+    match modem.mode {
+        Mode::Emergency => return Some("its own boot loader is gone".to_owned()),
+        Mode::NotConfigured => return Some("it isn't configured yet".to_owned()),
+        Mode::Normal | Mode::Download => {}
+    }
+    let family = modem.row?.family.as_ref()?;
+    // Gobi generations share file names.
+    let is_gobi = |family: &Family| matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
+    let mut known = of_images.iter().filter(|family| family.is_known()).peekable();
+    let is_other =
+        known.peek().is_some() && known.all(|image| image != family && !(is_gobi(image) && is_gobi(family)));
+    is_other.then(|| format!("the images are for {}", family_words(of_images)))
+}
+
+fn family_words(families: &[Family]) -> String {
+    let words: Vec<&str> = families.iter().map(Family::models).collect();
+    words.join(" or ")
+}
+
+/// What came of asking.
+enum Answer {
+    /// There was nothing to ask.
+    Nothing,
+    Yes,
+    No,
+}
+
+/// Looks at all plans and asks once about all warnings in them. What speaks against one is said later, by its run.
+fn confirm(world: &mut dyn World, requests: &[Request], firmware: &Firmware) -> Answer {
+    let mut is_doubtful = false;
+    for request in requests {
+        let Ok(plan) = prepare(world, request, firmware) else {
+            continue;
+        };
+        for doubt in plan.to_confirm() {
+            is_doubtful = true;
+            say(&format!("warning: {}: {}", request.select, doubt.text));
+        }
+    }
+    match is_doubtful {
+        false => Answer::Nothing,
+        true if ask::yes("go on all the same?") => Answer::Yes,
+        true => Answer::No,
+    }
+}
+
+/// What became of each: the errors in full, then a table.
+fn summary(chosen: &[Modem], results: Vec<Result<Outcome, UpdateError>>) {
+    let mut table = Table::with_head(&["PLACE", "EXIT", "RESULT"]);
+    for (modem, result) in chosen.iter().zip(results) {
+        let (exit, words) = match result {
+            Ok(outcome) => (0, outcome.to_string()),
+            Err(error) => {
+                let (exit, words) = (error.exit_code(), format!("{}: {}", error.code(), error.what()));
+                Failure::from(error).print();
+                (exit, words)
+            }
+        };
+        table.push(vec![modem.path().to_string(), exit.to_string(), words]);
+    }
+    for line in table.lines() {
+        say(&line);
+    }
+}

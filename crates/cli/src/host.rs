@@ -1,0 +1,122 @@
+//! The world that a verb works in: this host, or virtual modems.
+
+use modem_transport::LinuxWorld;
+use modem_world::World;
+use update_engine::codes::Code;
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+use crate::images::say;
+
+/// The world that a verb works in.
+pub(crate) enum Host {
+    /// This host.
+    Linux(Box<LinuxWorld>),
+    /// A bus with virtual modems, without waiting.
+    #[cfg(feature = "rehearse")]
+    Virtual(Box<virtual_modem::simulated::SimulatedWorld>),
+}
+
+impl Host {
+    /// The world that the command line asks for; signals stop what is done in it.
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, Failure> {
+        #[cfg(feature = "rehearse")]
+        if !arguments.models.is_empty() {
+            return crate::rehearse::bus(&arguments.models).map(|world| Self::Virtual(Box::new(world)));
+        }
+        let _ = arguments;
+        linux().map(|world| Self::Linux(Box::new(world)))
+    }
+
+    /// The world itself.
+    pub(crate) fn world(&mut self) -> &mut dyn World {
+        match self {
+            Self::Linux(world) => world.as_mut(),
+            #[cfg(feature = "rehearse")]
+            Self::Virtual(world) => world.as_mut(),
+        }
+    }
+
+    /// Whether its clock is virtual, so that waiting for nothing would never end.
+    pub(crate) fn is_virtual(&self) -> bool {
+        !matches!(self, Self::Linux(_))
+    }
+
+    /// Puts back what was changed on the host; what can't be put back is said.
+    pub(crate) fn finish(self) {
+        match self {
+            Self::Linux(world) => finish(*world),
+            #[cfg(feature = "rehearse")]
+            Self::Virtual(world) => crate::rehearse::complaints(&world),
+        }
+    }
+}
+
+/// The world of this host, with signals that stop what is done in it.
+pub(crate) fn linux() -> Result<LinuxWorld, Failure> {
+    LinuxWorld::new()
+        .and_then(|mut world| world.handle_signals().map(|()| world))
+        .map_err(|error| {
+            Failure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+        })
+}
+
+/// Ends a world of this host.
+pub(crate) fn finish(world: LinuxWorld) {
+    if let Err(error) = world.finish() {
+        say(&format!(
+            "warning: a setting of this host wasn't put back: {error}"
+        ));
+    }
+}
+
+/// The worlds of several workers.
+pub(crate) struct Crew {
+    /// One for each. A signal reaches all of them.
+    pub(crate) worlds: Vec<Box<dyn World + Send>>,
+    /// The virtual bus that they share.
+    #[cfg(feature = "rehearse")]
+    shared: Option<virtual_modem::simulated::Shared>,
+}
+
+impl Host {
+    /// Worlds for so many workers, instead of this one.
+    pub(crate) fn hire(self, count: usize) -> Result<Crew, Failure> {
+        match self {
+            Self::Linux(world) => {
+                let mut worlds: Vec<Box<dyn World + Send>> = Vec::new();
+                for _ in 0..count {
+                    worlds.push(Box::new(linux()?));
+                }
+                // Only now, so that a signal always reaches somebody.
+                finish(*world);
+                Ok(Crew {
+                    worlds,
+                    #[cfg(feature = "rehearse")]
+                    shared: None,
+                })
+            }
+            #[cfg(feature = "rehearse")]
+            Self::Virtual(world) => {
+                let shared = virtual_modem::simulated::Shared::new(*world, count);
+                let workers = (0..count).filter_map(|number| shared.worker(number));
+                Ok(Crew {
+                    worlds: workers
+                        .map(|worker| Box::new(worker) as Box<dyn World + Send>)
+                        .collect(),
+                    shared: Some(shared),
+                })
+            }
+        }
+    }
+}
+
+impl Crew {
+    /// When all workers are done: what a virtual modem complains about is said.
+    pub(crate) fn finish(self) {
+        #[cfg(feature = "rehearse")]
+        if let Some(world) = self.shared.and_then(virtual_modem::simulated::Shared::into_world) {
+            crate::rehearse::complaints(&world);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `modemflash info`: one modem in full.
+
+use update_engine::errand;
+use update_engine::modem::Mode;
+use update_engine::survey::{Surveyed, look, remarks};
+use update_engine::{Facts, Trio};
+
+use crate::Verdict;
+use crate::arguments::{self, Info};
+use crate::facts::{ModemLine, name, port_words};
+use crate::host::Host;
+use crate::list::{print, print_json};
+
+/// Asks the modem and prints what it says.
+pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
+    let request = arguments::request(&arguments.select, &arguments.control);
+    // What isn't in normal mode can't be asked: the bus tells what there is to tell. Anything else is the engine's to judge.
+    let candidates = request.select.candidates(host.world()).unwrap_or_default();
+    let surveyed = match candidates.as_slice() {
+        [modem] if modem.mode != Mode::Normal => look(host.world(), modem.clone(), &request, false),
+        _ => {
+            let (modem, facts) = errand::info(host.world(), &request, &mut |_| {})?;
+            Surveyed {
+                warnings: remarks(&modem, Some(&facts), None),
+                modem,
+                facts: Some(facts),
+                problem: None,
+            }
+        }
+    };
+    if arguments.json {
+        let facts = surveyed.facts.as_ref();
+        print_json(&ModemLine::new(&surveyed.modem, facts, None, &surveyed.warnings));
+    } else {
+        print(&text(&surveyed));
+    }
+    host.finish();
+    Ok(0)
+}
+
+fn text(surveyed: &Surveyed) -> String {
+    let (modem, facts) = (&surveyed.modem, surveyed.facts.as_ref());
+    let device = &modem.device;
+    let mut page = Page::default();
+    page.line("place", device.path.as_str());
+    if let Some(peer) = &device.peer {
+        page.line("same socket", &format!("{peer} at the other speed"));
+    }
+    page.line("USB id", &device.id());
+    if let (Some(usb), Some(speed)) = (modem.usb(), device.speed) {
+        page.line("speed", &format!("{usb}, {speed} Mbit/s"));
+    }
+    page.option("serial", device.serial.as_deref());
+    let over = facts.map(|facts| format!(", asked over {}", facts.over));
+    page.line("mode", &format!("{}{}", modem.mode, over.unwrap_or_default()));
+    for (number, port) in port_words(modem).iter().enumerate() {
+        page.line(if number == 0 { "ports" } else { "" }, port);
+    }
+    if let Some(facts) = facts {
+        of_itself(&mut page, facts);
+    }
+    let mut text = format!("{}\n{}", name(modem, facts), page.text);
+    for warning in &surveyed.warnings {
+        text.push_str(&format!("warning: {}\n", warning.text));
+    }
+    text
+}
+
+/// What the modem says of itself.
+fn of_itself(page: &mut Page, facts: &Facts) {
+    page.option("manufacturer", facts.manufacturer.as_deref());
+    page.option("model", facts.model.as_deref());
+    page.option("revision", facts.revision.as_deref());
+    page.option("boot loader", facts.boot_version.as_deref());
+    page.option("IMEI", facts.imei.as_deref());
+    page.option("SKU", facts.sku.as_deref());
+    page.trio("runs", &facts.running);
+    match &facts.preferred {
+        Some(preferred) if *preferred == facts.running => page.line("prefers", "what it runs"),
+        Some(preferred) => page.trio("prefers", preferred),
+        None => {}
+    }
+    page.option("radio", facts.operating_mode.as_deref());
+    page.option("mismatch", facts.mismatch.as_deref());
+    if !facts.images.is_empty() {
+        let count = |kind: &str| facts.images.iter().filter(|image| image.kind == kind).count();
+        let of = |slots: Option<u8>| slots.map(|slots| format!(" of {slots}")).unwrap_or_default();
+        page.line(
+            "stored",
+            &format!(
+                "{}{} firmware, {}{} carrier settings (`modemflash slots`)",
+                count("modem"),
+                of(facts.modem_slots),
+                count("PRI"),
+                of(facts.pri_slots)
+            ),
+        );
+    }
+}
+
+/// Lines with a name and a value.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, name: &str, value: &str) {
+        self.text.push_str(&format!("  {name:<14}{value}\n"));
+    }
+
+    fn option(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.line(name, value);
+        }
+    }
+
+    fn trio(&mut self, name: &str, trio: &Trio) {
+        let words = [
+            ("firmware", &trio.firmware),
+            ("carrier", &trio.carrier),
+            ("config", &trio.config),
+        ];
+        let known: Vec<String> = words
+            .into_iter()
+            .filter_map(|(what, value)| Some(format!("{what} {}", value.as_ref()?)))
+            .collect();
+        if !known.is_empty() {
+            self.line(name, &known.join(", "));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `modemflash list`: the modems of this host.
+
+mod watch;
+
+use std::io::{self, IsTerminal, Write};
+
+use modem_world::DiscoveryError;
+use update_engine::codes::Code;
+use update_engine::survey::{Surveyed, survey};
+use update_engine::{Facts, Request};
+
+use crate::Verdict;
+use crate::arguments::List;
+use crate::facts::{ModemLine, mode, or_hyphen, port_words, short_name};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::images::say;
+use crate::table::Table;
+use crate::words;
+
+/// Columns of a terminal that nobody made wider.
+const COLUMNS: usize = 80;
+
+/// Lists, and goes on watching where that is asked for.
+pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
+    let request = Request {
+        control: arguments.control.choice(),
+        ..Request::default()
+    };
+    let asks = !arguments.no_ask && !arguments.watch;
+    let found = survey(host.world(), &request, asks).map_err(|error| unreadable(&error))?;
+    if arguments.json {
+        for modem in &found {
+            print_json(&line(modem));
+        }
+    } else if found.is_empty() {
+        say("no Sierra Wireless modem is on the bus");
+    } else {
+        print(&table(&found));
+    }
+    let verdict = if arguments.watch {
+        watch::run(&mut host, found, arguments.json)
+    } else {
+        Ok(0)
+    };
+    host.finish();
+    verdict
+}
+
+pub(crate) fn unreadable(error: &DiscoveryError) -> Failure {
+    Failure::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
+}
+
+fn line(modem: &Surveyed) -> ModemLine<'_> {
+    ModemLine::new(
+        &modem.modem,
+        modem.facts.as_ref(),
+        modem.problem.as_deref(),
+        &modem.warnings,
+    )
+}
+
+/// The table, with ports and warnings below each row. The IMEI moves down to the ports where the row would get too long.
+fn table(found: &[Surveyed]) -> String {
+    let mut rows = rows(found, true);
+    let is_wide = rows.width() > COLUMNS;
+    if is_wide {
+        rows = self::rows(found, false);
+    }
+    let mut lines = rows.lines().into_iter();
+    let mut text = lines.next().unwrap_or_default() + "\n";
+    for (line, modem) in lines.zip(found) {
+        text.push_str(&format!("{line}\n"));
+        let mut more = port_words(&modem.modem);
+        if let (true, Some(imei)) = (
+            is_wide,
+            modem.facts.as_ref().and_then(|facts| facts.imei.as_deref()),
+        ) {
+            more.insert(0, format!("IMEI {imei}"));
+        }
+        if !more.is_empty() {
+            text.push_str(&format!("  {}\n", more.join(", ")));
+        }
+        for warning in &modem.warnings {
+            text.push_str(&format!("  warning: {}\n", warning.text));
+        }
+    }
+    text
+}
+
+fn rows(found: &[Surveyed], with_imei: bool) -> Table {
+    let mut head = vec!["PLACE", "USB ID", "MODEL", "MODE", "USB", "FIRMWARE", "CARRIER"];
+    if with_imei {
+        head.push("IMEI");
+    }
+    let mut table = Table::with_head(&head);
+    for surveyed in found {
+        let (modem, facts) = (&surveyed.modem, surveyed.facts.as_ref());
+        let running = |of: fn(&Facts) -> Option<&str>| or_hyphen(facts.and_then(of));
+        let speed = modem.usb().map(|usb| usb.trim_start_matches("USB "));
+        let mut row = vec![
+            modem.path().to_string(),
+            modem.device.id(),
+            short_name(modem, facts),
+            mode(modem, facts),
+            or_hyphen(speed),
+            running(|facts| facts.running.firmware.as_deref()),
+            running(|facts| facts.running.carrier.as_deref()),
+        ];
+        if with_imei {
+            row.push(running(|facts| facts.imei.as_deref()));
+        }
+        table.push(row);
+    }
+    table
+}
+
+/// Text on standard output, folded on a terminal. A closed pipe is no error.
+pub(crate) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let text = words::folded(text, out.is_terminal());
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// An object on standard output, on a line of its own.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    let mut line = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(&line).and_then(|()| out.flush());
+}

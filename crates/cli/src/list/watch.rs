@@ -1,0 +1,234 @@
+//! `modemflash list --watch`: modems that come, change and go.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use modem_world::{Instant, Interest, UsbPath, Wake};
+use serde::Serialize;
+use update_engine::Request;
+use update_engine::modem::Modem;
+use update_engine::survey::{Remark, Surveyed, look, survey};
+
+use super::{print, print_json, unreadable};
+use crate::Verdict;
+use crate::facts::{ModemLine, SCHEMA, mode, name, port_words};
+use crate::host::Host;
+
+/// How often a modem comes back within [`LOOP_WITHIN`] when its firmware crashes as it starts (field-reports.md E5: every
+/// 10 to 15 s).
+const LOOP_TIMES: usize = 3;
+const LOOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long nothing has to happen on a virtual bus before that counts as the end.
+const VIRTUAL_END: Duration = Duration::from_secs(600);
+/// How long one wait lasts on a real bus.
+const ROUND: Duration = Duration::from_secs(3600);
+
+/// What happened to a modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Change {
+    Appeared,
+    Left,
+    Changed,
+    BootLoop,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeLine<'a> {
+    v: u16,
+    t: f64,
+    change: Change,
+    modem: ModemLine<'a>,
+}
+
+/// Follows changes until the user stops it.
+pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict {
+    let mut here = by_place(found);
+    let mut times: BTreeMap<UsbPath, Vec<Instant>> = BTreeMap::new();
+    let round = if host.is_virtual() { VIRTUAL_END } else { ROUND };
+    loop {
+        let until = host.world().now() + round;
+        match host.world().wait(&[Interest::Bus], until) {
+            Wake::Cancelled => return Ok(0),
+            Wake::Deadline if host.is_virtual() => return Ok(0),
+            _ => {}
+        }
+        let found = survey(host.world(), &Request::default(), false).map_err(|error| unreadable(&error))?;
+        let now = host.world().now();
+        let then = std::mem::replace(&mut here, by_place(found));
+        for (change, surveyed) in changes(&then, &here) {
+            tell(json, now, change, surveyed);
+            if change == Change::Appeared && is_looping(&mut times, &surveyed.modem, now) {
+                let mut looping = look(host.world(), surveyed.modem.clone(), &Request::default(), false);
+                looping.warnings = vec![boot_loop(&surveyed.modem)];
+                tell(json, now, Change::BootLoop, &looping);
+            }
+        }
+    }
+}
+
+fn by_place(found: Vec<Surveyed>) -> BTreeMap<UsbPath, Surveyed> {
+    let keyed = found.into_iter();
+    keyed
+        .map(|surveyed| (surveyed.modem.path().clone(), surveyed))
+        .collect()
+}
+
+/// What is different: first what left, then what came or changed. A new number on the bus is a modem that left and came back.
+fn changes<'a>(
+    then: &'a BTreeMap<UsbPath, Surveyed>,
+    now: &'a BTreeMap<UsbPath, Surveyed>,
+) -> Vec<(Change, &'a Surveyed)> {
+    let is_same = |one: &Surveyed, other: Option<&Surveyed>| {
+        other.is_some_and(|other| {
+            let (one, other) = (&one.modem.device, &other.modem.device);
+            one.number == other.number && one.id() == other.id()
+        })
+    };
+    let left = then
+        .iter()
+        .filter(|(place, modem)| !is_same(modem, now.get(*place)));
+    let left = left.map(|(_, modem)| (Change::Left, modem));
+    let rest = now.iter().filter_map(|(place, modem)| {
+        let before = then.get(place);
+        if !is_same(modem, before) {
+            Some((Change::Appeared, modem))
+        } else if before.is_some_and(|before| before.modem != modem.modem) {
+            Some((Change::Changed, modem))
+        } else {
+            None
+        }
+    });
+    left.chain(rest).collect()
+}
+
+/// Notes that a modem came, and says whether it did so too often. The buses of both speeds of a socket are one place.
+fn is_looping(times: &mut BTreeMap<UsbPath, Vec<Instant>>, modem: &Modem, now: Instant) -> bool {
+    let path = modem.path();
+    let place = modem.device.peer.as_ref().map_or(path, |peer| peer.min(path));
+    let seen = times.entry(place.clone()).or_default();
+    seen.retain(|then| now.since(*then) <= LOOP_WITHIN);
+    seen.push(now);
+    let is_looping = seen.len() >= LOOP_TIMES;
+    if is_looping {
+        seen.clear();
+    }
+    is_looping
+}
+
+/// What to do about a firmware that crashes as it starts (field-reports.md E5).
+fn boot_loop(modem: &Modem) -> Remark {
+    Remark {
+        code: "BOOT-LOOP",
+        text: format!(
+            "came {LOOP_TIMES} times within {} s: a boot loop, as after an update that was cut off. Run `modemflash update --port \
+             {} FILE…` while it is there; when it is gone too soon, hold its force-download pin (TP1, pin 47 on RC76xx) low while \
+             its power comes on, and run it then",
+            LOOP_WITHIN.as_secs(),
+            modem.path()
+        ),
+    }
+}
+
+fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) {
+    let modem = &surveyed.modem;
+    if json {
+        print_json(&ChangeLine {
+            v: SCHEMA,
+            t: (now.since_start().as_secs_f64() * 1000.0).round() / 1000.0,
+            change,
+            modem: ModemLine::new(modem, None, None, &surveyed.warnings),
+        });
+        return;
+    }
+    let sign = match change {
+        Change::Appeared => '+',
+        Change::Left => '-',
+        Change::Changed => '~',
+        Change::BootLoop => '!',
+    };
+    let mut text = format!(
+        "{sign} {:>7.1} s  {}  {}  {}  {}",
+        now.since_start().as_secs_f64(),
+        modem.path(),
+        modem.device.id(),
+        name(modem, None),
+        mode(modem, None)
+    );
+    let ports = port_words(modem);
+    if change != Change::Left && change != Change::BootLoop && !ports.is_empty() {
+        text.push_str(&format!("  {}", ports.join(", ")));
+    }
+    text.push('\n');
+    if matches!(change, Change::Appeared | Change::BootLoop) {
+        for warning in &surveyed.warnings {
+            text.push_str(&format!("  warning: {}\n", warning.text));
+        }
+    }
+    print(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modem_world::{Attached, UsbDevice};
+
+    fn modem(number: u32, interfaces: u8) -> Surveyed {
+        let modem = Modem::insisted(Attached {
+            device: UsbDevice {
+                path: UsbPath::new("1-2"),
+                peer: Some(UsbPath::new("2-2")),
+                number,
+                vendor: 0x1199,
+                product: 0x68c0,
+                interfaces: Some(interfaces),
+                speed: Some(480),
+                manufacturer: None,
+                product_name: None,
+                serial: None,
+            },
+            interfaces: Vec::new(),
+            ports: Vec::new(),
+        });
+        Surveyed {
+            modem,
+            facts: None,
+            problem: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn between(then: Vec<Surveyed>, now: Vec<Surveyed>) -> Vec<Change> {
+        let (then, now) = (by_place(then), by_place(now));
+        changes(&then, &now)
+            .into_iter()
+            .map(|(change, _)| change)
+            .collect()
+    }
+
+    #[test]
+    fn a_new_number_on_the_bus_is_a_modem_that_left_and_came_back() {
+        assert_eq!(between(vec![], vec![modem(1, 5)]), [Change::Appeared]);
+        assert_eq!(between(vec![modem(1, 5)], vec![]), [Change::Left]);
+        assert_eq!(
+            between(vec![modem(1, 5)], vec![modem(2, 5)]),
+            [Change::Left, Change::Appeared]
+        );
+        assert_eq!(between(vec![modem(1, 5)], vec![modem(1, 4)]), [Change::Changed]);
+        assert_eq!(between(vec![modem(1, 5)], vec![modem(1, 5)]), []);
+    }
+
+    // field-reports.md E5
+    #[test]
+    fn three_appearances_within_a_minute_are_a_boot_loop() {
+        let mut times = BTreeMap::new();
+        let mut at = |seconds| {
+            let now = Instant::from_start(Duration::from_secs(seconds));
+            is_looping(&mut times, &modem(1, 5).modem, now)
+        };
+        assert_eq!([at(0), at(15), at(30)], [false, false, true]);
+        // Told once; then it is counted anew.
+        assert_eq!([at(45), at(100), at(160)], [false, false, false]);
+    }
+}

@@ -1,0 +1,116 @@
+//! A line of progress for each of several modems, for a terminal.
+
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use update_engine::{Event, EventKind};
+
+use super::Screens;
+use super::bar::{LENGTH, Rate, position};
+use super::narrator::Narrator;
+use crate::words;
+
+/// One modem's line.
+const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
+/// The same when its run is over.
+const OVER: &str = "  {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
+
+/// How often the spinners turn.
+const TICK: Duration = Duration::from_millis(125);
+
+/// Draws on standard error.
+pub(crate) struct Bars {
+    all: MultiProgress,
+    each: Vec<One>,
+}
+
+/// One modem.
+struct One {
+    place: String,
+    narrator: Narrator,
+    bar: ProgressBar,
+    rate: Rate,
+}
+
+impl Bars {
+    /// A line for each of these places.
+    pub(crate) fn new(verbose: u8, places: &[String]) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let width = places
+            .iter()
+            .map(|place| place.chars().count())
+            .max()
+            .unwrap_or(0);
+        let each = places
+            .iter()
+            .map(|place| {
+                let bar = all.add(ProgressBar::new(LENGTH));
+                style(&bar, LINE);
+                bar.set_prefix(format!("{place:width$}"));
+                bar.enable_steady_tick(TICK);
+                One {
+                    place: place.clone(),
+                    narrator: Narrator::new(verbose),
+                    bar,
+                    rate: Rate::default(),
+                }
+            })
+            .collect();
+        Self { all, each }
+    }
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    // A template that doesn't parse would be a mistake in its line; the style before it then stays.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
+    }
+}
+
+impl Screens for Bars {
+    fn show(&mut self, number: usize, event: &Event) {
+        let Some(one) = self.each.get_mut(number) else {
+            return;
+        };
+        // The latest of what there is to say stands in the line; what the user should know stands above.
+        let lines = one.narrator.tell(event);
+        if matches!(
+            event.kind,
+            EventKind::Warning { .. } | EventKind::Retrying { .. } | EventKind::Stopping { .. }
+        ) {
+            for line in &lines {
+                let folded = words::folded(&format!("{}: {line}", one.place), true);
+                let _ = self.all.println(folded.trim_end_matches('\n'));
+            }
+        } else if let Some(line) = lines.iter().rfind(|line| !line.starts_with(' ')) {
+            one.bar.set_message(line.clone());
+        }
+        if let Some(position) = position(&event.kind) {
+            one.bar.set_position(position);
+        }
+        match &event.kind {
+            EventKind::Advanced {
+                image,
+                acknowledged_bytes,
+                total_bytes,
+                ..
+            } => {
+                let message = one.rate.words(event.t, *image, *acknowledged_bytes, *total_bytes);
+                one.bar.set_message(message);
+            }
+            EventKind::Outcome { .. } => over(&one.bar, "done"),
+            EventKind::Failed { .. } => over(&one.bar, "failed"),
+            _ => {}
+        }
+    }
+
+    fn rest(&mut self) {
+        let _ = self.all.clear();
+        self.each.clear();
+    }
+}
+
+fn over(bar: &ProgressBar, word: &'static str) {
+    style(bar, OVER);
+    bar.abandon_with_message(word);
+}

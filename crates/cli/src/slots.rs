@@ -1,0 +1,317 @@
+//! `modemflash slots`: stored firmware and carrier settings.
+
+use serde::Serialize;
+use update_engine::modem::Modem;
+use update_engine::{Facts, Image, Request, errand};
+
+use crate::arguments::{self, Slots, SlotsAction, SlotsDelete, SlotsList, SlotsSelect};
+use crate::facts::{SCHEMA, name, or_hyphen};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::images::say;
+use crate::list::{print, print_json};
+use crate::table::Table;
+use crate::{INTERRUPTED, Verdict, ask};
+
+/// Lists, selects or deletes.
+pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
+    let verdict = match &arguments.action {
+        None => list(&arguments.list, &mut host),
+        Some(SlotsAction::Select(select)) => self::select(select, &mut host),
+        Some(SlotsAction::Delete(delete)) => self::delete(delete, &mut host),
+    };
+    host.finish();
+    verdict
+}
+
+fn read(host: &mut Host, request: &Request) -> Result<(Modem, Facts), Failure> {
+    Ok(errand::info(host.world(), request, &mut |_| {})?)
+}
+
+/// A stored image as JSON has it.
+#[derive(Debug, Serialize)]
+struct ImageLine<'a> {
+    v: u16,
+    place: &'a str,
+    #[serde(flatten)]
+    image: &'a Image,
+}
+
+fn list(arguments: &SlotsList, host: &mut Host) -> Verdict {
+    let request = arguments::request(&arguments.select, &arguments.control);
+    let (modem, facts) = read(host, &request)?;
+    if arguments.json {
+        for image in &facts.images {
+            print_json(&ImageLine {
+                v: SCHEMA,
+                place: modem.path().as_str(),
+                image,
+            });
+        }
+    } else {
+        print(&text(&modem, &facts));
+    }
+    Ok(0)
+}
+
+fn text(modem: &Modem, facts: &Facts) -> String {
+    let mut text = format!("{} ({})\n", modem.path(), name(modem, Some(facts)));
+    if facts.images.is_empty() {
+        text.push_str("  it tells of no stored images\n");
+    }
+    let mut table = Table::with_head(&[
+        "KIND",
+        "SLOT",
+        "FIRMWARE",
+        "CARRIER",
+        "CONFIG",
+        "FAILED BOOTS",
+        "",
+    ]);
+    for image in &facts.images {
+        let (firmware, carrier) = parts(image);
+        table.push(vec![
+            if is_modem(image) { "firmware" } else { "settings" }.to_owned(),
+            or_hyphen(image.slot.map(|slot| slot.to_string()).as_deref()),
+            firmware.to_owned(),
+            or_hyphen(carrier.filter(|carrier| *carrier != "?")),
+            or_hyphen(Some(image.unique_id.as_str()).filter(|_| !is_modem(image))),
+            or_hyphen(image.failures.map(|count| count.to_string()).as_deref()),
+            marks(image).join(", "),
+        ]);
+    }
+    if !facts.images.is_empty() {
+        for line in table.lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    if let Some(slots) = facts.modem_slots {
+        let used = facts.images.iter().filter(|image| is_modem(image)).count();
+        text.push_str(&format!("  {used} of {slots} slots for firmware are in use\n"));
+    }
+    if let Some(preferred) = &facts.preferred {
+        let is_stored = facts.images.iter().any(|image| image.is_preferred);
+        let end = if is_stored || facts.images.is_empty() {
+            ""
+        } else {
+            ", which it doesn't have"
+        };
+        text.push_str(&format!("  it prefers {preferred}{end}\n"));
+    }
+    text
+}
+
+fn marks(image: &Image) -> Vec<&'static str> {
+    let marks = [(image.is_running, "runs"), (image.is_preferred, "preferred")];
+    marks
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, word)| word)
+        .collect()
+}
+
+fn is_modem(image: &Image) -> bool {
+    image.kind == "modem"
+}
+
+/// Firmware version, and what stands behind it: the carrier.
+fn parts(image: &Image) -> (&str, Option<&str>) {
+    match image.build_id.split_once('_') {
+        Some((firmware, rest)) => (firmware, Some(rest)),
+        None => (&image.build_id, None),
+    }
+}
+
+/// One image in a sentence.
+fn words(image: &Image) -> String {
+    let (firmware, carrier) = parts(image);
+    let slot = image
+        .slot
+        .map(|slot| format!(" in slot {slot}"))
+        .unwrap_or_default();
+    if is_modem(image) {
+        format!("firmware {firmware}{slot}")
+    } else {
+        let carrier = carrier.unwrap_or("?");
+        format!("settings {carrier} {} of firmware {firmware}", image.unique_id)
+    }
+}
+
+fn select(arguments: &SlotsSelect, host: &mut Host) -> Verdict {
+    let mut request = arguments::request(&arguments.select, &arguments.control);
+    let (modem, facts) = read(host, &request)?;
+    let firmware = one(
+        facts
+            .images
+            .iter()
+            .filter(|image| is_modem(image) && is_meant(image, &arguments.image)),
+        &facts,
+        &format!("no firmware {} is stored", arguments.image),
+    )?;
+    let (version, _) = parts(firmware);
+    let belongs = |image: &&Image| !is_modem(image) && parts(image).0 == version;
+    let wish = arguments.pri.as_deref();
+    let missing = match wish {
+        Some(wish) => format!("no settings {wish} of firmware {version} are stored"),
+        None => {
+            format!("no settings of firmware {version} are stored, and the modem keeps its radio off without")
+        }
+    };
+    let settings = one(
+        facts
+            .images
+            .iter()
+            .filter(belongs)
+            .filter(|image| wish.is_none_or(|wish| is_settings(image, wish))),
+        &facts,
+        &missing,
+    )?;
+    // The modem that was looked at, wherever the selection would lead now.
+    request.select = update_engine::Selector::Place(modem.path().to_string());
+    errand::select_images(host.world(), &request, firmware, settings, &mut |_| {})?;
+    let (_, carrier) = parts(settings);
+    say(&format!(
+        "{} now prefers firmware {version} with {} {}; `modemflash reset` makes it run",
+        modem.path(),
+        carrier.unwrap_or("settings"),
+        settings.unique_id
+    ));
+    Ok(0)
+}
+
+fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
+    let mut request = arguments::request(&arguments.select, &arguments.control);
+    let (modem, facts) = read(host, &request)?;
+    let wish = &arguments.image;
+    let image = one(
+        facts.images.iter().filter(|image| {
+            if is_modem(image) {
+                is_meant(image, wish)
+            } else {
+                image.unique_id == *wish || image.build_id == *wish
+            }
+        }),
+        &facts,
+        &format!("no image {wish} is stored"),
+    )?;
+    let marks = marks(image);
+    if !marks.is_empty() && !arguments.force {
+        let what = format!("{}: {} is kept: {}", modem.path(), words(image), marks.join(", "));
+        return Err(Failure::of_code("E-SLOT-IN-USE", 2, what)
+            .hint("select other images first, or add --force: the modem may keep its radio off then"));
+    }
+    if !arguments.yes {
+        if !ask::is_possible() {
+            let what = format!(
+                "{}: {} would be deleted, and nobody said yes",
+                modem.path(),
+                words(image)
+            );
+            return Err(Failure::of_code("E-NOT-AGREED", 2, what).hint("run again with --yes"));
+        }
+        if !ask::yes(&format!(
+            "delete {} from {} for good?",
+            words(image),
+            modem.path()
+        )) {
+            say("nothing was deleted");
+            return Ok(INTERRUPTED);
+        }
+    }
+    request.select = update_engine::Selector::Place(modem.path().to_string());
+    errand::delete_image(host.world(), &request, image, &mut |_| {})?;
+    say(&format!("{}: {} is deleted", modem.path(), words(image)));
+    Ok(0)
+}
+
+/// Whether a firmware is meant by slot, version or build id.
+fn is_meant(image: &Image, wish: &str) -> bool {
+    let is_slot = wish.parse::<u8>().is_ok_and(|slot| image.slot == Some(slot));
+    is_slot || image.build_id == wish || parts(image).0 == wish
+}
+
+/// Whether settings are meant by config version, carrier or build id.
+fn is_settings(image: &Image, wish: &str) -> bool {
+    let is_carrier = parts(image)
+        .1
+        .is_some_and(|carrier| carrier.eq_ignore_ascii_case(wish));
+    is_carrier || image.unique_id == wish || image.build_id == wish
+}
+
+/// The only one of them.
+fn one<'a>(
+    mut found: impl Iterator<Item = &'a Image>,
+    facts: &Facts,
+    missing: &str,
+) -> Result<&'a Image, Failure> {
+    let lines = |images: &mut dyn Iterator<Item = &Image>| -> String {
+        images.map(|image| format!("\n    {}", words(image))).collect()
+    };
+    match (found.next(), found.next()) {
+        (Some(image), None) => Ok(image),
+        (Some(first), Some(second)) => {
+            let all = lines(&mut [first, second].into_iter().chain(found));
+            let what = format!("more than one image fits:{all}");
+            Err(Failure::of_code("E-SLOT-AMBIGUOUS", 2, what)
+                .hint("say which: a slot, a config version, or a whole build id such as 02.33.03.00_GENERIC"))
+        }
+        (None, _) => {
+            let what = if facts.images.is_empty() {
+                format!("{missing}: the modem tells of no stored images")
+            } else {
+                format!("{missing}; there is:{}", lines(&mut facts.images.iter()))
+            };
+            Err(Failure::of_code("E-SLOT-MISSING", 2, what).hint("`modemflash slots` lists what is stored"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(kind: &str, slot: Option<u8>, unique_id: &str, build_id: &str) -> Image {
+        Image {
+            kind: kind.into(),
+            slot,
+            unique_id: unique_id.into(),
+            build_id: build_id.into(),
+            is_preferred: false,
+            is_running: false,
+            failures: None,
+        }
+    }
+
+    #[test]
+    fn firmware_is_meant_by_slot_version_or_build_id() {
+        let firmware = image("modem", Some(2), "?_?", "02.33.03.00_?");
+        for wish in ["2", "02.33.03.00", "02.33.03.00_?"] {
+            assert!(is_meant(&firmware, wish), "{wish}");
+        }
+        for wish in ["1", "02.33", "?_?", ""] {
+            assert!(!is_meant(&firmware, wish), "{wish}");
+        }
+    }
+
+    #[test]
+    fn settings_are_meant_by_config_carrier_or_build_id() {
+        let settings = image("PRI", None, "002.072_000", "02.33.03.00_GENERIC");
+        for wish in ["002.072_000", "generic", "02.33.03.00_GENERIC"] {
+            assert!(is_settings(&settings, wish), "{wish}");
+        }
+        assert!(!is_settings(&settings, "02.33.03.00"));
+    }
+
+    #[test]
+    fn of_two_images_that_fit_both_are_named() {
+        let images = [
+            image("PRI", None, "002.072_000", "02.33.03.00_GENERIC"),
+            image("PRI", None, "002.079_001", "02.33.03.00_VERIZON"),
+        ];
+        let failure = one(images.iter(), &Facts::default(), "nothing").unwrap_err();
+        assert!(
+            format!("{failure:?}").contains("VERIZON 002.079_001"),
+            "{failure:?}"
+        );
+    }
+}

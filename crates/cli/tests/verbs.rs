@@ -1,0 +1,226 @@
+//! What the verbs print for virtual modems, word for word. `SNAPSHOTS=overwrite cargo test` writes the files anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use common::{golden, modemflash, names, put_release, transcript};
+use firmware_image::Family;
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn empty() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Arguments from a line.
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+fn goldens(cases: &[(&str, &str)]) {
+    let folder = empty();
+    for (name, line) in cases {
+        golden(folder.path(), name, &words(line));
+    }
+}
+
+#[test]
+fn every_kind_of_modem_is_listed_with_all_that_it_says() {
+    goldens(&[
+        ("list-one", "--virtual MC7455 list"),
+        (
+            "list-all",
+            "--virtual MC7455,EM7565,MC7354,MC7455@download,RC7620,EM9191,Gobi2000 list",
+        ),
+        ("list-no-ask", "--virtual MC7455,EM7565@download list --no-ask"),
+        ("list-watch", "--virtual MC7455 list --watch"),
+    ]);
+}
+
+#[test]
+fn a_list_of_ordinary_modems_fits_80_columns() {
+    let text = transcript(empty().path(), &words("--virtual MC7455,EM7565,MC7710 list"));
+    let head = text.lines().find(|line| line.starts_with("PLACE")).unwrap();
+    assert!(head.ends_with("IMEI"), "{text}");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(['1', '2'])).collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    assert!(rows.iter().all(|row| row.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn one_modem_is_shown_in_full() {
+    goldens(&[
+        ("info-MC7455", "--virtual MC7455 info"),
+        ("info-EM7565", "--virtual EM7565 info"),
+        ("info-download", "--virtual MC7455@download info"),
+        ("info-place", "--virtual MC7455,EM7565 info --port 2-2"),
+    ]);
+}
+
+#[test]
+fn none_or_several_modems_are_explained_with_what_there_is() {
+    goldens(&[
+        ("choose-several", "--virtual MC7455,EM7565 info"),
+        ("choose-none", "--virtual MC7455 info -d 1199:9091"),
+        ("choose-imei", "--virtual MC7455 info --imei 490154203237518"),
+        ("choose-tty", "--virtual MC7455 info -t /dev/ttyUSB9"),
+    ]);
+}
+
+#[test]
+fn stored_images_are_listed_and_changed_with_care() {
+    goldens(&[
+        ("slots", "--virtual MC7455 slots"),
+        ("slots-none", "--virtual MC7354 slots"),
+        ("slots-select-missing", "--virtual MC7455 slots select 4"),
+        ("slots-delete-in-use", "--virtual MC7455 slots delete 1"),
+        ("slots-delete-no-yes", "--virtual MC7455 slots delete 1 --force"),
+        (
+            "slots-delete-missing",
+            "--virtual MC7455 slots delete 002.072_000",
+        ),
+    ]);
+}
+
+#[test]
+fn a_restart_is_followed_to_its_end() {
+    goldens(&[
+        ("reset", "--virtual MC7455 reset"),
+        ("reset-download", "--virtual EM7565 reset --download-mode"),
+        ("reset-stays", "--virtual MC7455@download reset --download-mode"),
+    ]);
+}
+
+#[test]
+fn an_at_command_is_answered() {
+    goldens(&[
+        ("at-ATI", "--virtual MC7455 at ATI"),
+        ("at-preference", "--virtual EM7565 at AT!IMPREF?"),
+        ("at-error", "--virtual MC7455 at AT!NONSENSE"),
+        ("at-reset", "--virtual MC7455 at --yes AT!RESET"),
+    ]);
+}
+
+#[test]
+fn an_update_is_proven_or_not_needed() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 3_000_000));
+    for (name, line) in [
+        ("update-MC7455", "--virtual MC7455 update"),
+        ("update-rescue", "--virtual MC7455@download update"),
+        ("update-other-family", "--virtual EM7565 update"),
+        ("update-no-read-back", "--virtual MC7455 update --no-read-back"),
+        ("update-one-of-two", "--virtual MC7455,EM7565 update --port 1-1"),
+    ] {
+        let mut arguments = words(line);
+        arguments.extend(files.iter().map(String::as_str));
+        golden(folder.path(), name, &arguments);
+    }
+    // Without settings the modem can't be told what is to come; the user's word fills the gap.
+    let system = files[0].as_str();
+    for (name, line) in [
+        ("update-no-settings", "--virtual MC7455 update --yes"),
+        (
+            "update-given",
+            "--virtual MC7455 update --yes --carrier GENERIC --config 002.026_000",
+        ),
+    ] {
+        let mut arguments = words(line);
+        arguments.push(system);
+        golden(folder.path(), name, &arguments);
+    }
+}
+
+/// Objects on standard output, one per line.
+fn json(folder: &Path, line: &str) -> Vec<Value> {
+    let output = modemflash(folder).args(words(line)).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{line}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect()
+}
+
+/// All keys of an object and of those in it.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                found.insert(key.clone());
+                keys(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_the_data_is_described() {
+    let page = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../docs")
+            .join(name);
+        fs::read_to_string(path).unwrap()
+    };
+    let pages = page("list-json.md") + &page("events.md");
+    let described: BTreeSet<&str> = pages.split('`').skip(1).step_by(2).collect();
+    let folder = empty();
+    for line in [
+        "--virtual MC7455,EM7565@download list --json",
+        "--virtual EM7565 list --watch --json",
+        "--virtual MC7455 info --json",
+        "--virtual MC7455 slots --json",
+        "--virtual MC7455 reset --json",
+        "--virtual MC7455 at ATI --json",
+    ] {
+        let objects = json(folder.path(), line);
+        assert!(!objects.is_empty(), "{line}");
+        for object in objects {
+            assert_eq!(object["v"], 1, "{line}");
+            let mut found = BTreeSet::new();
+            keys(&object, &mut found);
+            for key in found {
+                assert!(
+                    described.contains(key.as_str()),
+                    "{key} in {line} isn't described"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_imei_is_in_the_data_and_in_no_event() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 100_000));
+    let listed = json(folder.path(), "--virtual MC7455 list --json");
+    let imei = listed[0]["imei"].as_str().unwrap().to_owned();
+    assert_eq!(imei.len(), 15);
+    for line in [
+        "update --json",
+        "update -v",
+        "reset -v",
+        "reset --download-mode --json",
+    ] {
+        let mut command = modemflash(folder.path());
+        command.args(["--virtual", "MC7455"]).args(words(line));
+        if line.starts_with("update") {
+            command.args(&files);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}");
+        let all = [output.stdout, output.stderr].concat();
+        let all = String::from_utf8(all).unwrap();
+        assert!(!all.contains(&imei), "{line}: {all}");
+    }
+}
