@@ -473,3 +473,38 @@ fn a_modem_in_download_mode_is_flashed_under_the_old_name_of_the_option() {
         );
     }
 }
+
+#[test]
+fn a_whole_update_of_a_virtual_modem_prints_this() {
+    let bench = Bench::new();
+    let files = names(&put_release(bench.folder.path(), Family::Swi9x30, 100_000));
+    let words = [
+        "--virtual",
+        "MC7455",
+        "qmi-firmware-update",
+        "-u",
+        "-d",
+        "1199:9071",
+        &files[0],
+        &files[1],
+    ];
+    let program = Path::new(env!("CARGO_BIN_EXE_modemflash"));
+    let seen = Seen::of(program, bench.folder.path(), "C.UTF-8", &words);
+    assert_eq!((seen.exit, seen.err.as_str()), (Some(0), ""));
+    // What stands in the line of the bar is wiped.
+    let wiped = |line: &str| {
+        line.rsplit("\x1b[2K\r")
+            .next()
+            .unwrap_or(line)
+            .replace('\u{a0}', " ")
+    };
+    let text: String = seen
+        .out
+        .lines()
+        .map(|line| format!("{}\n", wiped(line)))
+        .collect();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/reference-update.txt");
+    snapbox::Assert::new()
+        .action_env("SNAPSHOTS")
+        .eq(Data::text(text).raw(), Data::read_from(&golden, None).raw());
+}

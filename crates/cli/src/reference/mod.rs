@@ -26,27 +26,49 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use modem_transport::LinuxWorld;
-
 use self::console::Console;
 use self::options::{Asked, Name};
+use crate::failure::Failure;
+use crate::host::{self, Host};
 
 /// The name that is stood in for.
 const NAME: &str = "qmi-firmware-update";
 
-/// The words behind that name, when the program was called by it: through a link, or as the first argument.
-pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<Vec<OsString>> {
-    let program = words.next()?;
-    if Path::new(&program).file_name().is_some_and(|name| name == NAME) {
-        return Some(words.collect());
-    }
-    (words.next()? == NAME).then(|| words.collect())
+/// A call under that name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The words behind the name.
+    words: Vec<OsString>,
+    /// Virtual modems to work on instead of this host's, as with every other verb.
+    models: Vec<String>,
 }
 
-/// Does what the words ask for. The exit code is 0 or 1, as that program's is.
-pub(crate) fn run(words: &[OsString]) -> ExitCode {
-    let is_done = console::with_process(|console| match options::parse(words) {
-        Ok(asked) => act(&asked, console),
+/// The call, when the program was called by that name: through a link, or with it as the first argument, where
+/// `--virtual MODEL` may stand before it.
+pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<Call> {
+    let program = words.next()?;
+    let mut models = Vec::new();
+    if Path::new(&program).file_name().is_none_or(|name| name != NAME) {
+        let mut first = words.next()?;
+        if cfg!(feature = "rehearse") && first == "--virtual" {
+            let given = words.next()?.into_string().ok()?;
+            models.extend(given.split(',').map(str::to_owned));
+            first = words.next()?;
+        }
+        if first != NAME {
+            return None;
+        }
+    }
+    Some(Call {
+        words: words.collect(),
+        models,
+    })
+}
+
+/// Does what a call asks for. The exit code is 0 or 1, as that program's is.
+pub(crate) fn run(call: &Call) -> ExitCode {
+    let is_done = console::with_process(|console| match options::parse(&call.words) {
+        Ok(asked) => act(&asked, &call.models, console),
         Err(why) => {
             console.error(&format!("couldn't parse option context: {why}"));
             false
@@ -59,8 +81,18 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     }
 }
 
+/// The world to work in.
+fn host(models: &[String]) -> Result<Host, Failure> {
+    #[cfg(feature = "rehearse")]
+    if !models.is_empty() {
+        return crate::rehearse::bus(models).map(|world| Host::Virtual(Box::new(world)));
+    }
+    let _ = models;
+    host::linux().map(|world| Host::Linux(Box::new(world)))
+}
+
 /// What needs no modem is done here.
-fn act(asked: &Asked, console: &mut Console<'_>) -> bool {
+fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
     if asked.has(Name::Version) {
         console.put(&help::version());
         return true;
@@ -84,22 +116,15 @@ fn act(asked: &Asked, console: &mut Console<'_>) -> bool {
     if asked.has(Name::Verify) {
         return verify::run(&asked.files, console);
     }
-    let world = LinuxWorld::new().and_then(|mut world| world.handle_signals().map(|()| world));
-    let mut world = match world {
-        Ok(world) => world,
-        Err(error) => {
-            console.error(&format!(
-                "this system gives no signals or file descriptors: {error}"
-            ));
+    let mut host = match host(models) {
+        Ok(host) => host,
+        Err(failure) => {
+            failure.print();
             return false;
         }
     };
-    let is_done = update::run(asked, &mut world, console);
-    if let Err(error) = world.finish() {
-        console.warn(&format!(
-            "warning: a setting of this host wasn't put back: {error}"
-        ));
-    }
+    let is_done = update::run(asked, host.world(), console);
+    host.finish();
     is_done
 }
 
@@ -140,7 +165,7 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Option<usize> {
-        called(line.split(' ').map(OsString::from)).map(|words| words.len())
+        called(line.split(' ').map(OsString::from)).map(|call| call.words.len())
     }
 
     #[test]
@@ -150,6 +175,11 @@ mod tests {
         assert_eq!(words("modemflash qmi-firmware-update -z a"), Some(2));
         assert_eq!(words("modemflash inspect qmi-firmware-update"), None);
         assert_eq!(words("modemflash"), None);
+        assert_eq!(
+            words("modemflash --virtual EM7565 qmi-firmware-update -z a"),
+            Some(2)
+        );
+        assert_eq!(words("modemflash --virtual EM7565 update"), None);
     }
 
     #[test]
