@@ -4,6 +4,7 @@ use firmware_image::Family;
 use modem_world::World;
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
+use update_engine::survey::look;
 use update_engine::{Code, Firmware, Modem, Outcome, Request, Selector, UpdateError, prepare};
 
 use crate::arguments::{self, Arguments, Update};
@@ -30,11 +31,12 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     }
     let mut requests: Vec<Request> = chosen
         .iter()
-        .map(|modem| Request {
-            select: Selector::Place(modem.path().to_string()),
+        .map(|select| Request {
+            select: select.clone(),
             ..request.clone()
         })
         .collect();
+    let places: Vec<String> = chosen.iter().map(place).collect();
     if !request.confirmed && !arguments.output.json && ask::is_possible() {
         match confirm(host.world(), &requests, &firmware) {
             Answer::Nothing => {}
@@ -50,65 +52,87 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let workers = workers
         .map(|(world, request)| Worker { world, request })
         .collect();
-    let places = chosen.iter().map(|modem| modem.path().to_string()).collect();
-    let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, places);
+    let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, places.clone());
     let results = update_all(workers, &firmware, &mut |number, event| {
         screens.show(number, event)
     });
     screens.rest();
     crew.finish();
     let code = exit_code(&results);
-    summary(&chosen, results);
+    summary(places, results);
     Ok(code)
 }
 
-/// The modems that are named, each once; without names all that the images may be for.
+/// Where a modem is, as it is shown.
+fn place(select: &Selector) -> String {
+    match select {
+        Selector::Place(name) | Selector::Port(name) => name.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The modems that are named, each once, by their places; without names all that the images may be for. A port without a USB
+/// device behind it stays a port.
 fn choose(
     world: &mut dyn World,
     request: &Request,
     named: &[Selector],
     firmware: &Firmware,
-) -> Result<Vec<Modem>, Failure> {
-    let mut chosen: Vec<Modem> = Vec::new();
+) -> Result<Vec<Selector>, Failure> {
+    let mut chosen: Vec<Selector> = Vec::new();
     if named.is_empty() {
         for modem in modems(world).map_err(|error| unreadable(&error))? {
-            match unfit(&modem, &firmware.combination().families) {
+            match unfit(world, &modem, request, &firmware.combination().families) {
                 Some(why) => say(&format!(
                     "note: {} ({}) is left out: {why}",
                     modem.path(),
                     modem.name()
                 )),
-                None => chosen.push(modem),
+                None => chosen.push(Selector::Place(modem.path().to_string())),
             }
         }
         return Ok(chosen);
     }
     for select in named {
-        let request = Request {
-            select: select.clone(),
-            ..request.clone()
+        let is_bare = match select {
+            Selector::Port(name) => world.find(name).is_ok_and(|port| port.device.is_none()),
+            _ => false,
         };
-        let modem = update::find(world, &request)?;
-        if chosen.iter().all(|other| other.path() != modem.path()) {
-            chosen.push(modem);
+        let select = if is_bare {
+            select.clone()
+        } else {
+            let request = Request {
+                select: select.clone(),
+                ..request.clone()
+            };
+            let modem = update::find(world, &request)?;
+            Selector::Place(modem.path().to_string())
+        };
+        if !chosen.contains(&select) {
+            chosen.push(select);
         }
     }
     Ok(chosen)
 }
 
-/// Why a modem isn't one that these images are for. One whose family its id doesn't tell is asked by the engine.
-fn unfit(modem: &Modem, of_images: &[Family]) -> Option<String> {
+/// Why a modem isn't one that these images are for. One whose family its id doesn't tell is asked; where that brings nothing
+/// either, the boot loader will tell.
+fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, of_images: &[Family]) -> Option<String> {
     match modem.mode {
         Mode::Emergency => return Some("its own boot loader is gone".to_owned()),
         Mode::NotConfigured => return Some("it isn't configured yet".to_owned()),
         Mode::Normal | Mode::Download => {}
     }
-    let family = modem.row?.family.as_ref()?;
+    let by_id = modem.row.and_then(|row| row.family.clone());
+    let family = by_id.or_else(|| {
+        let facts = look(world, modem.clone(), request, true).facts?;
+        Family::of_version_text(facts.revision.as_deref()?)
+    })?;
     // Gobi generations share file names.
     let is_gobi = |family: &Family| matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
     let mut known = of_images.iter().filter(|family| family.is_known()).peekable();
-    let is_other =
-        known.peek().is_some() && known.all(|image| image != family && !(is_gobi(image) && is_gobi(family)));
+    let is_other = known.peek().is_some()
+        && known.all(|image| *image != family && !(is_gobi(image) && is_gobi(&family)));
     is_other.then(|| format!("the images are for {}", family_words(of_images)))
 }
 
@@ -145,9 +169,9 @@ fn confirm(world: &mut dyn World, requests: &[Request], firmware: &Firmware) -> 
 }
 
 /// What became of each: the errors in full, then a table.
-fn summary(chosen: &[Modem], results: Vec<Result<Outcome, UpdateError>>) {
+fn summary(places: Vec<String>, results: Vec<Result<Outcome, UpdateError>>) {
     let mut table = Table::with_head(&["PLACE", "EXIT", "RESULT"]);
-    for (modem, result) in chosen.iter().zip(results) {
+    for (place, result) in places.into_iter().zip(results) {
         let (exit, words) = match result {
             Ok(outcome) => (0, outcome.to_string()),
             Err(error) => {
@@ -156,7 +180,7 @@ fn summary(chosen: &[Modem], results: Vec<Result<Outcome, UpdateError>>) {
                 (exit, words)
             }
         };
-        table.push(vec![modem.path().to_string(), exit.to_string(), words]);
+        table.push(vec![place, exit.to_string(), words]);
     }
     for line in table.lines() {
         say(&line);

@@ -145,6 +145,60 @@ fn one_interrupt_stops_at_the_safe_point() {
 }
 
 #[test]
+fn one_interrupt_stops_every_one_of_several_modems_at_its_safe_point() {
+    let files = Files::of(Family::Swi9x30, 3_000_000);
+    let served: Vec<_> = (0..3).map(|_| serve(pausing("MC7455"))).collect();
+    let mut command = modemflash(files.folder.path());
+    command.args(["update", "--json"]);
+    for (_, port) in &served {
+        command.args(["-t", port]);
+    }
+    command.args(&files.files);
+    let mut run = Run::start(command);
+    let mut begun = std::collections::BTreeSet::new();
+    run.wait_for(|event| {
+        if event["event"] == "advanced" {
+            begun.insert(event["device"]["port"].as_str().unwrap().to_owned());
+        }
+        begun.len() == 3
+    });
+    run.signal(Signal::INT);
+    let (code, seen) = run.finish();
+    assert_eq!(code, 130, "{seen}");
+    let count = |event: &str| {
+        let events = seen
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        events.filter(|value| value["event"] == event).count()
+    };
+    assert_eq!((count("stopping"), count("failed")), (3, 3), "{seen}");
+    for (modem, _) in served {
+        assert_eq!(modem.stop().unwrap().violations(), []);
+    }
+}
+
+#[test]
+fn several_modems_on_ptys_get_every_byte_at_once() {
+    let files = Files::of(Family::Swi9x30, 3_000_000);
+    let served: Vec<_> = (0..3).map(|_| serve(brisk("MC7455"))).collect();
+    let mut command = modemflash(files.folder.path());
+    command.arg("update");
+    for (_, port) in &served {
+        command.args(["-t", port]);
+    }
+    command.args(&files.files);
+    let (code, seen) = Run::start(command).finish();
+    assert_eq!(code, 0, "{seen}");
+    for (modem, port) in served {
+        assert!(
+            seen.contains(&format!("! {port}: image 2 of 2 accepted")),
+            "{seen}"
+        );
+        assert_flashed(&modem.stop().unwrap(), &files.files);
+    }
+}
+
+#[test]
 fn two_interrupts_stop_at_once() {
     for (model, family) in KINDS {
         let files = Files::of(family, 3_000_000);

@@ -140,6 +140,47 @@ fn an_update_is_proven_or_not_needed() {
     }
 }
 
+#[test]
+fn several_modems_are_updated_at_once_and_one_that_fails_stops_no_other() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 100_000));
+    for (name, line) in [
+        // The RC7620 shares its id with others and is known only when it is asked; the MC7354 can't be asked.
+        (
+            "fleet-mixed",
+            "--virtual MC7455,EM7565,MC7455@download,RC7620,MC7354@download update --all",
+        ),
+        (
+            "fleet-named",
+            "--virtual MC7455,MC7455,MC7455 update --port 1-1 --port 1-3 --port 2-3",
+        ),
+        ("fleet-none", "--virtual EM7565,EM9191 update --all"),
+        (
+            "fleet-missing",
+            "--virtual MC7455,MC7455 update --port 1-1 --port 1-7",
+        ),
+    ] {
+        let mut arguments = words(line);
+        arguments.extend(files.iter().map(String::as_str));
+        golden(folder.path(), name, &arguments);
+    }
+}
+
+#[test]
+fn events_of_several_modems_say_which_one_they_are_about() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 100_000));
+    let line = format!("--virtual MC7455,MC7455 update --all --json {}", files.join(" "));
+    let mut ends = BTreeSet::new();
+    for event in json(folder.path(), &line) {
+        if event["event"] == "outcome" {
+            assert_eq!(event["outcome"], "updated");
+            assert!(ends.insert(event["device"]["path"].as_str().unwrap().to_owned()));
+        }
+    }
+    assert_eq!(ends.into_iter().collect::<Vec<_>>(), ["1-1", "1-2"]);
+}
+
 /// Objects on standard output, one per line.
 fn json(folder: &Path, line: &str) -> Vec<Value> {
     let output = modemflash(folder).args(words(line)).output().unwrap();
