@@ -81,15 +81,13 @@ impl Run<'_> {
             };
             (&control.port, language)
         });
-        // By trying, where the driver's language brings no answer at all (field-reports.md A5).
-        let others = modem.ports.control.first().map(|control| {
-            let other = match control.language {
-                Language::Qmi => Language::Mbim,
-                Language::Mbim => Language::Qmi,
-            };
-            (&control.port, other)
+        // By trying, where a port has a driver that speaks neither for sure; never otherwise, because a function that gets
+        // the wrong language may hang (mbim.md §1).
+        let unsure = modem.ports.control.iter().filter(|control| {
+            let driver = control.port.driver.as_deref();
+            choice == ControlChoice::Auto && !matches!(driver, Some("qmi_wwan" | "cdc_mbim"))
         });
-        let others = others.filter(|_| choice == ControlChoice::Auto);
+        let others = unsure.map(|control| (&control.port, Language::Mbim));
         for (port, language) in by_driver.chain(others) {
             match self.open_one(port, language, choice, patience)? {
                 Ok(control) => return Ok(Ok(control)),

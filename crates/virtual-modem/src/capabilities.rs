@@ -128,7 +128,6 @@ impl Capabilities {
         preference: true,
         pri_slots: 1,
         preference_commands: &["GOBIIMPREF"],
-        needs_terminal_ready: true,
         ..Self::SWI9200
     };
     /// MC74xx and EM74xx.
@@ -144,6 +143,8 @@ impl Capabilities {
         composition_kinds: KINDS_9X30,
         old_power_layout: false,
         sub_pri_index: true,
+        // MDM9x30 and later (linux.md §2): the kernel's driver sets DTR for the ids that it lists for that.
+        needs_terminal_ready: true,
         ..Self::SWI9X15
     };
     /// EM7565 and its family: refuses 0x003E and 0x0050 (dms_boothold trace).
