@@ -19,6 +19,7 @@ use firmware_image::Family;
 use firmware_image::generate::models::{CARRIER_ITEMS, Release};
 use rustix::process::{Pid, Signal};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::Value;
 use snapbox::Data;
 use virtual_modem::profile::Timings;
@@ -59,6 +60,10 @@ pub fn on_terminal(folder: &Path, kind: &str, arguments: &[&str], typed: &str) -
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let path = ptsname(&master, Vec::new()).unwrap();
+    // What is typed early would be shown somewhere among the program's lines.
+    let mut modes = tcgetattr(&master).unwrap();
+    modes.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&master, OptionalActions::Now, &modes).unwrap();
     let end = || {
         let path = path.to_str().unwrap();
         let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
