@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::{self, say};
 use crate::list::unreadable;
-use crate::screen;
+use crate::screen::{self, Pace};
 use crate::table::Table;
 use crate::{INTERRUPTED, Verdict, ask, update};
 
@@ -47,12 +47,17 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
             }
         }
     }
+    let pace = if host.is_virtual() {
+        Pace::Played
+    } else {
+        Pace::Real
+    };
     let mut crew = host.hire(requests.len())?;
     let workers = std::mem::take(&mut crew.worlds).into_iter().zip(requests);
     let workers = workers
         .map(|(world, request)| Worker { world, request })
         .collect();
-    let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, places.clone());
+    let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, pace, places.clone());
     let results = update_all(workers, &firmware, &mut |number, event| {
         screens.show(number, event)
     });

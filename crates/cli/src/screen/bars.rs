@@ -5,13 +5,15 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use update_engine::{Event, EventKind};
 
-use super::Screens;
 use super::bar::{LENGTH, Rate, position};
 use super::narrator::Narrator;
+use super::{Pace, Screens};
 use crate::words;
 
 /// One modem's line.
 const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
+/// The same while the modem is silent, with how long it has been.
+const SILENT: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {elapsed} {wide_msg}";
 /// The same when its run is over.
 const OVER: &str = "  {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
 
@@ -22,6 +24,7 @@ const TICK: Duration = Duration::from_millis(125);
 pub(crate) struct Bars {
     all: MultiProgress,
     each: Vec<One>,
+    pace: Pace,
 }
 
 /// One modem.
@@ -34,7 +37,7 @@ struct One {
 
 impl Bars {
     /// A line for each of these places.
-    pub(crate) fn new(verbose: u8, places: &[String]) -> Self {
+    pub(crate) fn new(verbose: u8, pace: Pace, places: &[String]) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let width = places
             .iter()
@@ -56,7 +59,7 @@ impl Bars {
                 }
             })
             .collect();
-        Self { all, each }
+        Self { all, each, pace }
     }
 }
 
@@ -95,8 +98,16 @@ impl Screens for Bars {
                 total_bytes,
                 ..
             } => {
+                style(&one.bar, LINE);
                 let message = one.rate.words(event.t, *image, *acknowledged_bytes, *total_bytes);
                 one.bar.set_message(message);
+            }
+            EventKind::SilenceExpected { .. } if self.pace == Pace::Real => {
+                one.bar.reset_elapsed();
+                style(&one.bar, SILENT);
+            }
+            EventKind::ImageAccepted { .. } | EventKind::Appeared { .. } | EventKind::StepFinished { .. } => {
+                style(&one.bar, LINE);
             }
             EventKind::Outcome { .. } => over(&one.bar, "done"),
             EventKind::Failed { .. } => over(&one.bar, "failed"),

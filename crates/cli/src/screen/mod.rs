@@ -56,14 +56,20 @@ pub(crate) fn choose(json: bool, verbose: u8, pace: Pace) -> Box<dyn Screen> {
 }
 
 /// The same for several modems at these places.
-pub(crate) fn choose_for_several(json: bool, verbose: u8, places: Vec<String>) -> Box<dyn Screens> {
+pub(crate) fn choose_for_several(
+    json: bool,
+    verbose: u8,
+    pace: Pace,
+    places: Vec<String>,
+) -> Box<dyn Screens> {
     if json {
         return Box::new(json::Json::default());
     }
     #[cfg(feature = "progress")]
     if is_capable() {
-        return Box::new(bars::Bars::new(verbose, &places));
+        return Box::new(bars::Bars::new(verbose, pace, &places));
     }
+    let _ = pace;
     let lines = places.into_iter().map(|place| lines::Lines::of(verbose, &place));
     Box::new(lines.collect::<Vec<_>>())
 }
