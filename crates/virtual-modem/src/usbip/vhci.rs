@@ -184,9 +184,17 @@ enum Link {
 impl Front<'_> {
     /// Lets the modem do all that it can do now; gives its next moment, as time since the start.
     fn settle(&mut self) -> Result<Duration, VhciError> {
+        let mut settled_at = None;
         loop {
-            let now = self.clock.now();
+            let now = settled_at.unwrap_or_else(|| self.clock.now());
             match self.modem.poll(now) {
+                Output::Wait(until) if settled_at.is_some() => return Ok(until.since_start()),
+                // A modem that turns out to be full says when it isn't any more: it is asked once more, in the same
+                // moment, because later it may have room again and nothing to say.
+                Output::Wait(_) => {
+                    settled_at = (!self.hand_in(now)).then_some(now);
+                    continue;
+                }
                 Output::Attach(appearance) => self.attach(&appearance, now)?,
                 Output::Detach => {
                     // Closing the socket is what unplugs it. A write that the modem has taken whole counts as done.
@@ -207,12 +215,8 @@ impl Front<'_> {
                         connection.device.send(interface, bytes);
                     }
                 }
-                Output::Wait(until) => {
-                    if !self.hand_in(now) {
-                        return Ok(until.since_start());
-                    }
-                }
             }
+            settled_at = None;
         }
     }
 
