@@ -3,7 +3,7 @@
 
 use super::daemons::Daemons;
 use super::machine::now;
-use super::measure::cases;
+use super::measure::{MEGABYTES, Stand, cases};
 use super::scenario::all;
 use super::trial::Trial;
 use anyhow::Context;
@@ -29,7 +29,16 @@ pub(crate) struct Guest {
     /// Measures instead of running scenarios.
     #[arg(long)]
     measure: bool,
-    /// Names of the scenarios to run.
+    /// How often each case is measured.
+    #[arg(long, default_value_t = 1)]
+    runs: u32,
+    /// Size of the large images in MB.
+    #[arg(long, default_value_t = MEGABYTES)]
+    megabytes: u64,
+    /// Our program keeps a log with times while it is measured.
+    #[arg(long)]
+    keep_log: bool,
+    /// Names of the scenarios to run, or of the cases to measure.
     scenarios: Vec<String>,
 }
 
@@ -50,9 +59,17 @@ impl Guest {
 
     fn measure_all(&self) -> anyhow::Result<()> {
         let mut results = fs::File::create(self.share.join("results.jsonl"))?;
-        for case in cases() {
-            println!("{BEGINS}{}", case.what());
-            writeln!(results, "{}", case.measure(&self.ours, &self.share))?;
+        let mut stand = Stand::new(&self.ours, &self.share, self.keep_log);
+        for case in cases(self.megabytes)
+            .iter()
+            .filter(|case| self.scenarios.contains(&case.name()))
+        {
+            for turn in 1..=self.runs {
+                for program in case.programs {
+                    println!("{BEGINS}{}", case.name());
+                    writeln!(results, "{}", stand.measure(case, *program, turn))?;
+                }
+            }
         }
         Ok(())
     }

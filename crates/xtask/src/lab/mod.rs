@@ -13,7 +13,7 @@ mod images;
 mod initramfs;
 mod kernel;
 mod machine;
-mod measure;
+pub(crate) mod measure;
 mod modem;
 mod process;
 mod scenario;
@@ -97,25 +97,41 @@ impl Lab {
     }
 }
 
-/// Measures whole updates in the guest, one after the other; or says why the lab can't run here.
-pub(crate) fn measure_updates() -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
+/// Measures the whole updates whose name contains one of `only` (none: all of them), each so many times, in one boot of
+/// the guest, the large images with so many MB; or says why the lab can't run here. One object per update, in the order
+/// of [`cases`](measure::cases).
+pub(crate) fn measure_updates(
+    only: &[String],
+    runs: u32,
+    megabytes: u64,
+    keep_log: bool,
+) -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
     let session = match Session::open()? {
         Ok(session) => session,
         Err(reason) => return Ok(Err(reason)),
     };
-    let cases = measure::cases();
-    let mut waiting = cases.iter();
-    let end = session.boot("--measure", "release", |line| {
-        let case = line.strip_prefix(guest::BEGINS).and_then(|_| waiting.next())?;
-        eprintln!("measuring {} with {}", case.what(), case.program.name());
+    let mut cases = measure::cases(megabytes);
+    cases.retain(|case| only.is_empty() || only.iter().any(|text| case.name().contains(text)));
+    ensure!(!cases.is_empty(), "no update has one of {only:?} in its name");
+    let names: Vec<String> = cases.iter().map(measure::Case::name).collect();
+    let keep_log = if keep_log { "--keep-log " } else { "" };
+    let words = format!(
+        "--measure --runs {runs} --megabytes {megabytes} {keep_log}{}",
+        names.join(" ")
+    );
+    let end = session.boot(&words, "release", |line| {
+        let name = line.strip_prefix(guest::BEGINS)?;
+        let case = cases.iter().find(|case| case.name() == name)?;
+        eprintln!("measuring {name}");
         Some(within(case.deadline() + SCENARIO_OVERHEAD))
     })?;
     let results = results(&session.run);
+    let expected: usize = cases.iter().map(|case| case.programs.len()).sum::<usize>() * runs as usize;
     ensure!(
-        results.len() == cases.len(),
-        "{} of {} measured, then: {end:?}",
+        results.len() == expected,
+        "{} of {expected} measured, then: {end:?}; logs: {}",
         results.len(),
-        cases.len()
+        session.run.display()
     );
     Ok(Ok(results))
 }

@@ -60,6 +60,18 @@ impl Bench {
         port: u32,
         mut log: impl Write + Send + 'static,
     ) -> anyhow::Result<Self> {
+        Self::start_with(setup, port, move |moment, happening| {
+            // A log that can't be written is no reason to end a flash. Its end is flushed when it is dropped.
+            let _ = writeln!(log, "{:10.3} {happening}", moment.since_start().as_secs_f64());
+        })
+    }
+
+    /// Puts a modem on the bus, at this port of the host controller; what happens to it is told to `told`.
+    pub(crate) fn start_with(
+        setup: Setup,
+        port: u32,
+        mut told: impl FnMut(modem_world::Instant, &Happening<'_>) + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let mut modem = VirtualModem::new(setup);
         let (stop, stopped) = UnixStream::pair()?;
         let (sender, moves) = channel();
@@ -74,15 +86,13 @@ impl Bench {
                     // Nobody may be waiting for it.
                     let _ = sender.send(moved);
                 }
-                // A log that can't be written is no reason to end a flash.
-                let _ = writeln!(log, "{:10.3} {happening}", moment.since_start().as_secs_f64());
+                told(moment, happening);
             };
             let options = vhci::Options {
                 port,
                 ..vhci::Options::default()
             };
             let result = vhci::run(&mut modem, &options, stopped.as_fd(), &mut report);
-            let _ = log.flush();
             (modem, result)
         });
         Ok(Self {
