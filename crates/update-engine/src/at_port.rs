@@ -92,20 +92,24 @@ impl Run<'_> {
         }
     }
 
-    /// The lines of a query that was answered with OK.
+    /// The lines of a query that was answered with OK. One that isn't answered at all is asked once more.
     ///
     /// # Errors
     /// The user stops for the second time.
-    pub(crate) fn at_lines(
-        &mut self,
-        port: &mut AtPort,
-        command: &Command,
-    ) -> Result<Option<Vec<String>>, Cause> {
-        Ok(match self.at(port, command)? {
-            Ok(Outcome::Answered(Answer { lines, result, .. })) if result.is_ok() => Some(lines),
+    pub(crate) fn at_lines(&mut self, port: &mut AtPort, command: &Command) -> Result<Told, Cause> {
+        let mut outcome = self.at(port, command)?;
+        if outcome.is_err() {
+            outcome = self.at(port, command)?;
+        }
+        Ok(match outcome {
+            Ok(Outcome::Answered(Answer { lines, result, .. })) if result.is_ok() => Told::Lines(lines),
             other => {
                 tracing::info!(command = command.text(), ?other, "not told");
-                None
+                if other.is_ok() {
+                    Told::Refused
+                } else {
+                    Told::Unheard
+                }
             }
         })
     }
@@ -160,6 +164,16 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// What came of a query.
+pub(crate) enum Told {
+    /// The lines of its answer.
+    Lines(Vec<String>),
+    /// The modem doesn't know it, or doesn't want to say.
+    Refused,
+    /// No answer came.
+    Unheard,
 }
 
 /// What a session has to say.

@@ -267,7 +267,7 @@ impl Run<'_> {
             }
             _ => return Ok(None),
         };
-        self.set_modem(ModemState::InDownloadMode);
+        self.note_loader();
         self.teller
             .tell(self.world.now(), EventKind::Detected { protocol, how });
         Ok(Some(found))

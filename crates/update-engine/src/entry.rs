@@ -118,18 +118,27 @@ impl Run<'_> {
         choice: ControlChoice,
     ) -> Result<Entered, Cause> {
         let mut tried = Vec::new();
+        let mut is_expected = false;
         for way in ways {
+            if self.stops > 0 && is_expected {
+                // It may leave at any moment.
+                self.set_modem(ModemState::Unknown);
+            }
             self.stop_if_asked("stopped while the modem still ran its firmware")?;
             let words = way.words(&modem);
             self.settle_at(&modem);
-            self.note_bus();
-            let said = if way.is_by_control() {
-                if modem.ports.control.is_empty() {
-                    continue;
-                }
-                self.ask_by_control(*way, &modem, choice)?
+            let said = if is_expected && self.wait_leave(Duration::ZERO)? {
+                Said::Yes("not asked, because it left after all".to_owned())
             } else {
-                self.ask_by_at(*way, &modem)?
+                self.note_bus();
+                if way.is_by_control() {
+                    if modem.ports.control.is_empty() {
+                        continue;
+                    }
+                    self.ask_by_control(*way, &modem, choice)?
+                } else {
+                    self.ask_by_at(*way, &modem)?
+                }
             };
             let (answer, back) = match said {
                 Said::No(answer) => (answer, None),
@@ -143,8 +152,10 @@ impl Run<'_> {
                     let before = self.teller.modem();
                     self.set_modem(ModemState::Unknown);
                     if self.following(|run| run.wait_leave(limit))? {
+                        is_expected = false;
                         (answer, Some(self.wait_restarted(into)?))
                     } else {
+                        is_expected = true;
                         self.set_modem(before);
                         let seconds = limit.as_secs();
                         (
@@ -176,6 +187,16 @@ impl Run<'_> {
                 Some(back) => modem = back,
                 None => {}
             }
+        }
+        self.settle_at(&modem);
+        if is_expected && self.wait_leave(Duration::ZERO)? {
+            self.set_modem(ModemState::Unknown);
+            let back = self.wait_restarted(into)?;
+            let modem = Box::new(back);
+            return Ok(match (into, modem.mode) {
+                (Into::Download, Mode::Download) => Entered::Yes,
+                _ => Entered::No { modem, tried },
+            });
         }
         if into == Into::Firmware {
             return Err(Cause::NotRestarted { tried });

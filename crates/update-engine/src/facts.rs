@@ -10,7 +10,7 @@ use modem_protocol::qmi::dms::{
 };
 use serde::Serialize;
 
-use crate::at_port::AtPort;
+use crate::at_port::{AtPort, Told};
 use crate::control::{Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
 use crate::modem::{Language, Modem};
 use crate::run::Run;
@@ -66,6 +66,9 @@ pub struct Facts {
     /// Whether it is still booting: something was answered with "not ready".
     #[serde(skip)]
     pub(crate) is_booting: bool,
+    /// Whether a question stayed unanswered: what isn't told here proves nothing.
+    #[serde(skip)]
+    pub(crate) has_gaps: bool,
 }
 
 /// A stored image.
@@ -201,6 +204,7 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     tracing::info!(%error, "not told");
+                    facts.has_gaps |= is_unheard(&error);
                     is_heard |= matches!(error, ControlError::Refused { .. });
                     facts.is_booting |=
                         matches!(&error, ControlError::Refused { error, .. } if error.is_not_ready());
@@ -215,7 +219,7 @@ impl Run<'_> {
     }
 
     fn read_by_at(&mut self, port: &mut AtPort, facts: &mut Facts) -> Result<(), Cause> {
-        if let Some(lines) = self.at_lines(port, &Command::IDENTITY)? {
+        if let Some(lines) = self.told_by_at(port, &Command::IDENTITY, facts)? {
             if let Some(identity) = parse::ati(&lines) {
                 facts.manufacturer = identity.manufacturer;
                 facts.model = identity.model;
@@ -224,13 +228,13 @@ impl Run<'_> {
             }
         }
         if facts.revision.is_none() {
-            let lines = self.at_lines(port, &Command::REVISION)?.unwrap_or_default();
-            facts.revision = parse::cgmr(&lines);
+            let lines = self.told_by_at(port, &Command::REVISION, facts)?;
+            facts.revision = parse::cgmr(&lines.unwrap_or_default());
         }
         facts.running.firmware = facts.revision.as_deref().and_then(version_in);
-        let mut preference = self.at_lines(port, &Command::PREFERENCE)?;
+        let mut preference = self.told_by_at(port, &Command::PREFERENCE, facts)?;
         if preference.is_none() {
-            preference = self.at_lines(port, &Command::OLD_PREFERENCE)?;
+            preference = self.told_by_at(port, &Command::OLD_PREFERENCE, facts)?;
         }
         if let Some(preference) = preference.as_deref().and_then(parse::impref) {
             facts.preferred = Some(trio(&preference.preferred));
@@ -243,16 +247,12 @@ impl Run<'_> {
                 facts.mismatch = Some(words.join(", "));
             }
         }
-        if let Some(list) = self
-            .at_lines(port, &Command::IMAGES)?
-            .and_then(|lines| parse::image_list(&lines))
-        {
+        let images = self.told_by_at(port, &Command::IMAGES, facts)?;
+        if let Some(list) = images.and_then(|lines| parse::image_list(&lines)) {
             facts.note_list(&list);
         }
-        if let Some(power) = self
-            .at_lines(port, &Command::POWER)?
-            .and_then(|lines| parse::pcinfo(&lines))
-        {
+        let power = self.told_by_at(port, &Command::POWER, facts)?;
+        if let Some(power) = power.and_then(|lines| parse::pcinfo(&lines)) {
             facts.operating_mode = Some(power.mode.to_string());
             if power.is_image_mismatch() {
                 facts
@@ -261,6 +261,22 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn told_by_at(
+        &mut self,
+        port: &mut AtPort,
+        command: &Command,
+        facts: &mut Facts,
+    ) -> Result<Option<Vec<String>>, Cause> {
+        Ok(match self.at_lines(port, command)? {
+            Told::Lines(lines) => Some(lines),
+            Told::Refused => None,
+            Told::Unheard => {
+                facts.has_gaps = true;
+                None
+            }
+        })
     }
 }
 

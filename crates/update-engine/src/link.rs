@@ -50,8 +50,12 @@ impl Run<'_> {
                 Err(Cause::Port(error)) => error,
                 other => return other,
             };
-            let limit = match error.kind {
+            let limit = match &error.kind {
                 PortErrorKind::PermissionDenied | PortErrorKind::NotFound => RIGHTS_LIMIT,
+                // It looks at every new port, for some seconds.
+                PortErrorKind::Busy { holder: Some(holder) } if holder.starts_with("ModemManager") => {
+                    holder_limit.max(HOLDER_LIMIT)
+                }
                 PortErrorKind::Busy { .. } => holder_limit,
                 _ => Duration::ZERO,
             };
@@ -157,10 +161,28 @@ impl Run<'_> {
     /// Waits until the modem, which has left, is back in download mode, at the same place or at its peer, and opens
     /// its port.
     pub(crate) fn wait_return(&mut self, limit: Duration) -> Result<(), Cause> {
+        let before = self.teller.modem();
+        // Off the bus; where it comes back to, is seen then.
+        if before == ModemState::InDownloadMode {
+            self.set_modem(ModemState::Unknown);
+        }
+        self.wait_return_as(before, limit)
+    }
+
+    fn wait_return_as(&mut self, before: ModemState, limit: Duration) -> Result<(), Cause> {
         self.close();
         let until = self.world.now() + limit;
         loop {
-            match self.wait_port_back(until, limit)? {
+            let back = self
+                .wait_port_back(until, limit)
+                .inspect_err(|cause| match cause {
+                    Cause::NoPort { mode, .. } if *mode == Mode::Normal.to_string() => {
+                        self.set_modem(ModemState::RunsFirmware);
+                    }
+                    Cause::NoPort { .. } => self.set_modem(before),
+                    _ => {}
+                });
+            match back? {
                 Some(modem) if modem.mode == Mode::Normal => {
                     let count = modem.device.interfaces.unwrap_or_default();
                     let mut evidence =
@@ -179,6 +201,7 @@ impl Run<'_> {
             match self.open_patiently(HOLDER_LIMIT) {
                 Ok(_) => {
                     self.keep_awake();
+                    self.set_modem(before);
                     return Ok(());
                 }
                 // It left again while it was being opened; look on.
@@ -292,6 +315,9 @@ impl Run<'_> {
             self.teller.device = DeviceId::from_port(&port, model.as_deref());
         }
         self.port = port;
+        if !self.places.contains(modem.path()) {
+            self.places.push(modem.path().clone());
+        }
     }
 
     /// Waits for a change of the bus, or for the next look at it.
@@ -343,30 +369,37 @@ impl Run<'_> {
     }
 
     /// Where a host doesn't know which port of the other speed is the same socket (linux.md §3): the only modem with this
-    /// serial string, when it was the only one with it before and this one wasn't there.
+    /// serial string, when no other one with it was ever seen. Others may be off the bus just now, for modems are updated
+    /// side by side.
     fn by_serial<'d>(&self, home: &UsbDevice, devices: &'d [Attached]) -> Option<&'d Attached> {
         if home.peer.is_some() || home.serial.is_none() {
             return None;
         }
-        let same = |serial: &Option<String>| *serial == home.serial;
-        if self.before.iter().filter(|before| same(&before.serial)).count() != 1 {
+        let fits = |device: &UsbDevice| device.serial == home.serial;
+        let others = |seen: &&UsbDevice| fits(seen) && !self.places.contains(&seen.path);
+        if self.seen.iter().any(|seen| others(&seen)) {
             return None;
         }
-        let mut fitting = devices.iter().filter(|there| same(&there.device.serial));
+        let last = self.port.device.as_ref();
+        let mut fitting = devices.iter().filter(|there| fits(&there.device));
         let first = fitting.next()?;
         let device = &first.device;
-        let was_there = self
-            .before
-            .iter()
-            .any(|before| before.path == device.path && before.number == device.number);
+        let was_there = last.is_some_and(|last| last.path == device.path && last.number == device.number);
         let is_new = fitting.next().is_none() && !was_there && device.vendor == home.vendor;
         is_new.then_some(first)
     }
 
     /// Notes what is on the bus before the modem leaves it.
     pub(crate) fn note_bus(&mut self) {
-        let devices = self.world.devices().unwrap_or_default();
-        self.before = devices.into_iter().map(|there| there.device).collect();
+        for there in self.world.devices().unwrap_or_default() {
+            let is_known = |seen: &UsbDevice| {
+                seen.path == there.device.path
+                    && (seen.number == there.device.number || seen.serial == there.device.serial)
+            };
+            if !self.seen.iter().any(is_known) {
+                self.seen.push(there.device);
+            }
+        }
     }
 
     /// Waits for bytes or for `until`. True when the port may have something to say.

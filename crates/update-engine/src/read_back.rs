@@ -133,6 +133,7 @@ impl Run<'_> {
         self.close_talk(talk, Closing::Release)?;
         Ok(match read {
             Ok(facts) if facts.is_booting => Asked::NotYet("it says that it isn't ready yet".to_owned()),
+            Ok(facts) if facts.has_gaps => Asked::NotYet("it didn't answer everything".to_owned()),
             Ok(facts) if facts.running.firmware.is_none() => {
                 Asked::NotYet("it doesn't tell its firmware version".to_owned())
             }

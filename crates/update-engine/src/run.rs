@@ -1,6 +1,6 @@
 //! What every part of a run shares: the world, the port, the buffers, and who tells the events.
 
-use modem_world::{Instant, PortError, PortHandle, PortInfo, UsbDevice, Wake, World};
+use modem_world::{Instant, PortError, PortHandle, PortInfo, UsbDevice, UsbPath, Wake, World};
 
 use crate::driver::Buffers;
 use crate::teller::Teller;
@@ -16,8 +16,10 @@ pub(crate) struct Run<'r> {
     pub(crate) port: PortInfo,
     /// The device as it was found at the start: where it comes back to.
     pub(crate) home: Option<UsbDevice>,
-    /// What was on the bus before the modem was last made to leave.
-    pub(crate) before: Vec<UsbDevice>,
+    /// What was ever seen on the bus.
+    pub(crate) seen: Vec<UsbDevice>,
+    /// Where this modem was seen.
+    pub(crate) places: Vec<UsbPath>,
     /// Whether it had a control port with its firmware running.
     pub(crate) had_control: bool,
     /// The open port.
@@ -40,6 +42,7 @@ impl<'r> Run<'r> {
         device: DeviceId,
     ) -> Self {
         let came = world.now();
+        let home_places = port.device.iter().map(|device| device.path.clone()).collect();
         let teller = Teller::new(sink, device, came);
         Self {
             world,
@@ -47,7 +50,8 @@ impl<'r> Run<'r> {
             port_name: port_name.to_owned(),
             home: port.device.clone(),
             port,
-            before: Vec::new(),
+            seen: Vec::new(),
+            places: home_places,
             had_control: false,
             handle: None,
             buffers: Buffers::default(),
@@ -60,6 +64,17 @@ impl<'r> Run<'r> {
     /// Notes what is true of the modem now.
     pub(crate) fn set_modem(&mut self, modem: ModemState) {
         self.teller.set_modem(self.world.now(), modem);
+    }
+
+    /// Notes that it is in download mode. What was written into it before is still there.
+    pub(crate) fn note_loader(&mut self) {
+        let has_written = matches!(
+            self.teller.modem(),
+            ModemState::PartlyWritten { .. } | ModemState::AllWritten
+        );
+        if !has_written {
+            self.set_modem(ModemState::InDownloadMode);
+        }
     }
 
     /// Notes that bytes go to the modem for the first time.

@@ -239,7 +239,13 @@ impl Run<'_> {
             self.set_modem(before);
             let seconds = POWER_CYCLE_LIMIT.as_secs();
             let tried = format!("power cycle: accepted, but it was still on the bus {seconds} s later");
-            return self.restart_refused(modem, goal, vec![tried]);
+            self.put_back(None, &modem, goal)?;
+            self.settle_at(&modem);
+            // One that answers nothing any more was only slow to leave.
+            if self.teller.modem() != before || !self.wait_leave(Duration::ZERO)? {
+                return Err(Cause::NotRestarted { tried: vec![tried] });
+            }
+            self.set_modem(ModemState::Unknown);
         }
         let limit = if is_stored { BOOT_LIMIT } else { RETURN_LIMIT };
         let why = if is_stored {
@@ -336,7 +342,12 @@ impl Run<'_> {
         let error = match answer {
             Ok(Response::FirmwarePreferenceSet(list)) => {
                 let is_complete = list.as_ref().is_some_and(Vec::is_empty);
-                self.set_modem(if is_complete {
+                // To prefer what it runs, and to send it all the same, leaves nothing wrong.
+                let is_kept = goal
+                    .before
+                    .as_ref()
+                    .is_some_and(|facts| facts.running == goal.wanted);
+                self.set_modem(if is_complete || is_kept {
                     ModemState::RunsFirmware
                 } else {
                     ModemState::WrongPreference
@@ -385,7 +396,7 @@ impl Run<'_> {
 
     /// Sends images to the modem, which is in download mode.
     fn send(&mut self, goal: &Goal<'_>, which: Which, list: &DownloadList) -> Result<Passed, Cause> {
-        self.set_modem(ModemState::InDownloadMode);
+        self.note_loader();
         self.stop_if_asked("stopped in download mode, before anything was sent")?;
         let places = goal.places(which, list);
         let job = checks::job_for(&self.port, goal.firmware, &places)?;
@@ -393,8 +404,33 @@ impl Run<'_> {
         self.open_patiently(HOLDER_LIMIT)?;
         self.keep_awake();
         self.teller.set_stage(0.12, 0.85);
-        let written = self.download(&job, &mut goal.firmware.feed(&places))?;
+        let written = self.download(&job, &mut goal.firmware.feed(&places));
+        if written.is_err() && self.teller.modem() == ModemState::RunsFirmware {
+            self.undo_in_normal_mode(goal)?;
+        }
+        let written = written?;
         Ok(Passed { written, back: None })
+    }
+
+    /// A modem whose download failed came back with its old firmware: it must not prefer what it hasn't got.
+    fn undo_in_normal_mode(&mut self, goal: &Goal<'_>) -> Result<(), Cause> {
+        let place = self.port.device.as_ref().map(|device| device.path.clone());
+        let modems = crate::modem::modems(self.world).unwrap_or_default();
+        let here = modems
+            .into_iter()
+            .find(|modem| Some(modem.path()) == place.as_ref());
+        let Some(modem) = here.filter(|modem| modem.mode == Mode::Normal) else {
+            return Ok(());
+        };
+        if goal
+            .before
+            .as_ref()
+            .is_some_and(|facts| facts.preference.is_some())
+        {
+            self.set_modem(ModemState::WrongPreference);
+            self.put_back(None, &modem, goal)?;
+        }
+        Ok(())
     }
 
     /// Follows a modem that has everything and restarts, until it is proven or has failed.
@@ -410,8 +446,8 @@ impl Run<'_> {
                 None => self.wait_started(goal)?,
             };
             if modem.mode == Mode::Download {
+                self.set_modem(ModemState::AllWritten);
                 if downloads >= PASSES {
-                    self.set_modem(ModemState::AllWritten);
                     return Err(Cause::BackInDownloadMode);
                 }
                 downloads = downloads.saturating_add(1);
