@@ -12,7 +12,7 @@ mod support;
 #[test]
 fn random_faults_end_in_a_flash_or_in_the_truth() {
     let table = simulate::run_all(0, 3000);
-    assert_eq!(table.runs(), 3000);
+    assert!(table.runs() >= 3000);
     assert!(
         table.wrong.is_empty(),
         "{}\n{}",
@@ -23,7 +23,11 @@ fn random_faults_end_in_a_flash_or_in_the_truth() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for seed in [1, 42, 4711] {
+    // The last one has several modems.
+    let several = (1..)
+        .step_by(2)
+        .find(|seed| simulate::Case::of(*seed).words().contains(';'));
+    for seed in [1, 42, 4711, several.unwrap()] {
         let events = || {
             let mut lines = Vec::new();
             simulate::run(simulate::Case::of(seed), &mut |event| {

@@ -116,6 +116,85 @@ fn a_modem_that_accepts_the_reset_and_stays_gets_its_old_preference_back() {
 }
 
 #[test]
+fn a_modem_that_is_slow_to_leave_is_followed_all_the_same() {
+    // Longer than the 30 s of a power cycle, and than the 15 s of boot & hold.
+    for (model, seconds) in [("MC7455", 45), ("EM7565", 50), ("MC7710", 20)] {
+        let mut setup = running(model);
+        setup.timings.leaving = Duration::from_secs(seconds);
+        let (run, images) = update_one(setup);
+        if run.result.is_ok() {
+            assert_newer(&run, &images);
+        } else {
+            // It was flashed, but takes too long to leave its boot loader too.
+            let code = run.error().code();
+            assert!(
+                matches!(code, Code::ResetStayed | Code::FirehoseSilent),
+                "{}",
+                run.log()
+            );
+            assert_eq!(run.error().modem, ModemState::AllWritten, "{}", run.log());
+            assert_eq!(run.modem().images().len(), images.len());
+        }
+    }
+}
+
+#[test]
+fn a_modem_whose_boot_loader_refuses_and_restarts_into_its_firmware_gets_its_preference_back() {
+    let mut setup = running("EM9191");
+    setup.quirks.hello = virtual_modem::quirk::HelloHabit::AfterBytes;
+    setup.quirks.provoked = virtual_modem::quirk::Provoked::Refused;
+    let (run, _) = update_one(setup);
+    assert_eq!(run.error().code(), Code::ModeNormal, "{}", run.log());
+    assert_eq!(run.error().modem, ModemState::RunsFirmware, "{}", run.log());
+    assert_eq!(run.error().exit_code(), 5);
+    assert_eq!(
+        run.modem().storage().preferred,
+        run.modem().setup().storage.preferred
+    );
+}
+
+#[test]
+fn a_refusal_in_the_second_download_does_not_forget_what_the_first_has_written() {
+    for model in ["MC7455", "EM7565"] {
+        let (run, images) = update_one(faulty(model, "drop@30000,error:0x12@chunk:0"));
+        let of = images.len();
+        assert_eq!(
+            run.error().modem,
+            ModemState::PartlyWritten { accepted: 0, of },
+            "{}",
+            run.log()
+        );
+    }
+}
+
+#[test]
+fn modem_manager_that_looks_at_a_boot_loader_is_waited_for() {
+    let mut world = SimulatedWorld::new(in_download_mode("MC7455"));
+    world.set_modem_manager(virtual_modem::simulated::ModemManager::default());
+    let (run, _) = update_in(world, &wish());
+    assert!(run.updated().proven);
+    run.assert_runs(&newer(run.modem().setup().profile));
+}
+
+#[test]
+fn an_answer_that_is_lost_while_versions_are_read_back_proves_nothing() {
+    // Over AT this model can't be told what it shall prefer, so it ends with its radio off; one of its answers says so.
+    for message in 1..30 {
+        let setup = crate::support::normal::at_only("MC7305");
+        let setup = Setup {
+            faults: format!("lose@{message}").parse().unwrap(),
+            ..setup
+        };
+        let (run, _) = update_one(setup);
+        assert!(
+            !matches!(run.result, Ok(Outcome::Updated(_))),
+            "{message}: {}",
+            run.log()
+        );
+    }
+}
+
+#[test]
 fn a_modem_that_never_comes_back_is_not_known_to_be_anywhere() {
     for model in ["MC7455", "EM7565", "MC7710"] {
         let (run, _) = update_one(faulty(model, "enter:never"));

@@ -6,7 +6,7 @@ use modem_world::World;
 use modemflash_update_engine::fleet::{Worker, exit_code, update_all};
 use modemflash_update_engine::{Code, Event, Outcome, Request, Selector, UpdateError};
 use virtual_modem::profile::Profile;
-use virtual_modem::simulated::{ModemManager, Shared, SimulatedWorld};
+use virtual_modem::simulated::{ModemManager, Shared, SimulatedWorld, SocketKind};
 use virtual_modem::{FaultScript, Setup};
 
 use crate::support::normal::{newer, release, running, wish};
@@ -30,11 +30,16 @@ impl Fleet {
 
 /// Updates these modems, each with its own worker; `manager`: ModemManager runs.
 fn update_these(setups: Vec<Setup>, images: &[Memory], manager: bool) -> Fleet {
+    update_in_sockets(SocketKind::default(), setups, images, manager)
+}
+
+/// The same; all but the first are in sockets of this kind.
+fn update_in_sockets(socket: SocketKind, setups: Vec<Setup>, images: &[Memory], manager: bool) -> Fleet {
     let count = setups.len();
     let mut setups = setups.into_iter();
     let mut world = SimulatedWorld::new(setups.next().unwrap());
     for setup in setups {
-        world.plug(setup);
+        world.plug_into(socket, setup);
     }
     if manager {
         world.set_modem_manager(ModemManager::default());
@@ -101,6 +106,31 @@ fn eight_modems_at_once_take_hardly_longer_than_one() {
         assert_eq!(exit_code(&eight.results), 0);
         let (one, eight) = (one.took(), eight.took());
         assert!(eight < one.mul_f64(1.15), "{model}: one {one:?}, eight {eight:?}");
+    }
+}
+
+// Where the kernel knows no peer, a modem is followed by its serial string; here all have the same, and each is off the bus
+// at another time.
+#[test]
+fn modems_with_the_same_serial_are_not_taken_for_each_other_while_one_is_off_the_bus() {
+    let profile = Profile::named("EM7565").unwrap();
+    for step in [3, 9, 18] {
+        let mut setups = modems("EM7565", 4);
+        for (number, setup) in setups.iter_mut().enumerate() {
+            setup.timings.ready_after = Duration::from_secs(step * number as u64);
+        }
+        let fleet = update_in_sockets(SocketKind::Usb2, setups, &release(profile), false);
+        for (number, result) in fleet.results.iter().enumerate() {
+            assert!(
+                matches!(result, Ok(Outcome::Updated(_))),
+                "{step} {number}: {result:?}"
+            );
+            assert_eq!(
+                fleet.world.modem(number).unwrap().violations(),
+                [],
+                "{step} {number}"
+            );
+        }
     }
 }
 

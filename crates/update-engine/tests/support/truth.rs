@@ -1,6 +1,6 @@
 //! Whether what an error says of the modem is true of the modem.
 
-use modemflash_update_engine::{Cause, ModemState, UpdateError};
+use modemflash_update_engine::{Cause, Code, ModemState, UpdateError};
 use virtual_modem::quirk::HelloHabit;
 use virtual_modem::{ImageState, Mode, Storage, VirtualModem};
 
@@ -22,7 +22,10 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
         .count();
     let written = modem.image_bytes();
     let runs = matches!(modem.mode(), Mode::Normal | Mode::Diag | Mode::Echo);
-    let is_content = has_what_it_prefers(modem.storage());
+    // Or as it was found, or what the modem has chosen by itself.
+    let is_content = has_what_it_prefers(modem.storage())
+        || modem.storage().preferred == modem.setup().storage.preferred
+        || modem.storage().preferred.as_ref() == Some(&modem.storage().current);
     let exit = error.exit_code();
     let facts = format!(
         "said {:?}, is {:?}, on the bus: {}, {written} bytes written, {accepted} images accepted, \
@@ -36,12 +39,16 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
     );
     let in_loader = modem.mode() == Mode::Download && modem.is_on_bus();
     let is_true = match error.modem {
-        ModemState::Untouched => written == 0 && modem.storage().preferred == modem.setup().storage.preferred,
+        ModemState::Untouched => written == 0 && is_content,
         ModemState::RunsFirmware => runs && is_content,
         // Whoever stops at once doesn't hear that the old one is back.
-        ModemState::WrongPreference => runs && (!is_content || *error.source == Cause::StoppedMidway),
+        ModemState::WrongPreference => {
+            let is_current = modem.storage().preferred.as_ref() == Some(&modem.storage().current);
+            runs && (!is_content || !is_current || *error.source == Cause::StoppedMidway)
+        }
         ModemState::RunsOther => runs && accepted > 0,
-        ModemState::InDownloadMode => in_loader && written == 0,
+        // A second pass finds what the first one has written, whole.
+        ModemState::InDownloadMode => in_loader && (written == 0 || modem.is_bootable()),
         ModemState::Crashed => matches!(modem.mode(), Mode::RamDump(_)),
         // The acknowledgement of the last image can be lost.
         ModemState::PartlyWritten {
@@ -50,10 +57,14 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
         } => in_loader && of_said <= of && written > 0 && said <= accepted,
         ModemState::AllWritten => accepted > 0,
         // It has left, and may be back already.
-        ModemState::Restarting => accepted > 0 && (runs || !modem.is_on_bus()),
+        ModemState::Restarting => {
+            (accepted > 0 || has_what_it_prefers(modem.storage())) && (runs || !modem.is_on_bus())
+        }
         ModemState::Emergency => modem.mode() == Mode::Pbl,
         ModemState::Unknown => {
             !modem.is_on_bus()
+                // It came when nobody waited any more.
+                || error.code() == Code::ResetNoReturn
                 // Stopped before the first answer.
                 || (exit == 130 && written == 0)
                 || matches!(modem.mode(), Mode::Dead | Mode::Foreign | Mode::Pbl | Mode::RamDump(_))
