@@ -71,6 +71,11 @@ impl Run<'_> {
             self.settle_at(&modem);
             self.stop_if_asked("stopped before the versions were read back; the modem has all images")?;
             let why = match asked {
+                // An answer that went astray is no proof that nothing is wrong any more.
+                Asked::Facts(facts) if told.as_ref().is_some_and(|told| tells_less(&facts, told)) => {
+                    told = None;
+                    "it tells less than a moment ago".to_owned()
+                }
                 Asked::Facts(facts) => {
                     self.is_same_modem(&facts, goal)?;
                     if told.as_ref() != Some(&*facts) {
@@ -221,6 +226,15 @@ fn differences(facts: &Facts, goal: &Goal<'_>, is_half: bool) -> Vec<String> {
         found.push(format!("the stored firmware has failed to start {count} times"));
     }
     found
+}
+
+/// Whether something isn't told that was told before.
+fn tells_less(now: &Facts, before: &Facts) -> bool {
+    let lost = |before: bool, now: bool| before && !now;
+    now.over == before.over
+        && (lost(before.operating_mode.is_some(), now.operating_mode.is_some())
+            || lost(before.preferred.is_some(), now.preferred.is_some())
+            || lost(!before.images.is_empty(), !now.images.is_empty()))
 }
 
 fn runs_other(wanted: &Trio, facts: &Facts) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 
-/// Flashes virtual modems with random faults.
+/// Updates virtual modems with random faults.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Simulate {
     /// Number of runs, each with a seed of its own.

@@ -180,17 +180,20 @@ fn modem_manager_that_looks_at_a_boot_loader_is_waited_for() {
 fn an_answer_that_is_lost_while_versions_are_read_back_proves_nothing() {
     // Over AT this model can't be told what it shall prefer, so it ends with its radio off; one of its answers says so.
     for message in 1..30 {
-        let setup = crate::support::normal::at_only("MC7305");
-        let setup = Setup {
-            faults: format!("lose@{message}").parse().unwrap(),
-            ..setup
-        };
-        let (run, _) = update_one(setup);
-        assert!(
-            !matches!(run.result, Ok(Outcome::Updated(_))),
-            "{message}: {}",
-            run.log()
-        );
+        // One that comes twice shifts all that follow.
+        for fault in ["lose", "duplicate"] {
+            let setup = crate::support::normal::at_only("MC7305");
+            let setup = Setup {
+                faults: format!("{fault}@{message}").parse().unwrap(),
+                ..setup
+            };
+            let (run, _) = update_one(setup);
+            assert!(
+                !matches!(run.result, Ok(Outcome::Updated(_))),
+                "{fault} {message}: {}",
+                run.log()
+            );
+        }
     }
 }
 
