@@ -8,6 +8,7 @@ use modem_world::{Inhibition, UsbPath};
 use zbus::blocking::{Connection, connection};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
+use super::rule::Rule;
 use super::{Asker, Managed, STOP_IT, Wanted, unreachable};
 
 const NAME: &str = "org.freedesktop.ModemManager1";
@@ -34,6 +35,8 @@ pub(super) struct Bus {
 struct Granted {
     uid: String,
     owner: String,
+    /// For the other bus of its socket, which the inhibition isn't about.
+    _rule: Option<Rule>,
 }
 
 /// Opens a connection to the bus at `address`, or to the system bus.
@@ -124,7 +127,13 @@ impl Bus {
             return Ok(Inhibition::Unknown);
         }
         inhibit_device(&connection, &owner, &uid, true)?;
-        self.granted.insert(device.clone(), Granted { uid, owner });
+        let peer = self.sysfs.device(device).and_then(|device| device.peer);
+        let granted = Granted {
+            uid,
+            owner,
+            _rule: peer.as_ref().and_then(Rule::make),
+        };
+        self.granted.insert(device.clone(), granted);
         Ok(Inhibition::Granted)
     }
 }
@@ -196,6 +205,8 @@ fn refusal(error: &zbus::Error) -> Inhibition {
     match name {
         // It left between the two questions, or ModemManager did; asking again tells which.
         "NotFound" | "ServiceUnknown" | "NameHasNoOwner" => Inhibition::Unknown,
+        // "Modem not exported in the bus": it is probing the modem, and can be asked again (kernel lab).
+        "WrongState" => Inhibition::Pending,
         "UnknownMethod" => impossible(
             "this version of it is older than 1.10 and can't let go of a single modem".to_owned(),
             STOP_IT.to_owned(),

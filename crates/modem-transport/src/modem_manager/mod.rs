@@ -7,6 +7,8 @@
 #[cfg(feature = "modem-manager")]
 pub(crate) mod bus;
 mod mmcli;
+#[cfg(feature = "modem-manager")]
+mod rule;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
