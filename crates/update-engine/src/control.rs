@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use modem_protocol::control::{Closing, ControlError, Link, Session, Step as Turn};
+use modem_protocol::mbim::proxy::Configuration;
+use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
 use modem_protocol::qmi::dms::{Request, Response};
 use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, PortInfo, Wake};
 use serde::{Deserialize, Serialize};
@@ -31,8 +33,13 @@ const READ_SIZE: usize = 8192;
 const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// How many old messages are read before the first request.
 const MOST_OLD_ANSWERS: usize = 64;
-/// The sockets of the programs that share a port between others (qmi.md §6).
+/// The sockets of the programs that share a port between others (qmi.md §6, mbim.md §6).
 const QMI_PROXY: &str = "@qmi-proxy";
+const MBIM_PROXY: &str = "@mbim-proxy";
+/// How long mbim-proxy may take to open a port: what it is told, and a little more.
+const PROXY_LIMIT: Duration = Duration::from_secs(20);
+/// The longest control transfer through mbim-proxy: that of all Sierra modems (mbim.md §3).
+const PROXY_TRANSFER: usize = 4096;
 
 /// Which language to speak on the control port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -127,13 +134,26 @@ impl Run<'_> {
                 };
                 (handle, link)
             }
-            Err(kind) if language == Language::Qmi && is_shared(&kind, choice) => {
-                match self.world.open(&PortId::new(QMI_PROXY)) {
-                    Ok(handle) => {
-                        let device = port.id.to_string();
-                        (handle, Link::QmiProxy { device })
-                    }
+            Err(kind) if is_shared(&kind, choice, language) => {
+                let proxy = match language {
+                    Language::Qmi => QMI_PROXY,
+                    Language::Mbim => MBIM_PROXY,
+                };
+                let handle = match self.world.open(&PortId::new(proxy)) {
+                    Ok(handle) => handle,
                     Err(error) => return Ok(Err(format!("{kind}; {error}"))),
+                };
+                let device = port.id.to_string();
+                match language {
+                    Language::Qmi => (handle, Link::QmiProxy { device }),
+                    Language::Mbim => {
+                        if let Err(why) = self.name_port(handle, device)? {
+                            self.world.close(handle);
+                            return Ok(Err(format!("{kind}; {why}")));
+                        }
+                        let largest = PROXY_TRANSFER;
+                        (handle, Link::Mbim { largest })
+                    }
                 }
             }
             Err(kind) => return Ok(Err(kind.to_string())),
@@ -161,6 +181,58 @@ impl Run<'_> {
                 self.world.close(control.handle);
                 let what = "a control port answered before it was asked".to_owned();
                 Err(Cause::Bug { what })
+            }
+        }
+    }
+
+    /// Tells mbim-proxy which port is meant, and waits until it has it (mbim.md §6). After that it is a port that speaks
+    /// MBIM.
+    ///
+    /// # Errors
+    /// The user stops for the second time; inside: why the proxy doesn't have the port.
+    fn name_port(&mut self, handle: PortHandle, device: String) -> Result<Result<(), String>, Cause> {
+        let seconds = u32::try_from(PROXY_LIMIT.as_secs()).unwrap_or(u32::MAX);
+        let configuration = Configuration {
+            device,
+            timeout_seconds: seconds,
+        };
+        let request = configuration.to_message(1).encode();
+        match self.world.try_write(handle, &request) {
+            Ok(count) if count == request.len() => {}
+            Ok(_) => return Ok(Err("mbim-proxy takes no request".to_owned())),
+            Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
+        }
+        let until = self.world.now() + PROXY_LIMIT;
+        let mut messages = Reassembler::default();
+        let mut buffer = vec![0; READ_SIZE];
+        loop {
+            match self.world.try_read(handle, &mut buffer) {
+                Ok(0) if self.world.now() >= until => {
+                    return Ok(Err(format!("mbim-proxy says nothing for {seconds} s")));
+                }
+                Ok(0) => {
+                    let wake = self.world.wait(&[Interest::Readable(handle)], until);
+                    self.heed_later(wake)?;
+                }
+                Ok(count) => messages.push(buffer.get(..count).unwrap_or_default()),
+                Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
+            }
+            while let Some(message) = messages.next_message(self.world.now()) {
+                match message.map(|message| message.body) {
+                    Ok(Body::CommandDone {
+                        service: ServiceId::PROXY_CONTROL,
+                        status,
+                        ..
+                    }) => {
+                        let is_open = status == Status::Success;
+                        return Ok(is_open
+                            .then_some(())
+                            .ok_or_else(|| format!("mbim-proxy doesn't open the port: {status}")));
+                    }
+                    // What it has to say of other programs' sessions.
+                    Ok(_) => {}
+                    Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
+                }
             }
         }
     }
@@ -324,11 +396,13 @@ enum Turned {
 }
 
 /// Whether the port is owned by the program that shares it, or the user wants that one.
-fn is_shared(kind: &PortErrorKind, choice: ControlChoice) -> bool {
-    let by_proxy = |holder: &Option<String>| {
-        holder
-            .as_deref()
-            .is_some_and(|holder| holder.starts_with("qmi-proxy"))
+fn is_shared(kind: &PortErrorKind, choice: ControlChoice, language: Language) -> bool {
+    let proxy = match language {
+        Language::Qmi if choice == ControlChoice::QmiProxy => return true,
+        Language::Qmi => "qmi-proxy",
+        Language::Mbim => "mbim-proxy",
     };
-    choice == ControlChoice::QmiProxy || matches!(kind, PortErrorKind::Busy { holder } if by_proxy(holder))
+    let by_proxy =
+        |holder: &Option<String>| holder.as_deref().is_some_and(|holder| holder.starts_with(proxy));
+    matches!(kind, PortErrorKind::Busy { holder } if by_proxy(holder))
 }
