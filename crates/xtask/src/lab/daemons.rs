@@ -64,6 +64,17 @@ impl Daemons {
         Ok(())
     }
 
+    /// Waits until ModemManager, when it runs, has the device in this folder of sysfs: it probes a modem for ten seconds and
+    /// more, and exports it then, be it as failed.
+    pub(crate) fn manages(&self, device: &Path) -> anyhow::Result<()> {
+        if self.modem_manager.is_none() {
+            return Ok(());
+        }
+        let device = device.display().to_string();
+        until(DAEMON_TIMEOUT * 2, || managed().contains(&device).then_some(()))
+            .with_context(|| format!("ModemManager doesn't export {device}"))
+    }
+
     /// ModemManager on a system bus. polkit says who may command it: root may.
     fn start_modem_manager(&mut self) -> anyhow::Result<()> {
         if !self.has_bus {
@@ -105,15 +116,33 @@ impl Daemons {
 
 /// Whether somebody has this name on the system bus.
 fn has_owner(name: &str) -> bool {
-    let output = Command::new("dbus-send")
-        .args(["--system", "--print-reply", "--dest=org.freedesktop.DBus"])
-        .args([
-            "/org/freedesktop/DBus",
-            "org.freedesktop.DBus.NameHasOwner",
-            &format!("string:{name}"),
-        ])
-        .output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("boolean true"))
+    let method = "org.freedesktop.DBus.NameHasOwner";
+    let name = format!("string:{name}");
+    ask_bus(&[
+        "--dest=org.freedesktop.DBus",
+        "/org/freedesktop/DBus",
+        method,
+        &name,
+    ])
+    .contains("boolean true")
+}
+
+/// All that ModemManager has, as dbus-send prints it.
+fn managed() -> String {
+    let method = "org.freedesktop.DBus.ObjectManager.GetManagedObjects";
+    let destination = format!("--dest={MODEM_MANAGER}");
+    ask_bus(&[&destination, "/org/freedesktop/ModemManager1", method])
+}
+
+/// The answer to a call on the system bus; nothing when it fails.
+fn ask_bus(call: &[&str]) -> String {
+    let mut command = Command::new("dbus-send");
+    command.args(["--system", "--print-reply"]).args(call);
+    let output = command.output();
+    output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
 }
 
 /// Asks a daemon to end, and waits for that.

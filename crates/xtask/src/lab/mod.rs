@@ -13,8 +13,10 @@ mod images;
 mod initramfs;
 mod kernel;
 mod machine;
+mod matrix;
 pub(crate) mod measure;
 mod modem;
+mod pairwise;
 mod process;
 mod scenario;
 mod serve;
@@ -39,12 +41,15 @@ use std::time::Duration;
 /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
 #[derive(Debug, Args)]
 pub(crate) struct Lab {
-    /// Runs only scenarios whose name contains one of these.
+    /// Runs only scenarios whose name contains one of these; with --all also those that are tried then only.
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
     only: Vec<String>,
-    /// Runs all scenarios: all that exist, and slow ones.
+    /// Runs all scenarios: every combination that exists, and slow ones.
     #[arg(long)]
     all: bool,
+    /// Tries this program instead of building one.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Shows the guest's console.
     #[arg(long)]
     console: bool,
@@ -52,8 +57,8 @@ pub(crate) struct Lab {
 
 /// Until the first scenario begins: 6 s under software emulation on an idle host, more on a busy one.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
-/// What a scenario may take beside the program: images, appearing, leaving.
-const SCENARIO_OVERHEAD: Duration = Duration::from_secs(60);
+/// What a scenario may take beside the program: images, appearing, leaving, ModemManager's probing.
+const SCENARIO_OVERHEAD: Duration = Duration::from_secs(180);
 /// Where the guest sees its share; in a tmpfs of its own.
 const SHARE_IN_GUEST: &str = "/run/lab";
 /// Where the guest's own copy of the programs is, and the folder of the share that they come from.
@@ -68,11 +73,8 @@ impl Lab {
             Err(reason) => return Ok(skipped(&reason)),
         };
         let wanted = |scenario: &Scenario| {
-            if self.only.is_empty() {
-                self.all || scenario.when == When::Always
-            } else {
-                self.only.iter().any(|text| scenario.name.contains(text))
-            }
+            let is_chosen = self.only.iter().any(|text| scenario.name.contains(text));
+            (self.all || scenario.when == When::Always) && (self.only.is_empty() || is_chosen)
         };
         let scenarios: Vec<Scenario> = all().into_iter().filter(wanted).collect();
         ensure!(
@@ -82,7 +84,7 @@ impl Lab {
         );
         println!("lab: {}, {} scenarios", session.kernel.name, scenarios.len());
         let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        let end = session.boot(&names.join(" "), "guest", |line| {
+        let end = session.boot(&names.join(" "), "guest", self.program.as_deref(), |line| {
             let name = line.strip_prefix(guest::BEGINS);
             if self.console || (name.is_none() && line.starts_with("lab: ")) {
                 println!("  {line}");
@@ -119,7 +121,7 @@ pub(crate) fn measure_updates(
         "--measure --runs {runs} --megabytes {megabytes} {keep_log}{}",
         names.join(" ")
     );
-    let end = session.boot(&words, "release", |line| {
+    let end = session.boot(&words, "release", None, |line| {
         let name = line.strip_prefix(guest::BEGINS)?;
         let case = cases.iter().find(|case| case.name() == name)?;
         eprintln!("measuring {name}");
@@ -185,11 +187,12 @@ impl Session {
     }
 
     /// Builds the programs with this profile of cargo, and boots the guest, where `cargo xtask lab-guest` gets these
-    /// words. Each line of the console goes to `line`, which may give a new deadline.
+    /// words. `program` stands in for ours. Each line of the console goes to `line`, which may give a new deadline.
     fn boot(
         &self,
         words: &str,
         profile: &str,
+        program: Option<&Path>,
         line: impl FnMut(&str) -> Option<std::time::Instant>,
     ) -> anyhow::Result<End> {
         let [this, ours] = build(&self.target, profile)?;
@@ -197,7 +200,7 @@ impl Session {
         let programs = self.run.join(PROGRAMS);
         fs::create_dir(&programs)?;
         fs::copy(this, programs.join("xtask"))?;
-        fs::copy(ours, programs.join("modemflash"))?;
+        fs::copy(program.unwrap_or(&ours), programs.join("modemflash"))?;
         let agent = format!(
             "{PROGRAMS_IN_GUEST}/xtask lab-guest --share {SHARE_IN_GUEST} --ours {PROGRAMS_IN_GUEST}/modemflash {words}"
         );

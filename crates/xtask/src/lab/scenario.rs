@@ -1,5 +1,6 @@
 //! What is tried in the guest: which modem, which program, which files, and what else is there.
 
+use super::matrix;
 use std::time::Duration;
 use virtual_modem::quirk::HelloHabit;
 use virtual_modem::{ControlProtocol, Quirks};
@@ -88,6 +89,8 @@ pub(crate) struct Company {
     pub(crate) second_modem: bool,
     /// ModemManager.
     pub(crate) modem_manager: bool,
+    /// ModemManager is still probing when the program starts; otherwise it has the modem by then.
+    pub(crate) still_probing: bool,
 }
 
 /// When a scenario is tried.
@@ -150,8 +153,8 @@ impl Program {
 pub(crate) const FIRMWARE: Image = Image::Firmware(2_653_566);
 const NONE: &[Image] = &[];
 const ONE: &[Image] = &[FIRMWARE];
-const PAIR: &[Image] = &[FIRMWARE, Image::Carrier];
-const PACKAGE: &[Image] = &[Image::Package(2_653_566)];
+pub(crate) const PAIR: &[Image] = &[FIRMWARE, Image::Carrier];
+pub(crate) const PACKAGE: &[Image] = &[Image::Package(2_653_566)];
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -164,6 +167,8 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(bindings());
     all.extend(flashes());
     all.extend(judged());
+    all.extend(matrix::updates());
+    all.push(matrix::while_probing());
     all
 }
 
@@ -337,7 +342,13 @@ fn silent(scenario: Scenario) -> Scenario {
     }
 }
 
-fn scenario(task: Task, model: &'static str, control: Option<ControlProtocol>, files: Files) -> Scenario {
+/// A scenario with nothing special about it.
+pub(crate) fn scenario(
+    task: Task,
+    model: &'static str,
+    control: Option<ControlProtocol>,
+    files: Files,
+) -> Scenario {
     let work = match task {
         Task::Bind => "bind",
         Task::Ask => "ask",

@@ -154,6 +154,9 @@ impl Trial<'_> {
         let appearance = bench.appearance(0, BUS_TIMEOUT)?;
         let interfaces = SOCKET.ready(&appearance)?;
         daemons.settle()?;
+        if !self.scenario.company.still_probing {
+            daemons.manages(&SOCKET.device().context("no device")?)?;
+        }
         match self.scenario.task {
             Task::Bind => Ok(told(&appearance, &interfaces)),
             Task::Ask => self.ask(setup, bench, &appearance, &interfaces),
