@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
                 modem,
                 facts: Some(facts),
                 problem: None,
+                is_stopped: false,
             }
         }
     };

@@ -44,13 +44,13 @@ codes! {
     PortMissing = "E-PORT-MISSING", "there is no such port", "check the name; `ls /dev/serial/by-id` shows the ports";
     PortPermission = "E-PORT-PERMISSION", "the user may not open the port", "run as root, or join the port's group";
     PortBusy = "E-PORT-BUSY", "another program has the port", "end it; ModemManager takes new ports within seconds";
-    PortNotSerial = "E-PORT-NOT-SERIAL", "the file is no serial port", "give the modem's /dev/ttyUSB port, not /dev/cdc-wdm";
+    PortNotSerial = "E-PORT-NOT-SERIAL", "the file is no serial port", "give one of the modem's own ports; `modemflash list` shows them";
     PortGone = "E-PORT-GONE", "the port left the bus before anything was sent", "check cable and power";
     PortFault = "E-PORT-FAULT", "the operating system reports an error on the port", "check cable and power, see the system log";
     BusUnreadable = "E-BUS-UNREADABLE", "sysfs can't be read", "run where /sys is mounted";
     DeviceForeign = "E-DEVICE-FOREIGN", "the port belongs to a device that is no Sierra Wireless modem", "choose the modem's port; --force goes on";
     DeviceUnknown = "E-DEVICE-UNKNOWN", "it can't be told whether the port is a modem in download mode", "check by hand; --force goes on";
-    ModeNormal = "E-MODE-NORMAL", "the modem runs its firmware; this port is not its download port", "bring it into download mode first (AT!BOOTHOLD)";
+    ModeNormal = "E-MODE-NORMAL", "the modem runs its firmware; this port is not its download port", "name the modem by its place (--port): it is brought into download mode then";
     ModeEmergency = "E-MODE-EMERGENCY", "05c6:9008 or 900e: Sierra's boot loader is gone", "not recoverable with Sierra's files; ask the vendor";
     ModeDump = "E-MODE-DUMP", "the modem crashed and offers a memory dump; a reset didn't end that", "power-cycle the modem, run again";
     AnswerForeign = "E-ANSWER-FOREIGN", "something answered that is no known boot loader", "choose the modem's port";
@@ -86,6 +86,7 @@ codes! {
     ControlRefused = "E-CONTROL-REFUSED", "the modem refused a request", "look at its answer; power-cycle the modem, run again";
     ControlGone = "E-CONTROL-GONE", "the modem left the bus during a request", "run again";
     ControlGarbled = "E-CONTROL-GARBLED", "the modem's answer on the control port can't be understood", "run again with --trace FILE and send the file";
+    ImageMissing = "E-IMAGE-MISSING", "the modem asks for firmware or settings that no file brings", "add the other file of the package (.cwe, .nvu)";
     VersionsMissing = "E-VERSION-MISSING", "the modem has to be told a version that the files don't tell", "add the .nvu, or give --firmware, --config, --carrier";
     VersionsDiffer = "E-VERSION-DIFFERS", "a version that was asked for isn't that of the files", "leave the option out, or give the files that belong to it; --force takes the files as they are";
     HopNeeded = "E-HOP-NEEDED", "the modem needs a firmware in between first", "install that one first";
@@ -93,6 +94,7 @@ codes! {
     NotSupported = "E-NOT-SUPPORTED", "the modem can't do what was asked", "see what it can do with `modemflash info`";
     DownloadNotEntered = "E-DOWNLOAD-NOT-ENTERED", "no way brings the modem into download mode", "power-cycle the modem; on M.2 boards check pin 25 (DPR)";
     DownloadModeAgain = "E-DOWNLOAD-MODE-AGAIN", "all images were accepted, but the modem's boot loader doesn't start them", "check that the package is for exactly this modem; power-cycle it and run again";
+    RestartedIntoLoader = "E-RESTART-LOADER", "the modem was restarted and came back in download mode", "give it firmware with `modemflash update`, or take its power away for 10 s";
     CommandRefused = "E-AT-REFUSED", "the modem answered an AT command with an error", "some commands need AT!ENTERCND first";
     NotRestarted = "E-RESTART-REFUSED", "no way makes the modem restart", "power-cycle the modem";
     NotProven = "E-NOT-PROVEN", "all images were accepted, but what the modem reports isn't what was wanted", "run again with --force: some modems need it twice";

@@ -135,6 +135,9 @@ impl Run<'_> {
                 (handle, link)
             }
             Err(kind) if is_shared(&kind, choice, language) => {
+                if let Err(Cause::Port(error)) = self.check_whose(port) {
+                    return Ok(Err(error.to_string()));
+                }
                 let proxy = match language {
                     Language::Qmi => QMI_PROXY,
                     Language::Mbim => MBIM_PROXY,

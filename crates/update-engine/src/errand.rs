@@ -7,7 +7,9 @@ use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
 use modem_protocol::at::session::Outcome as AtOutcome;
 use modem_protocol::control::Closing;
-use modem_protocol::qmi::dms::{FirmwarePreference, ImageReference, ImageType, Request as Dms, UniqueId};
+use modem_protocol::qmi::dms::{
+    FirmwarePreference, ImageReference, ImageType, Request as Dms, Response, UniqueId,
+};
 use modem_world::World;
 
 use crate::checks::{self, Request};
@@ -56,10 +58,21 @@ pub fn reset(
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
     on_modem(world, request, sink, Touch::Change, |run, modem| {
+        if modem.mode != Mode::Normal {
+            run.set_modem(ModemState::InDownloadMode);
+            return Err(Cause::NotSupported {
+                what: "in download mode it takes no restart; take its power away for 10 s, or give it firmware with \
+                       `modemflash update`"
+                    .to_owned(),
+            });
+        }
         run.teller.begin(run.world.now(), Step::Reset);
         match run.restart(modem, request.control)? {
-            Entered::No { modem, tried } => Ok(restarted(&modem, tried)),
-            Entered::Yes => Err(Cause::BackInDownloadMode),
+            Entered::No { modem, tried } if modem.mode == Mode::Normal => Ok(restarted(&modem, tried)),
+            Entered::No { .. } | Entered::Yes => {
+                run.set_modem(ModemState::InDownloadMode);
+                Err(Cause::RestartedIntoLoader)
+            }
         }
     })
 }
@@ -112,13 +125,32 @@ pub fn select_images(
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
     on_modem(world, request, sink, Touch::Change, |run, modem| {
-        let preference = FirmwarePreference(vec![reference(modem_image)?, reference(pri_image)?]);
-        let asked = Dms::SetFirmwarePreference {
+        let set = |preference| Dms::SetFirmwarePreference {
             preference,
             download_override: false,
             storage_index: None,
         };
-        run.ask_once(&modem, request, asked)
+        let chosen = FirmwarePreference(vec![reference(modem_image)?, reference(pri_image)?]);
+        let before = match run.ask_once(&modem, request, Dms::GetFirmwarePreference)? {
+            Response::FirmwarePreference(before) => Some(before),
+            _ => None,
+        };
+        match run.ask_once(&modem, request, set(chosen))? {
+            // It would wait for images at its next start.
+            Response::FirmwarePreferenceSet(Some(list)) if !list.is_empty() => {
+                if let Some(before) = before {
+                    run.ask_once(&modem, request, set(before))?;
+                }
+                let kinds: Vec<String> = list.iter().map(ToString::to_string).collect();
+                Err(Cause::NotSupported {
+                    what: format!(
+                        "it says that it doesn't have the {} image",
+                        kinds.join(" and the ")
+                    ),
+                })
+            }
+            _ => Ok(()),
+        }
     })
 }
 
@@ -134,6 +166,7 @@ pub fn delete_image(
 ) -> Result<(), UpdateError> {
     on_modem(world, request, sink, Touch::Change, |run, modem| {
         run.ask_once(&modem, request, Dms::DeleteStoredImage(reference(image)?))
+            .map(|_| ())
     })
 }
 
@@ -147,13 +180,22 @@ pub fn at_command(
     command: &str,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Vec<String>, UpdateError> {
-    on_modem(world, request, sink, Touch::Change, |run, modem| {
+    on_modem(world, request, sink, Touch::Ask, |run, modem| {
         let Some(command) = Command::given(command) else {
             return Err(Cause::NotSupported {
                 what: "an AT command is one line of printable text that begins with AT".to_owned(),
             });
         };
-        let mut port = match run.open_at(&modem)? {
+        let mut opened = run.open_at(&modem)?;
+        // Only when it has the port: a connection that runs through it ends with that.
+        if opened
+            .as_ref()
+            .is_err_and(|tried| tried.iter().any(|why| why.contains("ModemManager")))
+        {
+            run.inhibit(Some(&modem), request)?;
+            opened = run.open_at(&modem)?;
+        }
+        let mut port = match opened {
             Ok(port) => port,
             Err(tried) => return Err(Cause::Unreachable { tried }),
         };
@@ -266,11 +308,12 @@ impl Run<'_> {
         self.name_modem(&facts);
         let kind = EventKind::ModemRead { facts: facts.clone() };
         self.teller.tell(self.world.now(), kind);
+        self.stop_if_asked("stopped; the modem was only asked")?;
         Ok(facts)
     }
 
     /// One request over the control port.
-    fn ask_once(&mut self, modem: &Modem, request: &Request, asked: Dms) -> Result<(), Cause> {
+    fn ask_once(&mut self, modem: &Modem, request: &Request, asked: Dms) -> Result<Response, Cause> {
         let talk = self.open_talk(modem, request.control)?;
         let Talk::Control(mut control) = talk else {
             self.close_talk(talk, Closing::Release)?;
@@ -280,9 +323,6 @@ impl Run<'_> {
         };
         let answer = self.ask(&mut control, asked, PATIENCE);
         self.close_control(control, Closing::Release)?;
-        match answer? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Cause::Control { error }),
-        }
+        answer?.map_err(|error| Cause::Control { error })
     }
 }

@@ -100,6 +100,8 @@ impl UpdateError {
                 ModemState::Untouched,
             ) => 4,
             (Cause::Control { .. } | Cause::Unreachable { .. }, ModemState::Untouched) => 4,
+            (_, ModemState::RunsOther) => 7,
+            (Cause::ImagesMissing { .. }, _) => 3,
             (Cause::NotEntered { .. } | Cause::NotRestarted { .. }, _) => 5,
             (cause, ModemState::Untouched | ModemState::RunsFirmware | ModemState::InDownloadMode)
                 if cause.is_about_images() =>
@@ -123,7 +125,6 @@ impl UpdateError {
             },
             (_, ModemState::Untouched) => 1,
             (_, ModemState::RunsFirmware | ModemState::WrongPreference) => 5,
-            (_, ModemState::RunsOther) => 7,
             (
                 _,
                 ModemState::InDownloadMode
@@ -315,6 +316,10 @@ pub enum Advice {
     ChooseModem,
     /// Let a driver know the modem's id.
     BindDriver,
+    /// Give the boot loader the firmware that it waits for.
+    GiveFirmware,
+    /// Add the file that is missing.
+    AddImage,
     /// Say what the files don't tell.
     GiveVersions,
     /// Install the firmware in between first.
@@ -381,12 +386,14 @@ impl Advice {
             Cause::SeveralModems { .. } => Self::ChooseModem,
             Cause::NoPort { .. } => Self::BindDriver,
             Cause::Held { .. } => Self::EndOtherProgram,
+            Cause::ImagesMissing { .. } => Self::AddImage,
             Cause::VersionsMissing { .. } => Self::GiveVersions,
             Cause::VersionsDiffer { .. } => Self::GiveOnePackage,
             Cause::HopNeeded { .. } => Self::HopFirst,
             Cause::NoSuchSlot { .. } | Cause::NotSupported { .. } => Self::AskForLess,
             Cause::NotEntered { is_pin: true, .. } => Self::CheckPin,
             Cause::BackInDownloadMode => Self::GetOtherImages,
+            Cause::RestartedIntoLoader => Self::GiveFirmware,
             Cause::CommandRefused { .. } => Self::AskForLess,
             Cause::NotEntered { .. } | Cause::NotRestarted { .. } => Self::PowerCycleAndRunAgain,
             Cause::OtherModem { .. } => Self::ChooseModem,
@@ -432,7 +439,8 @@ impl fmt::Display for Advice {
             Self::GetPermission => "run as root, or join the group that owns the port",
             Self::EndOtherProgram => "end the program that uses the port (ModemManager among them), then run again",
             Self::EnterDownloadMode => {
-                "bring the modem into download mode first (AT!BOOTHOLD), then run again as soon as it has one port"
+                "run the same command again; it brings a running modem into download mode by itself when it is named by its \
+                 place (--port, see `modemflash list`)"
             }
             Self::BeyondRepairHere => {
                 "this modem lost its own boot loader and can't be helped with Sierra's files; ask the vendor"
@@ -449,6 +457,10 @@ impl fmt::Display for Advice {
                 "let a serial driver know the id: `modprobe option`, then \
                  `echo VENDOR PRODUCT > /sys/bus/usb-serial/drivers/option1/new_id`"
             }
+            Self::GiveFirmware => {
+                "it waits for firmware: `modemflash update FILE…`, or take its power away for 10 s"
+            }
+            Self::AddImage => "add the file of the same package that brings it; --force goes on without",
             Self::GiveVersions => {
                 "add the .nvu file of the same package, or say what is missing with --firmware, --config and --carrier"
             }
@@ -638,6 +650,12 @@ pub enum Cause {
         /// What was tried and what came of it.
         tried: Vec<String>,
     },
+    /// The modem asks for something that no file brings.
+    #[error("the modem asks for {what}, and no file brings that")]
+    ImagesMissing {
+        /// What it asks for.
+        what: &'static str,
+    },
     /// A version that the modem has to be told isn't known.
     #[error("the files don't tell the {} that the modem has to be told", missing.join(" and the "))]
     VersionsMissing {
@@ -685,6 +703,9 @@ pub enum Cause {
     /// It got everything and restarted, but into its boot loader, more than once.
     #[error("it accepted all images, restarted, and came back in download mode each time")]
     BackInDownloadMode,
+    /// It was restarted, but into its boot loader.
+    #[error("it came back in download mode")]
+    RestartedIntoLoader,
     /// The modem refused an AT command.
     #[error("{}", lines.join(" / "))]
     CommandRefused {
@@ -784,6 +805,7 @@ impl Cause {
                 _ => Code::ControlGarbled,
             },
             Self::Unreachable { .. } => Code::ModemUnreachable,
+            Self::ImagesMissing { .. } => Code::ImageMissing,
             Self::VersionsMissing { .. } => Code::VersionsMissing,
             Self::VersionsDiffer { .. } => Code::VersionsDiffer,
             Self::HopNeeded { .. } => Code::HopNeeded,
@@ -791,6 +813,7 @@ impl Cause {
             Self::NotSupported { .. } => Code::NotSupported,
             Self::NotEntered { .. } => Code::DownloadNotEntered,
             Self::BackInDownloadMode => Code::DownloadModeAgain,
+            Self::RestartedIntoLoader => Code::RestartedIntoLoader,
             Self::CommandRefused { .. } => Code::CommandRefused,
             Self::NotRestarted { .. } => Code::NotRestarted,
             Self::OtherModem { .. } => Code::ModemOther,
@@ -867,13 +890,14 @@ impl Cause {
                 _ => "the modem's answer can't be understood",
             },
             Self::Unreachable { .. } => "the modem can't be asked",
+            Self::ImagesMissing { .. } => "an image file is missing",
             Self::VersionsMissing { .. } => "something about the firmware is not known",
             Self::VersionsDiffer { .. } => "the files are not what was asked for",
             Self::HopNeeded { .. } => "the modem needs another firmware first",
             Self::NoSuchSlot { .. } => "there is no such slot",
             Self::NotSupported { .. } => "the modem can't do that",
             Self::NotEntered { .. } => "the modem does not go into download mode",
-            Self::BackInDownloadMode => "the modem does not start its firmware",
+            Self::BackInDownloadMode | Self::RestartedIntoLoader => "the modem does not start its firmware",
             Self::CommandRefused { .. } => "the modem refused the command",
             Self::NotRestarted { .. } => "the modem does not restart",
             Self::OtherModem { .. } => "another modem came back",

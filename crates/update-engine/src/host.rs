@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Inhibition, Interest, PortErrorKind};
+use modem_world::{HostError, Inhibition, Interest, PortErrorKind, UsbPath};
 
 use crate::checks::Request;
-use crate::modem::Modem;
+use crate::modem::{Mode, Modem};
 use crate::run::Run;
 use crate::{Cause, Warning};
 
@@ -28,6 +28,7 @@ impl Run<'_> {
             return Ok(());
         };
         let path = device.path.clone();
+        self.note_inhibited(&path);
         let begun = self.world.now();
         loop {
             let now = self.world.now();
@@ -70,7 +71,32 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// ModemManager, as the holder of one of the modem's ports.
+    /// Has ModemManager keep away from a modem that is back on the bus: it may have restarted, be on the bus of the other
+    /// speed, or be known to it only now. Nothing ends here: what was written is written.
+    pub(crate) fn keep_away(&mut self, modem: &Modem, request: &Request) -> Result<(), Cause> {
+        if modem.mode != Mode::Normal {
+            // A boot loader isn't known to it; that it is asked all the same may spare the port its probes (linux.md §6).
+            let asked = self.world.host().inhibit(modem.path());
+            tracing::debug!(?asked, "ModemManager");
+            self.note_inhibited(modem.path());
+            return Ok(());
+        }
+        match self.inhibit(Some(modem), request) {
+            Err(Cause::Held { why, .. }) => {
+                tracing::warn!(why, "ModemManager has the modem");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn note_inhibited(&mut self, path: &UsbPath) {
+        if !self.inhibited.contains(path) {
+            self.inhibited.push(path.clone());
+        }
+    }
+
+    /// ModemManager, also behind the programs that share a port for it, as the holder of one of the modem's ports.
     fn manager_on(&mut self, modem: &Modem) -> Option<String> {
         let ports: Vec<_> = modem.all_ports().map(|port| port.id.clone()).collect();
         ports.into_iter().find_map(|port| match self.world.open(&port) {
@@ -79,7 +105,10 @@ impl Run<'_> {
                 None
             }
             Err(error) => match error.kind {
-                PortErrorKind::Busy { holder } => holder.filter(|holder| holder.starts_with("ModemManager")),
+                PortErrorKind::Busy { holder } => holder.filter(|holder| {
+                    let names = ["ModemManager", "qmi-proxy", "mbim-proxy"];
+                    names.iter().any(|name| holder.starts_with(name))
+                }),
                 _ => None,
             },
         })
@@ -87,8 +116,7 @@ impl Run<'_> {
 
     /// Gives the modem back to ModemManager. Happens by itself when the world ends.
     pub(crate) fn let_go(&mut self) {
-        let place = self.home.as_ref().map(|device| device.path.clone());
-        if let Some(path) = place {
+        for path in std::mem::take(&mut self.inhibited) {
             self.world.host().release(&path);
         }
     }

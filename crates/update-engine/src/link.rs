@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use modem_world::{
-    Attached, HostError, Instant, Interest, PortErrorKind, PortHandle, PortInfo, UsbDevice, Wake,
+    Attached, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, UsbDevice,
+    UsbPath, Wake,
 };
 
 use crate::devices::{self, Quirk};
@@ -35,10 +36,33 @@ impl Run<'_> {
             Some(handle) => Ok(handle),
             None => {
                 let handle = self.world.open(&self.port.id)?;
+                if let Err(error) = self.check_whose(&self.port.clone()) {
+                    self.world.close(handle);
+                    return Err(error);
+                }
                 self.handle = Some(handle);
                 Ok(handle)
             }
         }
+    }
+
+    /// Whether a name still belongs to the device that it belonged to when it was found: the kernel gives names away again, to
+    /// a neighbour, as soon as a modem has left.
+    pub(crate) fn check_whose(&mut self, port: &PortInfo) -> Result<(), Cause> {
+        let Some(device) = &port.device else { return Ok(()) };
+        let now = self
+            .world
+            .find(port.id.as_str())
+            .ok()
+            .and_then(|port| port.device);
+        let is_same = now.is_some_and(|now| now.path == device.path && now.number == device.number);
+        if is_same {
+            return Ok(());
+        }
+        Err(Cause::Port(PortError {
+            port: port.id.clone(),
+            kind: PortErrorKind::Gone,
+        }))
     }
 
     /// Opens a port that may have just appeared: its rights may not be set yet, and for `holder_limit` another
@@ -151,7 +175,8 @@ impl Run<'_> {
         let Some(device) = self.port.device.clone() else {
             return self.world.find(&self.port_name).is_ok();
         };
-        self.world.devices().is_ok_and(|devices| {
+        // A bus that can't be read now says nothing.
+        self.world.devices().map_or(true, |devices| {
             devices
                 .iter()
                 .any(|there| there.device.path == device.path && there.device.number == device.number)
@@ -245,15 +270,19 @@ impl Run<'_> {
     }
 
     fn wait_back_until(&mut self, until: Instant, limit: Duration) -> Result<Modem, Cause> {
-        let left = self.port.device.as_ref().map(|device| device.number);
+        let left = self
+            .port
+            .device
+            .clone()
+            .map(|device| (device.path, device.number));
         // A device that is on the bus, and since when: the drivers need some time to make its ports.
-        let mut seen: Option<(u32, Instant)> = None;
+        let mut seen: Option<((UsbPath, u32), Instant)> = None;
         loop {
-            if let Some(modem) = self.look_for_return(left)? {
+            if let Some(modem) = self.look_for_return(left.as_ref())? {
                 let now = self.world.now();
-                let number = modem.device.number;
-                let since = match seen {
-                    Some((same, since)) if same == number => since,
+                let number = (modem.device.path.clone(), modem.device.number);
+                let since = match &seen {
+                    Some((same, since)) if *same == number => *since,
                     _ => {
                         self.appeared(&modem);
                         now
@@ -333,7 +362,7 @@ impl Run<'_> {
     }
 
     /// The modem when it is back, judged by its place, or else by its serial string.
-    fn look_for_return(&mut self, left: Option<u32>) -> Result<Option<Modem>, Cause> {
+    fn look_for_return(&mut self, left: Option<&(UsbPath, u32)>) -> Result<Option<Modem>, Cause> {
         let (Some(home), Ok(devices)) = (self.home.clone(), self.world.devices()) else {
             return Ok(None);
         };
@@ -342,9 +371,13 @@ impl Run<'_> {
                 || home.peer.as_ref() == Some(&device.path)
                 || device.peer.as_ref() == Some(&home.path)
         };
+        // Numbers count on each bus by itself: the same one on the other bus is another appearance.
+        let is_old = |device: &UsbDevice| {
+            left.is_some_and(|(path, number)| *path == device.path && *number == device.number)
+        };
         let at_home = devices
             .iter()
-            .find(|there| is_place(&there.device) && Some(there.device.number) != left);
+            .find(|there| is_place(&there.device) && !is_old(&there.device));
         let Some(there) = at_home.or_else(|| self.by_serial(&home, &devices)) else {
             return Ok(None);
         };

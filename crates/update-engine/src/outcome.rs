@@ -128,13 +128,13 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Updated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.from, self.accepted) {
+            (None, _) => write!(f, "rescued: the modem runs {}", self.to)?,
             (_, 0) => write!(
                 f,
                 "switched to {}, which the modem had stored: nothing had to be downloaded",
                 self.to
             )?,
             (Some(from), _) => write!(f, "updated from {from} to {}", self.to)?,
-            (None, _) => write!(f, "rescued: the modem runs {}", self.to)?,
         }
         write!(f, "; read back from the modem")?;
         if self.passes > 1 {

@@ -139,6 +139,9 @@ impl Run<'_> {
         Ok(match read {
             Ok(facts) if facts.is_booting => Asked::NotYet("it says that it isn't ready yet".to_owned()),
             Ok(facts) if facts.has_gaps => Asked::NotYet("it didn't answer everything".to_owned()),
+            Ok(facts) if leaves_out(&facts, goal) => {
+                Asked::NotYet("it doesn't tell all that it told before".to_owned())
+            }
             Ok(facts) if facts.running.firmware.is_none() => {
                 Asked::NotYet("it doesn't tell its firmware version".to_owned())
             }
@@ -193,6 +196,16 @@ impl Run<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a modem leaves out what it told before the update: without it nothing is proven.
+fn leaves_out(facts: &Facts, goal: &Goal<'_>) -> bool {
+    let Some(before) = &goal.before else { return false };
+    // Over another kind of port it may know less.
+    facts.over == before.over
+        && ((before.imei.is_some() && facts.imei.is_none())
+            || (before.running.config.is_some() && facts.running.config.is_none())
+            || (before.running.carrier.is_some() && facts.running.carrier.is_none()))
 }
 
 /// In what the modem differs from what was wanted, in words.

@@ -20,6 +20,8 @@ pub(crate) struct Run<'r> {
     pub(crate) seen: Vec<UsbDevice>,
     /// Where this modem was seen.
     pub(crate) places: Vec<UsbPath>,
+    /// Places that ModemManager was asked to keep away from.
+    pub(crate) inhibited: Vec<UsbPath>,
     /// Whether it had a control port with its firmware running.
     pub(crate) had_control: bool,
     /// The open port.
@@ -52,6 +54,7 @@ impl<'r> Run<'r> {
             port,
             seen: Vec::new(),
             places: home_places,
+            inhibited: Vec::new(),
             had_control: false,
             handle: None,
             buffers: Buffers::default(),

@@ -34,6 +34,8 @@ pub(crate) struct Goal<'g> {
     pub(crate) firmware: &'g Firmware,
     /// What it ran before; none for one that was found in download mode.
     pub(crate) before: Option<Facts>,
+    /// What is true of the modem as long as nothing of this pass is in force.
+    pub(crate) state_before: ModemState,
     /// The first pass brings the firmware alone (field-reports.md F4).
     pub(crate) firmware_first: bool,
 }
@@ -192,6 +194,7 @@ impl Run<'_> {
             request,
             firmware,
             before: Some(facts),
+            state_before: ModemState::RunsFirmware,
             firmware_first: way.firmware_first,
         };
         Ok(Decided::Go(Box::new(goal)))
@@ -211,6 +214,10 @@ impl Run<'_> {
             }
         };
         let (control, list) = self.tell_preference(control, &modem, goal, which)?;
+        if let Some(what) = goal.not_brought(&list).filter(|_| !goal.request.force) {
+            self.put_back(Some(control), &modem, goal)?;
+            return Err(Cause::ImagesMissing { what });
+        }
         let is_stored = list.as_ref().is_some_and(Vec::is_empty);
         let step = if is_stored {
             Step::Boot
@@ -260,6 +267,7 @@ impl Run<'_> {
             self.following(|run| run.wait_back(limit))
         };
         let back = back.inspect_err(|cause| self.note_whereabouts(cause))?;
+        self.keep_away(&back, goal.request)?;
         match (back.mode, is_stored) {
             (Mode::Download, _) => self.send(goal, which, &list),
             (_, true) => Ok(Passed {
@@ -283,9 +291,18 @@ impl Run<'_> {
     ) -> Result<Passed, Cause> {
         let first = "preference and power cycle: it came back in normal mode".to_owned();
         self.tell_retry("the way into download mode", 2, &first);
-        match self.boot_and_hold(back, goal.request.control)? {
+        let entered = match self.boot_and_hold(back, goal.request.control) {
+            Ok(entered) => entered,
+            // Stopped, or lost on the way: where it runs, it must not prefer what it hasn't got.
+            Err(cause) => {
+                self.undo_in_normal_mode(goal)?;
+                return Err(cause);
+            }
+        };
+        match entered {
             Entered::Yes => self.send(goal, which, list),
             Entered::No { modem, tried } => {
+                self.set_modem(ModemState::WrongPreference);
                 self.put_back(None, &modem, goal)?;
                 let tried = std::iter::once(first).chain(tried).collect();
                 Err(self.not_entered(tried))
@@ -348,7 +365,7 @@ impl Run<'_> {
                     .as_ref()
                     .is_some_and(|facts| facts.running == goal.wanted);
                 self.set_modem(if is_complete || is_kept {
-                    ModemState::RunsFirmware
+                    goal.state_before
                 } else {
                     ModemState::WrongPreference
                 });
@@ -375,6 +392,10 @@ impl Run<'_> {
     /// modem's state says it.
     fn put_back(&mut self, control: Option<Control>, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
         let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
+        let runs_preferred = goal
+            .before
+            .as_ref()
+            .is_some_and(|facts| facts.preferred.as_ref() == Some(&facts.running));
         let opened = match control {
             Some(control) => Ok(control),
             None => self.open_control(modem, goal.request.control, crate::control::OPEN_PATIENCE)?,
@@ -388,7 +409,11 @@ impl Run<'_> {
             storage_index: None,
         };
         match self.ask(&mut control, request, PATIENCE)? {
-            Ok(_) => self.set_modem(ModemState::RunsFirmware),
+            // What it runs may lie outside its slots (field-reports.md D9); then it isn't asked for in earnest.
+            Ok(Response::FirmwarePreferenceSet(Some(list))) if !list.is_empty() && !runs_preferred => {
+                tracing::warn!(?list, "the modem hasn't got what it preferred before");
+            }
+            Ok(_) => self.set_modem(goal.state_before),
             Err(error) => tracing::warn!(%error, "the preference of before isn't taken"),
         }
         self.close_control(control, Closing::Release)
@@ -458,6 +483,7 @@ impl Run<'_> {
             if goal.request.skip_read_back {
                 return Ok(written.unproven());
             }
+            self.keep_away(&modem, goal.request)?;
             self.teller.set_stage(0.97, 1.0);
             self.teller.begin(self.world.now(), Step::ReadBack);
             let is_half = goal.firmware_first && pass == 1;
@@ -496,9 +522,15 @@ impl Run<'_> {
             pass = pass.saturating_add(1);
             self.tell_retry("the update", pass, &differences.join("; "));
             let talk = self.open_talk(&modem, goal.request.control)?;
+            // What is put back, should this pass fail, is what the modem has now; who it is, is what it was at first.
+            let mut found = *facts;
+            if let Some(imei) = goal.before.as_ref().and_then(|before| before.imei.clone()) {
+                found.imei = Some(imei);
+            }
             let again = Goal {
                 wanted: goal.wanted.clone(),
-                before: goal.before.clone().or(Some(*facts)),
+                before: Some(found),
+                state_before: ModemState::RunsOther,
                 ..*goal
             };
             let which = if is_half { Which::All } else { Which::Asked };
@@ -560,6 +592,22 @@ impl Goal<'_> {
         FirmwarePreference::new(&firmware, &config, &carrier).map_err(|error| Cause::ImagesDisagree {
             why: error.to_string(),
         })
+    }
+
+    /// What the modem asks for and no file brings, in words: it would keep its radio off without.
+    fn not_brought(&self, list: &DownloadList) -> Option<&'static str> {
+        let list = list.as_ref()?;
+        let mut reports = self.firmware.reports();
+        let (mut firmware, mut settings) = (false, false);
+        reports.by_ref().for_each(|report| {
+            let unclear = !report.brings_firmware() && !report.brings_settings();
+            firmware |= report.brings_firmware() || unclear;
+            settings |= report.brings_settings() || unclear;
+        });
+        if list.contains(&ImageType::Modem) && !firmware {
+            return Some("firmware (.cwe)");
+        }
+        (list.contains(&ImageType::Pri) && !settings).then_some("the carrier's settings (.nvu)")
     }
 
     /// The images to send, as places in the firmware's list.

@@ -19,6 +19,8 @@ pub struct Surveyed {
     pub facts: Option<Facts>,
     /// Why it couldn't be asked.
     pub problem: Option<String>,
+    /// The user stopped while it was asked.
+    pub is_stopped: bool,
     /// What a user should know, in words.
     pub warnings: Vec<Remark>,
 }
@@ -40,7 +42,12 @@ pub struct Remark {
 pub fn survey(world: &mut dyn World, request: &Request, ask: bool) -> Result<Vec<Surveyed>, DiscoveryError> {
     let mut found = Vec::new();
     for modem in modems(world)? {
-        found.push(look(world, modem, request, ask));
+        let surveyed = look(world, modem, request, ask);
+        let is_stopped = surveyed.is_stopped;
+        found.push(surveyed);
+        if is_stopped {
+            break;
+        }
     }
     Ok(found)
 }
@@ -49,7 +56,7 @@ pub fn survey(world: &mut dyn World, request: &Request, ask: bool) -> Result<Vec
 pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -> Surveyed {
     let is_asked = ask && modem.mode == Mode::Normal;
     let port = modem.all_ports().next().cloned();
-    let (mut facts, mut problem) = (None, None);
+    let (mut facts, mut problem, mut is_stopped) = (None, None, false);
     if let (true, Some(port)) = (is_asked, port) {
         let device = DeviceId::from_port(&port, Some(&modem.name()));
         let name = port.id.to_string();
@@ -57,7 +64,10 @@ pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -
         let mut run = Run::new(world, &mut sink, &name, port, device);
         match run.facts_of(&modem, request) {
             Ok(read) => facts = Some(read),
-            Err(cause) => problem = Some(cause.to_string()),
+            Err(cause) => {
+                is_stopped = matches!(cause, Cause::Stopped { .. } | Cause::StoppedMidway);
+                problem = Some(cause.to_string());
+            }
         }
         run.close();
     }
@@ -66,6 +76,7 @@ pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -
         modem,
         facts,
         problem,
+        is_stopped,
         warnings,
     }
 }
@@ -77,6 +88,11 @@ pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -
 pub(crate) fn by_imei(world: &mut dyn World, imei: &str, request: &Request) -> Result<Modem, Cause> {
     let mut seen = Vec::new();
     for surveyed in survey(world, request, true)? {
+        if surveyed.is_stopped {
+            return Err(Cause::Stopped {
+                how: "stopped; the modems were only asked",
+            });
+        }
         if surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref()) == Some(imei) {
             return Ok(surveyed.modem);
         }

@@ -227,6 +227,7 @@ impl Run<'_> {
             request,
             firmware,
             before: None,
+            state_before: ModemState::RunsFirmware,
             firmware_first: false,
         };
         let passed = Passed { written, back: None };

@@ -59,8 +59,8 @@ fn a_port_that_turns_out_to_be_of_normal_mode_says_how_that_is_known() {
                 "error[E-MODE-NORMAL]: /dev/ttyUSB0: the modem is in normal mode, not in download mode\n  \
                  cause: {cause}\n  \
                  modem: in normal mode, it runs its firmware\n\
-                 hint: bring the modem into download mode first (AT!BOOTHOLD), then run again as soon as it has one \
-                 port\nexit 5"
+                 hint: run the same command again; it brings a running modem into download mode by itself when it is named by \
+                 its place (--port, see `modemflash list`)\nexit 5"
             )
         );
     }

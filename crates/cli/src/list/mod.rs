@@ -9,7 +9,6 @@ use update_engine::codes::Code;
 use update_engine::survey::{Surveyed, survey};
 use update_engine::{Facts, Request};
 
-use crate::Verdict;
 use crate::arguments::List;
 use crate::facts::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::failure::Failure;
@@ -17,6 +16,7 @@ use crate::host::Host;
 use crate::images::say;
 use crate::table::Table;
 use crate::words;
+use crate::{INTERRUPTED, Verdict};
 
 /// Columns of a terminal that nobody made wider.
 const COLUMNS: usize = 80;
@@ -40,6 +40,8 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
     }
     let verdict = if arguments.watch {
         watch::run(&mut host, found, arguments.json)
+    } else if found.iter().any(|surveyed| surveyed.is_stopped) {
+        Ok(INTERRUPTED)
     } else {
         Ok(0)
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use modem_world::{Instant, Interest, UsbPath, Wake};
 use serde::Serialize;
 use update_engine::Request;
-use update_engine::modem::Modem;
+use update_engine::modem::{Mode, Modem};
 use update_engine::survey::{Remark, Surveyed, look, survey};
 
 use super::{print, print_json, unreadable};
@@ -18,6 +18,9 @@ use crate::host::Host;
 /// 10 to 15 s).
 const LOOP_TIMES: usize = 3;
 const LOOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the kernel may take to make a modem's ports before that is worth a word; as in the engine.
+const PORTS_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long nothing has to happen on a virtual bus before that counts as the end.
 const VIRTUAL_END: Duration = Duration::from_secs(600);
@@ -46,26 +49,54 @@ struct ChangeLine<'a> {
 pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict {
     let mut here = by_place(found);
     let mut times: BTreeMap<UsbPath, Vec<Instant>> = BTreeMap::new();
+    let mut unready: BTreeMap<UsbPath, Instant> = BTreeMap::new();
     let round = if host.is_virtual() { VIRTUAL_END } else { ROUND };
     loop {
-        let until = host.world().now() + round;
+        let late = unready.values().min().map(|since| *since + PORTS_LIMIT);
+        let until = late.unwrap_or(host.world().now() + round);
         match host.world().wait(&[Interest::Bus], until) {
             Wake::Cancelled => return Ok(0),
-            Wake::Deadline if host.is_virtual() => return Ok(0),
+            Wake::Deadline if host.is_virtual() && late.is_none() => return Ok(0),
             _ => {}
         }
         let found = survey(host.world(), &Request::default(), false).map_err(|error| unreadable(&error))?;
         let now = host.world().now();
         let then = std::mem::replace(&mut here, by_place(found));
         for (change, surveyed) in changes(&then, &here) {
-            tell(json, now, change, surveyed);
-            if change == Change::Appeared && is_looping(&mut times, &surveyed.modem, now) {
+            let is_new = change == Change::Appeared && is_without_ports(surveyed);
+            if is_new {
+                // Its ports come after it: what it lacks is said when that lasts.
+                unready.insert(surveyed.modem.path().clone(), now);
+                let mut early = surveyed.clone();
+                early.warnings.retain(|warning| !is_about_ports(warning));
+                tell(json, now, change, &early);
+            } else {
+                unready.remove(surveyed.modem.path());
+                tell(json, now, change, surveyed);
+            }
+            let starts = change == Change::Appeared && surveyed.modem.mode == Mode::Normal;
+            if starts && is_looping(&mut times, &surveyed.modem, now) {
                 let mut looping = look(host.world(), surveyed.modem.clone(), &Request::default(), false);
                 looping.warnings = vec![boot_loop(&surveyed.modem)];
                 tell(json, now, Change::BootLoop, &looping);
             }
         }
+        unready.retain(|path, since| {
+            let is_late = now >= *since + PORTS_LIMIT;
+            if let Some(surveyed) = here.get(path).filter(|_| is_late) {
+                tell(json, now, Change::Changed, surveyed);
+            }
+            !is_late
+        });
     }
+}
+
+fn is_about_ports(warning: &Remark) -> bool {
+    matches!(warning.code, "NO-DRIVER" | "NO-CONTROL-PORT")
+}
+
+fn is_without_ports(surveyed: &Surveyed) -> bool {
+    surveyed.warnings.iter().any(is_about_ports)
 }
 
 fn by_place(found: Vec<Surveyed>) -> BTreeMap<UsbPath, Surveyed> {
@@ -195,6 +226,7 @@ mod tests {
             modem,
             facts: None,
             problem: None,
+            is_stopped: false,
             warnings: Vec::new(),
         }
     }

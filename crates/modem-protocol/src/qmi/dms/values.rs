@@ -105,7 +105,7 @@ impl fmt::Display for BootImageDownloadMode {
 }
 
 /// Get IDs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Ids {
     /// Electronic serial number.
     pub esn: Option<String>,
@@ -115,6 +115,19 @@ pub struct Ids {
     pub meid: Option<String>,
     /// Version of the IMEI's software.
     pub imei_software_version: Option<String>,
+}
+
+/// Without the numbers: they belong to a person and would get into logs.
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |number: &Option<String>| number.as_ref().map(|_| "told");
+        f.debug_struct("Ids")
+            .field("esn", &told(&self.esn))
+            .field("imei", &told(&self.imei))
+            .field("meid", &told(&self.meid))
+            .field("imei_software_version", &self.imei_software_version)
+            .finish()
+    }
 }
 
 impl Ids {
