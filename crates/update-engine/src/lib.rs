@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod at_port;
+mod cause;
 pub mod checks;
 pub mod codes;
 mod control;
@@ -40,11 +41,12 @@ mod teller;
 pub mod update;
 mod watch;
 
+pub use cause::{Cause, Layer};
 pub use checks::Request;
 pub use codes::{ALL_CODES, Code};
 pub use control::ControlChoice;
 pub use device_id::DeviceId;
-pub use error::{Advice, Cause, Failure, Layer, ModemState, UpdateError};
+pub use error::{Advice, Failure, ModemState, UpdateError};
 pub use event::{Event, EventKind, SCHEMA_VERSION, Step};
 pub use facts::{Facts, Image};
 pub use firmware::Firmware;
