@@ -1,8 +1,8 @@
 //! The whole job, from whatever state the modem is in to versions that were read back.
 //!
 //! [`update()`] looks at the images first, then at the modem. One that runs its firmware is asked, told what is to come,
-//! sent into download mode and followed ([`crate::running`]); one that is in download mode already gets its images at once.
-//! Both end in the same way: the modem starts, and is asked what it runs ([`crate::read_back`]).
+//! sent into download mode and followed (`running`); one that is in download mode already gets its images at once.
+//! Both end in the same way: the modem starts, and is asked what it runs (`read_back`).
 
 use std::time::Duration;
 
