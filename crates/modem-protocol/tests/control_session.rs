@@ -32,11 +32,20 @@ impl Host {
         }
     }
 
-    /// A session on a QMI port with client 5; its allocation was transaction 1.
-    fn ready() -> Self {
+    /// A session on a QMI port that has answered the greeting, transaction 1.
+    fn greeted() -> Self {
         let mut host = Self::new(Link::Qmi);
         host.settle();
-        assert_eq!(host.hear(&allocated(1, 5)), Step::Ready);
+        host.session.receive(&hex(&versions(1)), host.now);
+        host.sends(&[&greeting(1)]);
+        host
+    }
+
+    /// A session on a QMI port with client 5; its allocation was transaction 2.
+    fn ready() -> Self {
+        let mut host = Self::greeted();
+        host.settle();
+        assert_eq!(host.hear(&allocated(2, 5)), Step::Ready);
         host.sent();
         host
     }
@@ -107,7 +116,14 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+fn milliseconds(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
 // What the host sends, with a transaction.
+fn greeting(transaction: u8) -> String {
+    format!("01 0B 00 00 00 00 00 {transaction:02X} 21 00 00 00")
+}
 fn allocate(transaction: u8) -> String {
     format!("01 0F 00 00 00 00 00 {transaction:02X} 22 00 04 00 01 01 00 02")
 }
@@ -122,6 +138,13 @@ fn get_model(client: u8, transaction: u8) -> String {
 }
 
 // What the modem sends.
+fn versions(transaction: u8) -> String {
+    // qmi.md vector 4
+    format!(
+        "01 25 00 80 00 00 01 {transaction:02X} 21 00 1A 00 02 04 00 00 00 00 00 01 10 00 03 00 01 00 05 00 01 01 00 43 00 \
+         02 01 00 0E 00"
+    )
+}
 fn allocated(transaction: u8, client: u8) -> String {
     format!(
         "01 17 00 80 00 00 01 {transaction:02X} 22 00 0C 00 02 04 00 00 00 00 00 01 02 00 02 {client:02X}"
@@ -204,10 +227,10 @@ fn refused(request: &'static str, error: QmiError) -> ControlError {
 
 #[test]
 fn a_qmi_port_is_opened_with_an_allocation_and_no_sync() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.settle();
-    host.sends(&[&allocate(1)]);
-    assert_eq!(host.hear(&allocated(1, 5)), Step::Ready);
+    host.sends(&[&allocate(2)]);
+    assert_eq!(host.hear(&allocated(2, 5)), Step::Ready);
     assert_eq!(host.settle(), Step::Ready, "it stays true");
     host.sends(&[]);
     host.ask(Request::GetModel);
@@ -218,41 +241,75 @@ fn a_qmi_port_is_opened_with_an_allocation_and_no_sync() {
     host.sends(&[&get_model(5, 2)]);
     assert_eq!(host.hear(&model(5, 2)), answered("MC7455"));
     host.close(Closing::Release);
-    host.sends(&[&release(2, 5)]);
-    assert_eq!(host.hear(&released(2, 5)), Step::Closed);
+    host.sends(&[&release(3, 5)]);
+    assert_eq!(host.hear(&released(3, 5)), Step::Closed);
 }
 
 #[test]
 fn the_first_message_may_be_ignored_as_em7565_does() {
-    // field-reports.md A7
+    // field-reports.md A7: what is ignored is a question that changes nothing.
     let mut host = Host::new(Link::Qmi);
-    assert_eq!(host.silence().0, seconds(2));
-    host.sends(&[&allocate(1), &allocate(2)]);
-    assert_eq!(host.hear(&allocated(2, 7)), Step::Ready);
-    assert_eq!(host.now, Instant::START + seconds(2));
+    assert_eq!(host.silence().0, milliseconds(250));
+    host.sends(&[&greeting(1), &greeting(2)]);
+    host.hear(&versions(2));
+    host.sends(&[&allocate(3)]);
+    assert_eq!(host.hear(&allocated(3, 7)), Step::Ready);
+    assert_eq!(host.now, Instant::START + milliseconds(250));
+    // Once is enough.
+    host.hear(SYNC_INDICATION);
+    host.ask(Request::GetModel);
+    host.sends(&[&allocate(4)]);
+}
+
+#[test]
+fn a_modem_that_answers_no_greeting_is_asked_for_a_client_id_all_the_same() {
+    let mut host = Host::new(Link::Qmi);
+    for wait in [250, 500, 1000] {
+        assert_eq!(host.silence().0, milliseconds(wait));
+    }
+    host.sends(&[&greeting(1), &greeting(2), &greeting(3), &allocate(4)]);
+    // Answers that come late are passed over.
+    host.hear(&[versions(1), versions(3)].concat());
+    host.sends(&[]);
+    assert_eq!(host.hear(&allocated(4, 7)), Step::Ready);
+}
+
+#[test]
+fn a_modem_that_refuses_a_greeting_listens() {
+    for error in [3, 52, 71] {
+        let mut host = Host::new(Link::Qmi);
+        host.settle();
+        host.hear(&control_refusal(1, 0x21, error));
+        host.sends(&[&greeting(1), &allocate(2)]);
+    }
+    // Also one that says something that can't be read.
+    let mut host = Host::new(Link::Qmi);
+    host.settle();
+    host.hear("01 0B 00 80 00 00 01 01 21 00 00 00");
+    host.sends(&[&greeting(1), &allocate(2)]);
 }
 
 #[test]
 fn a_modem_that_stays_silent_is_synced_with_before_the_next_allocation() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.silence();
     host.silence();
-    host.sends(&[&allocate(1), &allocate(2), &sync(3)]);
-    host.hear(&synced(3));
-    host.sends(&[&allocate(4)]);
-    assert_eq!(host.hear(&allocated(4, 5)), Step::Ready);
+    host.sends(&[&allocate(2), &allocate(3), &sync(4)]);
+    host.hear(&synced(4));
+    host.sends(&[&allocate(5)]);
+    assert_eq!(host.hear(&allocated(5, 5)), Step::Ready);
 }
 
 #[test]
 fn ids_that_are_exhausted_are_freed_by_one_sync() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.settle();
-    host.hear(&control_refusal(1, 0x22, 5));
-    host.sends(&[&allocate(1), &sync(2)]);
-    host.hear(&synced(2));
-    host.sends(&[&allocate(3)]);
+    host.hear(&control_refusal(2, 0x22, 5));
+    host.sends(&[&allocate(2), &sync(3)]);
+    host.hear(&synced(3));
+    host.sends(&[&allocate(4)]);
     assert_eq!(
-        host.hear(&control_refusal(3, 0x22, 5)),
+        host.hear(&control_refusal(4, 0x22, 5)),
         Step::Failed(refused("allocate client id", QmiError::ClientIdsExhausted))
     );
     host.sends(&[]);
@@ -285,16 +342,16 @@ fn no_answer_at_all_ends_after_the_patience_of_the_caller() {
 
 #[test]
 fn a_modem_that_is_booting_is_asked_again() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.settle();
-    host.hear(&control_refusal(1, 0x22, 52));
-    host.sends(&[&allocate(1)]);
-    host.silence();
+    host.hear(&control_refusal(2, 0x22, 52));
     host.sends(&[&allocate(2)]);
-    assert_eq!(host.hear(&allocated(2, 5)), Step::Ready);
-    let mut host = Host::new(Link::Qmi);
+    host.silence();
+    host.sends(&[&allocate(3)]);
+    assert_eq!(host.hear(&allocated(3, 5)), Step::Ready);
+    let mut host = Host::greeted();
     host.settle();
-    for transaction in 1..100 {
+    for transaction in 2..100 {
         host.sends(&[&allocate(transaction)]);
         host.hear(&control_refusal(transaction, 0x22, 52));
         if let (_, Step::Failed(error)) = host.silence() {
@@ -308,36 +365,36 @@ fn a_modem_that_is_booting_is_asked_again() {
 
 #[test]
 fn another_refusal_of_a_client_id_is_final() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.settle();
     assert_eq!(
-        host.hear(&control_refusal(1, 0x22, 71)),
+        host.hear(&control_refusal(2, 0x22, 71)),
         Step::Failed(refused("allocate client id", QmiError::InvalidCommand))
     );
 }
 
 #[test]
 fn a_client_id_that_comes_late_is_given_back() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.silence();
-    host.sends(&[&allocate(1), &allocate(2)]);
-    host.hear(&allocated(1, 5));
-    host.sends(&[&release(3, 5)]);
-    assert_eq!(host.hear(&allocated(2, 6)), Step::Ready);
-    assert_eq!(host.hear(&released(3, 5)), Step::Ready);
+    host.sends(&[&allocate(2), &allocate(3)]);
+    host.hear(&allocated(2, 5));
+    host.sends(&[&release(4, 5)]);
+    assert_eq!(host.hear(&allocated(3, 6)), Step::Ready);
+    assert_eq!(host.hear(&released(4, 5)), Step::Ready);
     host.ask(Request::GetModel);
     host.sends(&[&get_model(6, 1)]);
 }
 
 #[test]
 fn answers_that_come_late_and_all_at_once_leave_the_new_client_alone() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.silence();
     host.silence();
     host.silence();
-    host.sends(&[&allocate(1), &allocate(2), &sync(3), &allocate(4)]);
+    host.sends(&[&allocate(2), &allocate(3), &sync(4), &allocate(5)]);
     // The sync has freed client 5, and the last answer gives it out anew: it mustn't be given back.
-    let all = [allocated(1, 5), allocated(2, 6), synced(3), allocated(4, 5)].concat();
+    let all = [allocated(2, 5), allocated(3, 6), synced(4), allocated(5, 5)].concat();
     assert_eq!(host.hear(&all), Step::Ready);
     host.sends(&[]);
 }
@@ -351,13 +408,15 @@ fn the_proxy_is_told_the_port_and_never_synced_through() {
     host.settle();
     host.sends(&["01 1B 00 00 00 00 00 01 00 FF 10 00 01 0D 00 2F 64 65 76 2F 63 64 63 2D 77 64 6D 30"]);
     host.hear("01 12 00 80 00 00 01 01 00 FF 07 00 02 04 00 00 00 00 00");
-    host.sends(&[&allocate(2)]);
+    host.sends(&[&greeting(2)]);
+    host.hear(&versions(2));
+    host.sends(&[&allocate(3)]);
     while let (_, Step::Wait { .. }) = host.silence() {}
     let sent = host.sent();
     assert!(sent.len() >= 3, "{sent:?}");
     assert!(
         sent.iter()
-            .zip(3..)
+            .zip(4..)
             .all(|(bytes, transaction)| *bytes == allocate(transaction).replace(' ', "")),
         "{sent:?}"
     );
@@ -377,8 +436,9 @@ fn exhausted_ids_behind_a_proxy_are_an_error() {
     });
     host.settle();
     host.hear("01 12 00 80 00 00 01 01 00 FF 07 00 02 04 00 00 00 00 00");
+    host.hear(&versions(2));
     assert_eq!(
-        host.hear(&control_refusal(2, 0x22, 5)),
+        host.hear(&control_refusal(3, 0x22, 5)),
         Step::Failed(refused("allocate client id", QmiError::ClientIdsExhausted))
     );
 }
@@ -432,7 +492,7 @@ fn what_is_not_the_answer_is_passed_over() {
         "01 0C 00 80 02 FF 04 00 00 01 00 00 00".into(),
         "01 0C 00 80 02 05 04 01 00 22 00 00 00".into(),
         // a control answer with the same transaction
-        allocated(1, 5),
+        allocated(2, 5),
         // a control indication that isn't sync
         "01 0B 00 80 00 00 02 00 28 00 00 00".into(),
     ] {
@@ -487,8 +547,8 @@ fn an_invalid_client_id_is_replaced_and_the_request_repeated_once() {
     let mut host = Host::ready();
     host.ask(Request::GetModel);
     host.hear(&model_refused(5, 1, 7));
-    host.sends(&[&get_model(5, 1), &allocate(2)]);
-    host.hear(&allocated(2, 9));
+    host.sends(&[&get_model(5, 1), &allocate(3)]);
+    host.hear(&allocated(3, 9));
     host.sends(&[&get_model(9, 2)]);
     assert_eq!(
         host.hear(&model_refused(9, 2, 7)),
@@ -528,10 +588,10 @@ fn a_modem_that_restarts_during_a_request_is_asked_again_with_a_new_client() {
     let mut host = Host::ready();
     host.ask(Request::GetModel);
     host.hear(SYNC_INDICATION);
-    host.sends(&[&get_model(5, 1), &allocate(2)]);
+    host.sends(&[&get_model(5, 1), &allocate(3)]);
     // A second one while the client is being replaced changes nothing.
     host.hear(SYNC_INDICATION);
-    host.hear(&allocated(2, 9));
+    host.hear(&allocated(3, 9));
     host.sends(&[&get_model(9, 2)]);
     assert_eq!(host.hear(&model(9, 2)), answered("MC7455"));
 }
@@ -541,7 +601,7 @@ fn a_modem_that_keeps_restarting_is_not_asked_for_ever() {
     let mut host = Host::ready();
     host.ask(Request::GetModel);
     host.hear(SYNC_INDICATION);
-    host.hear(&allocated(2, 9));
+    host.hear(&allocated(3, 9));
     assert_eq!(
         host.hear(SYNC_INDICATION),
         Step::Answer(Err(refused("get model", QmiError::InvalidClientId)))
@@ -553,8 +613,8 @@ fn a_modem_that_restarted_between_requests_gets_a_new_client_first() {
     let mut host = Host::ready();
     assert_eq!(host.hear(SYNC_INDICATION), Step::Ready);
     host.ask(Request::GetModel);
-    host.sends(&[&allocate(2)]);
-    host.hear(&allocated(2, 1));
+    host.sends(&[&allocate(3)]);
+    host.hear(&allocated(3, 1));
     host.sends(&[&get_model(1, 1)]);
     assert_eq!(host.hear(&model(1, 1)), answered("MC7455"));
 }
@@ -601,7 +661,7 @@ fn a_port_that_goes_answers_the_request_and_ends_the_session() {
 #[test]
 fn a_port_that_goes_while_it_is_idle_opening_or_closing_ends_the_session() {
     assert_eq!(Host::ready().leave(), Step::Closed);
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.settle();
     let gone = ControlError::Gone {
         request: "allocate client id",
@@ -712,11 +772,11 @@ fn transaction_ids_wrap_past_0() {
     assert_eq!(host.hear(&model(5, 1)), answered("MC7455"));
 
     // A request that was given up doesn't spoil the next that has its number.
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     host.silence();
-    host.hear(&allocated(2, 5));
+    host.hear(&allocated(3, 5));
     host.sent();
-    for (transaction, request) in (3..=255).chain([1, 2]).zip(1_u16..) {
+    for (transaction, request) in (4..=255).chain([1, 2, 3]).zip(1_u16..) {
         host.hear(SYNC_INDICATION);
         host.ask(Request::GetModel);
         host.sends(&[&allocate(transaction)]);
@@ -1016,7 +1076,7 @@ fn fragments_that_are_late_or_out_of_order_are_reported_to_the_function() {
 
 #[test]
 fn a_failed_opening_is_tried_again_by_the_next_request() {
-    let mut host = Host::new(Link::Qmi);
+    let mut host = Host::greeted();
     while let (_, Step::Wait { .. }) = host.silence() {}
     host.sent();
     host.ask(Request::GetModel);

@@ -84,6 +84,7 @@ impl Session {
         let message = match (exchange.what, &goal.aim) {
             (What::Ask, Aim::Ask { request, .. }) => request.message_id(),
             (What::ProxyOpen, _) => ctl::Response::ProxyOpened.message_id(),
+            (What::Greet, _) => ctl::Request::VersionInfo.message_id(),
             (What::Allocate, _) => ctl::Request::Allocate {
                 service: Service::Dms,
             }
@@ -96,6 +97,11 @@ impl Session {
     }
 
     fn take_control_answer(&mut self, what: What, frame: &Frame, mut goal: Goal, now: Instant) {
+        if what == What::Greet {
+            // Whatever it says, it listens.
+            self.is_greeted = true;
+            return self.go_on(goal, now);
+        }
         let request = goal.name(what);
         let answer = match ctl::Response::parse(frame.message, &frame.tlvs) {
             Ok(answer) => answer,

@@ -16,6 +16,8 @@ pub(super) struct Goal {
     pub(super) until: Instant,
     /// Attempts at the present part of the way that came to nothing.
     pub(super) tries: u8,
+    /// Greetings that stayed without an answer.
+    pub(super) greetings: u8,
     /// How often MBIM was closed and opened again.
     pub(super) reopenings: u8,
     /// Whether the modem has answered a sync on the way.
@@ -53,6 +55,8 @@ pub(super) enum What {
     MbimOpen,
     /// MBIM's close before another open.
     MbimReset,
+    /// A question that changes nothing, for a modem that ignores the first message.
+    Greet,
     Allocate,
     Sync,
     Ask,
@@ -103,6 +107,7 @@ impl Goal {
             since: now,
             until: now + patience,
             tries: 0,
+            greetings: 0,
             reopenings: 0,
             is_synced: false,
             noted: None,
@@ -116,6 +121,7 @@ impl Goal {
             (What::ProxyOpen, _) => "open through qmi-proxy",
             (What::MbimOpen, _) => "MBIM open",
             (What::MbimReset | What::MbimClose, _) => "MBIM close",
+            (What::Greet, _) => "get version info",
             (What::Allocate, _) => "allocate client id",
             (What::Sync, _) => "sync",
             (What::Release, _) => "release client id",

@@ -15,9 +15,15 @@ use crate::Instant;
 use crate::mbim::Body;
 use crate::qmi::{Frame, Service, ctl, dms};
 
-/// How long the first attempts at something wait. EM7565 ignores the first message after the port was opened
-/// (field-reports.md A7); the reference waits as long for each of its attempts (update-flow.md S1).
+/// How long the first attempts at something wait; the reference waits as long for each of its attempts (update-flow.md S1).
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the first greeting waits; each later one waits twice as long. EM7565 ignores the first message after the port was
+/// opened (field-reports.md A7), and one that answers does so within milliseconds. Ours.
+const GREETING_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How many greetings may stay without an answer before a client id is asked for all the same: a modem may not know that question.
+const MOST_GREETINGS: u8 = 3;
 
 /// How long later attempts at MBIM's open wait (mbim.md §4.1).
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
@@ -45,6 +51,8 @@ pub struct Session {
     channel: Channel,
     access: Access,
     state: State,
+    /// The control service has answered something.
+    is_greeted: bool,
     out: VecDeque<Vec<u8>>,
     /// The last transaction that was used with the control service.
     control_transaction: u8,
@@ -86,6 +94,8 @@ impl Session {
                 Link::Qmi => Access::Open,
                 Link::QmiProxy { .. } | Link::Mbim { .. } => Access::Shut,
             },
+            // MBIM's open is a question of its own.
+            is_greeted: matches!(link, Link::Mbim { .. }),
             link,
             state: State::Ready,
             out: VecDeque::new(),
@@ -199,6 +209,7 @@ impl Session {
         let what = match (self.access, &goal.aim) {
             (Access::Shut, _) if matches!(self.link, Link::QmiProxy { .. }) => What::ProxyOpen,
             (Access::Shut, _) => What::MbimOpen,
+            (Access::Open, _) if !self.is_greeted && goal.greetings < MOST_GREETINGS => What::Greet,
             (Access::Open, _) => What::Allocate,
             (Access::Client(_), Aim::Ask { .. }) => What::Ask,
             (Access::Client(_) | Access::Gone, _) => return self.state = State::Ready,
@@ -208,6 +219,7 @@ impl Session {
 
     fn try_to(&mut self, what: What, goal: Goal, now: Instant) {
         let patience = match (what, goal.tries) {
+            (What::Greet, _) => GREETING_PATIENCE.saturating_mul(1 << u32::from(goal.greetings.min(4))),
             (What::ProxyOpen | What::Ask, _) => Duration::MAX,
             (What::MbimReset | What::Sync, _) => FIRST_PATIENCE,
             (_, 0 | 1) => FIRST_PATIENCE,
@@ -239,6 +251,7 @@ impl Session {
                 };
                 Some(self.control(&ctl::Request::ProxyOpen { device }))
             }
+            (What::Greet, _) => Some(self.control(&ctl::Request::VersionInfo)),
             (What::Allocate, _) => Some(self.control(&ctl::Request::Allocate {
                 service: Service::Dms,
             })),
@@ -318,6 +331,10 @@ impl Session {
         match what {
             // Whatever came of them.
             What::MbimReset | What::Sync | What::Pause => self.go_on(goal, now),
+            What::Greet => {
+                goal.greetings = goal.greetings.saturating_add(1);
+                self.go_on(goal, now);
+            }
             What::Allocate => {
                 goal.tries = goal.tries.saturating_add(1);
                 // The first request may be ignored, so it is repeated before the modem's other clients are lost.
