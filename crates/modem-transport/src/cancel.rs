@@ -69,17 +69,21 @@ impl CancelRequests {
         Ok(())
     }
 
-    /// Takes one request, when there is one.
+    /// Takes one of the requests that were [heard](Self::hear), when there is one.
     pub(crate) fn take(&mut self) -> bool {
+        let asked = self.pending > 0;
+        self.pending = self.pending.saturating_sub(1);
+        asked
+    }
+
+    /// Counts the requests that have come; to be called when this is readable.
+    pub(crate) fn hear(&mut self) {
         let mut bytes = [0; 64];
         while let Ok(count @ 1..) = self.receiver.read(&mut bytes) {
             self.pending = self
                 .pending
                 .saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         }
-        let asked = self.pending > 0;
-        self.pending = self.pending.saturating_sub(1);
-        asked
     }
 }
 

@@ -18,7 +18,7 @@ const CLOSING_PATIENCE: Duration = Duration::from_millis(50);
 /// Any speed but 0, which would hang up; a USB modem ignores it (linux.md §7).
 const SPEED_BAUD: u32 = 115_200;
 
-/// First wait before writing is tried again although `poll` is silent; doubles up to [`RETRY_LIMIT`].
+/// First wait before writing is tried again although `poll` is silent; doubles up to [`RETRY_LIMIT`] while the port takes nothing.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(1);
 
 /// Longest such wait: a modem may hold up the host for 60 s (field-reports.md C10), and needs no hurry then.
@@ -82,7 +82,9 @@ impl Tty {
                     return Ok(0);
                 }
                 Ok(count) => {
-                    self.write_retry = Some(RETRY_FIRST);
+                    // Halved and doubled in turns it follows the pace of the modem.
+                    let shorter = self.write_retry.map_or(RETRY_FIRST, |before| before / 2);
+                    self.write_retry = Some(shorter.max(RETRY_FIRST));
                     return Ok(count);
                 }
                 Err(Errno::INTR) => {}

@@ -198,7 +198,7 @@ impl LinuxWorld {
         }
     }
 
-    /// One `poll` for at most `patience`; the first port of interest that is ready.
+    /// One `poll` for at most `patience`: a wish to stop, or the first port of interest that is ready.
     fn poll_ports(&self, interests: &[Interest], patience: Duration) -> Option<Wake> {
         let mut descriptors = Vec::with_capacity(interests.len() + 2);
         descriptors.push(PollFd::new(&self.cancel, PollFlags::IN));
@@ -236,10 +236,11 @@ impl LinuxWorld {
         if poll(&mut descriptors, Some(&timeout)).is_err() {
             return None;
         }
-        let ready = descriptors
-            .iter()
-            .skip(ports_from)
-            .map(|descriptor| !descriptor.revents().is_empty());
+        let is_ready = |descriptor: &PollFd<'_>| !descriptor.revents().is_empty();
+        if descriptors.first().is_some_and(is_ready) {
+            return Some(Wake::Cancelled);
+        }
+        let ready = descriptors.iter().skip(ports_from).map(is_ready);
         wakes
             .iter()
             .zip(ready)
@@ -270,14 +271,14 @@ impl World for LinuxWorld {
 
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
         let watches_bus = interests.contains(&Interest::Bus);
+        let mut now = self.now();
         let retry = self
             .write_retry(interests)
-            .map(|(after, wake)| (self.now() + after, wake));
+            .map(|(after, wake)| (now + after, wake));
         loop {
             if self.cancel.take() {
                 return Wake::Cancelled;
             }
-            let now = self.now();
             let mut until = deadline;
             if watches_bus {
                 self.hear_uevents();
@@ -292,13 +293,18 @@ impl World for LinuxWorld {
             if let Some((at, _)) = retry {
                 until = until.min(at);
             }
-            if let Some(wake) = self.poll_ports(interests, until.since(now)) {
-                return wake;
+            match self.poll_ports(interests, until.since(now)) {
+                Some(Wake::Cancelled) => {
+                    self.cancel.hear();
+                    continue;
+                }
+                Some(wake) => return wake,
+                None => {}
             }
             if watches_bus && std::mem::take(&mut self.bus.changed) {
                 return Wake::BusChanged;
             }
-            let now = self.now();
+            now = self.now();
             if let Some((at, wake)) = retry {
                 if now >= at {
                     if let Wake::Writable(handle) = wake {
@@ -310,11 +316,7 @@ impl World for LinuxWorld {
                 }
             }
             if now >= deadline {
-                return if self.cancel.take() {
-                    Wake::Cancelled
-                } else {
-                    Wake::Deadline
-                };
+                return Wake::Deadline;
             }
         }
     }

@@ -10,7 +10,8 @@ pub trait World {
     /// Waits until something of interest happens, or until `deadline`. The only call that waits.
     ///
     /// It may return early for no reason that the caller can see; callers look again. A port that has gone is
-    /// readable and writable: reading or writing it then says so. A cancellation is returned once for each time it
+    /// readable and writable: reading or writing it then says so. Of several things that have happened the first one in
+    /// `interests` is returned. A cancellation is returned once for each time it
     /// was asked for, also when that was before the call. A bus change is returned also when it happened before the
     /// call; changes that came together may be returned as one.
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake;
@@ -152,7 +153,8 @@ pub enum Interest {
     Readable(PortHandle),
     /// The port takes bytes, or has gone.
     Writable(PortHandle),
-    /// A device joined or left the bus.
+    /// A device joined or left the bus, or got or lost a port. A world sees that within half a second also where the host
+    /// tells of no changes.
     Bus,
 }
 
@@ -163,7 +165,7 @@ pub enum Wake {
     Readable(PortHandle),
     /// The port takes bytes, or has gone.
     Writable(PortHandle),
-    /// A device joined or left the bus, or may have done so.
+    /// A device joined or left the bus, got or lost a port, or may have done so.
     BusChanged,
     /// The user asked to stop (Ctrl-C, SIGTERM).
     Cancelled,

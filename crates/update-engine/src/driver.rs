@@ -132,24 +132,37 @@ pub(crate) fn drive(
     let mut slot = Slot::default();
     let mut closed = false;
     let mut ignored = 0;
+    // A wait that ended because the port takes bytes found none to read.
+    let mut may_read = true;
     buffers.input.resize(READ_SIZE, 0);
     if *stops > 0 {
         conversation.stop();
     }
     loop {
-        let Some(mut until) = ask(world, conversation, feed, buffers, &mut slot, note)? else {
+        // One look at the clock for a turn: on some hosts it costs as much as writing.
+        let now = world.now();
+        let Some(mut until) = ask(world, now, conversation, feed, buffers, &mut slot, note)? else {
             return Ok(());
         };
         let mut moved = false;
         if slot.left() > 0 && !closed {
-            moved |= write(world, port, conversation, &mut slot, buffers, &mut closed, note);
+            moved |= write(
+                world,
+                port,
+                now,
+                conversation,
+                &mut slot,
+                buffers,
+                &mut closed,
+                note,
+            );
         }
-        if !closed {
-            moved |= read(world, port, conversation, buffers, &mut closed);
+        if !closed && may_read {
+            moved |= read(world, port, now, conversation, buffers, &mut closed);
         }
         if moved {
             // What came or went can change what is to be done.
-            match ask(world, conversation, feed, buffers, &mut slot, note)? {
+            match ask(world, now, conversation, feed, buffers, &mut slot, note)? {
                 Some(changed) => until = changed,
                 None => return Ok(()),
             }
@@ -158,7 +171,7 @@ pub(crate) fn drive(
             }
             // A port that took all it was offered is offered more at once; one that refused has to be waited for.
             if slot.left() > 0 && !slot.is_refused {
-                until = world.now();
+                until = now;
             }
         }
         let readable = [Interest::Readable(port), Interest::Writable(port)];
@@ -167,7 +180,9 @@ pub(crate) fn drive(
             (false, false) => readable.get(..1),
             (false, true) => readable.get(..2),
         };
-        match world.wait(interests.unwrap_or_default(), until) {
+        let wake = world.wait(interests.unwrap_or_default(), until);
+        may_read = !matches!(wake, Wake::Writable(_));
+        match wake {
             Wake::Cancelled => {
                 *stops = stops.saturating_add(1);
                 if *stops > 1 {
@@ -193,6 +208,7 @@ pub(crate) fn drive(
 /// which there is something to wait for; none when it has finished.
 fn ask(
     world: &dyn World,
+    mut now: Instant,
     conversation: &mut dyn Conversation,
     feed: &mut dyn ImageFeed,
     buffers: &mut Buffers,
@@ -200,7 +216,6 @@ fn ask(
     note: &mut dyn FnMut(Instant, Note),
 ) -> Result<Option<Instant>, DriveError> {
     loop {
-        let now = world.now();
         match conversation.poll(now).map_err(DriveError::Protocol)? {
             Action::Send(bytes) => {
                 debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
@@ -212,6 +227,8 @@ fn ask(
             Action::SendImage(stretch) => {
                 debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
                 *slot = load(stretch, feed, buffers)?;
+                // A stick may be slow.
+                now = world.now();
             }
             Action::Report(report) => note(now, Note::Report(report)),
             Action::Wait { until } => return Ok(Some(until)),
@@ -280,9 +297,11 @@ fn read_ahead(feed: &mut dyn ImageFeed, buffers: &mut Buffers, slot: &mut Slot) 
 }
 
 /// Writes what the port takes now. Says whether anything happened.
+#[expect(clippy::too_many_arguments, reason = "all that a turn has")]
 fn write(
     world: &mut dyn World,
     port: PortHandle,
+    now: Instant,
     conversation: &mut dyn Conversation,
     slot: &mut Slot,
     buffers: &Buffers,
@@ -294,6 +313,7 @@ fn write(
     while slot.left() > 0 && written < WRITE_BEFORE_READ {
         let piece = slot.piece(&buffers.stretch);
         let piece = piece.get(..WRITE_BEFORE_READ).unwrap_or(piece);
+        let offered = piece.len();
         match world.try_write(port, piece) {
             Ok(0) => {
                 slot.is_refused = true;
@@ -302,6 +322,11 @@ fn write(
             Ok(count) => {
                 slot.taken = slot.taken.saturating_add(count);
                 written = written.saturating_add(count);
+                // It would refuse the rest.
+                if count < offered {
+                    slot.is_refused = true;
+                    break;
+                }
             }
             Err(_gone) => {
                 *closed = true;
@@ -309,7 +334,6 @@ fn write(
             }
         }
     }
-    let now = world.now();
     if written > 0 {
         conversation.wrote(written, u64::try_from(slot.left()).unwrap_or(u64::MAX), now);
         if let Some((image, bytes)) = slot.sent() {
@@ -339,6 +363,7 @@ fn drain_last(world: &mut dyn World, port: PortHandle, conversation: &mut dyn Co
 fn read(
     world: &mut dyn World,
     port: PortHandle,
+    now: Instant,
     conversation: &mut dyn Conversation,
     buffers: &mut Buffers,
     closed: &mut bool,
@@ -349,12 +374,12 @@ fn read(
             Ok(0) => break,
             Ok(count) => {
                 moved = true;
-                conversation.receive(buffers.input.get(..count).unwrap_or_default(), world.now());
+                conversation.receive(buffers.input.get(..count).unwrap_or_default(), now);
             }
             Err(error) => {
                 trace_loss(&error);
                 *closed = true;
-                conversation.closed(world.now());
+                conversation.closed(now);
                 return true;
             }
         }
