@@ -39,9 +39,7 @@ impl Sysfs {
         for name in names {
             // A root hub is `usb1`, an interface `1-0:1.0`.
             let Some(order) = place_order(&name) else { continue };
-            let Ok(directory) = fs::canonicalize(folder.join(&name)) else {
-                continue;
-            };
+            let directory = folder.join(&name);
             if text(&directory.join("bDeviceClass")).as_deref() == Some(HUB_CLASS) {
                 continue;
             }
@@ -121,7 +119,16 @@ impl Sysfs {
         for class in ["tty", "usbmisc", "usb", "wwan"] {
             let folder = self.root().join("sys/class").join(class);
             for name in list(&folder).unwrap_or_default() {
-                if matches!(class, "usbmisc" | "usb") && !name.starts_with("cdc-wdm") {
+                let is_other = match class {
+                    "usbmisc" | "usb" => !name.starts_with("cdc-wdm"),
+                    // Consoles and built-in serial ports: most of what is there on a PC.
+                    "tty" => name.strip_prefix("tty").is_none_or(|rest| {
+                        let number = rest.strip_prefix('S').unwrap_or(rest);
+                        number.bytes().all(|byte| byte.is_ascii_digit())
+                    }),
+                    _ => false,
+                };
+                if is_other {
                     continue;
                 }
                 let entry = folder.join(&name);

@@ -276,8 +276,8 @@ fn bare(id: PortId, kind: PortKind) -> PortInfo {
 
 /// The place on the bus of the other speed: `usb2-port4` is place `2-4`, `2-1-port4` is place `2-1.4`.
 fn peer(device: &Path) -> Option<UsbPath> {
-    let port = hub_port(device)?;
-    let peer = fs::canonicalize(port.join("peer")).ok()?;
+    let link = fs::read_link(device.join("port/peer"));
+    let peer = link.ok().or_else(|| peer_without_port(device))?;
     let (hub, number) = peer.file_name()?.to_str()?.rsplit_once("-port")?;
     number.parse::<u16>().ok()?;
     Some(UsbPath::new(match hub.strip_prefix("usb") {
@@ -286,11 +286,8 @@ fn peer(device: &Path) -> Option<UsbPath> {
     }))
 }
 
-/// The folder of the hub port that a device sits in. Kernels without the link `port` have the folder all the same.
-fn hub_port(device: &Path) -> Option<PathBuf> {
-    if let Ok(port) = fs::canonicalize(device.join("port")) {
-        return Some(port);
-    }
+/// The same for kernels without the link `port`, which have the folder of the hub port all the same.
+fn peer_without_port(device: &Path) -> Option<PathBuf> {
     let name = device.file_name()?.to_str()?;
     let (hub, interface, number) = match name.rsplit_once('.') {
         Some((hub, number)) => (hub.to_owned(), format!("{hub}:1.0"), number),
@@ -299,13 +296,12 @@ fn hub_port(device: &Path) -> Option<PathBuf> {
             (format!("usb{bus}"), format!("{bus}-0:1.0"), number)
         }
     };
-    fs::canonicalize(
-        device
-            .parent()?
-            .join(interface)
-            .join(format!("{hub}-port{number}")),
-    )
-    .ok()
+    let folder = fs::canonicalize(device).ok()?;
+    let port = folder
+        .parent()?
+        .join(interface)
+        .join(format!("{hub}-port{number}"));
+    fs::read_link(port.join("peer")).ok()
 }
 
 /// A text file without the blanks around its content, safe for a terminal; none when it is empty or can't be read.

@@ -26,8 +26,11 @@ pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
 /// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
 /// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Ours.
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
-/// How often the bus is looked at when nobody says that it changed (update-flow.md §9 row 6).
-const BUS_POLL: Duration = Duration::from_millis(250);
+/// How often a port that can't be opened yet is tried again.
+const OPEN_AGAIN: Duration = Duration::from_millis(250);
+/// How often the bus is looked at when nobody says that it changed. The world itself looks twice a second (update-flow.md §9
+/// row 6); this is for what it may have missed between two looks.
+const BUS_POLL: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
     /// The open port; opens it when it isn't.
@@ -87,7 +90,7 @@ impl Run<'_> {
             if self.world.now() >= until {
                 return Err(Cause::Port(error));
             }
-            let next = until.min(self.world.now() + BUS_POLL);
+            let next = until.min(self.world.now() + OPEN_AGAIN);
             let wake = self.world.wait(&[Interest::Bus], next);
             self.heed(wake)?;
         }
