@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use tracing::Level;
+use tracing_subscriber::fmt::time::uptime;
 
-/// Starts logging: `-vv` shows steps and messages, `-vvv` bytes, too. Below that the screens say what is worth saying.
+/// Starts logging: `-vv` shows steps and messages with the seconds since the start, `-vvv` bytes, too. Below that the screens say what is worth saying.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
         0 | 1 => return,
@@ -17,7 +18,7 @@ pub(crate) fn start(verbose: u8) {
         .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
-        .without_time()
+        .with_timer(uptime())
         .try_init();
 }
 

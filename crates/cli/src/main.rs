@@ -42,6 +42,9 @@ type Verdict = Result<u8, Failure>;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    // A small program: where the kernel gives huge pages to everybody, one thread's stack would take 2 MiB. One that can't do this
+    // does without.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     if let Some(words) = reference::called(std::env::args_os()) {
         return reference::run(&words);
     }
