@@ -15,6 +15,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::lab::Measuring;
 use crate::lab::measure::MEGABYTES;
 use table::{Row, Verdict};
 
@@ -122,7 +123,13 @@ impl Bench {
 
     /// Measures whole updates and prints; a failure when one of them failed.
     fn updates(&self) -> Result<ExitCode> {
-        let updates = updates::run(&self.only, self.runs.unwrap_or(1), self.megabytes, self.keep_log)?;
+        let updates = updates::run(Measuring {
+            only: &self.only,
+            runs: self.runs.unwrap_or(1),
+            megabytes: self.megabytes,
+            keep_log: self.keep_log,
+            program: self.program.as_deref(),
+        })?;
         if self.json {
             for update in &updates.measured {
                 println!("{update}");

@@ -29,9 +29,9 @@ const REACTION_MS: f64 = 20.0;
 const OURS: &str = "modemflash";
 const REFERENCE: &str = "qmi-firmware-update";
 
-/// Measures those whose name contains one of `only`, or all.
-pub(super) fn run(only: &[String], runs: u32, megabytes: u64, keep_log: bool) -> Result<Updates> {
-    let measured = match lab::measure_updates(only, runs, megabytes, keep_log)? {
+/// Measures them.
+pub(super) fn run(measuring: lab::Measuring<'_>) -> Result<Updates> {
+    let measured = match lab::measure_updates(measuring)? {
         Ok(measured) => measured,
         Err(reason) => bail!("the kernel lab can't run here: {reason}"),
     };

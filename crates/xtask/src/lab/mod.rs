@@ -99,15 +99,33 @@ impl Lab {
     }
 }
 
-/// Measures the whole updates whose name contains one of `only` (none: all of them), each so many times, in one boot of
-/// the guest, the large images with so many MB; or says why the lab can't run here. One object per update, in the order
+/// Which whole updates are measured, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measuring<'a> {
+    /// Those whose name contains one of these; none: all.
+    pub(crate) only: &'a [String],
+    /// How often each.
+    pub(crate) runs: u32,
+    /// MB of the large images.
+    pub(crate) megabytes: u64,
+    /// Our program keeps a log.
+    pub(crate) keep_log: bool,
+    /// Stands in for ours.
+    pub(crate) program: Option<&'a Path>,
+}
+
+/// Measures whole updates in one boot of the guest, or says why the lab can't run here. One object per update, in the order
 /// of [`cases`](measure::cases).
 pub(crate) fn measure_updates(
-    only: &[String],
-    runs: u32,
-    megabytes: u64,
-    keep_log: bool,
+    measuring: Measuring<'_>,
 ) -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
+    let Measuring {
+        only,
+        runs,
+        megabytes,
+        keep_log,
+        program,
+    } = measuring;
     let session = match Session::open()? {
         Ok(session) => session,
         Err(reason) => return Ok(Err(reason)),
@@ -121,7 +139,7 @@ pub(crate) fn measure_updates(
         "--measure --runs {runs} --megabytes {megabytes} {keep_log}{}",
         names.join(" ")
     );
-    let end = session.boot(&words, "release", None, |line| {
+    let end = session.boot(&words, "release", program, |line| {
         let name = line.strip_prefix(guest::BEGINS)?;
         let case = cases.iter().find(|case| case.name() == name)?;
         eprintln!("measuring {name}");

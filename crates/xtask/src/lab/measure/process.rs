@@ -96,8 +96,11 @@ impl Watched {
             return Ok(());
         }
         let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
-        self.peak = self.peak.max(peak(&status).unwrap_or(0));
+        // The kernel lets `spawn` go on a moment before the new program has its own memory: what is told then is ours.
+        if is_another_program(&folder) {
+            let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
+            self.peak = self.peak.max(peak(&status).unwrap_or(0));
+        }
         let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
         if let Some(ticks) = ticks(&stat) {
             self.processor = Duration::from_millis(ticks.saturating_mul(10));
@@ -108,6 +111,14 @@ impl Watched {
             ensure!(status.success(), "{status}: {}", last_line(&self.log));
         }
         Ok(())
+    }
+}
+
+/// Whether this process runs another program than we do.
+fn is_another_program(folder: &Path) -> bool {
+    match (fs::read_link(folder.join("exe")), fs::read_link("/proc/self/exe")) {
+        (Ok(its), Ok(ours)) => its != ours,
+        _ => false,
     }
 }
 
@@ -154,6 +165,21 @@ mod tests {
         );
         let error = run(vec![command("echo no; exit 3")], &log, Duration::from_secs(60)).unwrap_err();
         assert!(error.to_string().ends_with("3: no"), "{error}");
+    }
+
+    #[test]
+    fn our_own_memory_is_not_taken_for_that_of_a_program() {
+        assert!(!is_another_program(Path::new("/proc/self")));
+        assert!(!is_another_program(Path::new("/proc/0")));
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let folder = PathBuf::from(format!("/proc/{}", child.id()));
+        let deadline = within(Duration::from_secs(60));
+        while !is_another_program(&folder) && now() < deadline {
+            pause();
+        }
+        assert!(is_another_program(&folder));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

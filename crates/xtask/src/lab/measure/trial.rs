@@ -165,6 +165,8 @@ impl<'a> Stand<'a> {
             ports.push(node.context("no control port")?);
         }
         self.daemons.settle()?;
+        // A modem that has been running for long: what it needs after its start is in the floor once, after the update.
+        std::thread::sleep(case.timings().ready_after);
         let commands = if case.modems > 1 && self.knows_all {
             vec![self.command(program, None, files)]
         } else {
