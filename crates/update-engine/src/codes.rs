@@ -77,7 +77,7 @@ codes! {
     FirehoseGarbled = "E-FIREHOSE-GARBLED", "Firehose: an answer that can't be understood or doesn't belong there", "run again; send a trace when it happens again";
     FirehoseRefused = "E-FIREHOSE-REFUSED", "Firehose: the modem refused a request; its log lines say why", "power-cycle the modem, run again";
     ModemNone = "E-MODEM-NONE", "no modem fits what was asked for", "check cable and power; `modemflash list` shows what is there";
-    ModemSeveral = "E-MODEM-SEVERAL", "more than one modem fits what was asked for", "say which with --port, or take --all";
+    ModemSeveral = "E-MODEM-SEVERAL", "more than one modem fits what was asked for", "say which with --port, or let `modemflash update` take --all";
     ModemNoPort = "E-MODEM-NO-PORT", "the modem is on the bus, but no driver of the kernel knows its id", "let `option` know the id (new_id)";
     ModemHeld = "E-MODEM-HELD", "ModemManager has the modem and can't be asked to let go", "do as the message says; stopping ModemManager always helps";
     ModemUnreachable = "E-MODEM-UNREACHABLE", "the modem runs its firmware but answers on none of its ports", "power-cycle the modem, run again";

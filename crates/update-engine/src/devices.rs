@@ -4,6 +4,9 @@
 //! is as easy to add as in any other format. Behaviour follows what the modem answers; the table gives hints,
 //! sanity checks and words.
 
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+use std::ops::RangeBounds;
+
 use firmware_image::Family;
 use modem_world::UsbDevice;
 
@@ -117,6 +120,68 @@ pub const DEVICES: &[Device] = &[
     Device { models: "EM86xx", family: None, protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x90e5)], download: &[(SIERRA, 0x90e4)] },
 ];
+
+/// A firmware version in numbers: `01.05.01.00`.
+pub type Version = [u8; 4];
+
+/// What has to be minded on the way from one firmware version to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// Another version, told in words, has to be installed first: a direct way can end in the boot loader for good.
+    Through(&'static str),
+    /// The settings may only be sent when the new firmware runs: first the firmware alone, then both.
+    FirmwareFirst,
+    /// There is no safe way back.
+    NoWayBack,
+    /// Pre-production firmware, with another partition table.
+    FromPreProduction,
+}
+
+/// One rule for ways between firmware versions.
+#[derive(Debug)]
+pub struct VersionRule {
+    /// How the revision of a modem begins that it is for.
+    pub firmware: &'static str,
+    /// Versions that the modem runs.
+    pub from: (Bound<Version>, Bound<Version>),
+    /// Versions that it shall run.
+    pub to: (Bound<Version>, Bound<Version>),
+    /// What has to be minded.
+    pub passage: Passage,
+}
+
+/// Release 9 of SWI9X50C: the signature of settings came with it.
+const SIGNED_SETTINGS: Version = [1, 5, 1, 0];
+/// Release 10 of SWI9X50C.
+const NO_WAY_BACK: Version = [1, 7, 0, 0];
+/// The first release: 00.xx is pre-production.
+const RELEASED: Version = [1, 0, 0, 0];
+
+/// All known rules (field-reports.md).
+#[rustfmt::skip]
+pub const VERSION_RULES: &[VersionRule] = &[
+    // E6, F6
+    VersionRule { firmware: "SWI9X50C", from: (Unbounded, Excluded(RELEASED)), to: (Included(RELEASED), Unbounded),
+        passage: Passage::FromPreProduction },
+    VersionRule { firmware: "SWI9X30C", from: (Unbounded, Excluded(RELEASED)), to: (Included(RELEASED), Unbounded),
+        passage: Passage::FromPreProduction },
+    // F1, F4
+    VersionRule { firmware: "SWI9X50C", from: (Unbounded, Excluded(SIGNED_SETTINGS)), to: (Excluded(SIGNED_SETTINGS), Unbounded),
+        passage: Passage::Through("01.05.01.00 (GENERIC 001.028_000)") },
+    // F4
+    VersionRule { firmware: "SWI9X50C", from: (Unbounded, Excluded(SIGNED_SETTINGS)), to: (Unbounded, Included(SIGNED_SETTINGS)),
+        passage: Passage::FirmwareFirst },
+    // F5
+    VersionRule { firmware: "SWI9X50C", from: (Included(NO_WAY_BACK), Unbounded), to: (Unbounded, Excluded(NO_WAY_BACK)),
+        passage: Passage::NoWayBack },
+];
+
+impl VersionRule {
+    /// Whether it is about this way.
+    pub fn applies(&self, revision: &str, from: Version, to: Version) -> bool {
+        revision.contains(self.firmware) && self.from.contains(&from) && self.to.contains(&to)
+    }
+}
 
 /// What the ids of a USB device say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,12 +35,19 @@ pub(crate) enum Into {
     Download,
 }
 
-/// How an attempt at download mode ends.
-pub(crate) enum Entered {
-    /// The modem is in download mode; its port is the port in use, not opened yet.
-    Yes,
-    /// It isn't: here it is now, and this was tried.
-    No { modem: Box<Modem>, tried: Vec<String> },
+/// Where restarting has led to: the modem is on the bus, and its port is the port in use, not opened yet.
+pub(crate) struct Arrival {
+    /// The modem as it is now, in whatever mode.
+    pub(crate) modem: Modem,
+    /// The ways that were tried, and what came of each; the last one worked, if one did.
+    pub(crate) tried: Vec<String>,
+}
+
+impl Arrival {
+    /// Whether its boot loader waits for firmware.
+    pub(crate) fn is_in_download_mode(&self) -> bool {
+        self.modem.mode == Mode::Download
+    }
 }
 
 /// One way to restart a modem.
@@ -94,7 +101,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The modem is lost on the way; the user stops.
-    pub(crate) fn boot_and_hold(&mut self, modem: Modem, choice: ControlChoice) -> Result<Entered, Cause> {
+    pub(crate) fn boot_and_hold(&mut self, modem: Modem, choice: ControlChoice) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::SetFirmwareId, Way::BootImageDownloadMode];
         ways.extend((0..modem.ports.at.len()).map(Way::BootHold));
         self.restart_by(modem, &ways, Into::Download, choice)
@@ -104,7 +111,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The modem is lost on the way; the user stops.
-    pub(crate) fn restart(&mut self, modem: Modem, choice: ControlChoice) -> Result<Entered, Cause> {
+    pub(crate) fn restart(&mut self, modem: Modem, choice: ControlChoice) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::PowerCycle];
         ways.extend((0..modem.ports.at.len()).map(Way::Reset));
         self.restart_by(modem, &ways, Into::Firmware, choice)
@@ -116,7 +123,7 @@ impl Run<'_> {
         ways: &[Way],
         into: Into,
         choice: ControlChoice,
-    ) -> Result<Entered, Cause> {
+    ) -> Result<Arrival, Cause> {
         let mut tried = Vec::new();
         let mut is_expected = false;
         for way in ways {
@@ -176,35 +183,41 @@ impl Run<'_> {
             };
             self.tried(&words, &answer);
             tried.push(format!("{words}: {answer}"));
-            match back {
-                Some(back) if into == Into::Download && back.mode == Mode::Download => {
-                    return Ok(Entered::Yes);
-                }
-                Some(back) if into == Into::Firmware => {
-                    let modem = Box::new(back);
-                    return Ok(Entered::No { modem, tried });
-                }
-                Some(back) => modem = back,
-                None => {}
+            let is_there = back
+                .as_ref()
+                .is_some_and(|back| into == Into::Firmware || back.mode == Mode::Download);
+            if let Some(back) = back {
+                modem = back;
+            }
+            if is_there {
+                return Ok(Arrival { modem, tried });
+            }
+            if *way == Way::BootImageDownloadMode {
+                self.forget_download_mode(&modem, choice)?;
             }
         }
         self.settle_at(&modem);
         if is_expected && self.wait_leave(Duration::ZERO)? {
             self.set_modem(ModemState::Unknown);
-            let back = self.wait_restarted(into)?;
-            let modem = Box::new(back);
-            return Ok(match (into, modem.mode) {
-                (Into::Download, Mode::Download) => Entered::Yes,
-                _ => Entered::No { modem, tried },
-            });
+            modem = self.wait_restarted(into)?;
+            return Ok(Arrival { modem, tried });
         }
         if into == Into::Firmware {
             return Err(Cause::NotRestarted { tried });
         }
-        Ok(Entered::No {
-            modem: Box::new(modem),
-            tried,
-        })
+        Ok(Arrival { modem, tried })
+    }
+
+    /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
+    /// back, or doesn't answer, is not known to have kept it.
+    fn forget_download_mode(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
+        let Ok(mut control) = self.open_control(modem, choice, OPEN_PATIENCE)? else {
+            return Ok(());
+        };
+        let normal = Request::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
+        let answer = self.ask(&mut control, normal, PATIENCE)?;
+        tracing::info!(?answer, "boot image download mode is taken back");
+        self.close_control(control, Closing::Release)
     }
 
     /// The modem has left; waits until it is back.

@@ -14,7 +14,6 @@ use modem_world::World;
 
 use crate::checks::{self, Request};
 use crate::control::PATIENCE;
-use crate::entry::Entered;
 use crate::facts::{Facts, Image, Talk};
 use crate::modem::{Mode, Modem};
 use crate::run::Run;
@@ -29,7 +28,7 @@ pub struct Restarted {
     pub usb_id: String,
     /// Its mode now.
     pub mode: Mode,
-    /// The ways that were tried before the one that worked, and what came of each.
+    /// The ways that were tried, and what came of each; the last one worked.
     pub tried: Vec<String>,
 }
 
@@ -67,13 +66,12 @@ pub fn reset(
             });
         }
         run.teller.begin(run.world.now(), Step::Reset);
-        match run.restart(modem, request.control)? {
-            Entered::No { modem, tried } if modem.mode == Mode::Normal => Ok(restarted(&modem, tried)),
-            Entered::No { .. } | Entered::Yes => {
-                run.set_modem(ModemState::InDownloadMode);
-                Err(Cause::RestartedIntoLoader)
-            }
+        let arrival = run.restart(modem, request.control)?;
+        if arrival.is_in_download_mode() {
+            run.set_modem(ModemState::InDownloadMode);
+            return Err(Cause::RestartedIntoLoader);
         }
+        Ok(restarted(&arrival.modem, arrival.tried))
     })
 }
 
@@ -91,24 +89,14 @@ pub fn enter_download_mode(
             return Ok(restarted(&modem, Vec::new()));
         }
         run.teller.begin(run.world.now(), Step::EnterDownloadMode);
-        match run.boot_and_hold(modem, request.control)? {
-            Entered::Yes => {
-                let here = run.port.device.clone();
-                Ok(Restarted {
-                    path: here
-                        .as_ref()
-                        .map(|device| device.path.to_string())
-                        .unwrap_or_default(),
-                    usb_id: here.as_ref().map(modem_world::UsbDevice::id).unwrap_or_default(),
-                    mode: Mode::Download,
-                    tried: Vec::new(),
-                })
-            }
-            Entered::No { tried, .. } => Err(Cause::NotEntered {
-                tried,
-                is_pin: run.may_be_pinned(),
-            }),
+        let arrival = run.boot_and_hold(modem, request.control)?;
+        if arrival.is_in_download_mode() {
+            return Ok(restarted(&arrival.modem, arrival.tried));
         }
+        Err(Cause::NotEntered {
+            tried: arrival.tried,
+            is_pin: run.may_be_pinned(),
+        })
     })
 }
 

@@ -451,7 +451,7 @@ impl fmt::Display for Advice {
             Self::CheckModem => {
                 "see whether the modem is plugged in and has power (`lsusb`); `modemflash list` shows what is there"
             }
-            Self::ChooseModem => "say which one is meant, for example with --port as listed, or --all",
+            Self::ChooseModem => "say which one is meant, for example with --port as listed; `modemflash update` can also take --all",
             Self::BindDriver => {
                 "let a serial driver know the id: `modprobe option`, then \
                  `echo VENDOR PRODUCT > /sys/bus/usb-serial/drivers/option1/new_id`"

@@ -12,7 +12,7 @@ use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType, Requ
 
 use crate::checks::{self, Request};
 use crate::control::{Control, PATIENCE};
-use crate::entry::{BOOT_LIMIT, Entered, POWER_CYCLE_LIMIT};
+use crate::entry::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use crate::facts::{Facts, Talk, is_unheard};
 use crate::link::{HOLDER_LIMIT, RETURN_LIMIT};
 use crate::modem::{Mode, Modem};
@@ -207,9 +207,11 @@ impl Run<'_> {
             other => {
                 self.close_talk(other, Closing::Release)?;
                 self.teller.begin(self.world.now(), Step::EnterDownloadMode);
-                return match self.boot_and_hold(modem, goal.request.control)? {
-                    Entered::Yes => self.send(goal, which, &None),
-                    Entered::No { tried, .. } => Err(self.not_entered(tried)),
+                let arrival = self.boot_and_hold(modem, goal.request.control)?;
+                return if arrival.is_in_download_mode() {
+                    self.send(goal, which, &None)
+                } else {
+                    Err(self.not_entered(arrival.tried))
                 };
             }
         };
@@ -291,23 +293,21 @@ impl Run<'_> {
     ) -> Result<Passed, Cause> {
         let first = "preference and power cycle: it came back in normal mode".to_owned();
         self.tell_retry("the way into download mode", 2, &first);
-        let entered = match self.boot_and_hold(back, goal.request.control) {
-            Ok(entered) => entered,
+        let arrival = match self.boot_and_hold(back, goal.request.control) {
+            Ok(arrival) => arrival,
             // Stopped, or lost on the way: where it runs, it must not prefer what it hasn't got.
             Err(cause) => {
                 self.undo_in_normal_mode(goal)?;
                 return Err(cause);
             }
         };
-        match entered {
-            Entered::Yes => self.send(goal, which, list),
-            Entered::No { modem, tried } => {
-                self.set_modem(ModemState::WrongPreference);
-                self.put_back(None, &modem, goal)?;
-                let tried = std::iter::once(first).chain(tried).collect();
-                Err(self.not_entered(tried))
-            }
+        if arrival.is_in_download_mode() {
+            return self.send(goal, which, list);
         }
+        self.set_modem(ModemState::WrongPreference);
+        self.put_back(None, &arrival.modem, goal)?;
+        let tried = std::iter::once(first).chain(arrival.tried).collect();
+        Err(self.not_entered(tried))
     }
 
     fn restart_refused(

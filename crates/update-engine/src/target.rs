@@ -5,6 +5,7 @@ use std::fmt;
 use firmware_image::{VersionKind, Versions};
 use serde::{Deserialize, Serialize};
 
+use crate::devices::{Passage, VERSION_RULES, Version};
 use crate::facts::Facts;
 use crate::{Cause, Warning};
 
@@ -109,19 +110,13 @@ pub(crate) fn check_complete(wanted: &Trio) -> Result<(), Cause> {
 }
 
 /// A version that numbers can be compared in: four groups of two digits.
-fn numbers(version: &str) -> Option<[u8; 4]> {
+fn numbers(version: &str) -> Option<Version> {
     let mut groups = version.split('.').map(|group| group.parse::<u8>().ok());
     let numbers = [groups.next()??, groups.next()??, groups.next()??, groups.next()??];
     groups.next().is_none().then_some(numbers)
 }
 
-/// Release 9 of SWI9X50C: the signature of settings came with it, so every newer release has to go through it
-/// (field-reports.md F1, F4).
-const SIGNED_SETTINGS: [u8; 4] = [1, 5, 1, 0];
-/// Release 10 of SWI9X50C: from here on there is no safe way back (field-reports.md F5).
-const NO_WAY_BACK: [u8; 4] = [1, 7, 0, 0];
-
-/// The rules for ways between versions of EM75xx.
+/// How a way between two versions is to be taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Way {
     /// The settings may only be sent when the new firmware runs: first the firmware alone, then both
@@ -139,58 +134,50 @@ pub(crate) fn way(
     force: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<Way, Cause> {
-    let is_9x50 = facts
-        .revision
-        .as_deref()
-        .is_some_and(|text| text.contains("SWI9X50C"));
-    let (Some(from), Some(to)) = (&facts.running.firmware, &wanted.firmware) else {
-        return Ok(Way::default());
+    let mut way = Way::default();
+    let (Some(from), Some(to), Some(revision)) = (&facts.running.firmware, &wanted.firmware, &facts.revision)
+    else {
+        return Ok(way);
     };
     let (Some(old), Some(new)) = (numbers(from), numbers(to)) else {
-        return Ok(Way::default());
+        return Ok(way);
     };
-    let is_touchy = is_9x50
-        || facts
-            .revision
-            .as_deref()
-            .is_some_and(|text| text.contains("SWI9X30C"));
-    if is_touchy && old.first() == Some(&0) && new.first() != Some(&0) {
+    let mut warn = |code, text| {
         warnings.push(Warning {
-            code: "PRE-PRODUCTION",
-            text: format!(
-                "the modem runs pre-production firmware ({from}) with another partition table; \
-                 modems have been lost on the way from there to releases"
+            code,
+            text,
+            confirm: true,
+        });
+    };
+    for rule in VERSION_RULES
+        .iter()
+        .filter(|rule| rule.applies(revision, old, new))
+    {
+        match rule.passage {
+            Passage::FromPreProduction => warn(
+                "PRE-PRODUCTION",
+                format!(
+                    "the modem runs pre-production firmware ({from}) with another partition table; \
+                     modems have been lost on the way from there to releases"
+                ),
             ),
-            confirm: true,
-        });
-    }
-    if !is_9x50 {
-        return Ok(Way::default());
-    }
-    if old < SIGNED_SETTINGS && new > SIGNED_SETTINGS {
-        let why = format!(
-            "the modem runs {from}; before {to} it needs 01.05.01.00 (GENERIC 001.028_000): a direct way can end in its \
-             boot loader for good"
-        );
-        if !force {
-            return Err(Cause::HopNeeded { why });
+            Passage::Through(between) => {
+                let why = format!(
+                    "the modem runs {from}; before {to} it needs {between}: a direct way can end in its boot loader for good"
+                );
+                if !force {
+                    return Err(Cause::HopNeeded { why });
+                }
+                warn("HOP", why);
+            }
+            Passage::NoWayBack => warn(
+                "DOWNGRADE",
+                format!("from {from} there is no safe way back to {to}"),
+            ),
+            Passage::FirmwareFirst => way.firmware_first = true,
         }
-        warnings.push(Warning {
-            code: "HOP",
-            text: why,
-            confirm: true,
-        });
     }
-    if old >= NO_WAY_BACK && new < NO_WAY_BACK {
-        warnings.push(Warning {
-            code: "DOWNGRADE",
-            text: format!("from {from} there is no safe way back to {to}"),
-            confirm: true,
-        });
-    }
-    Ok(Way {
-        firmware_first: old < SIGNED_SETTINGS && new <= SIGNED_SETTINGS,
-    })
+    Ok(way)
 }
 
 #[cfg(test)]

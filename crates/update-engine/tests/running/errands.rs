@@ -120,6 +120,7 @@ fn download_mode_is_reached_in_every_family_and_left_as_it_is_when_it_is_there()
         })
         .unwrap_or_else(|error| panic!("{}: {error}: {}", profile.name, error.source));
         assert_eq!(reached.mode, Seen::Download, "{}", profile.name);
+        assert_eq!(reached.tried, tried, "{}", profile.name);
         assert!(!tried.is_empty());
         let modem = world.modem(0).unwrap();
         assert_eq!(modem.mode(), Mode::Download);
@@ -158,6 +159,21 @@ fn every_refusal_on_the_way_into_download_mode_is_reported() {
         tried[2].contains("AT!BOOTHOLD") && tried[2].contains("ERROR"),
         "{tried:?}"
     );
+}
+
+#[test]
+fn download_mode_that_was_asked_for_in_vain_does_not_come_with_a_later_restart() {
+    let mut setup = running("MC7455");
+    setup.quirks.boot_hold = BootHoldHabit::Unknown;
+    // DMS 0x0050 is taken, the power cycle behind it isn't.
+    setup.faults = "refuse@0x3e:71,refuse@0x2e:71,refuse@0x2e:71".parse().unwrap();
+    let mut world = world(setup);
+    let error = errand::enter_download_mode(&mut world, &any(), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::DownloadNotEntered);
+    assert_eq!(error.modem, ModemState::RunsFirmware);
+    let restarted = errand::reset(&mut world, &any(), &mut |_| {}).unwrap();
+    assert_eq!(restarted.mode, Seen::Normal);
+    assert_eq!(world.modem(0).unwrap().violations(), []);
 }
 
 #[test]
