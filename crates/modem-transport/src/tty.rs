@@ -18,7 +18,7 @@ const CLOSING_PATIENCE: Duration = Duration::from_millis(50);
 /// Any speed but 0, which would hang up; a USB modem ignores it (linux.md §7).
 const SPEED_BAUD: u32 = 115_200;
 
-/// First wait before writing is tried again although `poll` is silent; doubles up to [`RETRY_LIMIT`] while the port takes nothing.
+/// Shortest wait before writing is tried again although `poll` is silent; doubles up to [`RETRY_LIMIT`] while the port takes nothing.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(1);
 
 /// Longest such wait: a modem may hold up the host for 60 s (field-reports.md C10), and needs no hurry then.
@@ -30,6 +30,8 @@ pub(crate) struct Tty {
     descriptor: OwnedFd,
     /// Set by writing: when to try again without a word from `poll`.
     pub(crate) write_retry: Option<Duration>,
+    /// The most bytes that it has taken when it took no more: what the driver's buffers hold.
+    capacity: usize,
 }
 
 impl Tty {
@@ -50,6 +52,7 @@ impl Tty {
         Ok(Self {
             descriptor,
             write_retry: None,
+            capacity: 0,
         })
     }
 
@@ -82,9 +85,13 @@ impl Tty {
                     return Ok(0);
                 }
                 Ok(count) => {
-                    // Halved and doubled in turns it follows the pace of the modem.
-                    let shorter = self.write_retry.map_or(RETRY_FIRST, |before| before / 2);
-                    self.write_retry = Some(shorter.max(RETRY_FIRST));
+                    let before = self.write_retry.unwrap_or(RETRY_FIRST);
+                    self.write_retry = Some(if count < bytes.len() {
+                        self.capacity = self.capacity.max(count);
+                        paced(before, count, self.capacity)
+                    } else {
+                        before
+                    });
                     return Ok(count);
                 }
                 Err(Errno::INTR) => {}
@@ -125,6 +132,22 @@ impl AsFd for Tty {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
+}
+
+/// How long to wait after a port of this capacity took so many bytes and then no more, when the wait before was `before`.
+///
+/// One that was empty has waited for us, and is to be filled sooner; one that had much left to send was asked too early, which
+/// costs as much as a write that is worth it. In between is the pace of the modem.
+fn paced(before: Duration, taken: usize, capacity: usize) -> Duration {
+    let step = before / 4;
+    let next = if taken >= capacity {
+        before.saturating_sub(step)
+    } else if taken < capacity / 2 {
+        before.saturating_add(step)
+    } else {
+        before
+    };
+    next.clamp(RETRY_FIRST, RETRY_LIMIT)
 }
 
 /// The table in linux.md §7.
@@ -181,5 +204,52 @@ pub(crate) fn use_error(call: &'static str, errno: Errno) -> PortErrorKind {
             call,
             errno: errno.raw_os_error(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a driver with four buffers of 4 KiB takes from a modem of this speed, when it is tried at this pace.
+    fn writes_for(megabyte: usize, bytes_per_second: u64) -> (usize, Duration) {
+        const CAPACITY: usize = 16 * 1024;
+        let (mut wait, mut writes, mut spent) = (RETRY_FIRST, 0, Duration::ZERO);
+        let (mut queued, mut left) = (CAPACITY, megabyte);
+        while left > 0 {
+            spent += wait;
+            let microseconds = u64::try_from(wait.as_micros()).unwrap();
+            let drained = usize::try_from(microseconds * bytes_per_second / 1_000_000).unwrap();
+            queued = queued.saturating_sub(drained);
+            // Whole buffers only.
+            let room = (CAPACITY - queued) / 4096 * 4096;
+            writes += 1;
+            if room == 0 {
+                wait = (wait * 2).min(RETRY_LIMIT);
+                continue;
+            }
+            wait = paced(wait, room, CAPACITY);
+            queued += room;
+            left = left.saturating_sub(room);
+        }
+        (writes, spent)
+    }
+
+    #[test]
+    fn a_slow_modem_is_not_tried_in_vain_and_keeps_something_to_do() {
+        for bytes_per_second in [300_000, 2_000_000, 8_000_000] {
+            let (writes, spent) = writes_for(1 << 20, bytes_per_second);
+            // 64 at least, when each fills the port.
+            assert!(writes < 200, "{bytes_per_second}: {writes}");
+            let ideal = Duration::from_micros((1 << 20) * 1_000_000 / bytes_per_second);
+            assert!(spent < ideal.mul_f64(1.1), "{bytes_per_second}: {spent:?}");
+        }
+    }
+
+    #[test]
+    fn waits_stay_between_their_limits() {
+        assert_eq!(paced(RETRY_FIRST, 16, 16), RETRY_FIRST);
+        assert_eq!(paced(RETRY_LIMIT, 1, 16), RETRY_LIMIT);
+        assert_eq!(paced(Duration::from_millis(8), 12, 16), Duration::from_millis(8));
     }
 }
