@@ -122,14 +122,13 @@ pub(crate) fn prepare_download(
 /// # Errors
 /// A file can't be read any more, or can't be sent in the protocol that is to be expected.
 pub(crate) fn job_for(port: &PortInfo, firmware: &Firmware, places: &[usize]) -> Result<Job, Cause> {
-    let row = port.device.as_ref().and_then(devices::lookup);
     let families = &firmware.combination().families;
     let reports: Vec<_> = firmware.reports().collect();
     let images = places.iter().filter_map(|place| reports.get(*place));
     let job = Job {
         qdl: firmware.for_qdl(places),
         firehose: firmware.for_firehose(places),
-        device_protocol: device_protocol(row, port),
+        device_protocol: device_protocol(port),
         image_protocol: common_protocol(families),
         image_words: words(families),
         images: images
@@ -304,7 +303,7 @@ fn fit(row: Option<&Device>, port: &PortInfo, firmware: &Firmware) -> Result<Vec
         .as_ref()
         .is_some_and(|family| !known.is_empty() && !known.iter().any(|known| same_files(family, known)));
     let is_other_protocol = matches!(
-        (device_protocol(Some(row), port), common_protocol(of_images)),
+        (device_protocol(port), common_protocol(of_images)),
         (Some(device), Some(image)) if device != image
     );
     if is_other_family || is_other_protocol {
@@ -356,9 +355,10 @@ fn same_files(device: &Family, image: &Family) -> bool {
     device == image || (is_gobi(device) && is_gobi(image))
 }
 
-fn device_protocol(row: Option<&Device>, port: &PortInfo) -> Option<Protocol> {
+/// The protocol of a device in download mode, when its id tells.
+pub(crate) fn device_protocol(port: &PortInfo) -> Option<Protocol> {
     let device = port.device.as_ref()?;
-    row?.protocol_of(device.vendor, device.product)
+    devices::lookup(device)?.protocol_of(device.vendor, device.product)
 }
 
 /// The protocol that all of these families share.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use modem_protocol::conversation::{Conversation, Peer, ProtocolError, Refusal};
 use modem_protocol::{firehose, qdl, sahara};
-use modem_world::Instant;
+use modem_world::{Instant, PortInfo};
 
+use crate::checks;
 use crate::detect::{Expect, Found};
 use crate::devices::{self, Quirk};
 use crate::driver::{DriveError, ImageFeed, Note, drive};
@@ -43,6 +44,20 @@ pub(crate) struct Job {
     pub(crate) image_protocol: Option<Protocol>,
     /// What the images are for, in words.
     pub(crate) image_words: String,
+}
+
+impl Job {
+    /// Nothing is to be sent: after the start of the session the modem is restarted.
+    pub(crate) fn of_nothing(port: &PortInfo) -> Self {
+        Self {
+            images: Vec::new(),
+            qdl: Ok(Vec::new()),
+            firehose: Ok(Vec::new()),
+            device_protocol: checks::device_protocol(port),
+            image_protocol: None,
+            image_words: String::new(),
+        }
+    }
 }
 
 /// How a session ends.
@@ -463,7 +478,7 @@ fn after_reset(cause: Cause) -> Cause {
 }
 
 /// No image belongs to a reset.
-struct NoImages;
+pub(crate) struct NoImages;
 
 impl ImageFeed for NoImages {
     fn size(&self, _: usize) -> u64 {

@@ -14,8 +14,9 @@ use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request};
 
 use crate::at_port::AtPort;
 use crate::control::{Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
-use crate::link::RETURN_LIMIT;
-use crate::modem::{Mode, Modem};
+use crate::download::{Job, NoImages};
+use crate::link::{HOLDER_LIMIT, RETURN_LIMIT};
+use crate::modem::{Mode, Modem, modems};
 use crate::run::Run;
 use crate::{Cause, EventKind, ModemState};
 
@@ -218,6 +219,39 @@ impl Run<'_> {
         let answer = self.ask(&mut control, normal, PATIENCE)?;
         tracing::info!(?answer, "boot image download mode is taken back");
         self.close_control(control, Closing::Release)
+    }
+
+    /// Restarts a modem that waits in download mode: a download of nothing. It runs what it has, or waits again when that
+    /// is nothing.
+    ///
+    /// # Errors
+    /// Its boot loader doesn't answer; the modem is lost on the way; the user stops.
+    pub(crate) fn leave_download_mode(&mut self, modem: &Modem) -> Result<Arrival, Cause> {
+        self.set_modem(ModemState::InDownloadMode);
+        self.settle_at(modem);
+        self.open_patiently(HOLDER_LIMIT)?;
+        let tried = match self.download(&Job::of_nothing(&self.port), &mut NoImages) {
+            Ok(_) => "restart by the boot loader: it left".to_owned(),
+            // A spoiled start is answered by a restart as well.
+            Err(cause @ Cause::RunsNormally { .. }) => cause.to_string(),
+            Err(other) => return Err(other),
+        };
+        let here = self.port.device.as_ref().map(|device| device.path.clone());
+        let is_back = self.teller.modem() == ModemState::RunsFirmware;
+        let modems = if is_back {
+            modems(self.world).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let modem = match modems
+            .into_iter()
+            .find(|modem| Some(modem.path()) == here.as_ref())
+        {
+            Some(modem) => modem,
+            None => self.wait_restarted(Into::Firmware)?,
+        };
+        let tried = vec![tried];
+        Ok(Arrival { modem, tried })
     }
 
     /// The modem has left; waits until it is back.

@@ -47,7 +47,7 @@ pub fn info(
     })
 }
 
-/// Restarts the modem into its firmware.
+/// Restarts the modem into its firmware; one that waits in download mode, too.
 ///
 /// # Errors
 /// No way makes it restart, or it doesn't come back.
@@ -57,16 +57,12 @@ pub fn reset(
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
     on_modem(world, request, sink, Touch::Change, |run, modem| {
-        if modem.mode != Mode::Normal {
-            run.set_modem(ModemState::InDownloadMode);
-            return Err(Cause::NotSupported {
-                what: "in download mode it takes no restart; take its power away for 10 s, or give it firmware with \
-                       `modemflash update`"
-                    .to_owned(),
-            });
-        }
         run.teller.begin(run.world.now(), Step::Reset);
-        let arrival = run.restart(modem, request.control)?;
+        let arrival = if modem.mode == Mode::Normal {
+            run.restart(modem, request.control)?
+        } else {
+            run.leave_download_mode(&modem)?
+        };
         if arrival.is_in_download_mode() {
             run.set_modem(ModemState::InDownloadMode);
             return Err(Cause::RestartedIntoLoader);

@@ -121,7 +121,7 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
         Mode::Download => remark(
             "DOWNLOAD-MODE",
             format!(
-                "waits for firmware: `modemflash update --port {} FILE…`, or take its power away for 10 s",
+                "waits for firmware: `modemflash update --port {0} FILE…`; `modemflash reset --port {0}` starts what it has",
                 modem.path()
             ),
         ),

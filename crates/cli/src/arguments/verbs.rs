@@ -143,7 +143,7 @@ pub(crate) struct SlotsDelete {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  modemflash reset                    restart the only modem
+  modemflash reset                    restart it, also out of download mode
   modemflash reset --download-mode    into its boot loader, to be flashed")]
 pub(crate) struct Reset {
     /// Restart into download mode (\"boot & hold\"); the modem stays there until it is flashed or restarted

@@ -134,6 +134,39 @@ fn download_mode_is_reached_in_every_family_and_left_as_it_is_when_it_is_there()
 }
 
 #[test]
+fn a_modem_that_waits_in_download_mode_is_restarted_into_the_firmware_that_it_has() {
+    for profile in Profile::ALL {
+        let mut world = world(running(profile.name));
+        errand::enter_download_mode(&mut world, &any(), &mut |_| {}).unwrap();
+        let restarted = errand::reset(&mut world, &any(), &mut |_| {})
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", profile.name, error.source));
+        assert_eq!(restarted.mode, Seen::Normal, "{}", profile.name);
+        let modem = world.modem(0).unwrap();
+        assert_eq!(modem.mode(), Mode::Normal, "{}", profile.name);
+        assert_eq!(modem.violations(), [], "{}", profile.name);
+        assert_eq!(modem.image_bytes(), 0, "{}", profile.name);
+        assert_eq!(modem.storage().current, modem.setup().storage.current);
+    }
+}
+
+#[test]
+fn a_modem_without_firmware_waits_in_download_mode_again() {
+    for model in ["MC7455", "EM7565"] {
+        let mut world = world(Setup::of(Profile::named(model).unwrap()));
+        let error = errand::reset(&mut world, &any(), &mut |_| {}).unwrap_err();
+        let modem = world.modem(0).unwrap();
+        assert_eq!(
+            error.code(),
+            Code::RestartedIntoLoader,
+            "{model}: {}",
+            error.source
+        );
+        assert_eq!(error.modem, ModemState::InDownloadMode);
+        assert_eq!(modem.violations(), []);
+    }
+}
+
+#[test]
 fn every_refusal_on_the_way_into_download_mode_is_reported() {
     let mut setup = running("EM7565");
     setup.quirks.boot_hold = BootHoldHabit::Unknown;
