@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     }
     let mut host = Host::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
-    let request = update::request(arguments, &firmware);
+    let request = update::request(arguments);
     let chosen = choose(host.world(), &request, named, &firmware)?;
     if chosen.is_empty() {
         let what = "no modem is there that these images are for";

@@ -1,7 +1,7 @@
 //! The world that a verb works in: this host, or virtual modems.
 
 use modem_transport::LinuxWorld;
-use modem_world::World;
+use modem_world::{Recorder, World};
 use update_engine::codes::Code;
 
 use crate::arguments::Arguments;
@@ -68,6 +68,18 @@ pub(crate) fn finish(world: LinuxWorld) {
             "warning: a setting of this host wasn't put back: {error}"
         ));
     }
+}
+
+/// Does something in a world; with `-vvv` all that passes the ports goes to standard error, as a trace has it (docs/trace-format.md).
+pub(crate) fn overheard<T>(world: &mut dyn World, verbose: u8, job: impl FnOnce(&mut dyn World) -> T) -> T {
+    if verbose < 3 {
+        return job(world);
+    }
+    // Nobody may be reading any more: that must not end a flash.
+    let mut recorder = Recorder::new(world, std::io::stderr(), |_| ());
+    let result = job(&mut recorder);
+    recorder.finish();
+    result
 }
 
 /// The worlds of several workers.

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         force: arguments.force,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
-        given: update::given(&arguments.images, &firmware),
+        given: update::given(&arguments.images),
         ..Request::default()
     };
     images::say(&format!(

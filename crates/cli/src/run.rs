@@ -11,6 +11,7 @@ use update_engine::{Firmware, Outcome, Plan, Request, UpdateError, update_asking
 
 use crate::arguments::Output;
 use crate::failure::Failure;
+use crate::host::overheard;
 use crate::images::say;
 use crate::screen::{self, Pace};
 use crate::{INTERRUPTED, Verdict, ask, head};
@@ -32,7 +33,9 @@ enum End {
 /// Updates one modem, asks what there is to ask, and says how it ended.
 pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware, show: Show<'_>) -> Verdict {
     let end = match &show.output.trace {
-        None => on_screen(world, request, firmware, show)?,
+        None => overheard(world, show.verbose, |world| {
+            on_screen(world, request, firmware, show)
+        })?,
         Some(path) => {
             let head = head::write(request, firmware).map_err(|error| {
                 Failure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)

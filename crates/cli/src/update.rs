@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, family)?);
     let request = Request {
         select,
-        ..request(arguments, &firmware)
+        ..request(arguments)
     };
     let show = Show {
         output: &arguments.output,
@@ -47,12 +47,13 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
 }
 
 /// What is asked for, but for the modem.
-pub(crate) fn request(arguments: &Update, firmware: &Firmware) -> Request {
+pub(crate) fn request(arguments: &Update) -> Request {
     Request {
         force: arguments.force,
         confirmed: arguments.yes,
         ignore_versions: arguments.ignore_versions || arguments.force,
-        given: given(&arguments.images, firmware),
+        given: given(&arguments.images),
+        download_override: arguments.override_download,
         slot: arguments.slot,
         control: arguments.control.choice(),
         skip_read_back: arguments.no_read_back,
@@ -61,13 +62,12 @@ pub(crate) fn request(arguments: &Update, firmware: &Firmware) -> Request {
     }
 }
 
-/// The versions on the command line that no file tells. Those that a file tells have chosen the file.
-pub(crate) fn given(images: &Images, firmware: &Firmware) -> Given {
-    let versions = &firmware.combination().versions;
+/// The versions on the command line: they fill what the files don't tell, and contradict what they do.
+pub(crate) fn given(images: &Images) -> Given {
     Given {
-        firmware: images.firmware.clone().filter(|_| versions.firmware.is_none()),
-        config: images.config.clone().filter(|_| versions.config.is_none()),
-        carrier: images.carrier.clone().filter(|_| versions.carrier.is_none()),
+        firmware: images.firmware.clone(),
+        config: images.config.clone(),
+        carrier: images.carrier.clone(),
     }
 }
 

@@ -138,7 +138,7 @@ fn exits_of_engine(code: &str) -> &'static str {
     match code {
         "E-IMAGE-NONE" | "E-NOT-CONFIRMED" | "E-VERSION-MISSING" | "E-VERSION-DIFFERS" | "E-SLOT-NONE"
         | "E-NOT-SUPPORTED" => "2",
-        "E-HOP-NEEDED" => "3",
+        "E-HOP-NEEDED" | "E-PRE-PRODUCTION" => "3",
         "E-MODEM-NONE" | "E-MODEM-SEVERAL" | "E-MODEM-HELD" => "4; 5 when something had been asked",
         "E-MODEM-NO-PORT" | "E-MODEM-UNREACHABLE" => "4; 5, 6 or 9 when something had been done",
         "E-MODEM-OTHER" => "5, 6 or 9 by what is known of the modem",

@@ -216,6 +216,11 @@ fn what_a_shell_makes_of_a_pattern_asks_which_and_takes_an_option() {
     golden(folder.path(), "rehearse-pattern", &arguments);
     arguments.extend(["--carrier", "verizon"]);
     golden(folder.path(), "rehearse-pattern-one-carrier", &arguments);
+    // Where nothing is to be chosen from, what was asked for is a contradiction.
+    let mut named = vec!["rehearse", "--fast"];
+    named.extend(files.iter().take(2));
+    named.extend(["--carrier", "ATT"]);
+    golden(folder.path(), "rehearse-other-carrier", &named);
 }
 
 #[test]

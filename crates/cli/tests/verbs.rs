@@ -11,6 +11,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use common::{golden, modemflash, names, put_release, transcript};
 use firmware_image::Family;
@@ -263,5 +264,34 @@ fn the_imei_is_in_the_data_and_in_no_event() {
         let all = [output.stdout, output.stderr].concat();
         let all = String::from_utf8(all).unwrap();
         assert!(!all.contains(&imei), "{line}: {all}");
+    }
+}
+
+#[test]
+fn at_the_third_v_the_bytes_on_the_wire_are_told_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_modemflash"))
+            .args(words)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let setup = virtual_modem::Setup::running(virtual_modem::Profile::named("MC7455").unwrap());
+    let imei = setup.storage.imei;
+    let digits: String = imei.bytes().map(|digit| format!("{digit:02x}")).collect();
+    for words in [
+        &["--virtual", "MC7455", "info"][..],
+        &["--virtual", "MC7455", "reset"],
+    ] {
+        let without = told(&[words, &["-vv"]].concat());
+        let with = told(&[words, &["-vvv"]].concat());
+        // The request for the model, get model of DMS.
+        let request = "0C 00 00 02";
+        let has = |text: &str| text.replace(' ', "").contains(&request.replace(' ', ""));
+        assert!(!has(&without) && has(&with), "{with}");
+        assert!(!with.replace(' ', "").contains(&digits), "{with}");
+        assert!(!with.contains(&imei), "{with}");
     }
 }

@@ -209,6 +209,12 @@ pub enum Cause {
         /// The rule, with both versions.
         why: String,
     },
+    /// The modem runs pre-production firmware, and releases have made such modems unusable.
+    #[error("{why}")]
+    PreProduction {
+        /// The version that it runs, and what speaks against it.
+        why: String,
+    },
     /// The storage index isn't one that the modem has.
     #[error("storage index {index}: the modem has {}", words_of_slots(*maximum))]
     NoSuchSlot {
@@ -340,6 +346,7 @@ impl Cause {
             Self::VersionsMissing { .. } => Code::VersionsMissing,
             Self::VersionsDiffer { .. } => Code::VersionsDiffer,
             Self::HopNeeded { .. } => Code::HopNeeded,
+            Self::PreProduction { .. } => Code::PreProduction,
             Self::NoSuchSlot { .. } => Code::SlotNone,
             Self::NotSupported { .. } => Code::NotSupported,
             Self::NotEntered { .. } => Code::DownloadNotEntered,
@@ -425,6 +432,7 @@ impl Cause {
             Self::VersionsMissing { .. } => "something about the firmware is not known",
             Self::VersionsDiffer { .. } => "the files are not what was asked for",
             Self::HopNeeded { .. } => "the modem needs another firmware first",
+            Self::PreProduction { .. } => "the modem is not meant for released firmware",
             Self::NoSuchSlot { .. } => "there is no such slot",
             Self::NotSupported { .. } => "the modem can't do that",
             Self::NotEntered { .. } => "the modem does not go into download mode",
@@ -467,6 +475,7 @@ impl Cause {
                 | Self::VersionsMissing { .. }
                 | Self::VersionsDiffer { .. }
                 | Self::HopNeeded { .. }
+                | Self::PreProduction { .. }
                 | Self::NoSuchSlot { .. }
                 | Self::NotSupported { .. }
                 | Self::NotEntered { .. }

@@ -21,7 +21,8 @@ use crate::{Cause, Firmware, Plan, PlannedImage, PlannedStep, Protocol, Step, Wa
 pub struct Request {
     /// Which modem.
     pub select: Selector,
-    /// Go on although the port isn't known to be a modem's, and send everything although the modem has it.
+    /// Go on where it would be refused: a port that isn't known to be a modem's, a file that is probably damaged, versions that
+    /// differ, another firmware that has to come first; and send everything although the modem has it.
     pub force: bool,
     /// The warnings are confirmed.
     pub confirmed: bool,
@@ -181,6 +182,12 @@ pub(crate) fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec
             }
             (Finding::VersionConflict { .. } | Finding::FamilyConflict { .. }, _) => {
                 return Err(Cause::ImagesDisagree { why: text });
+            }
+            (Finding::BodySuspicious { .. }, _) if !request.force => {
+                return Err(Cause::ImageDamaged {
+                    file: file.cloned().unwrap_or_default(),
+                    why: format!("{finding}; --force sends it all the same"),
+                });
             }
             (_, Severity::Error) => {
                 let file = file.cloned().unwrap_or_default();

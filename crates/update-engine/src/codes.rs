@@ -89,6 +89,7 @@ codes! {
     ImageMissing = "E-IMAGE-MISSING", "the modem asks for firmware or settings that no file brings", "add the other file of the package (.cwe, .nvu)";
     VersionsMissing = "E-VERSION-MISSING", "the modem has to be told a version that the files don't tell", "add the .nvu, or give --firmware, --config, --carrier";
     VersionsDiffer = "E-VERSION-DIFFERS", "a version that was asked for isn't that of the files", "leave the option out, or give the files that belong to it; --force takes the files as they are";
+    PreProduction = "E-PRE-PRODUCTION", "the modem runs pre-production firmware, and releases have made such modems unusable", "leave it as it is, or ask the vendor; --force goes on";
     HopNeeded = "E-HOP-NEEDED", "the modem needs a firmware in between first", "install that one first";
     SlotNone = "E-SLOT-NONE", "there is no slot of this number, or no such stored image", "`modemflash slots` lists them";
     NotSupported = "E-NOT-SUPPORTED", "the modem can't do what was asked", "see what it can do with `modemflash info`";
@@ -97,7 +98,7 @@ codes! {
     RestartedIntoLoader = "E-RESTART-LOADER", "the modem was restarted and came back in download mode", "give it firmware with `modemflash update`, or take its power away for 10 s";
     CommandRefused = "E-AT-REFUSED", "the modem answered an AT command with an error", "some commands need AT!ENTERCND first";
     NotRestarted = "E-RESTART-REFUSED", "no way makes the modem restart", "power-cycle the modem";
-    NotProven = "E-NOT-PROVEN", "all images were accepted, but what the modem reports isn't what was wanted", "run again with --force: some modems need it twice";
+    NotProven = "E-NOT-PROVEN", "all images were accepted, but what the modem reports isn't what was wanted", "run again with --override-download: some modems need it twice";
     NotReadBack = "E-NOT-READ-BACK", "all images were accepted and the modem runs, but it can't be asked for its versions", "look with `modemflash list` after two minutes";
     Stopped = "E-STOPPED", "the user stopped the run", "run again (safe to repeat)";
     Bug = "E-BUG", "modemflash has a bug", "run again with --trace FILE and send the file";

@@ -140,8 +140,8 @@ pub(crate) fn drive(
     }
     loop {
         // One look at the clock for a turn: on some hosts it costs as much as writing.
-        let now = world.now();
-        let Some(mut until) = ask(world, now, conversation, feed, buffers, &mut slot, note)? else {
+        let mut now = world.now();
+        let Some(mut until) = ask(world, &mut now, conversation, feed, buffers, &mut slot, note)? else {
             return Ok(());
         };
         let mut moved = false;
@@ -162,7 +162,7 @@ pub(crate) fn drive(
         }
         if moved {
             // What came or went can change what is to be done.
-            match ask(world, now, conversation, feed, buffers, &mut slot, note)? {
+            match ask(world, &mut now, conversation, feed, buffers, &mut slot, note)? {
                 Some(changed) => until = changed,
                 None => return Ok(()),
             }
@@ -208,7 +208,7 @@ pub(crate) fn drive(
 /// which there is something to wait for; none when it has finished.
 fn ask(
     world: &dyn World,
-    mut now: Instant,
+    now: &mut Instant,
     conversation: &mut dyn Conversation,
     feed: &mut dyn ImageFeed,
     buffers: &mut Buffers,
@@ -216,7 +216,7 @@ fn ask(
     note: &mut dyn FnMut(Instant, Note),
 ) -> Result<Option<Instant>, DriveError> {
     loop {
-        match conversation.poll(now).map_err(DriveError::Protocol)? {
+        match conversation.poll(*now).map_err(DriveError::Protocol)? {
             Action::Send(bytes) => {
                 debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
                 *slot = Slot {
@@ -228,9 +228,9 @@ fn ask(
                 debug_assert_eq!(slot.left(), 0, "output asked for while output is pending");
                 *slot = load(stretch, feed, buffers)?;
                 // A stick may be slow.
-                now = world.now();
+                *now = world.now();
             }
-            Action::Report(report) => note(now, Note::Report(report)),
+            Action::Report(report) => note(*now, Note::Report(report)),
             Action::Wait { until } => return Ok(Some(until)),
             Action::Finished => return Ok(None),
         }

@@ -148,6 +148,7 @@ impl Run<'_> {
                     self.ask_by_at(*way, &modem)?
                 }
             };
+            let is_taken = matches!(said, Said::Yes(_));
             let (answer, back) = match said {
                 Said::No(answer) => (answer, None),
                 Said::Yes(answer) => {
@@ -193,8 +194,11 @@ impl Run<'_> {
             if is_there {
                 return Ok(Arrival { modem, tried });
             }
-            if *way == Way::BootImageDownloadMode {
-                self.forget_download_mode(&modem, choice)?;
+            if *way == Way::BootImageDownloadMode && is_taken {
+                if let Ok(mut control) = self.open_control(&modem, choice, OPEN_PATIENCE)? {
+                    self.forget_download_mode(&mut control)?;
+                    self.close_control(control, Closing::Release)?;
+                }
             }
         }
         self.settle_at(&modem);
@@ -211,14 +215,11 @@ impl Run<'_> {
 
     /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
     /// back, or doesn't answer, is not known to have kept it.
-    fn forget_download_mode(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
-        let Ok(mut control) = self.open_control(modem, choice, OPEN_PATIENCE)? else {
-            return Ok(());
-        };
+    fn forget_download_mode(&mut self, control: &mut Control) -> Result<(), Cause> {
         let normal = Request::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
-        let answer = self.ask(&mut control, normal, PATIENCE)?;
+        let answer = self.ask(control, normal, PATIENCE)?;
         tracing::info!(?answer, "boot image download mode is taken back");
-        self.close_control(control, Closing::Release)
+        Ok(())
     }
 
     /// Restarts a modem that waits in download mode: a download of nothing. It runs what it has, or waits again when that
@@ -314,7 +315,13 @@ impl Run<'_> {
                 let mode = BootImageDownloadMode::BootAndRecovery;
                 let request = Request::SetBootImageDownloadMode(mode);
                 match self.ask(&mut control, request, PATIENCE)? {
-                    Ok(_) => self.power_cycle(&mut control)?,
+                    Ok(_) => {
+                        let said = self.power_cycle(&mut control)?;
+                        if matches!(said, Said::No(_)) {
+                            self.forget_download_mode(&mut control)?;
+                        }
+                        said
+                    }
                     Err(error) => Said::No(error.to_string()),
                 }
             }

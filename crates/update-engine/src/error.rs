@@ -90,7 +90,7 @@ impl UpdateError {
             ) => 2,
             (Cause::Declined, _) => 130,
             (Cause::NotProven { .. }, _) => 7,
-            (Cause::HopNeeded { .. }, _) => 3,
+            (Cause::HopNeeded { .. } | Cause::PreProduction { .. }, _) => 3,
             (
                 Cause::NoModem { .. }
                 | Cause::SeveralModems { .. }
@@ -260,7 +260,7 @@ impl fmt::Display for ModemState {
                 "in download mode with {accepted} of {of} images accepted; \
                  it will not connect until the update is finished"
             ),
-            Self::AllWritten => write!(f, "all images accepted, but it was not seen to restart"),
+            Self::AllWritten => write!(f, "all images accepted, but it was not seen to start them"),
             Self::Restarting => write!(f, "all images accepted, restarting"),
             Self::Emergency => write!(
                 f,
@@ -323,6 +323,10 @@ pub enum Advice {
     GiveVersions,
     /// Install the firmware in between first.
     HopFirst,
+    /// Leave the modem the firmware that it has.
+    LeaveFirmware,
+    /// See which modem is plugged in where.
+    SeeWhichModem,
     /// Ask for something that the modem can do.
     AskForLess,
     /// See what the carrier board does with pin 25.
@@ -389,13 +393,14 @@ impl Advice {
             Cause::VersionsMissing { .. } => Self::GiveVersions,
             Cause::VersionsDiffer { .. } => Self::GiveOnePackage,
             Cause::HopNeeded { .. } => Self::HopFirst,
+            Cause::PreProduction { .. } => Self::LeaveFirmware,
             Cause::NoSuchSlot { .. } | Cause::NotSupported { .. } => Self::AskForLess,
             Cause::NotEntered { is_pin: true, .. } => Self::CheckPin,
             Cause::BackInDownloadMode => Self::GetOtherImages,
             Cause::RestartedIntoLoader => Self::GiveFirmware,
             Cause::CommandRefused { .. } => Self::AskForLess,
             Cause::NotEntered { .. } | Cause::NotRestarted { .. } => Self::PowerCycleAndRunAgain,
-            Cause::OtherModem { .. } => Self::ChooseModem,
+            Cause::OtherModem { .. } => Self::SeeWhichModem,
             Cause::NotProven { .. } => Self::FlashAgain,
             Cause::NotReadBack { .. } => Self::CheckVersions,
             Cause::Declined => Self::RunAgain,
@@ -463,13 +468,15 @@ impl fmt::Display for Advice {
             Self::GiveVersions => {
                 "add the .nvu file of the same package, or say what is missing with --firmware, --config and --carrier"
             }
+            Self::LeaveFirmware => "leave it as it is, or ask the vendor; --force goes on",
+            Self::SeeWhichModem => "see with `modemflash list` which modem is plugged in where",
             Self::HopFirst => "install that firmware first, then this one; --force goes on without",
             Self::AskForLess => "`modemflash info` and `modemflash slots` show what the modem has",
             Self::CheckPin => {
                 "see whether the carrier board ties pin 25 (DPR) of the M.2 slot to ground or 1.8 V; it has to float"
             }
             Self::FlashAgain => {
-                "run the same command again with --force, which sends all images anew; some modems need it twice"
+                "run the same command again with --override-download, which sends all images anew; some modems need it twice"
             }
             Self::CheckVersions => "give the modem two minutes, then look with `modemflash list`",
             Self::ReportBug => "this is a bug of modemflash: run again with --trace FILE and send the file",

@@ -105,7 +105,7 @@ impl fmt::Display for Outcome {
             Self::Updated(updated) => updated.fmt(f),
             Self::Unchanged(Unchanged { runs, .. }) => write!(
                 f,
-                "nothing to do: the modem runs {runs} already (--force sends it all the same)"
+                "nothing to do: the modem runs {runs} already (--override-download sends it all the same)"
             ),
             Self::Accepted(accepted) if accepted.accepted == 0 => write!(
                 f,

@@ -74,7 +74,9 @@ pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Tr
     let one = |kind: VersionKind, what: &'static str, given: &Option<String>| {
         let found = files.known(kind).map(|known| known.text.clone());
         match (given, found) {
-            (Some(given), Some(found)) if *given != found && !ignore => Err(Cause::VersionsDiffer {
+            // As the files spell it, which is how modems do.
+            (Some(given), Some(found)) if given.eq_ignore_ascii_case(&found) => Ok(Some(found)),
+            (Some(given), Some(found)) if !ignore => Err(Cause::VersionsDiffer {
                 what,
                 given: given.clone(),
                 found,
@@ -127,7 +129,7 @@ pub(crate) struct Way {
 /// Looks whether there is a known way from what the modem runs to what is wanted.
 ///
 /// # Errors
-/// Another firmware has to be installed first; `force` makes a warning of that.
+/// Another firmware has to be installed first, or the modem is none for releases; `force` makes a warning of that.
 pub(crate) fn way(
     facts: &Facts,
     wanted: &Trio,
@@ -154,13 +156,16 @@ pub(crate) fn way(
         .filter(|rule| rule.applies(revision, old, new))
     {
         match rule.passage {
-            Passage::FromPreProduction => warn(
-                "PRE-PRODUCTION",
-                format!(
+            Passage::FromPreProduction => {
+                let why = format!(
                     "the modem runs pre-production firmware ({from}) with another partition table; \
                      modems have been lost on the way from there to releases"
-                ),
-            ),
+                );
+                if !force {
+                    return Err(Cause::PreProduction { why });
+                }
+                warn("PRE-PRODUCTION", why);
+            }
             Passage::Through(between) => {
                 let why = format!(
                     "the modem runs {from}; before {to} it needs {between}: a direct way can end in its boot loader for good"
@@ -239,6 +244,17 @@ mod tests {
             cause.to_string(),
             "firmware version: 02.30.01.01 was asked for, but the files are for 02.33.03.00"
         );
+        let spelled = Given {
+            carrier: Some("verizon".into()),
+            ..Given::default()
+        };
+        let mut of_verizon = files("02.33.03.00");
+        of_verizon.carrier = Some(Known {
+            text: "Verizon".into(),
+            source: VersionSource::FileName,
+        });
+        let carrier = wanted(&of_verizon, &spelled, false).unwrap().carrier;
+        assert_eq!(carrier.as_deref(), Some("Verizon"));
         let ignoring = wanted(&files("02.33.03.00"), &given, true).unwrap();
         assert_eq!(ignoring.firmware.as_deref(), Some("02.30.01.01"));
     }
@@ -255,6 +271,42 @@ mod tests {
         assert!(warnings.iter().any(|warning| warning.confirm));
         let first = way(&old, &to("01.05.01.00"), false, &mut Vec::new()).unwrap();
         assert!(first.firmware_first);
+    }
+
+    #[test]
+    fn pre_production_firmware_is_left_alone() {
+        // field-reports.md E6, F6
+        for (revision, to_version) in [
+            ("SWI9X50C_00.06.02.00 x", "01.14.02.00"),
+            ("SWI9X50C_00.03.05.00 x", "01.00.02.00"),
+            ("SWI9X30C_00.08.02.00 x", "02.33.03.00"),
+        ] {
+            let (_, rest) = revision.split_once('_').unwrap();
+            let from = rest.trim_end_matches(" x");
+            let mut warnings = Vec::new();
+            let refused = way(&facts(revision, from), &to(to_version), false, &mut warnings);
+            assert!(matches!(refused, Err(Cause::PreProduction { .. })), "{revision}");
+            way(&facts(revision, from), &to(to_version), true, &mut warnings).unwrap();
+            let codes: Vec<_> = warnings.iter().map(|warning| warning.code).collect();
+            assert!(codes.contains(&"PRE-PRODUCTION"), "{codes:?}");
+        }
+        // Other families have releases that are called 00.xx, and pre-production firmware may follow on its like.
+        let mut none = Vec::new();
+        way(
+            &facts("SWI9X07Y_00.04.00.00 x", "00.04.00.00"),
+            &to("02.18.00.00"),
+            false,
+            &mut none,
+        )
+        .unwrap();
+        way(
+            &facts("SWI9X30C_00.08.02.00 x", "00.08.02.00"),
+            &to("00.09.00.00"),
+            false,
+            &mut none,
+        )
+        .unwrap();
+        assert_eq!(none, []);
     }
 
     #[test]

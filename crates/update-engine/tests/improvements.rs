@@ -212,10 +212,11 @@ fn row_10_a_damaged_file_is_refused_before_the_modem_is_touched() {
         let mut images = release(profile);
         let middle = images[0].bytes.len() / 2;
         images[0].bytes[middle] ^= 0x10;
-        // A header that vouches for its checksum, and one that doesn't: that can be confirmed, but not by mistake.
-        for (indicator, code, exit) in [
-            (Some(b"GOOD"), Code::ImageDamaged, 3),
-            (None, Code::NotConfirmed, 2),
+        // A header that vouches for its checksum, and one that doesn't: that needs --force, and a yes.
+        for (indicator, confirmed, force, code, exit) in [
+            (Some(b"GOOD"), true, true, Code::ImageDamaged, 3),
+            (None, true, false, Code::ImageDamaged, 3),
+            (None, false, true, Code::NotConfirmed, 2),
         ] {
             if let Some(indicator) = indicator {
                 images[0].bytes[0x108..0x10c].copy_from_slice(indicator);
@@ -223,7 +224,8 @@ fn row_10_a_damaged_file_is_refused_before_the_modem_is_touched() {
                 images[0].bytes[0x108..0x10c].fill(0xff);
             }
             let request = Request {
-                confirmed: indicator.is_some(),
+                confirmed,
+                force,
                 ..wish()
             };
             let run = run_in(SimulatedWorld::new(running(model)), &request, &images);

@@ -237,7 +237,7 @@ pub(crate) struct Rehearse {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Go on although the images don't look like this modem's
+    /// Go on where it is refused: a file that is probably damaged, versions that differ, a firmware that has to come first
     #[arg(long)]
     pub(crate) force: bool,
 

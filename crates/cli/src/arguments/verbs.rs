@@ -209,7 +209,12 @@ pub(crate) struct Update {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Send everything although the modem has it, and go on although the port or the images don't look like this modem's
+    /// Send everything although the modem has it
+    #[arg(long)]
+    pub(crate) override_download: bool,
+
+    /// As --override-download, and go on where it is refused: a port that doesn't look like a modem's, a file that is probably
+    /// damaged, versions that differ, a firmware that has to come first, images that are missing
     #[arg(long)]
     pub(crate) force: bool,
 

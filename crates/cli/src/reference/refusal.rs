@@ -68,6 +68,9 @@ fn hint(error: &UpdateError) -> String {
         Advice::GiveVersions => "add the .nvu file of the same package, or say what is missing with \
                                  --firmware-version, --config-version and --carrier"
             .to_owned(),
+        Advice::LeaveFirmware => {
+            "leave it as it is, or ask the vendor; `modemflash update --force` goes on".to_owned()
+        }
         Advice::HopFirst => {
             "install that firmware first, then this one; `modemflash update --force` goes on without"
                 .to_owned()

@@ -255,7 +255,16 @@ impl Pile<'_> {
     fn settle_named(&mut self, named: Vec<FirmwareFile>) -> Result<Vec<FirmwareFile>, ChoiceError> {
         let wanted = self.wanted;
         let had_named = !named.is_empty();
+        let is_package = |r: &Report| role(r) == Role::System && r.root_type() == Some(ImageType::Package);
+        let is_settings = |r: &Report| role(r) == Role::Settings;
+        // Where there is nothing to choose from, a wish that doesn't fit is a contradiction, to be told with both versions.
+        let is_only =
+            |of_kind: &dyn Fn(&Report) -> bool| named.iter().filter(|f| of_kind(f.report())).count() == 1;
+        let (only_package, only_settings) = (is_only(&is_package), is_only(&is_settings));
         let named = self.keep(named, |r| {
+            if (only_package && is_package(r)) || (only_settings && is_settings(r)) {
+                return None;
+            }
             let other = wanted.firmware.as_deref().is_some_and(|v| other_firmware(r, v));
             if other {
                 Some(Why::OtherFirmware)
@@ -266,8 +275,6 @@ impl Pile<'_> {
         if had_named && named.is_empty() {
             return Err(self.no_fit());
         }
-        let is_package = |r: &Report| role(r) == Role::System && r.root_type() == Some(ImageType::Package);
-        let is_settings = |r: &Report| role(r) == Role::Settings;
         let kinds: [&dyn Fn(&Report) -> bool; 2] = [&is_package, &is_settings];
         for is_kind in kinds {
             let files: Vec<&FirmwareFile> = named.iter().filter(|f| is_kind(f.report())).collect();
