@@ -150,27 +150,69 @@ fn what_a_host_does_wrong_is_answered_and_noted() {
     assert_eq!(normal.bench.kinds(), ["control message"; 3]);
 }
 
+/// Status and information of the answer to a command of basic connect.
+fn basic_connect(normal: &mut Normal, cid: u32, kind: CommandKind, information: &[u8]) -> (Status, Vec<u8>) {
+    let message = Message {
+        transaction: 3,
+        body: Body::Command {
+            service: ServiceId::BASIC_CONNECT,
+            cid,
+            kind,
+            information: information.to_vec(),
+        },
+    };
+    let answers = normal.ask_on(PORT, &message.encode());
+    match Message::parse(&answers[0]).unwrap().body {
+        Body::CommandDone {
+            status, information, ..
+        } => (status, information),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// MBIM 1.0 §10.5.3: the states of the hardware switch and of the software switch.
+#[test]
+fn the_radio_is_switched_by_mbim_as_by_dms() {
+    const RADIO_STATE: u32 = 3;
+    let on = hex("01 00 00 00 01 00 00 00");
+    let off = hex("01 00 00 00 00 00 00 00");
+    let mut normal = Normal::new(with_mbim());
+    let set =
+        |normal: &mut Normal, wanted: &[u8]| basic_connect(normal, RADIO_STATE, CommandKind::Set, wanted);
+    let asked = |normal: &mut Normal| basic_connect(normal, RADIO_STATE, CommandKind::Query, &[]);
+    let mode = |normal: &mut Normal| match normal.dms(&Request::GetOperatingMode) {
+        Ok(Response::OperatingMode(state)) => state.mode,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(&mut normal), (Status::Success, on.clone()));
+    assert_eq!(
+        set(&mut normal, &hex("00 00 00 00")),
+        (Status::Success, off.clone())
+    );
+    assert_eq!(asked(&mut normal), (Status::Success, off));
+    assert_eq!(mode(&mut normal), OperatingMode::LowPower);
+    assert_eq!(set(&mut normal, &hex("01 00 00 00")), (Status::Success, on));
+    assert_eq!(mode(&mut normal), OperatingMode::Online);
+    for wrong in ["", "01", "02 00 00 00", "00 00 00 00 00 00 00 00"] {
+        assert_eq!(set(&mut normal, &hex(wrong)).0, Status::InvalidParameters);
+    }
+    assert_eq!(mode(&mut normal), OperatingMode::Online);
+    assert!(
+        normal
+            .dms(&Request::SetOperatingMode(OperatingMode::Offline))
+            .is_ok()
+    );
+    assert_eq!(
+        set(&mut normal, &hex("01 00 00 00")).0,
+        Status::OperationNotAllowed
+    );
+    assert_eq!(mode(&mut normal), OperatingMode::Offline);
+}
+
 #[test]
 fn programs_find_a_device_without_a_sim_and_the_qmi_service() {
     let mut normal = Normal::bare(with_mbim());
-    let mut query = |cid| {
-        let message = Message {
-            transaction: 3,
-            body: Body::Command {
-                service: ServiceId::BASIC_CONNECT,
-                cid,
-                kind: CommandKind::Query,
-                information: Vec::new(),
-            },
-        };
-        let answers = normal.ask_on(PORT, &message.encode());
-        match Message::parse(&answers[0]).unwrap().body {
-            Body::CommandDone {
-                status, information, ..
-            } => (status, information),
-            other => panic!("{other:?}"),
-        }
-    };
+    let mut query = |cid| basic_connect(&mut normal, cid, CommandKind::Query, &[]);
     let (status, caps) = query(1);
     assert_eq!(status, Status::Success);
     let utf16: Vec<u8> = "012345678901234"

@@ -2,6 +2,7 @@
 //! (MBIM 1.0 §10.5). Everything else isn't supported.
 
 use modem_protocol::mbim::{CommandKind, ServiceId, Status, qmi, subscribe};
+use modem_protocol::qmi::dms::OperatingMode;
 
 use super::core::Core;
 use super::dms;
@@ -13,17 +14,46 @@ const RADIO_STATE: u32 = 3;
 const DEVICE_SERVICES: u32 = 16;
 
 /// The information of the answer.
-pub(super) fn answer(cid: u32, kind: CommandKind, core: &Core, board: &Board) -> Result<Vec<u8>, Status> {
+pub(super) fn answer(
+    cid: u32,
+    kind: CommandKind,
+    information: &[u8],
+    core: &mut Core,
+    board: &Board,
+) -> Result<Vec<u8>, Status> {
     match (cid, kind) {
         (DEVICE_CAPS, CommandKind::Query) => Ok(device_caps(board)),
         (SUBSCRIBER_READY, CommandKind::Query) => Ok(subscriber_ready()),
-        (RADIO_STATE, _) => {
-            // Hardware switch on; the radio as it is.
-            Ok(numbers(&[1, u32::from(core.is_online())]))
+        (RADIO_STATE, CommandKind::Query) => Ok(radio_state(core)),
+        (RADIO_STATE, CommandKind::Set) => {
+            set_radio_state(information, core)?;
+            Ok(radio_state(core))
         }
         (DEVICE_SERVICES, CommandKind::Query) => Ok(device_services()),
         _ => Err(Status::NoDeviceSupport),
     }
+}
+
+/// MBIM_RADIO_STATE_INFO: the hardware switch is on; the radio as it is.
+fn radio_state(core: &Core) -> Vec<u8> {
+    numbers(&[1, u32::from(core.is_online())])
+}
+
+/// MBIM_SET_RADIO_STATE (MBIM 1.0 §10.5.3): the software switch, which is the operating mode of DMS. As there, only a reset
+/// leads out of offline, and a radio whose images don't match stays off.
+fn set_radio_state(information: &[u8], core: &mut Core) -> Result<(), Status> {
+    let wanted = information.try_into().map(u32::from_le_bytes);
+    let mode = match wanted {
+        Ok(0) => OperatingMode::LowPower,
+        Ok(1) => OperatingMode::Online,
+        _ => return Err(Status::InvalidParameters),
+    };
+    let is_kept_off = core.is_mismatched && mode == OperatingMode::Online;
+    if is_kept_off || core.mode == OperatingMode::Offline {
+        return Err(Status::OperationNotAllowed);
+    }
+    core.mode = mode;
+    Ok(())
 }
 
 /// MBIM_DEVICE_CAPS_INFO: eight numbers, then four strings by offset and length.

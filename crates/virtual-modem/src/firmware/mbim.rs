@@ -150,7 +150,7 @@ impl MbimPort {
         cid: u32,
         kind: CommandKind,
         information: &[u8],
-        core: &Core,
+        core: &mut Core,
         board: &Board,
     ) -> Body {
         let answer = match (service, cid) {
@@ -162,7 +162,7 @@ impl MbimPort {
                 }
                 Err(_) => Err(Status::InvalidParameters),
             },
-            (ServiceId::BASIC_CONNECT, _) => basic_connect::answer(cid, kind, core, board),
+            (ServiceId::BASIC_CONNECT, _) => basic_connect::answer(cid, kind, information, core, board),
             _ => Err(Status::NoDeviceSupport),
         };
         let (status, information) = match answer {
