@@ -122,6 +122,11 @@ fn parts(image: &Image) -> (&str, Option<&str>) {
     }
 }
 
+/// What follows [`words`]: settings are many.
+fn verb(image: &Image) -> &'static str {
+    if is_modem(image) { "is" } else { "are" }
+}
+
 /// One image in a sentence.
 fn words(image: &Image) -> String {
     let (firmware, carrier) = parts(image);
@@ -196,7 +201,13 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
     )?;
     let marks = marks(image);
     if !marks.is_empty() && !arguments.force {
-        let what = format!("{}: {} is kept: {}", modem.path(), words(image), marks.join(", "));
+        let what = format!(
+            "{}: {} {} kept: {}",
+            modem.path(),
+            words(image),
+            verb(image),
+            marks.join(", ")
+        );
         return Err(Failure::of_code("E-SLOT-IN-USE", 2, what)
             .hint("select other images first, or add --force: the modem may keep its radio off then"));
     }
@@ -220,7 +231,12 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
     }
     request.select = update_engine::Selector::Place(modem.path().to_string());
     errand::delete_image(host.world(), &request, image, &mut |_| {})?;
-    say(&format!("{}: {} is deleted", modem.path(), words(image)));
+    say(&format!(
+        "{}: {} {} deleted",
+        modem.path(),
+        words(image),
+        verb(image)
+    ));
     Ok(0)
 }
 

@@ -86,6 +86,14 @@ fn stored_images_are_listed_and_changed_with_care() {
         ("slots-delete-in-use", "--virtual MC7455 slots delete 1"),
         ("slots-delete-no-yes", "--virtual MC7455 slots delete 1 --force"),
         (
+            "slots-delete-settings-in-use",
+            "--virtual MC7455 slots delete 002.026_000 --yes",
+        ),
+        (
+            "slots-delete-settings",
+            "--virtual MC7455 slots delete 002.026_000 --yes --force",
+        ),
+        (
             "slots-delete-missing",
             "--virtual MC7455 slots delete 002.072_000",
         ),
