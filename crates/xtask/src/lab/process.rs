@@ -25,9 +25,14 @@ pub(crate) fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -
 }
 
 /// Waits until the next look.
-#[allow(clippy::disallowed_methods, reason = "the guest runs in real time")]
 pub(crate) fn pause() {
-    std::thread::sleep(GLANCE);
+    rest(GLANCE);
+}
+
+/// Lets time pass.
+#[allow(clippy::disallowed_methods, reason = "the guest runs in real time")]
+pub(crate) fn rest(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// Runs a program with its output in a file, and kills it at its deadline.

@@ -4,6 +4,7 @@ use super::super::bus::{Socket, node_of};
 use super::super::daemons::Daemons;
 use super::super::images::{self, File};
 use super::super::modem::{self, Bench};
+use super::super::process::rest;
 use super::super::scenario::{Company, Program};
 use super::super::verdict::{compare, is_updated};
 use super::process::{Took, run};
@@ -166,7 +167,7 @@ impl<'a> Stand<'a> {
         }
         self.daemons.settle()?;
         // A modem that has been running for long: what it needs after its start is in the floor once, after the update.
-        std::thread::sleep(case.timings().ready_after);
+        rest(case.timings().ready_after);
         let commands = if case.modems > 1 && self.knows_all {
             vec![self.command(program, None, files)]
         } else {
