@@ -41,6 +41,14 @@ use Wanted::{Refuses, Says};
 impl Asker<'_> {
     /// Asks everything that leaves the modem where it is.
     pub(crate) fn ask_all(&mut self) -> anyhow::Result<()> {
+        self.ask_by_qmi()?;
+        if self.setup.control == ControlProtocol::Mbim {
+            self.ask_by_mbim()?;
+        }
+        Ok(())
+    }
+
+    fn ask_by_qmi(&mut self) -> anyhow::Result<()> {
         let setup = self.setup;
         let (storage, capabilities) = (&setup.storage, &setup.profile.capabilities);
         let current = storage.current.clone();
@@ -101,8 +109,56 @@ impl Asker<'_> {
         self.dms("get-firmware-preference", Says(&all))
     }
 
+    /// Asks for what basic connect tells, with a session for each question. What isn't supported is refused with a status.
+    fn ask_by_mbim(&mut self) -> anyhow::Result<()> {
+        let (on, off) = ("Software radio state: 'on'", "Software radio state: 'off'");
+        self.mbimcli(&["--noop"], Says(&[]))?;
+        self.device_caps(&[])?;
+        self.mbimcli(&["--query-device-services"], Says(&["'basic-connect'", "'qmi'"]))?;
+        self.mbimcli(
+            &["--query-subscriber-ready-status"],
+            Says(&["'sim-not-inserted'"]),
+        )?;
+        // The switch is the operating mode of DMS.
+        self.mbimcli(&["--query-radio-state"], Says(&[on]))?;
+        self.mbimcli(&["--set-radio-state=off"], Says(&[off]))?;
+        self.dms("get-operating-mode", Says(&["Mode: 'low-power'"]))?;
+        self.mbimcli(&["--query-radio-state"], Says(&[off]))?;
+        self.mbimcli(&["--set-radio-state=on"], Says(&[on]))?;
+        self.dms("get-operating-mode", Says(&["Mode: 'online'"]))?;
+        let unsupported = Refuses("NoDeviceSupport");
+        for question in ["pin-state", "home-provider", "signal-state", "registration-state"] {
+            self.mbimcli(&[&format!("--query-{question}")], unsupported)?;
+        }
+        // Another service; its number isn't among those that the modem tells.
+        self.mbimcli(&["--phonebook-query-configuration"], unsupported)?;
+        // The session stays when the port is closed, until it is closed itself.
+        self.mbimcli(&["--no-close", "--query-radio-state"], Says(&[on]))?;
+        self.mbimcli(&["--no-open=20", "--query-radio-state"], Says(&[on]))?;
+        self.mbimcli(&["--no-open=30", "--query-radio-state"], Refuses("NotOpened"))
+    }
+
+    fn device_caps(&mut self, options: &[&str]) -> anyhow::Result<()> {
+        let setup = self.setup;
+        let (profile, storage) = (setup.profile, &setup.storage);
+        let revision = format!(
+            "{}_{} {}",
+            profile.family, storage.current.firmware, profile.capabilities.build
+        );
+        let caps = [
+            format!("Device ID: '{}'", storage.imei),
+            format!("Firmware info: '{revision}'"),
+            format!("Hardware info: 'Sierra Wireless {}'", profile.name),
+        ];
+        let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
+        self.mbimcli(&[options, &["--query-device-caps"]].concat(), Says(&caps))
+    }
+
     /// Asks a few things through the proxies.
     pub(crate) fn ask_through_proxy(&mut self) -> anyhow::Result<()> {
+        if self.setup.control == ControlProtocol::Mbim {
+            self.device_caps(&["--device-open-proxy"])?;
+        }
         let model = format!("'{}'", self.setup.profile.name);
         self.qmicli(&["--device-open-proxy", "--dms-get-model"], Says(&[&model]))?;
         self.qmicli(
@@ -137,6 +193,12 @@ impl Asker<'_> {
         self.question(&mut command, arguments, wanted)
     }
 
+    fn mbimcli(&mut self, arguments: &[&str], wanted: Wanted<'_>) -> anyhow::Result<()> {
+        let mut command = Command::new("mbimcli");
+        command.arg("-d").arg(&self.port).args(arguments);
+        self.question(&mut command, arguments, wanted)
+    }
+
     fn question(&mut self, command: &mut Command, words: &[&str], wanted: Wanted<'_>) -> anyhow::Result<()> {
         self.asked += 1;
         let answer = self.log.with_extension("answer");
@@ -156,7 +218,8 @@ impl Asker<'_> {
     }
 }
 
-fn append(log: &Path, text: &str) -> anyhow::Result<()> {
+/// Adds text to a log.
+pub(crate) fn append(log: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     let mut file = fs::OpenOptions::new().create(true).append(true).open(log)?;
     file.write_all(text.as_bytes()).context("the log of questions")

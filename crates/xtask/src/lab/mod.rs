@@ -8,6 +8,7 @@
 mod ask;
 mod bus;
 mod daemons;
+mod expected;
 mod guest;
 mod images;
 mod initramfs;
@@ -22,6 +23,7 @@ mod scenario;
 mod serve;
 mod tools;
 mod trial;
+mod verbs;
 mod verdict;
 
 pub(crate) use guest::Guest;

@@ -35,13 +35,20 @@ pub(crate) fn rest(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Runs a program with its output in a file, and kills it at its deadline.
+/// Runs a program with all its output in a file, and kills it at its deadline.
 pub(crate) fn run(command: &mut Command, log: &Path, timeout: Duration) -> anyhow::Result<ExitStatus> {
     let output = fs::File::create(log)?;
-    command
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output);
+    run_into(command, output.try_clone()?, output, timeout)
+}
+
+/// Runs a program with its standard output and its standard error in two files, and kills it at its deadline.
+pub(crate) fn run_into(
+    command: &mut Command,
+    output: fs::File,
+    errors: fs::File,
+    timeout: Duration,
+) -> anyhow::Result<ExitStatus> {
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command.spawn().with_context(|| program.clone())?;
     let deadline: Instant = within(timeout);

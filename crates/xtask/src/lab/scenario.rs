@@ -65,8 +65,11 @@ pub(crate) enum Task {
     Flash(Program),
     /// A program updates the running modem.
     Update(Program),
-    /// A program sends the running modem to download mode.
+    /// A program sends the running modem to download mode, ours also back.
     Reset(Program),
+    /// `modemflash` is used for all but an update: it asks the running modem, changes what it prefers and has stored, and
+    /// restarts it.
+    Verbs,
 }
 
 /// A program that flashes.
@@ -129,6 +132,7 @@ impl Task {
             Self::Bind => "drivers",
             Self::Ask => "qmicli/mbimcli",
             Self::Flash(program) | Self::Update(program) | Self::Reset(program) => program.name(),
+            Self::Verbs => Program::Ours.name(),
         }
     }
 
@@ -167,6 +171,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(bindings());
     all.extend(flashes());
     all.extend(judged());
+    all.extend(verbs());
     all.extend(matrix::updates());
     all.push(matrix::while_probing());
     all
@@ -231,6 +236,48 @@ fn judged() -> Vec<Scenario> {
         only_in_all(reset("MC7455", Mbim)),
         // By AT!BOOTHOLD (dms_boothold trace).
         only_in_all(reset("EM7565", Qmi)),
+    ]
+}
+
+/// Our program on a running modem, for all but an update.
+fn verbs() -> Vec<Scenario> {
+    let verbs = |model, control, files| scenario(Task::Verbs, model, Some(control), files);
+    // A second pair of images to choose, where there is room for it.
+    let (one, two) = (Files::Sent(NONE), Files::Stored(PAIR));
+    let reset = |model, control| scenario(Task::Reset(Ours), model, Some(control), Files::Sent(NONE));
+    let only_in_all = |scenario| Scenario {
+        when: When::All,
+        ..scenario
+    };
+    // It gets the modem back, and probes it, after each verb that changes something.
+    let with_manager = |scenario: Scenario| Scenario {
+        name: format!("{}-mm", scenario.name),
+        company: Company {
+            modem_manager: true,
+            ..Company::default()
+        },
+        deadline: Duration::from_secs(600),
+        ..only_in_all(scenario)
+    };
+    vec![
+        verbs("MC7455", Qmi, two),
+        verbs("EM7565", Mbim, two),
+        only_in_all(verbs("MC7710", Qmi, one)),
+        only_in_all(verbs("MC7354", Qmi, one)),
+        only_in_all(verbs("MC7305", Mbim, one)),
+        only_in_all(verbs("EM9191", Mbim, two)),
+        only_in_all(verbs("RC7620", Qmi, one)),
+        only_in_all(verbs("WP7607", Qmi, one)),
+        with_manager(verbs("MC7455", Mbim, two)),
+        with_manager(verbs("EM7565", Qmi, two)),
+        // By AT!BOOTHOLD, when both ways over QMI are refused (dms_boothold trace).
+        reset("EM7565", Qmi),
+        // By DMS 0x003E, by AT!BOOTHOLD over MBIM, and to the peer port.
+        only_in_all(reset("MC7710", Qmi)),
+        only_in_all(reset("MC7354", Qmi)),
+        only_in_all(reset("EM7455", Mbim)),
+        only_in_all(reset("EM9191", Mbim)),
+        only_in_all(reset("WP7607", Qmi)),
     ]
 }
 
@@ -358,6 +405,7 @@ pub(crate) fn scenario(
         Task::Update(Ours) => "ours-update",
         Task::Reset(Reference) => "reference-reset",
         Task::Reset(Ours) => "ours-reset",
+        Task::Verbs => "ours-verbs",
     };
     let control_name = match control {
         Some(Qmi) => "-qmi",

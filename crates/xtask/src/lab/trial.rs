@@ -8,7 +8,8 @@ use super::machine::now;
 use super::modem::{self, Bench};
 use super::process::run;
 use super::scenario::{Bus, Files, Program, Scenario, Task};
-use super::verdict::{compare, is_updated};
+use super::verbs::Operator;
+use super::verdict::{compare, is_as_before, is_updated};
 use anyhow::{Context, ensure};
 use std::fs;
 use std::io::BufWriter;
@@ -71,8 +72,10 @@ impl Trial<'_> {
                 Files::Stored(_) => &[],
             };
             compare(&flashed, sent)?;
-            if matches!(scenario.task, Task::Update(_)) {
-                is_updated(&flashed, profile)?;
+            match scenario.task {
+                Task::Update(_) => is_updated(&flashed, profile)?,
+                Task::Verbs | Task::Reset(Program::Ours) => is_as_before(&flashed, profile)?,
+                _ => {}
             }
         }
         Ok(detail)
@@ -182,13 +185,10 @@ impl Trial<'_> {
                 command.arg("-w").arg(port);
                 self.finish(command, setup, bench, files)
             }
-            Task::Reset(program) => {
+            Task::Reset(Program::Reference) => {
                 let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);
-                let mut command = self.command(program);
-                match program {
-                    Program::Reference => command.args(["--reset", "--ignore-mm-runtime-check"]),
-                    Program::Ours => command.args(["reset", "--download-mode"]),
-                };
+                let mut command = self.command(Program::Reference);
+                command.args(["--reset", "--ignore-mm-runtime-check"]);
                 command.arg("-w").arg(port.context("no control port")?);
                 let status = run(&mut command, &self.log("program"), self.scenario.deadline)?;
                 ensure!(status.success(), "{}: {status}", self.scenario.task.program());
@@ -200,7 +200,26 @@ impl Trial<'_> {
                 SOCKET.ready(&appearance)?;
                 Ok("in download mode".into())
             }
+            Task::Reset(Program::Ours) => {
+                let mut operator = self.operator(setup, bench, daemons)?;
+                let end = operator.enter_and_leave_download_mode();
+                operator.verdict(end)
+            }
+            Task::Verbs => {
+                let mut operator = self.operator(setup, bench, daemons)?;
+                let end = operator.use_all();
+                operator.verdict(end)
+            }
         }
+    }
+
+    fn operator<'a>(
+        &'a self,
+        setup: &'a Setup,
+        bench: &'a mut Bench,
+        daemons: &'a Daemons,
+    ) -> anyhow::Result<Operator<'a>> {
+        Operator::new(self.ours, setup, bench, SOCKET, daemons, self.log("program"))
     }
 
     /// Lets qmicli and mbimcli ask; restarts the modem at the end, and asks it again.

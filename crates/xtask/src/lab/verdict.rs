@@ -3,7 +3,7 @@
 use super::images;
 use super::modem::FlashedModem;
 use anyhow::{Context, ensure};
-use virtual_modem::{ImageState, Profile};
+use virtual_modem::{ImageState, Profile, Storage};
 
 /// Everything was stored and accepted, nothing else was, and the program did nothing that a modem wouldn't take.
 pub(crate) fn compare(modem: &FlashedModem, files: &[images::File]) -> anyhow::Result<()> {
@@ -53,10 +53,29 @@ pub(crate) fn is_updated(modem: &FlashedModem, profile: &Profile) -> anyhow::Res
     Ok(())
 }
 
+/// The modem prefers, runs and has stored what it had when it came from the factory.
+pub(crate) fn is_as_before(modem: &FlashedModem, profile: &Profile) -> anyhow::Result<()> {
+    let (now, then) = (&modem.storage, Storage::factory(profile));
+    ensure!(now.current == then.current, "it runs {}", now.current);
+    ensure!(now.preferred == then.preferred, "it prefers {:?}", now.preferred);
+    let firmware = |storage: &Storage| -> Vec<Option<String>> {
+        let slots = storage.modem_images.iter();
+        slots.map(|slot| Some(slot.as_ref()?.firmware.clone())).collect()
+    };
+    let (has, had) = (firmware(now), firmware(&then));
+    ensure!(has == had, "its slots have {has:?}, not {had:?}");
+    ensure!(
+        now.pri_images == then.pri_images,
+        "it has the settings {:?}",
+        now.pri_images
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use virtual_modem::{Storage, StoredImage, Violation, Wrong};
+    use virtual_modem::{StoredImage, Violation, Wrong};
 
     fn stored(bytes: &[u8], state: ImageState) -> StoredImage {
         StoredImage {
@@ -122,5 +141,24 @@ mod tests {
         };
         violated.violations.push(violation.to_string());
         assert_eq!(said(violated), "violations: 0 s: frame with a wrong checksum");
+    }
+
+    #[test]
+    fn an_image_too_much_or_another_preference_is_found() {
+        let profile = Profile::named("MC7455").unwrap();
+        let said = |change: fn(&mut Storage)| {
+            let mut modem = modem(Vec::new());
+            change(&mut modem.storage);
+            is_as_before(&modem, profile).map_err(|error| error.to_string())
+        };
+        assert_eq!(said(|_| ()), Ok(()));
+        for change in [
+            |storage: &mut Storage| storage.current = images::target(),
+            |storage: &mut Storage| storage.preferred = None,
+            |storage: &mut Storage| storage.modem_images.swap(0, 1),
+            |storage: &mut Storage| storage.pri_images.push(images::target().pri()),
+        ] {
+            assert!(said(change).is_err());
+        }
     }
 }
