@@ -102,6 +102,8 @@ pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, Failure> {
             None => Setup::running(named(model)?),
         };
         setup.seed = seed;
+        setup.storage.imei =
+            virtual_modem::storage::imei(u32::try_from(seed).unwrap_or_default().saturating_sub(1));
         setup.keep = virtual_modem::Keep::Sums;
         match &mut world {
             None => world = Some(SimulatedWorld::new(setup)),

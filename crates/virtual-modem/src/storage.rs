@@ -222,7 +222,7 @@ impl Storage {
         let identity = &profile.normal;
         Self {
             // The digits of qmi.md vector 10.
-            imei: "012345678901234".to_owned(),
+            imei: imei(0),
             serial_number: "LQ650551290110".to_owned(),
             modem_images,
             pri_images: if capabilities.preference {
@@ -411,9 +411,36 @@ impl Storage {
     }
 }
 
+/// The IMEI of a virtual modem: 15 digits, the last of which is the check digit (3GPP TS 23.003, annex B). Numbers up to
+/// 99,999 give different ones; that of number 0 is all but the check digit that of the example in qmi.md.
+pub fn imei(number: u32) -> String {
+    let body = format!("01234567{:06}", (890_123 + u64::from(number)) % 1_000_000);
+    let sum: u32 = body
+        .bytes()
+        .enumerate()
+        .map(|(place, digit)| {
+            let digit = u32::from(digit.saturating_sub(b'0'));
+            // Every second digit counts twice, digit by digit.
+            match place % 2 {
+                0 => digit,
+                _ => digit * 2 / 10 + digit * 2 % 10,
+            }
+        })
+        .sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn imeis_differ_and_end_in_their_check_digit() {
+        assert_eq!(imei(0), "012345678901237");
+        // The example of 3GPP TS 23.003 has another body; this one was reckoned by hand: 0+2+2+6+4+1+6+5+8+9+0+2+2+8 = 55.
+        assert_eq!(imei(1), "012345678901245");
+        assert!((0..200_u32).all(|number| imei(number).len() == 15));
+    }
 
     fn modem() -> (&'static Profile, Storage) {
         let profile = Profile::named("MC7455").unwrap();

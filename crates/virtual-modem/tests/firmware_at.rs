@@ -26,12 +26,12 @@ fn answers_have_the_echo_and_the_lines_of_the_traces() {
         normal.at("AT+CGMR"),
         "\r\nSWI9X30C_02.24.05.06 r7040 CARMD-EV-FRMWR2 2017/05/19 06:23:09\r\n\r\nOK\r\n"
     );
-    assert_eq!(normal.at("at+cgsn"), "\r\n012345678901234\r\n\r\nOK\r\n");
+    assert_eq!(normal.at("at+cgsn"), "\r\n012345678901237\r\n\r\nOK\r\n");
     assert_eq!(normal.at("AT!NOSUCH?"), "\r\nERROR\r\n");
     let identity = normal.at("ATI");
     for line in [
         "Model: MC7455\r\n",
-        "IMEI: 012345678901234\r\n",
+        "IMEI: 012345678901237\r\n",
         "FSN: LQ650551290110\r\n",
     ] {
         assert!(identity.contains(line), "{identity}");

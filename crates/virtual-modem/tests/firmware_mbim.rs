@@ -215,7 +215,7 @@ fn programs_find_a_device_without_a_sim_and_the_qmi_service() {
     let mut query = |cid| basic_connect(&mut normal, cid, CommandKind::Query, &[]);
     let (status, caps) = query(1);
     assert_eq!(status, Status::Success);
-    let utf16: Vec<u8> = "012345678901234"
+    let utf16: Vec<u8> = "012345678901237"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();

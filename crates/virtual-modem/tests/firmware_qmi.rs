@@ -16,6 +16,7 @@ use modemflash_virtual_modem::{Profile, Selection, Setup};
 /// The modem of the vectors: MC7455 with 02.33.03.00 and 002.072_000, client 5.
 fn vector_modem() -> Normal {
     let mut setup = running("MC7455");
+    setup.storage.imei = "012345678901234".to_owned();
     let selection = Selection::new("02.33.03.00", "GENERIC", "002.072_000");
     setup.storage.modem_images[0] = Some(ModemImage {
         firmware: selection.firmware.clone(),

@@ -433,7 +433,7 @@ fn another_modem_in_the_socket_is_not_called_updated() {
         assert_eq!(run.error().exit_code(), 9);
         run.assert_no_imei();
         let why = run.error().source.to_string();
-        assert!(why.contains("…1234") && why.contains("…0775"), "{why}");
+        assert!(why.contains("…1237") && why.contains("…0775"), "{why}");
     }
 }
 

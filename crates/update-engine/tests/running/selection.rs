@@ -215,7 +215,7 @@ fn a_survey_tells_every_modem_and_asks_those_that_run() {
                 "2-3".into(),
                 Seen::Normal,
                 model("EM9191"),
-                model("012345678901234")
+                model("012345678901237")
             ),
             (
                 "1-4".into(),

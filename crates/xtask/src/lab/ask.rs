@@ -189,6 +189,9 @@ impl Asker<'_> {
         command.arg("-d").arg(&self.port).args(arguments);
         if self.setup.control == ControlProtocol::Mbim {
             command.arg("--device-open-mbim");
+        } else if self.setup.quirks.ignored_messages > 0 {
+            // What such a modem ignores is the sync, which is sent again.
+            command.arg("--device-open-sync");
         }
         self.question(&mut command, arguments, wanted)
     }

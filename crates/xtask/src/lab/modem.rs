@@ -188,8 +188,6 @@ pub(crate) fn setup(profile: &'static Profile, is_running: bool) -> Setup {
     } else {
         Setup::of(profile)
     };
-    // With a check digit that fits: programs don't look for any other.
-    setup.storage.imei = "012345678901237".to_owned();
     setup.keep = Keep::Bytes { up_to: 64 << 20 };
     setup.timings = Timings {
         booting: Duration::from_millis(500),
