@@ -225,7 +225,7 @@ fn a_modem_that_comes_back_in_normal_mode_is_tried_in_every_way_and_gets_its_old
                 "preference and power cycle: it came back in normal mode",
                 "set firmware id (DMS 0x003E): \"set firmware id\" refused: missing argument (17)",
                 "boot image download mode (DMS 0x0050) and power cycle: \"set boot image download mode\" refused: not supported (94)",
-                "AT!BOOTHOLD on /dev/ttyUSB5: OK, but it came back in normal mode as 1199:9091",
+                "AT!BOOTHOLD on /dev/ttyUSB2: OK, but it came back in normal mode as 1199:9091",
             ],
             true,
         ),

@@ -60,7 +60,10 @@ fn every_form_of_a_selector_names_the_modems_that_fit() {
         (id(0x413c, None), vec![]),
         (number(None, numbers[3]), vec!["1-4"]),
         (number(Some(2), numbers[2]), vec!["2-3"]),
-        (number(Some(1), numbers[2]), vec![]),
+        // Each bus counts by itself: the first device of the second has the number of the first device of the first.
+        (number(Some(1), numbers[2]), vec!["1-1"]),
+        (number(None, numbers[2]), vec!["1-1", "2-3"]),
+        (number(Some(2), numbers[3]), vec![]),
         (Selector::Port(ports[0].clone()), vec!["1-1"]),
         (Selector::Port(ports[1].clone()), vec!["1-2"]),
         (Selector::Port(SimulatedWorld::LINK.into()), vec!["1-1"]),

@@ -1,28 +1,130 @@
-//! Which driver of the kernel binds to which interface, and which ports that makes (linux.md §2, lab-facts.md §2).
+//! Which driver of the kernel binds to which interface and when, which ports that makes (linux.md §2, lab-facts.md §2), and
+//! what names and numbers they get.
 
-use modem_world::{PortKind, UsbDevice};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crate::layout::{Function, FunctionKind};
+use modem_world::{PortId, PortKind, UsbDevice};
 
-/// The numbers that the kernel gives out. None comes twice: a port has another name after each enumeration, which is
-/// harsher than Linux is.
+use crate::layout::{Function, FunctionKind, Layout};
+use crate::random::Random;
+
+/// The highest number of a device on a bus (USB 2.0 §9.4.6).
+const LAST_NUMBER: u32 = 127;
+/// The number of the first device on a bus: the root hub has 1.
+const FIRST_NUMBER: u32 = 2;
+/// Within this time all drivers of a device have bound that need not be loaded first, in ms; at least the first number.
+/// Own choice: 0.3 to 1 s under emulation (docs/kernel-lab.md), less on real machines.
+const BOUND_WITHIN: (u64, u64) = (5, 495);
+/// By so much a driver that has to be loaded first comes later, in ms; own choice.
+const LOADED_WITHIN: u64 = 1000;
+
+/// What the kernel keeps for all devices together.
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    pub(super) names: Names,
+    /// Ids that no driver knows.
+    pub(super) unknown_ids: Vec<(u16, u16)>,
+    /// How long drivers take to bind; none: no time.
+    pub(super) slow_drivers: Option<Random>,
+}
+
+impl Kernel {
+    /// How long after its device each interface gets its driver, the first to get one first.
+    pub(super) fn bindings(&mut self, device: &UsbDevice, layout: &Layout) -> Vec<(Duration, Function)> {
+        let functions = layout.interfaces.iter().copied();
+        let Some(random) = &mut self.slow_drivers else {
+            return functions.map(|function| (Duration::ZERO, function)).collect();
+        };
+        let count = u64::try_from(layout.interfaces.len()).unwrap_or(1).max(1);
+        let whole = BOUND_WITHIN.0 + random.below(BOUND_WITHIN.1);
+        let each = whole * 1000 / count;
+        let late = random.once_in(8).then(|| {
+            let function = random.pick(&layout.interfaces);
+            let driver = function.and_then(|function| driver(device, function, &self.unknown_ids));
+            (driver, Duration::from_millis(random.below(LOADED_WITHIN)))
+        });
+        // One after the other, each after a time of its own.
+        let mut before = Duration::ZERO;
+        let mut bindings: Vec<(Duration, Function)> = functions
+            .map(|function| {
+                let at = before + Duration::from_micros(random.below(each));
+                before += Duration::from_micros(each);
+                let loaded = late.filter(|(late, _)| *late == driver(device, &function, &self.unknown_ids));
+                (at + loaded.map_or(Duration::ZERO, |(_, after)| after), function)
+            })
+            .collect();
+        bindings.sort_by_key(|(at, _)| *at);
+        bindings
+    }
+}
+
+/// The names and numbers that are in use.
+///
+/// As on Linux, the lowest free name goes to the next port that appears, whatever its device; numbers of devices count up
+/// on each bus by itself.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub(super) next_tty: u32,
-    pub(super) next_wdm: u32,
-    pub(super) next_device: u32,
+    ports: BTreeSet<PortId>,
+    buses: BTreeMap<String, Bus>,
+}
+
+/// The numbers of one bus.
+#[derive(Debug, Default)]
+struct Bus {
+    last: Option<u32>,
+    taken: BTreeSet<u32>,
 }
 
 impl Names {
-    pub(super) fn port(&mut self, kind: PortKind) -> String {
-        let (number, name) = match kind {
-            PortKind::Wdm => (&mut self.next_wdm, "cdc-wdm"),
-            _ => (&mut self.next_tty, "ttyUSB"),
+    /// The name of a port that appears.
+    pub(super) fn port(&mut self, kind: PortKind) -> PortId {
+        let name = match kind {
+            PortKind::Wdm => "cdc-wdm",
+            _ => "ttyUSB",
         };
-        let text = format!("/dev/{name}{number}");
-        *number += 1;
-        text
+        let mut number = 0_u32;
+        loop {
+            let id = PortId::new(format!("/dev/{name}{number}"));
+            if self.ports.insert(id.clone()) {
+                return id;
+            }
+            number += 1;
+        }
     }
+
+    /// The port is no more: its name is free.
+    pub(super) fn free_port(&mut self, port: &PortId) {
+        self.ports.remove(port);
+    }
+
+    /// The number of a device that appears; its place is known.
+    pub(super) fn device(&mut self, device: &UsbDevice) -> u32 {
+        let bus = self.buses.entry(bus_of(device).to_owned()).or_default();
+        let next = bus.last.map_or(FIRST_NUMBER, |last| last + 1);
+        let is_free = |number: &u32| !bus.taken.contains(number);
+        // When the end is reached, from the beginning (usb/core/hub.c, choose_devnum).
+        let free = (next..=LAST_NUMBER)
+            .chain(FIRST_NUMBER..=LAST_NUMBER)
+            .find(is_free);
+        let number = free.unwrap_or(LAST_NUMBER);
+        bus.taken.insert(number);
+        bus.last = Some(number);
+        number
+    }
+
+    /// The device has left.
+    pub(super) fn free_device(&mut self, device: &UsbDevice) {
+        if let Some(bus) = self.buses.get_mut(bus_of(device)) {
+            bus.taken.remove(&device.number);
+        }
+    }
+}
+
+/// `1` of `1-1.4`.
+fn bus_of(device: &UsbDevice) -> &str {
+    let path = device.path.as_str();
+    path.split_once('-').map_or(path, |(bus, _)| bus)
 }
 
 /// The driver that has an interface. Those that go by the device's id don't bind to one of `unknown_ids`.
@@ -59,5 +161,63 @@ pub(super) const fn port_kind(kind: FunctionKind) -> Option<PortKind> {
         | FunctionKind::Download
         | FunctionKind::Foreign => Some(PortKind::Serial),
         FunctionKind::MbimData | FunctionKind::Adb | FunctionKind::Network => None,
+    }
+}
+
+/// Whether a port's name stays in use while somebody has it open, though its device has left: so with usb-serial, which lets go
+/// of the minor when the tty is closed for the last time. A control port's is free at once (usb_deregister_dev).
+pub(super) const fn is_kept_open(kind: PortKind) -> bool {
+    matches!(kind, PortKind::Serial)
+}
+
+#[cfg(test)]
+mod tests {
+    use modem_world::UsbPath;
+
+    use super::*;
+
+    fn device(path: &str) -> UsbDevice {
+        UsbDevice {
+            path: UsbPath::new(path),
+            peer: None,
+            number: 0,
+            vendor: 0x1199,
+            product: 0x9071,
+            interfaces: Some(1),
+            speed: None,
+            manufacturer: None,
+            product_name: None,
+            serial: None,
+        }
+    }
+
+    #[test]
+    fn the_lowest_free_name_of_its_kind_is_given() {
+        let mut names = Names::default();
+        let first = names.port(PortKind::Serial);
+        assert_eq!(first.as_str(), "/dev/ttyUSB0");
+        assert_eq!(names.port(PortKind::Wdm).as_str(), "/dev/cdc-wdm0");
+        assert_eq!(names.port(PortKind::Serial).as_str(), "/dev/ttyUSB1");
+        assert_eq!(names.port(PortKind::Serial).as_str(), "/dev/ttyUSB2");
+        names.free_port(&first);
+        names.free_port(&PortId::new("/dev/ttyUSB1"));
+        assert_eq!(names.port(PortKind::Serial), first);
+        assert_eq!(names.port(PortKind::Serial).as_str(), "/dev/ttyUSB1");
+        assert_eq!(names.port(PortKind::Serial).as_str(), "/dev/ttyUSB3");
+    }
+
+    #[test]
+    fn numbers_of_devices_count_on_each_bus_and_begin_again_after_127() {
+        let mut names = Names::default();
+        let mut stays = device("1-1");
+        stays.number = names.device(&stays);
+        assert_eq!(stays.number, 2);
+        assert_eq!(names.device(&device("2-1")), 2);
+        let mut comes = device("1-2.4");
+        for number in (3..=127).chain(3..6) {
+            comes.number = names.device(&comes);
+            assert_eq!(comes.number, number);
+            names.free_device(&comes);
+        }
     }
 }

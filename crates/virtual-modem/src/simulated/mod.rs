@@ -1,30 +1,30 @@
 //! A world in memory with a virtual clock.
 //!
 //! [`SimulatedWorld`] is a bus with modems on it, and the kernel in between as the engine sees it: port names that
-//! change with each enumeration, bytes that are dropped while nobody has the port open, short writes, reads
+//! are given to the next device as soon as a modem has left, bytes that are dropped while nobody has the port open, short writes, reads
 //! that are split and joined. When the engine waits, the clock jumps to the next thing that happens, so
 //! that minutes of booting take no time; the same setups and the same seed give the same run.
 
+mod binding;
 mod kernel;
 mod line;
 mod manager;
 mod shared;
 mod socket;
+mod world;
 
 use std::fmt;
 use std::time::Duration;
 
 use modem_world::{
-    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
-    PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake, World,
+    Instant, Interest, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake,
 };
 
 use crate::modem::{Setup, VirtualModem};
 use crate::profile::Profile;
 use crate::quirk::Mode;
 use crate::random::Random;
-use kernel::Names;
-use line::LARGEST_MESSAGE;
+use kernel::Kernel;
 use manager::Manager;
 use socket::Socket;
 
@@ -53,11 +53,10 @@ pub struct SimulatedWorld {
     unheard: Vec<Unheard>,
     /// The worker that is calling.
     worker: usize,
-    unknown_ids: Vec<(u16, u16)>,
+    kernel: Kernel,
     manager: Option<Manager>,
     awake_reasons: Vec<String>,
     pacer: Option<Pacer>,
-    names: Names,
     next_handle: u32,
     can_re_enumerate: bool,
     kept_awake: Vec<UsbPath>,
@@ -93,11 +92,10 @@ impl SimulatedWorld {
             chop: None,
             unheard: vec![Unheard::default()],
             worker: 0,
-            unknown_ids: Vec::new(),
+            kernel: Kernel::default(),
             manager: None,
             awake_reasons: Vec::new(),
             pacer: None,
-            names: Names::default(),
             next_handle: 0,
             can_re_enumerate: true,
             kept_awake: Vec::new(),
@@ -111,6 +109,14 @@ impl SimulatedWorld {
     #[must_use]
     pub fn choppy(mut self, seed: u64) -> Self {
         self.chop = Some(Random::new(seed));
+        self
+    }
+
+    /// From now on drivers bind one after the other and take their time, by this seed: a modem's ports come up to 0.5 s later
+    /// than the modem, and up to 1.5 s where a driver has to be loaded first. Without this, at once.
+    #[must_use]
+    pub fn with_slow_drivers(mut self, seed: u64) -> Self {
+        self.kernel.slow_drivers = Some(Random::new(seed));
         self
     }
 
@@ -137,9 +143,9 @@ impl SimulatedWorld {
 
     /// The kernel's drivers don't know this id: such a device has no serial and no QMI port.
     pub fn forget_id(&mut self, vendor: u16, product: u16) {
-        self.unknown_ids.push((vendor, product));
+        self.kernel.unknown_ids.push((vendor, product));
         for socket in &mut self.sockets {
-            socket.unbind(vendor, product);
+            socket.unbind((vendor, product), &mut self.kernel);
         }
     }
 
@@ -191,6 +197,21 @@ impl SimulatedWorld {
         }
     }
 
+    /// The modem at `place` enumerates again at this moment, for a reason of its own: it leaves the bus for a short time. Nothing
+    /// happens when it isn't on the bus then.
+    pub fn re_enumerate_at(&mut self, place: usize, at: Instant) {
+        if let Some(socket) = self.sockets.get_mut(place) {
+            socket.re_enumerate_at(at);
+        }
+    }
+
+    /// Bytes that this worker has written to ports of the modem at `place`; the only worker of a world that isn't shared is 0.
+    pub fn written(&self, worker: usize, place: usize) -> u64 {
+        self.sockets
+            .get(place)
+            .map_or(0, |socket| socket.written_by(worker))
+    }
+
     /// Whether the host is able to make devices enumerate again; it is at first.
     pub fn set_can_re_enumerate(&mut self, can: bool) {
         self.can_re_enumerate = can;
@@ -232,8 +253,7 @@ impl SimulatedWorld {
         for socket in &mut self.sockets {
             changes += socket.pump(
                 self.now,
-                &mut self.names,
-                &self.unknown_ids,
+                &mut self.kernel,
                 self.manager.as_mut(),
                 self.chop.as_mut(),
             );
@@ -356,148 +376,6 @@ impl SimulatedWorld {
         for socket in self.sockets.iter_mut().filter(|socket| socket.is_at(device)) {
             socket.expect_probes(at);
         }
-    }
-}
-
-impl World for SimulatedWorld {
-    fn now(&self) -> Instant {
-        self.now
-    }
-
-    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
-        if self.wakes_early(interests) {
-            return Wake::BusChanged;
-        }
-        loop {
-            self.pump();
-            if let Some(wake) = self.wake(interests) {
-                return wake;
-            }
-            if deadline <= self.now {
-                return Wake::Deadline;
-            }
-            let next = deadline.min(self.next_event());
-            debug_assert!(
-                next > self.now,
-                "a modem wants to be polled again at the same moment"
-            );
-            self.jump(next);
-        }
-    }
-
-    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
-        let now = self.now;
-        let handle = PortHandle(self.next_handle);
-        let Some(socket) = self.sockets.iter_mut().find(|socket| socket.has_port(port)) else {
-            return Err(Self::error(port, PortErrorKind::NotFound));
-        };
-        socket
-            .open(port, handle, now)
-            .map_err(|kind| Self::error(port, kind))?;
-        self.next_handle = self.next_handle.wrapping_add(1);
-        Ok(handle)
-    }
-
-    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
-        let (now, mut chop) = (self.now, self.chop.take());
-        let read = match self.socket_of(port) {
-            Some(socket) => socket.read(port, buffer, now, chop.as_mut()),
-            None => Err(Self::error(&PortId::new("closed port"), PortErrorKind::NotFound)),
-        };
-        self.chop = chop;
-        read
-    }
-
-    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
-        let (now, mut chop) = (self.now, self.chop.take());
-        let written = match self.socket_of(port) {
-            Some(socket) => socket.write(port, bytes, now, chop.as_mut()),
-            None => Err(Self::error(&PortId::new("closed port"), PortErrorKind::NotFound)),
-        };
-        self.chop = chop;
-        written
-    }
-
-    fn largest_write(&mut self, port: PortHandle) -> usize {
-        let socket = self.socket_of(port);
-        match socket.and_then(|socket| socket.port_kind(port)) {
-            Some(PortKind::Wdm) => LARGEST_MESSAGE,
-            _ => usize::MAX,
-        }
-    }
-
-    fn close(&mut self, port: PortHandle) {
-        let now = self.now;
-        if let Some(socket) = self.socket_of(port) {
-            socket.close(port, now);
-        }
-    }
-
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        let first = if name == Self::LINK { self.port(0) } else { None };
-        let mut ports = self.sockets.iter().flat_map(Socket::ports);
-        let found = first.or_else(|| ports.find(|port| port.id.as_str() == name));
-        found.cloned().ok_or_else(|| DiscoveryError::NotFound {
-            name: name.to_owned(),
-        })
-    }
-
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        Ok(self.sockets.iter().filter_map(Socket::attached).collect())
-    }
-
-    fn host(&mut self) -> &mut dyn Host {
-        self
-    }
-}
-
-impl Host for SimulatedWorld {
-    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        let now = self.now;
-        let unsupported = || HostError::Unsupported {
-            device: device.clone(),
-        };
-        if !self.can_re_enumerate {
-            return Err(unsupported());
-        }
-        let socket = self
-            .sockets
-            .iter_mut()
-            .find(|socket| socket.is_at(device))
-            .ok_or_else(unsupported)?;
-        socket.re_enumerate(now);
-        Ok(())
-    }
-
-    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        self.kept_awake.push(device.clone());
-        Ok(())
-    }
-
-    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
-        let (now, worker) = (self.now, self.worker);
-        let Some(manager) = &mut self.manager else {
-            return Inhibition::NotNeeded;
-        };
-        let socket = self.sockets.iter_mut().find(|socket| socket.is_at(device));
-        let since = socket.as_ref().and_then(|socket| socket.running_since());
-        let answer = manager.inhibit(device, since, worker, now);
-        if let (Inhibition::Granted, Some(socket)) = (&answer, socket) {
-            socket.let_go(now);
-        }
-        answer
-    }
-
-    fn release(&mut self, device: &UsbPath) {
-        if let Some(manager) = &mut self.manager {
-            manager.release(device);
-            self.resume_probes(device);
-        }
-    }
-
-    fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
-        self.awake_reasons.push(why.to_owned());
-        Ok(())
     }
 }
 

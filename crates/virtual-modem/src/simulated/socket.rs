@@ -1,5 +1,6 @@
 //! One socket of the simulated bus: a modem, and what the kernel and ModemManager keep for it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use modem_world::{
@@ -8,18 +9,14 @@ use modem_world::{
 };
 
 use super::SocketKind;
-use super::kernel::{self, Names};
+use super::kernel::{Kernel, is_kept_open};
 use super::line::Line;
 use super::manager::Manager;
-use crate::layout::{Appearance, FunctionKind};
+use crate::layout::{Function, FunctionKind};
 use crate::modem::{Output, VirtualModem};
-use crate::quirk::{Mode, Pieces};
+use crate::quirk::Mode;
 use crate::random::Random;
 
-/// SuperSpeed, in Mbit/s: such a device is on the other bus of the same socket.
-const SUPER_SPEED: u32 = 5000;
-/// High speed: what a socket without USB 3 has.
-const HIGH_SPEED: u32 = 480;
 /// How often ModemManager writes to a port that it probes, and how far apart; own choice.
 const PROBES: u8 = 3;
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
@@ -27,36 +24,43 @@ const PROBE_PERIOD: Duration = Duration::from_secs(1);
 /// A modem in its socket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    modem: VirtualModem,
-    place: usize,
-    kind: SocketKind,
-    device: Option<UsbDevice>,
-    interfaces: Vec<UsbInterface>,
-    attached_at: Instant,
-    hidden: bool,
-    ports: Vec<PortInfo>,
+    pub(super) modem: VirtualModem,
+    pub(super) place: usize,
+    pub(super) kind: SocketKind,
+    pub(super) device: Option<UsbDevice>,
+    pub(super) interfaces: Vec<UsbInterface>,
+    pub(super) attached_at: Instant,
+    /// Interfaces whose drivers have not bound yet, and when they will.
+    pub(super) unbound: VecDeque<(Instant, Function)>,
+    /// When it is to enumerate again though nobody asks for it.
+    re_enumerations: Vec<Instant>,
+    pub(super) hidden: bool,
+    pub(super) ports: Vec<PortInfo>,
     /// Why the ports can't be opened, and until when.
     refused: Option<(PortErrorKind, Instant)>,
-    opened: Vec<Opened>,
+    pub(super) opened: Vec<Opened>,
     /// What the kernel holds for each interface with a port.
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     /// When the modem wants to be polled.
     wants: Instant,
     /// When ModemManager writes next, and how often still.
-    probe_at: Instant,
+    pub(super) probe_at: Instant,
     probes_left: u8,
+    /// Bytes that each worker has written to its ports.
+    written: BTreeMap<usize, u64>,
 }
 
 #[derive(Debug)]
-struct Opened {
-    by: Opener,
-    port: PortId,
+pub(super) struct Opened {
+    pub(super) by: Opener,
+    pub(super) port: PortId,
+    pub(super) kind: PortKind,
     interface: u8,
-    gone: bool,
+    pub(super) gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opener {
+pub(super) enum Opener {
     Host(PortHandle),
     Manager,
 }
@@ -70,6 +74,8 @@ impl Socket {
             device: None,
             interfaces: Vec::new(),
             attached_at: Instant::START,
+            unbound: VecDeque::new(),
+            re_enumerations: Vec::new(),
             hidden: false,
             ports: Vec::new(),
             refused: None,
@@ -78,6 +84,7 @@ impl Socket {
             wants: Instant::START,
             probe_at: Instant::FAR,
             probes_left: 0,
+            written: BTreeMap::new(),
         }
     }
 
@@ -117,6 +124,15 @@ impl Socket {
         (self.device.is_some() && self.modem.mode() == Mode::Normal).then_some(self.attached_at)
     }
 
+    /// Bytes that this worker has written to its ports.
+    pub(super) fn written_by(&self, worker: usize) -> u64 {
+        self.written.get(&worker).copied().unwrap_or_default()
+    }
+
+    pub(super) fn re_enumerate_at(&mut self, at: Instant) {
+        self.re_enumerations.push(at);
+    }
+
     /// Whether the kernel no longer reads what the modem says: it can then do nothing on its own.
     fn is_throttled(&self) -> bool {
         self.lines.iter().any(Line::is_throttled)
@@ -125,7 +141,9 @@ impl Socket {
     /// When something happens next by itself.
     pub(super) fn next_event(&self, now: Instant) -> Instant {
         let arrivals = self.lines.iter().map(|line| line.next_arrival(now));
-        let arrival = arrivals.fold(self.probe_at, Instant::min);
+        let bound = self.unbound.front().map(|(at, _)| *at);
+        let by_itself = self.re_enumerations.iter().copied().chain(bound);
+        let arrival = arrivals.chain(by_itself).fold(self.probe_at, Instant::min);
         if self.is_throttled() {
             arrival
         } else {
@@ -137,12 +155,16 @@ impl Socket {
     pub(super) fn pump(
         &mut self,
         now: Instant,
-        names: &mut Names,
-        unknown_ids: &[(u16, u16)],
+        kernel: &mut Kernel,
         mut manager: Option<&mut Manager>,
         mut chop: Option<&mut Random>,
     ) -> u32 {
-        let mut changes = 0;
+        if self.re_enumerations.iter().any(|at| *at <= now) {
+            self.re_enumerations.retain(|at| *at > now);
+            self.re_enumerate(now);
+        }
+        // Each port that comes later than its device is a change.
+        let mut changes = self.bind(kernel, now);
         loop {
             if let Some(manager) = manager.as_deref_mut() {
                 self.probe(manager, now);
@@ -155,14 +177,15 @@ impl Socket {
                 Output::Send { interface, bytes } => self.arrive(interface, bytes, now, chop.as_deref_mut()),
                 Output::Attach(appearance) => {
                     changes += 1;
-                    self.attach(appearance, names, unknown_ids, now);
+                    self.attach(appearance, kernel, now);
+                    self.bind(kernel, now);
                     if let Some(manager) = manager.as_deref() {
                         self.expect_probes(now + manager.probes_after());
                     }
                 }
                 Output::Detach => {
                     changes += 1;
-                    self.detach();
+                    self.detach(kernel);
                 }
                 Output::Wait(until) => {
                     self.wants = until;
@@ -221,83 +244,6 @@ impl Socket {
         Ok((&mut self.modem, line.ok_or(gone)?))
     }
 
-    fn attach(
-        &mut self,
-        appearance: Appearance,
-        names: &mut Names,
-        unknown_ids: &[(u16, u16)],
-        now: Instant,
-    ) {
-        let Appearance { mut device, layout } = appearance;
-        let number = self.place + 1;
-        let paths = (
-            UsbPath::new(format!("1-{number}")),
-            UsbPath::new(format!("2-{number}")),
-        );
-        if self.kind == SocketKind::Usb2 {
-            device.speed = device.speed.map(|speed| speed.min(HIGH_SPEED));
-        }
-        let on_second_bus = device.speed.is_some_and(|speed| speed >= SUPER_SPEED);
-        let (path, peer) = if on_second_bus { (paths.1, paths.0) } else { paths };
-        names.next_device += 1;
-        let peer = (self.kind == SocketKind::Usb3).then_some(peer);
-        (device.path, device.peer, device.number) = (path, peer, names.next_device);
-        self.attached_at = now;
-        let joins = self.modem.setup().quirks.pieces == Pieces::Joined;
-        self.interfaces.clear();
-        for function in &layout.interfaces {
-            let driver = kernel::driver(&device, function, unknown_ids);
-            self.interfaces.push(UsbInterface {
-                number: function.number,
-                class: function.class.class,
-                subclass: function.class.subclass,
-                protocol: function.class.protocol,
-                driver: driver.map(str::to_owned),
-            });
-            let (Some(driver), Some(kind)) = (driver, kernel::port_kind(function.kind)) else {
-                continue;
-            };
-            let id = PortId::new(names.port(kind));
-            self.lines
-                .push(Line::new(function.number, id.clone(), kind, joins));
-            self.ports.push(PortInfo {
-                id,
-                kind,
-                device: Some(device.clone()),
-                interface: Some(function.number),
-                driver: Some(driver.to_owned()),
-            });
-            if driver == "qmi_wwan" {
-                // The driver sets DTR when it binds (lab-facts.md §2).
-                self.modem.terminal_ready(function.number, true, now);
-            }
-        }
-        self.device = Some(device);
-        if self.hidden {
-            self.hide_device();
-        }
-    }
-
-    /// The drivers that go by the id let go of such a device.
-    pub(super) fn unbind(&mut self, vendor: u16, product: u16) {
-        let is_it = |device: &UsbDevice| (device.vendor, device.product) == (vendor, product);
-        if !self.device.as_ref().is_some_and(is_it) {
-            return;
-        }
-        let by_class = |driver: &Option<String>| driver.as_deref() == Some("cdc_mbim");
-        for interface in self
-            .interfaces
-            .iter_mut()
-            .filter(|interface| !by_class(&interface.driver))
-        {
-            interface.driver = None;
-        }
-        self.ports.retain(|port| by_class(&port.driver));
-        let ports = &self.ports;
-        self.lines
-            .retain(|line| ports.iter().any(|port| port.id == line.port));
-    }
-
     /// The device on the bus with its ports; none while it isn't there or hidden.
     pub(super) fn attached(&self) -> Option<Attached> {
         Some(Attached {
@@ -305,18 +251,6 @@ impl Socket {
             interfaces: self.interfaces.clone(),
             ports: self.ports.clone(),
         })
-    }
-
-    fn detach(&mut self) {
-        self.device = None;
-        self.interfaces.clear();
-        self.ports.clear();
-        self.lines.clear();
-        self.opened.retain(|opened| opened.by != Opener::Manager);
-        self.probe_at = Instant::FAR;
-        for opened in &mut self.opened {
-            opened.gone = true;
-        }
     }
 
     pub(super) fn open(
@@ -339,15 +273,16 @@ impl Socket {
             let holder = (*other == Opener::Manager).then(|| "ModemManager".to_owned());
             return Err(PortErrorKind::Busy { holder });
         }
-        self.open_as(Opener::Host(handle), interface, port.clone(), now);
+        self.open_as(Opener::Host(handle), interface, (port.clone(), kind), now);
         Ok(())
     }
 
-    fn open_as(&mut self, by: Opener, interface: u8, port: PortId, now: Instant) {
+    fn open_as(&mut self, by: Opener, interface: u8, port: (PortId, PortKind), now: Instant) {
         let first = self.openers(interface).is_empty();
         self.opened.push(Opened {
             by,
-            port,
+            port: port.0,
+            kind: port.1,
             interface,
             gone: false,
         });
@@ -356,8 +291,16 @@ impl Socket {
         }
     }
 
-    pub(super) fn close(&mut self, handle: PortHandle, now: Instant) {
-        self.close_as(Opener::Host(handle), now);
+    pub(super) fn close(&mut self, handle: PortHandle, kernel: &mut Kernel, now: Instant) {
+        let by = Opener::Host(handle);
+        let closed = self.opened.iter().find(|opened| opened.by == by);
+        let port = closed.map(|closed| (closed.port.clone(), closed.kind));
+        self.close_as(by, now);
+        if let Some((port, kind)) = port {
+            if is_kept_open(kind) {
+                self.free_name(&port, kind, kernel);
+            }
+        }
     }
 
     /// Closes one port that this one has open; whether there was one.
@@ -408,7 +351,7 @@ impl Socket {
             let openers = self.openers(interface);
             if openers.is_empty() {
                 manager.probed.push(port.clone());
-                self.open_as(Opener::Manager, interface, port, now);
+                self.open_as(Opener::Manager, interface, (port, PortKind::Serial), now);
             } else if !openers.contains(&Opener::Manager) {
                 continue;
             }
@@ -485,13 +428,14 @@ impl Socket {
 
     pub(super) fn write(
         &mut self,
-        handle: PortHandle,
+        (worker, handle): (usize, PortHandle),
         bytes: &[u8],
         now: Instant,
         chop: Option<&mut Random>,
     ) -> Result<usize, PortError> {
         let (modem, line) = self.parts(handle)?;
         let count = line.write(modem, bytes, now, chop);
+        *self.written.entry(worker).or_default() += u64::try_from(count).unwrap_or(u64::MAX);
         // What it says to that is heard at the next pump.
         self.wants = self.wants.min(now);
         Ok(count)

@@ -1,0 +1,149 @@
+//! A device comes and goes: its place and number, its drivers one after the other, its ports and their names.
+
+use modem_world::{Instant, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
+
+use super::SocketKind;
+use super::kernel::{self, Kernel};
+use super::line::Line;
+use super::socket::{Opener, Socket};
+use crate::layout::{Appearance, Function};
+use crate::quirk::Pieces;
+
+/// SuperSpeed, in Mbit/s: such a device is on the other bus of the same socket.
+const SUPER_SPEED: u32 = 5000;
+/// High speed: what a socket without USB 3 has.
+const HIGH_SPEED: u32 = 480;
+
+impl Socket {
+    /// The modem appears. Its interfaces have no drivers yet.
+    pub(super) fn attach(&mut self, appearance: Appearance, kernel: &mut Kernel, now: Instant) {
+        let Appearance { mut device, layout } = appearance;
+        let number = self.place + 1;
+        let paths = (
+            UsbPath::new(format!("1-{number}")),
+            UsbPath::new(format!("2-{number}")),
+        );
+        if self.kind == SocketKind::Usb2 {
+            device.speed = device.speed.map(|speed| speed.min(HIGH_SPEED));
+        }
+        let on_second_bus = device.speed.is_some_and(|speed| speed >= SUPER_SPEED);
+        let (path, peer) = if on_second_bus { (paths.1, paths.0) } else { paths };
+        let peer = (self.kind == SocketKind::Usb3).then_some(peer);
+        (device.path, device.peer) = (path, peer);
+        device.number = kernel.names.device(&device);
+        self.attached_at = now;
+        let bare = |function: &Function| UsbInterface {
+            number: function.number,
+            class: function.class.class,
+            subclass: function.class.subclass,
+            protocol: function.class.protocol,
+            driver: None,
+        };
+        self.interfaces = layout.interfaces.iter().map(bare).collect();
+        let bindings = kernel.bindings(&device, &layout).into_iter();
+        self.unbound = bindings
+            .map(|(after, function)| (now + after, function))
+            .collect();
+        self.device = Some(device);
+    }
+
+    /// Binds the drivers whose time has come; returns how many ports that made.
+    pub(super) fn bind(&mut self, kernel: &mut Kernel, now: Instant) -> u32 {
+        let mut made = 0;
+        while let Some((_, function)) = self.unbound.front().copied().filter(|(at, _)| *at <= now) {
+            self.unbound.pop_front();
+            made += u32::from(self.bind_one(&function, kernel, now));
+        }
+        if made > 0 && self.hidden {
+            self.hide_device();
+        }
+        made
+    }
+
+    /// Binds the driver of this interface, if there is one; whether that made a port.
+    fn bind_one(&mut self, function: &Function, kernel: &mut Kernel, now: Instant) -> bool {
+        let Some(device) = &self.device else { return false };
+        let Some(driver) = kernel::driver(device, function, &kernel.unknown_ids) else {
+            return false;
+        };
+        let mut interfaces = self.interfaces.iter_mut();
+        if let Some(interface) = interfaces.find(|interface| interface.number == function.number) {
+            interface.driver = Some(driver.to_owned());
+        }
+        let Some(kind) = kernel::port_kind(function.kind) else {
+            return false;
+        };
+        let id = kernel.names.port(kind);
+        let joins = self.modem.setup().quirks.pieces == Pieces::Joined;
+        self.lines
+            .push(Line::new(function.number, id.clone(), kind, joins));
+        self.ports.push(PortInfo {
+            id,
+            kind,
+            device: Some(device.clone()),
+            interface: Some(function.number),
+            driver: Some(driver.to_owned()),
+        });
+        self.ports.sort_by_key(|port| port.interface);
+        if driver == "qmi_wwan" {
+            // The driver sets DTR when it binds (lab-facts.md §2).
+            self.modem.terminal_ready(function.number, true, now);
+        }
+        true
+    }
+
+    /// The drivers that go by the id let go of such a device.
+    pub(super) fn unbind(&mut self, (vendor, product): (u16, u16), kernel: &mut Kernel) {
+        let is_it = |device: &UsbDevice| (device.vendor, device.product) == (vendor, product);
+        if !self.device.as_ref().is_some_and(is_it) {
+            return;
+        }
+        let by_class = |driver: &Option<String>| driver.as_deref() == Some("cdc_mbim");
+        for interface in self
+            .interfaces
+            .iter_mut()
+            .filter(|interface| !by_class(&interface.driver))
+        {
+            interface.driver = None;
+        }
+        self.ports.retain(|port| by_class(&port.driver));
+        let ports = &self.ports;
+        let stays = |line: &Line| ports.iter().any(|port| port.id == line.port);
+        let (stay, go) = std::mem::take(&mut self.lines).into_iter().partition(stays);
+        self.lines = stay;
+        self.free_names(go, kernel);
+    }
+
+    /// The modem leaves.
+    pub(super) fn detach(&mut self, kernel: &mut Kernel) {
+        if let Some(device) = self.device.take() {
+            kernel.names.free_device(&device);
+        }
+        self.interfaces.clear();
+        self.unbound.clear();
+        self.ports.clear();
+        self.opened.retain(|opened| opened.by != Opener::Manager);
+        self.probe_at = Instant::FAR;
+        for opened in &mut self.opened {
+            opened.gone = true;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        self.free_names(lines, kernel);
+    }
+
+    /// These ports are no more.
+    fn free_names(&self, gone: Vec<Line>, kernel: &mut Kernel) {
+        for line in gone {
+            self.free_name(&line.port, line.kind, kernel);
+        }
+    }
+
+    /// Frees the name of a port that is no more, unless it is still in use.
+    pub(super) fn free_name(&self, port: &PortId, kind: PortKind, kernel: &mut Kernel) {
+        let is_open = self.opened.iter().any(|opened| opened.port == *port);
+        let is_in_use = self.has_port(port) || (is_open && kernel::is_kept_open(kind));
+        if !is_in_use {
+            kernel.names.free_port(port);
+        }
+    }
+}
