@@ -325,7 +325,7 @@ impl Run<'_> {
     }
 
     /// A modem that didn't come back is in no known state.
-    fn note_lost(&mut self, cause: &Cause) {
+    pub(crate) fn note_lost(&mut self, cause: &Cause) {
         if matches!(cause, Cause::DidNotReturn { .. }) {
             self.set_modem(ModemState::Unknown);
         }

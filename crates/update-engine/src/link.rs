@@ -26,11 +26,46 @@ pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
 /// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
 /// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Ours.
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
+/// How long after its last new port a modem that may get more ports is waited for. Ours: a driver that is loaded first takes
+/// about a second.
+const PORTS_QUIET: Duration = Duration::from_secs(2);
 /// How often a port that can't be opened yet is tried again.
 const OPEN_AGAIN: Duration = Duration::from_millis(250);
 /// How often the bus is looked at when nobody says that it changed. The world itself looks twice a second (update-flow.md §9
 /// row 6); this is for what it may have missed between two looks.
 const BUS_POLL: Duration = Duration::from_secs(2);
+
+/// A device that is on the bus: the drivers need some time to make its ports.
+struct Seen {
+    path: UsbPath,
+    number: u32,
+    since: Instant,
+    /// How many ports it has, and since when.
+    ports: usize,
+    changed: Instant,
+}
+
+impl Seen {
+    fn is(&self, modem: &Modem) -> bool {
+        self.path == modem.device.path && self.number == modem.device.number
+    }
+
+    /// The modem as it is now; `before`: when it was seen before.
+    fn again(before: Option<Self>, modem: &Modem, now: Instant) -> Self {
+        let ports = modem.all_ports().count();
+        let is_unchanged = |before: &&Self| before.ports == ports;
+        Self {
+            path: modem.device.path.clone(),
+            number: modem.device.number,
+            since: before.as_ref().map_or(now, |before| before.since),
+            ports,
+            changed: before
+                .as_ref()
+                .filter(is_unchanged)
+                .map_or(now, |before| before.changed),
+        }
+    }
+}
 
 impl Run<'_> {
     /// The open port; opens it when it isn't.
@@ -93,6 +128,21 @@ impl Run<'_> {
             let next = until.min(self.world.now() + OPEN_AGAIN);
             let wake = self.world.wait(&[Interest::Bus], next);
             self.heed(wake)?;
+        }
+    }
+
+    /// The same for a modem in download mode: one that left the bus before its port was open is waited for, and its port is
+    /// opened where it is then.
+    pub(crate) fn open_following(&mut self, holder_limit: Duration) -> Result<(), Cause> {
+        match self.open_patiently(holder_limit) {
+            Err(Cause::Port(error))
+                if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound)
+                    && !self.is_there() =>
+            {
+                self.wait_return(RETURN_LIMIT)
+                    .inspect_err(|cause| self.note_lost(cause))
+            }
+            other => other.map(|_| ()),
         }
     }
 
@@ -278,22 +328,20 @@ impl Run<'_> {
             .device
             .clone()
             .map(|device| (device.path, device.number));
-        // A device that is on the bus, and since when: the drivers need some time to make its ports.
-        let mut seen: Option<((UsbPath, u32), Instant)> = None;
+        let mut seen: Option<Seen> = None;
         loop {
             if let Some(modem) = self.look_for_return(left.as_ref())? {
                 let now = self.world.now();
-                let number = (modem.device.path.clone(), modem.device.number);
-                let since = match &seen {
-                    Some((same, since)) if *same == number => *since,
-                    _ => {
-                        self.appeared(&modem);
-                        now
-                    }
-                };
-                seen = Some((number, since));
+                let is_same = |seen: &Seen| seen.is(&modem);
+                let before = seen.take().filter(is_same);
+                if before.is_none() {
+                    self.appeared(&modem);
+                }
+                let seen = seen.insert(Seen::again(before, &modem, now));
+                let since = seen.since;
                 let is_late = now >= since + PORTS_LIMIT;
-                if self.has_its_ports(&modem, is_late) {
+                let is_quiet = now >= seen.changed + PORTS_QUIET;
+                if self.has_its_ports(&modem, is_quiet, is_late) {
                     self.settle_at(&modem);
                     return Ok(modem);
                 }
@@ -312,12 +360,15 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the ports are there that this modem can be expected to have; `is_late`: any port will do.
-    fn has_its_ports(&self, modem: &Modem, is_late: bool) -> bool {
+    /// Whether the ports are there that this modem can be expected to have; `is_quiet`: no more seem to come; `is_late`: any
+    /// port will do.
+    fn has_its_ports(&self, modem: &Modem, is_quiet: bool, is_late: bool) -> bool {
         match modem.mode {
             Mode::Download => modem.ports.download.is_some(),
-            Mode::Normal if is_late || !self.had_control => modem.can_be_reached(),
-            Mode::Normal => !modem.ports.control.is_empty(),
+            Mode::Normal if is_late => modem.can_be_reached(),
+            Mode::Normal if !is_quiet && !modem.is_complete() => false,
+            Mode::Normal if self.had_control => !modem.ports.control.is_empty(),
+            Mode::Normal => modem.can_be_reached(),
             Mode::Emergency | Mode::NotConfigured => false,
         }
     }

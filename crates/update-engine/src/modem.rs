@@ -20,8 +20,9 @@ pub struct Modem {
     pub mode: Mode,
     /// Its ports by what they are for.
     pub ports: Ports,
-    /// Whether interfaces are there that no driver has taken.
-    pub has_unbound_interfaces: bool,
+    /// Whether more ports may come: an interface has no driver, or one of class 0xff has a driver and no port. Some interfaces
+    /// never get any.
+    pub has_bare_interfaces: bool,
 }
 
 /// What the bus tells of a modem's mode (linux.md §2). A memory dump looks like download mode from outside.
@@ -130,14 +131,18 @@ impl Modem {
             (_, Some(1)) => Mode::Download,
             (_, Some(_)) => Mode::Normal,
         };
-        let has_unbound_interfaces = interfaces.iter().any(|interface| interface.driver.is_none());
+        // A driver is there a moment before the ports that it makes.
+        let has_port = |number: u8| ports.iter().any(|port| port.interface == Some(number));
+        let has_bare_interfaces = interfaces.iter().any(|interface| {
+            interface.driver.is_none() || (interface.class == VENDOR_SPECIFIC && !has_port(interface.number))
+        });
         let ports = Ports::sort(&device, mode, ports);
         Self {
             device,
             row,
             mode,
             ports,
-            has_unbound_interfaces,
+            has_bare_interfaces,
         }
     }
 
@@ -164,6 +169,14 @@ impl Modem {
         self.all_ports().next().is_some()
     }
 
+    /// Whether all ports are there through which it can be asked, as far as the bus can tell: the kernel's drivers make them one
+    /// after the other. False also where an interface never gets a driver and the layout isn't known.
+    pub(crate) fn is_complete(&self) -> bool {
+        let at = layout(&self.device).at;
+        let is_at = |port: &PortInfo| at.is_some() && port.interface == at;
+        !self.has_bare_interfaces || self.ports.at.iter().any(is_at)
+    }
+
     /// What it is called as long as it hasn't been asked: the models of its id, its product string, or its id.
     pub fn name(&self) -> String {
         let product = self.device.product_name.clone();
@@ -181,6 +194,9 @@ impl Modem {
         })
     }
 }
+
+/// `bInterfaceClass` of everything that isn't standardised: serial ports and QMI.
+const VENDOR_SPECIFIC: u8 = 0xff;
 
 /// USB interfaces of the serial ports of a layout.
 struct Serial {
@@ -325,6 +341,30 @@ mod tests {
         let order: Vec<_> = modem.ports.at.iter().map(|port| port.interface).collect();
         assert_eq!(order, [Some(4), Some(1)]);
         assert_eq!(modem.ports.control[0].language, Language::Mbim);
+    }
+
+    #[test]
+    fn more_ports_may_come_as_long_as_an_interface_has_none() {
+        let ports = [
+            ("/dev/ttyUSB0", 1, "option"),
+            ("/dev/ttyUSB1", 4, "option"),
+            ("/dev/cdc-wdm0", 0, "cdc_mbim"),
+        ];
+        let whole = attached(device(0x1199, 0xabcd, 3), &ports);
+        assert!(Modem::of(whole.clone()).unwrap().is_complete());
+        let mut is_bound = whole.clone();
+        is_bound.ports.remove(1);
+        assert!(!Modem::of(is_bound).unwrap().is_complete());
+        let mut is_not = whole;
+        is_not.interfaces[2].driver = None;
+        assert!(!Modem::of(is_not).unwrap().is_complete());
+        // A known layout says where the AT port is.
+        let ports = [("/dev/ttyUSB0", 0, "qcserial"), ("/dev/ttyUSB2", 3, "qcserial")];
+        let mut known = attached(device(0x1199, 0x9071, 3), &ports);
+        known.interfaces[0].driver = None;
+        assert!(Modem::of(known.clone()).unwrap().is_complete());
+        known.ports.remove(1);
+        assert!(!Modem::of(known).unwrap().is_complete());
     }
 
     #[test]

@@ -348,7 +348,10 @@ impl Run<'_> {
             download_override: which == Which::All || goal.request.force || goal.request.download_override,
             storage_index: goal.request.slot,
         };
-        let mut answer = self.ask(&mut control, request.clone(), PATIENCE)?;
+        // Who doesn't wait for the answer doesn't know whether the modem has it.
+        let mut answer = self
+            .ask(&mut control, request.clone(), PATIENCE)
+            .inspect_err(|_| self.set_modem(ModemState::WrongPreference))?;
         let mut is_in_doubt = false;
         if answer.as_ref().is_err_and(is_unheard) {
             // It may have it; to say the same twice changes nothing.
@@ -426,10 +429,11 @@ impl Run<'_> {
         let places = goal.places(which, list);
         let job = checks::job_for(&self.port, goal.firmware, &places)?;
         self.teller.begin(self.world.now(), Step::OpenPort);
-        self.open_patiently(HOLDER_LIMIT)?;
-        self.keep_awake();
-        self.teller.set_stage(0.12, 0.85);
-        let written = self.download(&job, &mut goal.firmware.feed(&places));
+        let written = self.open_following(HOLDER_LIMIT).and_then(|()| {
+            self.keep_awake();
+            self.teller.set_stage(0.12, 0.85);
+            self.download(&job, &mut goal.firmware.feed(&places))
+        });
         if written.is_err() && self.teller.modem() == ModemState::RunsFirmware {
             self.undo_in_normal_mode(goal)?;
         }

@@ -211,7 +211,7 @@ impl Run<'_> {
         self.announce(&prepared.plan, request, ask)?;
         self.teller.begin(self.world.now(), Step::OpenPort);
         self.inhibit(None, request)?;
-        self.open_patiently(Duration::ZERO)?;
+        self.open_following(Duration::ZERO)?;
         self.keep_awake();
         self.stay_awake();
         let is_followed = self.home.is_some();

@@ -15,6 +15,7 @@ mod support;
 mod errands;
 mod failures;
 mod fleets;
+mod neighbours;
 mod selection;
 mod stops;
 mod whole;

@@ -8,7 +8,7 @@ use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ControlProtocol, Setup};
 
 use crate::support::Run;
-use crate::support::normal::{newer, running, speaking, update_in, update_one, wish};
+use crate::support::normal::{faulty, newer, running, speaking, update_in, update_one, wish};
 use crate::support::truth::is_true;
 
 /// The setups that are stopped: QDL and Firehose, QMI and MBIM, with and without a preference.
@@ -115,6 +115,24 @@ fn a_stop_behind_the_preference_puts_the_old_one_back() {
         }
     )));
     assert!(run.told(|kind| matches!(kind, EventKind::Stopping { .. })));
+}
+
+// The modem has the new preference, and its answer is on the way.
+#[test]
+fn a_second_wish_before_the_answer_to_the_preference_says_that_it_may_be_set() {
+    let setup = faulty("RC7620", "late-answer@0x48:2s");
+    let (whole, _) = update_one(setup.clone());
+    let told = whole.begun(|step| *step == Step::SetPreference);
+    let moment = Instant::from_start(Duration::from_secs_f64(told) + Duration::from_millis(500));
+    let (run, of) = stopped_at(&setup, &[moment, moment + Duration::from_millis(70)]);
+    let error = run.error();
+    assert_eq!(
+        (error.exit_code(), error.modem),
+        (130, ModemState::WrongPreference),
+        "{}",
+        run.log()
+    );
+    is_true(run.modem(), of, error).unwrap_or_else(|why| panic!("{why}\n{}", run.log()));
 }
 
 #[test]

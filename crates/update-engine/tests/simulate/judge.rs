@@ -52,11 +52,23 @@ impl Judged<'_> {
         if !self.world.inhibited().is_empty() {
             return Err("ModemManager didn't get its modem back".to_owned());
         }
+        // Each worker writes to its own modem and to nothing else on the bus.
+        let places = (0..).take_while(|place| self.world.modem(*place).is_some());
+        let touched = places.filter(|place| *place != self.place);
+        if let Some(place) = touched
+            .into_iter()
+            .find(|place| self.world.written(self.place, *place) > 0)
+        {
+            let bytes = self.world.written(self.place, place);
+            return Err(format!("it wrote {bytes} bytes to the ports of device {place}"));
+        }
         let Some(neighbour) = self.neighbour.and_then(|place| self.world.modem(place)) else {
             return Ok(());
         };
-        if neighbour.image_bytes() > 0 || neighbour.storage().resets > 1 || !neighbour.violations().is_empty()
-        {
+        // One appearance, and those of its own.
+        let resets = u32::try_from(1 + self.case.restarts.len()).unwrap_or(u32::MAX);
+        let is_touched = neighbour.image_bytes() > 0 || neighbour.storage().resets > resets;
+        if is_touched || !neighbour.violations().is_empty() {
             return Err(format!("the neighbour was touched: {:?}", neighbour.violations()));
         }
         Ok(())

@@ -38,7 +38,11 @@ pub struct Case {
     pub held_until: Option<modem_world::Instant>,
     manager: Option<ModemManager>,
     neighbour: Option<Box<Setup>>,
+    /// When the neighbour enumerates again for reasons of its own: it takes the names that are free then.
+    pub restarts: Vec<modem_world::Instant>,
     has_adapter: bool,
+    /// Drivers bind one after the other, by this seed.
+    slow_drivers: Option<u64>,
 }
 
 /// One modem of a run.
@@ -83,7 +87,9 @@ impl Case {
             held_until: None,
             manager: random.once_in(4).then(ModemManager::default),
             neighbour: None,
+            restarts: Vec::new(),
             has_adapter: random.once_in(8),
+            slow_drivers: None,
         };
         for number in 0..count {
             let mut subject = case.subject(profile, &mut random);
@@ -111,6 +117,10 @@ impl Case {
             case.modems.push(subject);
         }
         case.add_company(&mut random);
+        case.slow_drivers = random.once_in(2).then(|| random.next_u64());
+        if random.once_in(2) {
+            case.restarts = restarts(&mut random);
+        }
         case
     }
 
@@ -244,6 +254,18 @@ impl Case {
     }
 }
 
+/// Some moments, close together while the modem may be off the bus.
+fn restarts(random: &mut Random) -> Vec<modem_world::Instant> {
+    let mut at = Duration::from_millis(random.below(60_000));
+    let mut moments = Vec::new();
+    for _ in 0..random.portion(40) {
+        moments.push(modem_world::Instant::from_start(at));
+        let pause = if random.once_in(4) { 30_000 } else { 1_500 };
+        at += Duration::from_millis(200 + random.below(pause));
+    }
+    moments
+}
+
 /// Images in their usual number, or in one file.
 fn images(profile: &Profile, wanted: &Selection, random: &mut Random) -> Vec<Memory> {
     if profile.image_names.is_empty() {
@@ -312,8 +334,17 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
         .neighbour
         .as_ref()
         .map(|setup| world.plug_into(case.socket, (**setup).clone()));
+    if let Some(place) = neighbour {
+        for at in &case.restarts {
+            world.re_enumerate_at(place, *at);
+        }
+    }
     if case.has_adapter {
         world.plug_foreign();
+    }
+    // What was plugged before has its ports already.
+    if let Some(seed) = case.slow_drivers {
+        world = world.with_slow_drivers(seed);
     }
     if let Some(seed) = case.chop {
         world = world.choppy(seed);

@@ -1,0 +1,295 @@
+//! Names and numbers that go from one modem to another: nothing is ever written to a port that isn't known to be the chosen
+//! modem's (linux.md §4).
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use modem_world::{
+    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, UsbPath,
+    Wake, World,
+};
+use modemflash_update_engine::{Event, Outcome, Request, Selector, UpdateError, update};
+use virtual_modem::profile::Profile;
+use virtual_modem::simulated::{SimulatedWorld, SocketKind};
+use virtual_modem::{FaultScript, Mode, Setup};
+
+use crate::support::normal::{at_only, newer, release, running, wish};
+use crate::support::truth::is_true;
+use crate::support::{assert_stored, firmware};
+
+/// Is called before each port is opened, with how many were before; it may let time pass. So long a program may stand
+/// between looking at the bus and opening a port.
+type Meddle<'m> = &'m mut dyn FnMut(&mut SimulatedWorld, usize);
+
+struct Meddled<'m> {
+    world: SimulatedWorld,
+    opened: usize,
+    meddle: Meddle<'m>,
+}
+
+impl World for Meddled<'_> {
+    fn now(&self) -> Instant {
+        self.world.now()
+    }
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        self.world.wait(interests, deadline)
+    }
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        (self.meddle)(&mut self.world, self.opened);
+        self.opened += 1;
+        self.world.open(port)
+    }
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        self.world.try_read(port, buffer)
+    }
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        self.world.try_write(port, bytes)
+    }
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.world.largest_write(port)
+    }
+    fn close(&mut self, port: PortHandle) {
+        self.world.close(port);
+    }
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        self.world.find(name)
+    }
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        self.world.devices()
+    }
+    fn host(&mut self) -> &mut dyn Host {
+        self.world.host()
+    }
+}
+
+/// The modem that is to be updated, and its neighbour.
+const CHOSEN: usize = 0;
+const NEIGHBOUR: usize = 1;
+
+struct Done {
+    world: SimulatedWorld,
+    result: Result<Outcome, UpdateError>,
+    events: Vec<Event>,
+    opened: usize,
+}
+
+/// Updates the first of two modems.
+fn update_beside(setup: &Setup, neighbour: &Setup, meddle: Meddle<'_>) -> Done {
+    let mut world = SimulatedWorld::new(setup.clone());
+    let mut neighbour = neighbour.clone();
+    neighbour.storage.imei = "987654321098765".to_owned();
+    world.plug_into(SocketKind::Usb3, neighbour);
+    let request = Request {
+        select: Selector::Place("1-1".to_owned()),
+        ..wish()
+    };
+    let images = firmware(&release(setup.profile));
+    let mut meddled = Meddled {
+        world,
+        opened: 0,
+        meddle,
+    };
+    let mut events = Vec::new();
+    let result = update(&mut meddled, &request, &images, &mut |event| {
+        events.push(event.clone());
+    });
+    let Meddled { world, opened, .. } = meddled;
+    Done {
+        world,
+        result,
+        events,
+        opened,
+    }
+}
+
+impl Done {
+    fn assert_neighbour_untouched(&self, what: &str) {
+        assert_eq!(self.world.written(0, NEIGHBOUR), 0, "{what}: {:?}", self.result);
+        let neighbour = self.world.modem(NEIGHBOUR).unwrap();
+        assert_eq!(neighbour.violations(), [], "{what}");
+        assert_eq!(neighbour.image_bytes(), 0, "{what}");
+        assert_eq!(
+            neighbour.storage().current,
+            neighbour.setup().storage.current,
+            "{what}"
+        );
+    }
+
+    fn assert_updated(&self, what: &str) {
+        assert!(
+            matches!(&self.result, Ok(Outcome::Updated(updated)) if updated.proven),
+            "{what}: {:?}",
+            self.result
+        );
+        let modem = self.world.modem(CHOSEN).unwrap();
+        let profile = modem.setup().profile;
+        assert_eq!(modem.storage().current, newer(profile), "{what}");
+        assert_stored(modem, &release(profile)).unwrap_or_else(|why| panic!("{what}: {why}"));
+    }
+}
+
+fn names(world: &mut SimulatedWorld, place: &str) -> Vec<String> {
+    let devices = world.devices().unwrap().into_iter();
+    let of_place = devices.filter(|there| there.device.path == UsbPath::new(place));
+    let mut names: Vec<String> = of_place
+        .flat_map(|there| there.ports)
+        .map(|port| port.id.to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+fn ms(time: u64) -> Duration {
+    Duration::from_millis(time)
+}
+
+fn pass(world: &mut SimulatedWorld, time: Duration) {
+    let until = world.now() + time;
+    while world.wait(&[], until) != Wake::Deadline {}
+}
+
+/// The neighbour leaves the bus, then the chosen modem, and the neighbour comes back first and has its names.
+fn swap_names(world: &mut SimulatedWorld) {
+    let now = world.now();
+    world.re_enumerate_at(NEIGHBOUR, now);
+    world.re_enumerate_at(CHOSEN, now + ms(100));
+}
+
+#[test]
+fn a_neighbour_that_gets_the_names_while_the_modem_is_on_its_way_to_download_mode_is_left_alone() {
+    for model in ["MC7455", "EM7565", "MC7710"] {
+        let setup = running(model);
+        let before = names(&mut SimulatedWorld::new(setup.clone()), "1-1");
+        // When the modem has been off the bus for a second.
+        let usual = update_beside(&setup, &setup, &mut |_, _| {});
+        usual.assert_updated(model);
+        let appeared = usual.events.iter().find_map(|event| {
+            let json = serde_json::to_string(event).unwrap();
+            json.contains("appeared").then_some(event.t)
+        });
+        let restart = Instant::from_start(
+            Duration::from_secs_f64(appeared.unwrap()) - setup.timings.entering + ms(1000),
+        );
+        let mut during = Vec::new();
+        let run = update_beside(&setup, &setup, &mut |world, count| {
+            if count == 0 {
+                world.re_enumerate_at(NEIGHBOUR, restart);
+            }
+            if during.is_empty() && world.modem(CHOSEN).unwrap().mode() == Mode::Download {
+                during = names(world, "1-2");
+            }
+        });
+        assert_eq!(during, before, "{model}: the neighbour has the names");
+        run.assert_updated(model);
+        run.assert_neighbour_untouched(model);
+    }
+}
+
+// Between a look at the bus and the opening of a port all names may change hands.
+#[test]
+fn names_that_change_hands_just_before_a_port_is_opened_lead_to_no_write() {
+    let mut swapped = 0;
+    for setup in [
+        running("MC7455"),
+        running("EM7565"),
+        running("MC7710"),
+        at_only("EM7565"),
+    ] {
+        let model = setup.profile.name;
+        let usual = update_beside(&setup, &setup, &mut |_, _| {});
+        // Without a control port the preference can't be set: it ends in an error, after many attempts to ask it.
+        let (is_updated, count) = (usual.result.is_ok(), usual.opened.min(12));
+        assert!(count >= 3, "{model}: {count}");
+        for chosen in 0..count {
+            let mut was_download = false;
+            let run = update_beside(&setup, &setup, &mut |world, number| {
+                if number == chosen {
+                    was_download = world.modem(CHOSEN).unwrap().mode() == Mode::Download;
+                    let name = world.port(CHOSEN).map(|port| port.id.clone());
+                    swap_names(world);
+                    pass(world, ms(250));
+                    let now = name.and_then(|name| world.find(name.as_str()).ok());
+                    let path = now.and_then(|port| port.device).map(|device| device.path);
+                    swapped += usize::from(path == Some(UsbPath::new("1-2")));
+                }
+            });
+            let what = format!("{model}, port {chosen} of {count}");
+            run.assert_neighbour_untouched(&what);
+            match &run.result {
+                Ok(_) => run.assert_updated(&what),
+                // As long as it is only asked, a modem that leaves may be an error.
+                Err(error) => {
+                    assert!(!(was_download && is_updated), "{what}: {error}: {}", error.source);
+                    is_true(run.world.modem(CHOSEN).unwrap(), 2, error)
+                        .unwrap_or_else(|why| panic!("{what}: {error}: {}; {why}", error.source));
+                }
+            }
+        }
+    }
+    assert!(swapped >= 12, "the names changed hands only {swapped} times");
+}
+
+// A port whose rights aren't set yet is tried again and again, by its name.
+#[test]
+fn a_name_that_changes_hands_while_its_rights_are_waited_for_leads_to_no_write() {
+    for model in ["MC7455", "EM7565"] {
+        let setup = running(model);
+        let mut is_done = false;
+        let run = update_beside(&setup, &setup, &mut |world, _| {
+            if !is_done && world.modem(CHOSEN).unwrap().mode() == Mode::Download {
+                is_done = true;
+                let now = world.now();
+                world.deny(CHOSEN, now + ms(600));
+                swap_names(world);
+            }
+        });
+        assert!(is_done);
+        run.assert_neighbour_untouched(model);
+        run.assert_updated(model);
+    }
+}
+
+#[test]
+fn the_same_number_on_another_bus_is_not_the_device_that_left() {
+    let on_second_bus = |mut setup: Setup| {
+        setup.storage.usb.is_super_speed = true;
+        setup
+    };
+    for (model, faults) in [("EM7565", "enter:other-bus"), ("EM7565", "return:other-bus")] {
+        let mut setup = running(model);
+        setup.faults = faults.parse::<FaultScript>().unwrap();
+        for neighbour in [running(model), on_second_bus(running(model))] {
+            let mut seen: Vec<(String, u32)> = Vec::new();
+            let run = update_beside(&setup, &neighbour, &mut |world, _| {
+                let devices = world.devices().unwrap().into_iter().map(|there| there.device);
+                seen.extend(devices.map(|device| (device.path.to_string(), device.number)));
+            });
+            run.assert_updated(faults);
+            run.assert_neighbour_untouched(faults);
+            let of_number = |path: &str, number: u32| seen.contains(&(path.to_owned(), number));
+            let both = (2..10).any(|number| {
+                of_number("1-1", number) && (of_number("2-1", number) || of_number("2-2", number))
+            });
+            assert!(both, "{faults}: {seen:?}");
+        }
+    }
+}
+
+// The kernel makes the ports of a modem one after the other: the first of them isn't all that it has.
+#[test]
+fn a_modem_whose_ports_come_one_after_the_other_is_asked_when_all_are_there() {
+    let unknown = FaultScript::from_str("return:id=1199:9999").unwrap();
+    for model in ["Gobi2000", "MC7710"] {
+        let profile = Profile::named(model).unwrap();
+        for (seed, faults) in (0..40).map(|seed| (seed, if seed % 2 == 0 { None } else { Some(&unknown) })) {
+            for mut setup in [Setup::of(profile), running(model), at_only(model)] {
+                setup.faults = faults.cloned().unwrap_or_default();
+                let what = format!("{model}, {:?}, {seed}, {faults:?}", setup.mode);
+                let mut world = SimulatedWorld::new(setup).with_slow_drivers(seed);
+                let result = update(&mut world, &wish(), &firmware(&release(profile)), &mut |_| {});
+                assert!(result.is_ok(), "{what}: {result:?}");
+                assert_eq!(world.modem(0).unwrap().violations(), [], "{what}");
+            }
+        }
+    }
+}
