@@ -223,6 +223,10 @@ impl Case {
         if count > 1 && faults::is_of_world(name) {
             return;
         }
+        // Twice the same can be more than the promise allows: two delays add up.
+        if subject.fault == name {
+            return;
+        }
         cause(self, subject, random);
         subject.fault = if subject.fault == "none" {
             name
