@@ -9,7 +9,7 @@ use crate::facts::SCHEMA;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::say;
-use crate::list::{print, print_json};
+use crate::output::{print, print_json};
 use crate::{INTERRUPTED, Verdict, ask};
 
 /// The answer, as JSON has it.
@@ -44,9 +44,9 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
             v: SCHEMA,
             command,
             lines: &lines,
-        });
+        })?;
     } else {
-        print(&(lines.join("\n") + "\n"));
+        print(&(lines.join("\n") + "\n"))?;
     }
     Ok(0)
 }

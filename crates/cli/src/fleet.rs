@@ -65,7 +65,10 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     crew.finish();
     let code = exit_code(&results);
     summary(places, results);
-    Ok(code)
+    match screens.lost() {
+        Some(lost) if code == 0 => Err(lost),
+        _ => Ok(code),
+    }
 }
 
 /// Where a modem is, as it is shown.

@@ -10,7 +10,7 @@ use crate::Verdict;
 use crate::arguments::{self, Info};
 use crate::facts::{ModemLine, name, port_words};
 use crate::host::{Host, overheard};
-use crate::list::{print, print_json};
+use crate::output::{print, print_json};
 
 /// Asks the modem and prints what it says.
 pub(crate) fn run(arguments: &Info, mut host: Host, verbose: u8) -> Verdict {
@@ -31,13 +31,13 @@ pub(crate) fn run(arguments: &Info, mut host: Host, verbose: u8) -> Verdict {
             }
         }
     };
+    host.finish();
     if arguments.json {
         let facts = surveyed.facts.as_ref();
-        print_json(&ModemLine::new(&surveyed.modem, facts, None, &surveyed.warnings));
+        print_json(&ModemLine::new(&surveyed.modem, facts, None, &surveyed.warnings))?;
     } else {
-        print(&text(&surveyed));
+        print(&text(&surveyed))?;
     }
-    host.finish();
     Ok(0)
 }
 

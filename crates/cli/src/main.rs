@@ -15,6 +15,7 @@ mod info;
 mod inspect;
 mod list;
 mod logging;
+mod output;
 mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
@@ -27,6 +28,7 @@ mod table;
 mod update;
 mod words;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -49,12 +51,30 @@ fn main() -> ExitCode {
         return reference::run(&words);
     }
     // Exit code 2 for a wrong command line is clap's own.
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(words) => return print(&words),
+    };
     logging::start(arguments.verbose);
-    ExitCode::from(run(&arguments).unwrap_or_else(|failure| {
-        failure.print();
-        failure.exit()
-    }))
+    match run(&arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => end(&failure),
+    }
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line.
+fn print(words: &clap::Error) -> ExitCode {
+    match words.print() {
+        Err(error) if !words.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            end(&output::unwritable(&error))
+        }
+        _ => ExitCode::from(u8::try_from(words.exit_code()).unwrap_or(2)),
+    }
+}
+
+fn end(failure: &Failure) -> ExitCode {
+    failure.print();
+    ExitCode::from(failure.exit())
 }
 
 fn run(arguments: &Arguments) -> Verdict {

@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     let mut screen = screen::choose(arguments.json, verbose, Pace::Played);
     let result = update(&mut world, &request, &firmware, &mut |event| screen.show(event));
     screen.rest();
+    let lost = screen.lost();
     drop(screen);
     match &result {
         Ok(outcome) => say(&format!("the run ends as: {outcome}")),
@@ -47,6 +48,9 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
                 "with another version of modemflash that may be meant; otherwise report it with the trace",
             ));
         }
+    }
+    if let Some(lost) = lost {
+        return Err(lost);
     }
     // What the run came to is what the recorded run came to; the replay itself went well.
     Ok(if result.is_err_and(|error| error.exit_code() == INTERRUPTED) {

@@ -8,7 +8,7 @@ use crate::arguments::{self, Reset};
 use crate::facts::SCHEMA;
 use crate::host::{Host, overheard};
 use crate::images::say;
-use crate::list::print_json;
+use crate::output::print_json;
 use crate::screen::{self, Pace};
 
 /// How it ended, as JSON has it.
@@ -41,8 +41,11 @@ pub(crate) fn run(arguments: &Reset, mut host: Host, verbose: u8) -> Verdict {
         "the modem is at {} now, USB id {}, in {} mode",
         restarted.path, restarted.usb_id, restarted.mode
     ));
+    if let Some(lost) = screen.lost() {
+        return Err(lost);
+    }
     if arguments.json {
-        print_json(&RestartedLine { v: SCHEMA, restarted });
+        print_json(&RestartedLine { v: SCHEMA, restarted })?;
     }
     Ok(0)
 }

@@ -26,7 +26,8 @@ pub(crate) struct Show<'a> {
 
 /// What a run came to: the user may have said no.
 enum End {
-    Outcome(Outcome),
+    /// With the reason why a program that reads the events hasn't got all of them.
+    Outcome(Box<Outcome>, Option<Box<Failure>>),
     Declined,
 }
 
@@ -46,9 +47,9 @@ pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware,
         }
     };
     match end {
-        End::Outcome(outcome) => {
+        End::Outcome(outcome, lost) => {
             finish(&outcome);
-            Ok(0)
+            lost.map_or(Ok(0), |lost| Err(*lost))
         }
         End::Declined => {
             say("nothing was changed on the modem");
@@ -85,10 +86,11 @@ fn on_screen(
         &mut |event| screen.borrow_mut().show(event),
         &mut ask,
     );
-    screen.borrow_mut().rest();
+    let mut screen = screen.into_inner();
+    screen.rest();
     match result {
         Err(_) if is_declined.get() => Ok(End::Declined),
-        result => result.map(End::Outcome),
+        result => result.map(|outcome| End::Outcome(Box::new(outcome), screen.lost().map(Box::new))),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::facts::{SCHEMA, name, or_hyphen};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::say;
-use crate::list::{print, print_json};
+use crate::output::{print, print_json};
 use crate::table::Table;
 use crate::{INTERRUPTED, Verdict, ask};
 
@@ -46,10 +46,10 @@ fn list(arguments: &SlotsList, host: &mut Host) -> Verdict {
                 v: SCHEMA,
                 place: modem.path().as_str(),
                 image,
-            });
+            })?;
         }
     } else {
-        print(&text(&modem, &facts));
+        print(&text(&modem, &facts))?;
     }
     Ok(0)
 }

@@ -74,6 +74,12 @@ const OF_PROGRAM: &[Row] = &[
         "2",
     ),
     (
+        "E-OUTPUT-WRITE",
+        "standard output can't be written, so that what a program reads there is incomplete",
+        "see that there is room where it goes; what was done to a modem is done",
+        "1",
+    ),
+    (
         "E-AT-INVALID",
         "the text is no AT command",
         "give one line of printable characters that begins with AT, in quotes",

@@ -8,6 +8,7 @@
 
 mod common;
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -75,6 +76,50 @@ fn a_reader_that_goes_away_is_no_panic() {
         drop(child.stderr.take());
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{arguments:?}: {status}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_every_verb_that_prints_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 5000));
+    let lines = [
+        "--help",
+        "--version",
+        "--virtual MC7455 list",
+        "--virtual MC7455 list --json",
+        "--virtual MC7455 list --watch",
+        "--virtual MC7455 list --watch --json",
+        "--virtual MC7455 info",
+        "--virtual MC7455 info --json",
+        "--virtual MC7455 slots",
+        "--virtual MC7455 slots --json",
+        "--virtual MC7455 at ATI",
+        "--virtual MC7455 at ATI --json",
+        "--virtual MC7455 reset --json",
+        "inspect FILES",
+        "inspect --json FILES",
+        "--virtual MC7455 update --json FILES",
+        "--virtual MC7455,MC7455 update --all --json FILES",
+        "rehearse --fast --json --as MC7455 FILES",
+    ];
+    for line in lines {
+        let mut command = modemflash(folder.path());
+        for word in line.split(' ') {
+            match word {
+                "FILES" => command.args(&files),
+                word => command.arg(word),
+            };
+        }
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}: {errors}");
+        assert!(errors.contains("error[E-OUTPUT-WRITE]: "), "{line}: {errors}");
+        if line.contains(" update ") {
+            // What was begun on a modem is done all the same.
+            assert!(errors.contains("updated from "), "{line}: {errors}");
+        }
     }
 }
 

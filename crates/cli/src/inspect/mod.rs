@@ -2,8 +2,6 @@
 
 mod tree;
 
-use std::io::{self, Write};
-
 use firmware_image::source::{Choice, FirmwareSet, Inspected, Wanted};
 use firmware_image::{Combination, CrcVerdict, Finding, Report, Severity};
 use serde::Serialize;
@@ -11,6 +9,7 @@ use serde::Serialize;
 use crate::Verdict;
 use crate::arguments::Inspect;
 use crate::images;
+use crate::output;
 use crate::words;
 
 /// Version of the objects in `--json`.
@@ -25,13 +24,12 @@ const REFUSED: u8 = 3;
 pub(crate) fn run(arguments: &Inspect) -> Verdict {
     let inspected = images::check(images::find(&arguments.files, arguments.temp_dir.as_deref())?);
     let sound = inspected.files.iter().all(|file| is_sound(file.report())) && inspected.refused.is_empty();
-    let output = if arguments.json {
+    let text = if arguments.json {
         json(inspected)
     } else {
-        text(inspected)
+        self::text(inspected)
     };
-    // A reader that has seen enough (`| head`) is no error.
-    let _ = io::stdout().lock().write_all(output.as_bytes());
+    output::print_as_is(&text)?;
     Ok(if sound { SOUND } else { REFUSED })
 }
 

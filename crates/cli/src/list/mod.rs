@@ -2,8 +2,6 @@
 
 mod watch;
 
-use std::io::{self, IsTerminal, Write};
-
 use modem_world::DiscoveryError;
 use update_engine::codes::Code;
 use update_engine::survey::{Surveyed, survey};
@@ -14,8 +12,8 @@ use crate::facts::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::say;
+use crate::output::{print, print_json};
 use crate::table::Table;
-use crate::words;
 use crate::{INTERRUPTED, Verdict};
 
 /// Columns of a terminal that nobody made wider.
@@ -29,24 +27,28 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
     };
     let asks = !arguments.no_ask && !arguments.watch;
     let found = survey(host.world(), &request, asks).map_err(|error| unreadable(&error))?;
-    if arguments.json {
-        for modem in &found {
-            print_json(&line(modem));
+    let verdict = show(arguments.json, &found).and_then(|()| {
+        if arguments.watch {
+            watch::run(&mut host, found, arguments.json)
+        } else if found.iter().any(|surveyed| surveyed.is_stopped) {
+            Ok(INTERRUPTED)
+        } else {
+            Ok(0)
         }
-    } else if found.is_empty() {
-        say("no Sierra Wireless modem is on the bus");
-    } else {
-        print(&table(&found));
-    }
-    let verdict = if arguments.watch {
-        watch::run(&mut host, found, arguments.json)
-    } else if found.iter().any(|surveyed| surveyed.is_stopped) {
-        Ok(INTERRUPTED)
-    } else {
-        Ok(0)
-    };
+    });
     host.finish();
     verdict
+}
+
+fn show(json: bool, found: &[Surveyed]) -> Result<(), Failure> {
+    if json {
+        return found.iter().try_for_each(|modem| print_json(&line(modem)));
+    }
+    if found.is_empty() {
+        say("no Sierra Wireless modem is on the bus");
+        return Ok(());
+    }
+    print(&table(found))
 }
 
 pub(crate) fn unreadable(error: &DiscoveryError) -> Failure {
@@ -115,19 +117,4 @@ fn rows(found: &[Surveyed], with_imei: bool) -> Table {
         table.push(row);
     }
     table
-}
-
-/// Text on standard output, folded on a terminal. A closed pipe is no error.
-pub(crate) fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let text = words::folded(text, out.is_terminal());
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// An object on standard output, on a line of its own.
-pub(crate) fn print_json(value: &impl serde::Serialize) {
-    let mut line = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
-    line.push(b'\n');
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(&line).and_then(|()| out.flush());
 }

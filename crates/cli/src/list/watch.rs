@@ -9,10 +9,12 @@ use update_engine::Request;
 use update_engine::modem::{Mode, Modem};
 use update_engine::survey::{Remark, Surveyed, look, survey};
 
-use super::{print, print_json, unreadable};
+use super::unreadable;
 use crate::Verdict;
 use crate::facts::{ModemLine, SCHEMA, mode, name, port_words};
+use crate::failure::Failure;
 use crate::host::Host;
+use crate::output::{print, print_json};
 
 /// How often a modem comes back within [`LOOP_WITHIN`] when its firmware crashes as it starts (field-reports.md E5: every
 /// 10 to 15 s).
@@ -69,25 +71,25 @@ pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict 
                 unready.insert(surveyed.modem.path().clone(), now);
                 let mut early = surveyed.clone();
                 early.warnings.retain(|warning| !is_about_ports(warning));
-                tell(json, now, change, &early);
+                tell(json, now, change, &early)?;
             } else {
                 unready.remove(surveyed.modem.path());
-                tell(json, now, change, surveyed);
+                tell(json, now, change, surveyed)?;
             }
             let starts = change == Change::Appeared && surveyed.modem.mode == Mode::Normal;
             if starts && is_looping(&mut times, &surveyed.modem, now) {
                 let mut looping = look(host.world(), surveyed.modem.clone(), &Request::default(), false);
                 looping.warnings = vec![boot_loop(&surveyed.modem)];
-                tell(json, now, Change::BootLoop, &looping);
+                tell(json, now, Change::BootLoop, &looping)?;
             }
         }
-        unready.retain(|path, since| {
-            let is_late = now >= *since + PORTS_LIMIT;
-            if let Some(surveyed) = here.get(path).filter(|_| is_late) {
-                tell(json, now, Change::Changed, surveyed);
+        let is_late = |since: &Instant| now >= *since + PORTS_LIMIT;
+        for (path, _) in unready.iter().filter(|(_, since)| is_late(since)) {
+            if let Some(surveyed) = here.get(path) {
+                tell(json, now, Change::Changed, surveyed)?;
             }
-            !is_late
-        });
+        }
+        unready.retain(|_, since| !is_late(since));
     }
 }
 
@@ -162,16 +164,15 @@ fn boot_loop(modem: &Modem) -> Remark {
     }
 }
 
-fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) {
+fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) -> Result<(), Failure> {
     let modem = &surveyed.modem;
     if json {
-        print_json(&ChangeLine {
+        return print_json(&ChangeLine {
             v: SCHEMA,
             t: (now.since_start().as_secs_f64() * 1000.0).round() / 1000.0,
             change,
             modem: ModemLine::new(modem, None, None, &surveyed.warnings),
         });
-        return;
     }
     let sign = match change {
         Change::Appeared => '+',
@@ -197,7 +198,7 @@ fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) {
             text.push_str(&format!("  warning: {}\n", warning.text));
         }
     }
-    print(&text);
+    print(&text)
 }
 
 #[cfg(test)]

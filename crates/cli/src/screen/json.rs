@@ -1,16 +1,20 @@
 //! Events for programs: one JSON object per line on standard output.
 
-use std::io::{self, Write};
+use std::io::ErrorKind;
 
 use update_engine::Event;
 
 use super::{Screen, Screens};
+use crate::failure::Failure;
+use crate::output;
 
 /// Prints events as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Json {
     /// Nobody reads any more. That is no reason to stop a flash.
     closed: bool,
+    /// Why events are missing, where the reader didn't go away by itself.
+    lost: Option<Failure>,
 }
 
 impl Screen for Json {
@@ -18,15 +22,17 @@ impl Screen for Json {
         if self.closed {
             return;
         }
-        let mut line = serde_json::to_vec(event).unwrap_or_else(|_| b"{}".to_vec());
-        line.push(b'\n');
-        let mut out = io::stdout().lock();
-        if out.write_all(&line).and_then(|()| out.flush()).is_err() {
+        if let Err(error) = output::write(&output::json_line(event)) {
             self.closed = true;
+            self.lost = (error.kind() != ErrorKind::BrokenPipe).then(|| output::unwritable(&error));
         }
     }
 
     fn rest(&mut self) {}
+
+    fn lost(&mut self) -> Option<Failure> {
+        self.lost.take()
+    }
 }
 
 impl Screens for Json {
@@ -36,4 +42,8 @@ impl Screens for Json {
     }
 
     fn rest(&mut self) {}
+
+    fn lost(&mut self) -> Option<Failure> {
+        self.lost.take()
+    }
 }

@@ -12,6 +12,8 @@ use std::io::IsTerminal;
 
 use update_engine::Event;
 
+use crate::failure::Failure;
+
 /// Shows a run.
 pub(crate) trait Screen: Send {
     /// Shows one event.
@@ -22,6 +24,11 @@ pub(crate) trait Screen: Send {
 
     /// Goes on after a question.
     fn resume(&mut self) {}
+
+    /// Why a program that reads the events hasn't got all of them.
+    fn lost(&mut self) -> Option<Failure> {
+        None
+    }
 }
 
 /// Shows the runs of several modems.
@@ -31,6 +38,11 @@ pub(crate) trait Screens: Send {
 
     /// Leaves the terminal as it should be.
     fn rest(&mut self);
+
+    /// Why a program that reads the events hasn't got all of them.
+    fn lost(&mut self) -> Option<Failure> {
+        None
+    }
 }
 
 /// How the time of the run relates to the user's.
