@@ -9,11 +9,13 @@
 mod common;
 
 use std::fs;
+use std::time::Duration;
 
-use common::{Run, modemflash, names, on_terminal, put_release};
+use common::{Run, modemflash, names, on_terminal, put_release, serve, setup};
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
 use rustix::process::Signal;
+use virtual_modem::pty::PtyModem;
 
 fn on_dumb_terminal(line: &str, typed: &str) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -132,6 +134,44 @@ fn one_question_is_asked_about_all_modems_before_anything_is_changed() {
             .contains("to 01.05.01.00 GENERIC 001.028_000"),
         "{text}"
     );
+}
+
+/// A modem that is silent for a while after each image.
+fn quiet() -> (PtyModem, String) {
+    let mut quiet = setup("MC7455", 10 << 20);
+    quiet.timings.programming_floor = Duration::from_millis(2600);
+    serve(quiet)
+}
+
+#[test]
+fn an_announced_silence_shows_how_long_it_lasts_and_what_is_normal() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 3_000_000));
+    let (_one, one_port) = quiet();
+    let (_other, other_port) = quiet();
+    let alone = vec!["update", "-t", &one_port];
+    let (_third, third_port) = quiet();
+    let together = vec!["update", "-t", &other_port, "-t", &third_port];
+    for (mut arguments, place) in [(alone, None), (together, Some(&other_port))] {
+        arguments.extend(files.iter().map(String::as_str));
+        let (code, mut text) = on_terminal(folder.path(), "xterm", &arguments, "");
+        assert_eq!(code, 0, "{text}");
+        if let Some(place) = place {
+            // One modem's line, as it is drawn again and again: the other may be ahead of it or behind.
+            let mark = format!("{place} [");
+            let drawn = text.split(&mark).skip(1);
+            let lines = drawn.map(|rest| rest.chars().take(78 - mark.len()).collect::<String>());
+            text = lines.collect::<Vec<_>>().join("\n");
+        }
+        // The first image's silence: from its announcement to the verdict.
+        let silence = text.split_once(" of silence, up to 3 min is normal").unwrap().1;
+        let silence = silence.split_once("image 1 of 2 accepted").unwrap().0;
+        for seconds in [1, 2] {
+            let words = format!("%  {seconds} s of silence, up to 3 min is normal");
+            assert!(silence.contains(&words), "{text}");
+        }
+        assert!(!silence.contains("MiB of "), "{text}");
+    }
 }
 
 #[test]

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use update_engine::{Event, EventKind};
 
 use super::narrator::Narrator;
+use super::silence::{Silence, Turn, limit, style};
 use super::{Pace, Screen};
 use crate::words;
 
 /// The line while bytes go out.
 const SENDING: &str = "{spinner} [{bar:20}] {percent:>3} %  {wide_msg}";
 /// The line while the modem is silent, with how long it has been.
-const SILENT: &str = "{spinner} [{bar:20}] {percent:>3} %  {elapsed} {wide_msg}";
+const SILENT: &str = "{spinner} [{bar:20}] {percent:>3} %  {since} of silence, {wide_msg}";
 
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(125);
@@ -26,6 +27,7 @@ pub(crate) struct Bar {
     bar: ProgressBar,
     pace: Pace,
     rate: Rate,
+    silence: Silence,
     /// How far the run has come, of [`LENGTH`].
     position: u64,
 }
@@ -38,6 +40,7 @@ impl Bar {
             bar: ProgressBar::hidden(),
             pace,
             rate: Rate::default(),
+            silence: Silence::default(),
             position: 0,
         }
     }
@@ -50,10 +53,8 @@ impl Bar {
     }
 
     fn style(&self, template: &str) {
-        // A template that doesn't parse would be a mistake in its line; the style before it then stays.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar
-                .set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
+        if let Some(style) = style(template) {
+            self.bar.set_style(style);
         }
     }
 }
@@ -74,6 +75,11 @@ impl Screen for Bar {
             self.position = position;
             self.bar.set_position(position);
         }
+        let turn = self.silence.hear(&event.kind);
+        if turn == Turn::Ends {
+            self.style(SENDING);
+            self.bar.set_message("");
+        }
         match &event.kind {
             EventKind::Planned { .. } => self.start(),
             EventKind::Advanced {
@@ -81,25 +87,20 @@ impl Screen for Bar {
                 acknowledged_bytes,
                 total_bytes,
                 ..
-            } => {
-                self.style(SENDING);
+            } if turn == Turn::Ends => {
                 let message = self
                     .rate
                     .words(event.t, *image, *acknowledged_bytes, *total_bytes);
                 self.bar.set_message(message);
             }
-            EventKind::SilenceExpected { .. } => {
+            EventKind::SilenceExpected { up_to_s, .. } => {
                 if self.pace == Pace::Real {
                     self.bar.reset_elapsed();
                     self.style(SILENT);
-                    self.bar.set_message("the modem is at work");
+                    self.bar.set_message(limit(*up_to_s));
                 } else {
                     self.bar.set_message("the modem is at work (sped up)");
                 }
-            }
-            EventKind::ImageAccepted { .. } | EventKind::Appeared { .. } | EventKind::StepFinished { .. } => {
-                self.style(SENDING);
-                self.bar.set_message("");
             }
             EventKind::Outcome { .. } | EventKind::Failed { .. } => self.rest(),
             _ => {}

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use update_engine::{Event, EventKind};
 
 use super::bar::{LENGTH, Rate, position};
 use super::narrator::Narrator;
+use super::silence::{self, Silence, Turn, limit};
 use super::{Pace, Screens};
 use crate::words;
 
 /// One modem's line.
 const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
 /// The same while the modem is silent, with how long it has been.
-const SILENT: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {elapsed} {wide_msg}";
+const SILENT: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {since} of silence, {wide_msg}";
 /// The same when its run is over.
 const OVER: &str = "  {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
 
@@ -33,6 +34,7 @@ struct One {
     narrator: Narrator,
     bar: ProgressBar,
     rate: Rate,
+    silence: Silence,
 }
 
 impl Bars {
@@ -56,6 +58,7 @@ impl Bars {
                     narrator: Narrator::new(verbose),
                     bar,
                     rate: Rate::default(),
+                    silence: Silence::default(),
                 }
             })
             .collect();
@@ -64,9 +67,8 @@ impl Bars {
 }
 
 fn style(bar: &ProgressBar, template: &str) {
-    // A template that doesn't parse would be a mistake in its line; the style before it then stays.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> ").tick_chars("|/-\\ "));
+    if let Some(style) = silence::style(template) {
+        bar.set_style(style);
     }
 }
 
@@ -91,23 +93,24 @@ impl Screens for Bars {
         if let Some(position) = position(&event.kind) {
             one.bar.set_position(position);
         }
+        let turn = one.silence.hear(&event.kind);
+        if turn == Turn::Ends {
+            style(&one.bar, LINE);
+        }
         match &event.kind {
             EventKind::Advanced {
                 image,
                 acknowledged_bytes,
                 total_bytes,
                 ..
-            } => {
-                style(&one.bar, LINE);
+            } if turn == Turn::Ends => {
                 let message = one.rate.words(event.t, *image, *acknowledged_bytes, *total_bytes);
                 one.bar.set_message(message);
             }
-            EventKind::SilenceExpected { .. } if self.pace == Pace::Real => {
+            EventKind::SilenceExpected { up_to_s, why } if self.pace == Pace::Real => {
                 one.bar.reset_elapsed();
                 style(&one.bar, SILENT);
-            }
-            EventKind::ImageAccepted { .. } | EventKind::Appeared { .. } | EventKind::StepFinished { .. } => {
-                style(&one.bar, LINE);
+                one.bar.set_message(format!("{}: {why}", limit(*up_to_s)));
             }
             EventKind::Outcome { .. } => over(&one.bar, "done"),
             EventKind::Failed { .. } => over(&one.bar, "failed"),

@@ -7,6 +7,8 @@ mod bars;
 mod json;
 mod lines;
 mod narrator;
+#[cfg(feature = "progress")]
+mod silence;
 
 use std::io::IsTerminal;
 
