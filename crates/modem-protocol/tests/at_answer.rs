@@ -259,6 +259,67 @@ fn dangerous_commands_are_found_however_they_are_written() {
 }
 
 #[test]
+fn what_sets_something_is_dangerous_unless_it_is_known_to_be_harmless() {
+    for text in [
+        "AT+CFUN=4",
+        "AT+CFUN=1,1",
+        "AT&F",
+        "at & f0",
+        "ATZ",
+        "ATE0Z",
+        "ATE1&F&C1",
+        "AT&W",
+        "AT!CUSTOM=\"FASTENUMEN\",1",
+        "AT!PCOFFEN=2",
+        "AT!BAND=00",
+        "AT!SELRAT=06",
+        "AT+CMGD=1,4",
+        "AT+CGDCONT=1,\"IP\",\"internet\"",
+        "AT+COPS=2",
+        "ATS0=1",
+        "ATD*99#",
+        "ATH",
+        "AT+CMEE=1;!BAND=00",
+        "ATE0+CFUN=4",
+        "ATE0!BAND=00",
+        "ATI;!BAND=00",
+        "AT!BAND=?;!BAND=00",
+        "AT!BAND?00",
+        "AT!BAND=?0",
+        // A quotation mark without its pair hides nothing.
+        "AT!BAND=00;+CSCS=\"",
+        "ATI\";!BAND=00",
+        "AT+CSCS=\"GSM\";!BAND=00;+CSCS=\"GSM\"",
+    ] {
+        assert_eq!(danger(text).expect(text).consent, Consent::Confirmation, "{text}");
+    }
+    for text in [
+        "AT",
+        "ATI",
+        "ATI9",
+        "ate0",
+        "ATE0V1Q0",
+        "AT&C1&D2",
+        "AT&V",
+        "ATS0?",
+        "AT+CMEE=2",
+        "AT!ENTERCND=\"A710\"",
+        "AT!ENTERCND=\"A;Z=1\"",
+        "AT+CGDCONT?",
+        "AT+CGDCONT=?",
+        "AT+CFUN?",
+        "AT+CSQ",
+        "AT+CGMR;+CGSN",
+        "AT+CREG=2;+CREG?",
+        "AT!BAND=?",
+        "AT!GSTATUS?",
+        "AT!PCINFO?",
+    ] {
+        assert_eq!(is_dangerous(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_text_that_is_more_or_less_than_one_command_is_refused() {
     for text in ["ATI", "at!impref?", "AT!IMPREF=\"A B\""] {
         assert!(is_valid_text(text), "{text}");

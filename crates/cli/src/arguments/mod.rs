@@ -103,7 +103,8 @@ pub(crate) enum Command {
     Reset(Reset),
     /// Send one AT command and show the answer
     ///
-    /// Commands that change something a user notices are sent only after a yes.
+    /// Questions are sent at once. What sets, restarts, restores or deletes something is sent only after a yes, but for a few
+    /// commands that are known to change nothing a user notices, such as AT+CMEE= and AT!ENTERCND=.
     At(At),
     /// Update a virtual modem, to see what happens without hardware
     ///

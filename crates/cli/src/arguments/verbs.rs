@@ -146,7 +146,7 @@ Examples:
   modemflash reset                    restart it, also out of download mode
   modemflash reset --download-mode    into its boot loader, to be flashed")]
 pub(crate) struct Reset {
-    /// Restart into download mode (\"boot & hold\"); the modem stays there until it is flashed or restarted
+    /// Restart into download mode ("boot & hold"); the modem stays there until it is flashed or restarted
     #[arg(long)]
     pub(crate) download_mode: bool,
 
@@ -172,7 +172,7 @@ pub(crate) struct At {
     #[arg(value_name = "COMMAND")]
     pub(crate) command: String,
 
-    /// Send it although it changes something that a user notices; needed in scripts
+    /// Send it although it sets, restarts or deletes something; needed in scripts
     #[arg(short, long)]
     pub(crate) yes: bool,
 

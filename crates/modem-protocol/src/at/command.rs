@@ -246,6 +246,12 @@ const DANGERS: &[(&str, Consent, &str)] = &[
         "changes the password of the protected commands",
     ),
     (
+        "+CFUN=",
+        Consent::Confirmation,
+        "switches the radio, or restarts the modem; the connection is lost",
+    ),
+    ("+CMGD=", Consent::Confirmation, "deletes text messages"),
+    (
         "!BOOTHOLD",
         Consent::Confirmation,
         "restarts the modem into its boot loader; the connection is lost until the next restart",
@@ -258,9 +264,16 @@ const DANGERS: &[(&str, Consent, &str)] = &[
 ];
 
 /// What a command of a user would do, if it is dangerous. Several commands in one line are looked at as one; the gravest
-/// counts.
+/// counts. What sets something is dangerous unless it is known to be harmless: no list of dangers is complete.
 pub fn danger(text: &str) -> Option<Danger> {
-    let bare = bare(text);
+    known_danger(&bare(text)).or_else(|| {
+        let words = super::line::unknown_change(text)?;
+        let consent = Consent::Confirmation;
+        Some(Danger { words, consent })
+    })
+}
+
+fn known_danger(bare: &str) -> Option<Danger> {
     DANGERS
         .iter()
         .filter(|&&(name, _, _)| {

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod command;
+mod line;
 pub mod parse;
 pub mod reply;
 pub mod session;
