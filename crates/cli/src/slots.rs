@@ -17,6 +17,7 @@ use crate::{INTERRUPTED, Verdict, ask};
 pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
     let verdict = match &arguments.action {
         None => list(&arguments.list, &mut host),
+        Some(SlotsAction::List(same)) => list(same, &mut host),
         Some(SlotsAction::Select(select)) => self::select(select, &mut host),
         Some(SlotsAction::Delete(delete)) => self::delete(delete, &mut host),
     };
@@ -35,6 +36,22 @@ struct ImageLine<'a> {
     place: &'a str,
     #[serde(flatten)]
     image: &'a Image,
+}
+
+/// What was selected, as JSON has it.
+#[derive(Debug, Serialize)]
+struct SelectedLine<'a> {
+    v: u16,
+    place: &'a str,
+    selected: [Image; 2],
+}
+
+/// What was deleted, as JSON has it.
+#[derive(Debug, Serialize)]
+struct DeletedLine<'a> {
+    v: u16,
+    place: &'a str,
+    deleted: &'a Image,
 }
 
 fn list(arguments: &SlotsList, host: &mut Host) -> Verdict {
@@ -181,6 +198,17 @@ fn select(arguments: &SlotsSelect, host: &mut Host) -> Verdict {
         carrier.unwrap_or("settings"),
         settings.unique_id
     ));
+    if arguments.json {
+        let preferred = |image: &Image| Image {
+            is_preferred: true,
+            ..image.clone()
+        };
+        print_json(&SelectedLine {
+            v: SCHEMA,
+            place: modem.path().as_str(),
+            selected: [preferred(firmware), preferred(settings)],
+        })?;
+    }
     Ok(0)
 }
 
@@ -237,6 +265,13 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
         words(image),
         verb(image)
     ));
+    if arguments.json {
+        print_json(&DeletedLine {
+            v: SCHEMA,
+            place: modem.path().as_str(),
+            deleted: image,
+        })?;
+    }
     Ok(0)
 }
 

@@ -49,6 +49,7 @@ fn help_of_every_verb_fits_80_columns() {
         ("help-inspect", &["inspect", "--help"]),
         ("help-update", &["update", "--help"]),
         ("help-slots", &["slots", "--help"]),
+        ("help-slots-list", &["slots", "list", "--help"]),
         ("help-slots-select", &["slots", "select", "--help"]),
         ("help-slots-delete", &["slots", "delete", "--help"]),
         ("help-reset", &["reset", "--help"]),

@@ -101,6 +101,34 @@ fn stored_images_are_listed_and_changed_with_care() {
 }
 
 #[test]
+fn slots_alone_and_slots_list_are_the_same() {
+    let folder = empty();
+    for more in ["", " --json", " --port 1-1"] {
+        let [alone, list] = ["slots", "slots list"].map(|verb| {
+            let line = format!("--virtual MC7455 {verb}{more}");
+            let text = transcript(folder.path(), &words(&line));
+            text.split_once('\n').unwrap().1.to_owned()
+        });
+        assert_eq!(alone, list);
+        assert!(list.ends_with("--- exit 0\n"), "{list}");
+    }
+}
+
+#[test]
+fn what_was_selected_or_deleted_is_data() {
+    let folder = empty();
+    let selected = &json(folder.path(), "--virtual MC7455 slots select 1 --json")[0];
+    assert_eq!(selected["place"], "1-1");
+    assert_eq!(selected["selected"][0]["build_id"], "02.24.05.06_?");
+    assert_eq!(selected["selected"][1]["build_id"], "02.24.05.06_GENERIC");
+    assert_eq!(selected["selected"][1]["is_preferred"], true);
+    let line = "--virtual MC7455 slots delete 1 --force --yes --json";
+    let deleted = &json(folder.path(), line)[0];
+    assert_eq!(deleted["place"], "1-1");
+    assert_eq!(deleted["deleted"]["slot"], 1);
+}
+
+#[test]
 fn a_restart_is_followed_to_its_end() {
     goldens(&[
         ("reset", "--virtual MC7455 reset"),
@@ -230,6 +258,9 @@ fn every_field_of_the_data_is_described() {
         "--virtual EM7565 list --watch --json",
         "--virtual MC7455 info --json",
         "--virtual MC7455 slots --json",
+        "--virtual MC7455 slots list --json",
+        "--virtual MC7455 slots select 1 --json",
+        "--virtual MC7455 slots delete 1 --force --yes --json",
         "--virtual MC7455 reset --json",
         "--virtual MC7455 at ATI --json",
     ] {

@@ -83,6 +83,8 @@ pub(crate) struct SlotsList {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SlotsAction {
+    /// Show what is stored, as `slots` alone does
+    List(SlotsList),
     /// Make a stored firmware the preferred one; it runs after the next restart
     ///
     /// Firmware and carrier settings make a pair, and both have to be stored. The settings that belong to the firmware are
@@ -112,6 +114,10 @@ pub(crate) struct SlotsSelect {
     #[arg(long, value_name = "CONFIG|CARRIER")]
     pub(crate) pri: Option<String>,
 
+    /// Print one JSON object that says what was selected (docs/list-json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
     #[command(flatten)]
     pub(crate) select: Select,
 
@@ -132,6 +138,10 @@ pub(crate) struct SlotsDelete {
     /// Delete also what runs or is preferred
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// Print one JSON object that says what was deleted (docs/list-json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) select: Select,
