@@ -74,6 +74,8 @@ fn none_or_several_modems_are_explained_with_what_there_is() {
         ("choose-none", "--virtual MC7455 info -d 1199:9091"),
         ("choose-imei", "--virtual MC7455 info --imei 490154203237518"),
         ("choose-tty", "--virtual MC7455 info -t /dev/ttyUSB9"),
+        ("choose-bare-name", "--virtual MC7455 info -w cdc-wdm0"),
+        ("choose-bare-missing", "--virtual MC7455 info -w cdc-wdm9"),
     ]);
 }
 

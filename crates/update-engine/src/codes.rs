@@ -41,7 +41,7 @@ codes! {
     ImageUnsendable = "E-IMAGE-UNSENDABLE", "the modem's protocol can't carry this image", "get the package for this modem";
     ImageRejected = "E-IMAGE-REJECTED", "the modem rejected an image: other product, not signed for it, or a size it doesn't accept", "get the package for exactly this modem and run again";
     NotConfirmed = "E-NOT-CONFIRMED", "there are warnings, and nobody confirmed them", "read them; run again with --yes";
-    PortMissing = "E-PORT-MISSING", "there is no such port", "check the name; `ls /dev/serial/by-id` shows the ports";
+    PortMissing = "E-PORT-MISSING", "there is no such port", "check the name; `modemflash list` shows the ports";
     PortPermission = "E-PORT-PERMISSION", "the user may not open the port", "run as root, or join the port's group";
     PortBusy = "E-PORT-BUSY", "another program has the port", "end it; ModemManager takes new ports within seconds";
     PortNotSerial = "E-PORT-NOT-SERIAL", "the file is no serial port", "give one of the modem's own ports; `modemflash list` shows them";

@@ -436,8 +436,8 @@ impl fmt::Display for Advice {
             }
             Self::CopyImages => "copy the image files to a local disk, then run again (safe to repeat)",
             Self::CheckPortName => {
-                "check the port's name: `ls -l /dev/serial/by-id/` lists the ports of devices that are plugged in, \
-                 `lsusb` shows whether the modem is on the bus at all"
+                "check the port's name: `modemflash list` shows every modem with its ports, control ports (cdc-wdm) among \
+                 them; `lsusb` shows whether the modem is on the bus at all"
             }
             Self::ChooseAnotherPort => "choose the modem's own port; a modem in download mode has exactly one",
             Self::GetPermission => "run as root, or join the group that owns the port",

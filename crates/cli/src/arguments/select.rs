@@ -1,5 +1,7 @@
 //! How a user says which modem is meant, and in which language to talk to it.
 
+use std::convert::Infallible;
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
@@ -18,11 +20,11 @@ pub(crate) struct Select {
     numbers: Vec<BusNumber>,
 
     /// By its control port, /dev/cdc-wdmN, or a link to it
-    #[arg(short = 'w', long = "cdc-wdm", value_name = "PORT")]
+    #[arg(short = 'w', long = "cdc-wdm", value_name = "PORT", value_parser = port)]
     control_ports: Vec<String>,
 
     /// By a serial port, /dev/ttyUSBN, or a link to it in /dev/serial/by-id
-    #[arg(short = 't', long = "tty", value_name = "PORT")]
+    #[arg(short = 't', long = "tty", value_name = "PORT", value_parser = port)]
     serial_ports: Vec<String>,
 
     /// By its place on the bus, 1-1.4, as `list` shows it: the one that stays
@@ -112,6 +114,18 @@ pub(crate) fn request(select: &Select, control: &Control) -> Request {
         control: control.choice(),
         ..Request::default()
     }
+}
+
+/// A port. A bare name is one in /dev, as the kernel's log has it; or a file here where /dev has none. A
+/// name that begins with @ is a socket's.
+fn port(name: &str) -> Result<String, Infallible> {
+    let is_bare = !name.is_empty() && !name.contains('/') && !name.starts_with('@');
+    if !is_bare {
+        return Ok(name.to_owned());
+    }
+    let in_dev = format!("/dev/{name}");
+    let is_here = !Path::new(&in_dev).exists() && Path::new(name).exists();
+    Ok(if is_here { format!("./{name}") } else { in_dev })
 }
 
 /// `1199:9071`, `1199`.
@@ -247,6 +261,22 @@ mod tests {
             assert!(place(wrong).is_err(), "{wrong}");
         }
         assert!(place("/dev/ttyUSB0").unwrap_err().contains("-t or -w"));
+    }
+
+    #[test]
+    fn a_bare_name_is_a_port_in_dev() {
+        for (given, meant) in [
+            ("ttyUSB250", "/dev/ttyUSB250"),
+            ("cdc-wdm250", "/dev/cdc-wdm250"),
+            ("/dev/ttyUSB2", "/dev/ttyUSB2"),
+            ("by-id/modem", "by-id/modem"),
+            ("@qmi-proxy", "@qmi-proxy"),
+            ("", ""),
+            // Tests run in the crate's folder.
+            ("Cargo.toml", "./Cargo.toml"),
+        ] {
+            assert_eq!(port(given).as_deref(), Ok(meant));
+        }
     }
 
     #[test]
