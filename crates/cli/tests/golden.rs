@@ -292,6 +292,21 @@ fn every_fault_of_the_help_ends_as_it_should() {
     }
 }
 
+#[test]
+fn the_help_has_every_fault_that_the_error_names() {
+    let folder = empty();
+    let help = transcript(folder.path(), &["rehearse", "--help"]);
+    let error = transcript(folder.path(), &["rehearse", "--fault", "explode"]);
+    let known = error.split_once("known are ").unwrap().1;
+    let known = known.split_once('\n').unwrap().0.replace(" and ", ", ");
+    let names: Vec<&str> = known.split(", ").collect();
+    assert!(names.len() >= 13, "{error}");
+    for name in names {
+        let is_there = help.lines().any(|line| line.trim_start().starts_with(name));
+        assert!(is_there, "{name}: {help}");
+    }
+}
+
 /// A fault of this form.
 fn example(form: &str) -> String {
     [

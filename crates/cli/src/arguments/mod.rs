@@ -170,22 +170,28 @@ pub(crate) struct Output {
 /// The faults, as a list that fits 80 columns behind clap's indentation.
 #[cfg(feature = "rehearse")]
 fn faults() -> String {
+    use virtual_modem::fault::{FORMS, NORMAL_FORMS};
     const WIDTH: usize = 68;
-    let forms = virtual_modem::fault::FORMS;
-    let column = forms.iter().map(|(form, _)| form.len()).max().unwrap_or(0) + 4;
+    let all = FORMS.iter().chain(NORMAL_FORMS);
+    let column = all.map(|(form, _)| form.len()).max().unwrap_or(0) + 4;
     let mut text = String::from("Something that goes wrong; may be given several times\n");
-    for (form, meaning) in forms {
-        let mut line = format!("  {form:<width$}", width = column - 2);
-        for word in meaning.split(' ') {
-            if line.len() + word.len() > WIDTH {
-                text.push_str(&format!("\n{}", line.trim_end()));
-                line = " ".repeat(column);
+    let mut list = |head: &str, forms: &[(&str, &str)]| {
+        text.push_str(&format!("\n{head}:"));
+        for (form, meaning) in forms {
+            let mut line = format!("  {form:<width$}", width = column - 2);
+            for word in meaning.split(' ') {
+                if line.len() + word.len() > WIDTH {
+                    text.push_str(&format!("\n{}", line.trim_end()));
+                    line = " ".repeat(column);
+                }
+                line.push_str(word);
+                line.push(' ');
             }
-            line.push_str(word);
-            line.push(' ');
+            text.push_str(&format!("\n{}", line.trim_end()));
         }
-        text.push_str(&format!("\n{}", line.trim_end()));
-    }
+    };
+    list("In download mode", FORMS);
+    list("On the way there and back, and while it runs", NORMAL_FORMS);
     text
 }
 
