@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::say;
 use crate::output::{print, print_json};
-use crate::{INTERRUPTED, Verdict, ask};
+use crate::{INTERRUPTED, Verdict, ask, running};
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]
@@ -28,14 +28,15 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
         return Err(Failure::of_code("E-AT-INVALID", 2, what)
             .hint("give one command of printable characters that begins with AT, in quotes: 'AT!IMPREF?'"));
     }
-    if !consents(arguments, command)? {
-        say("nothing was sent to the modem");
-        return Ok(INTERRUPTED);
-    }
     let request = Request {
         select: arguments.select.one(),
         ..Request::default()
     };
+    running::must_run(host.world(), &request)?;
+    if !consents(arguments, command)? {
+        say("nothing was sent to the modem");
+        return Ok(INTERRUPTED);
+    }
     let lines = errand::at_command(host.world(), &request, command, &mut |_| {});
     host.finish();
     let lines = lines?;

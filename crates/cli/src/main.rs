@@ -22,6 +22,7 @@ mod rehearse;
 mod replay;
 mod reset;
 mod run;
+mod running;
 mod screen;
 mod slots;
 mod table;

@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::images::say;
 use crate::output::{print, print_json};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, ask};
+use crate::{INTERRUPTED, Verdict, ask, running};
 
 /// Lists, selects or deletes.
 pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
 }
 
 fn read(host: &mut Host, request: &Request) -> Result<(Modem, Facts), Failure> {
+    running::must_run(host.world(), request)?;
     Ok(errand::info(host.world(), request, &mut |_| {})?)
 }
 

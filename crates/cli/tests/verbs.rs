@@ -84,6 +84,7 @@ fn stored_images_are_listed_and_changed_with_care() {
     goldens(&[
         ("slots", "--virtual MC7455 slots"),
         ("slots-none", "--virtual MC7354 slots"),
+        ("slots-download", "--virtual MC7455@download slots"),
         ("slots-select-missing", "--virtual MC7455 slots select 4"),
         ("slots-delete-in-use", "--virtual MC7455 slots delete 1"),
         ("slots-delete-no-yes", "--virtual MC7455 slots delete 1 --force"),
@@ -146,6 +147,7 @@ fn an_at_command_is_answered() {
         ("at-preference", "--virtual EM7565 at AT!IMPREF?"),
         ("at-error", "--virtual MC7455 at AT!NONSENSE"),
         ("at-reset", "--virtual MC7455 at --yes AT!RESET"),
+        ("at-download", "--virtual MC7455@download at ATI"),
     ]);
 }
 

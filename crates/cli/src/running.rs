@@ -1,0 +1,37 @@
+//! What only running firmware can do.
+
+use modem_world::World;
+use update_engine::modem::Mode;
+use update_engine::{Cause, DeviceId, ModemState, Request, Step, UpdateError};
+
+use crate::failure::Failure;
+
+/// Refuses a modem that can't be asked anything, and says the way out. What else is wrong with the selection is the engine's to say.
+///
+/// # Errors
+/// The modem that is meant runs no firmware.
+pub(crate) fn must_run(world: &mut dyn World, request: &Request) -> Result<(), Failure> {
+    let candidates = request.select.candidates(world).unwrap_or_default();
+    let [modem] = candidates.as_slice() else {
+        return Ok(());
+    };
+    if modem.mode == Mode::Normal {
+        return Ok(());
+    }
+    let what = format!("in {} mode it can't be asked anything", modem.mode);
+    let device = DeviceId::from_modem(modem);
+    let error = UpdateError::new(
+        &device,
+        Step::CheckDevice,
+        ModemState::Untouched,
+        Cause::NotSupported { what },
+    );
+    let failure = Failure::from(error);
+    if modem.mode != Mode::Download {
+        return Err(failure);
+    }
+    let place = modem.path();
+    Err(failure.hint(format!(
+        "`modemflash reset --port {place}` starts the firmware that it has, `modemflash update --port {place} FILE…` gives it some"
+    )))
+}
