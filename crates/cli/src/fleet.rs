@@ -5,7 +5,7 @@ use modem_world::World;
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
 use update_engine::survey::look;
-use update_engine::{Code, Firmware, Modem, Outcome, Request, Selector, UpdateError, prepare};
+use update_engine::{Code, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, prepare};
 
 use crate::arguments::{self, Arguments, Update};
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ use crate::images::{self, say};
 use crate::list::unreadable;
 use crate::screen::{self, Pace};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, ask, update};
+use crate::{INTERRUPTED, Verdict, ask, update, words};
 
 /// Updates all modems that are meant.
 pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
@@ -133,6 +133,9 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, of_images: &[F
     }
     let by_id = modem.row.and_then(|row| row.family.clone());
     let family = by_id.or_else(|| {
+        if ask::is_possible() {
+            say(&format!("asking {} what it is", modem.path()));
+        }
         let facts = look(world, modem.clone(), request, true).facts?;
         Family::of_version_text(facts.revision.as_deref()?)
     })?;
@@ -157,22 +160,47 @@ enum Answer {
     No,
 }
 
-/// Looks at all plans and asks once about all warnings in them. What speaks against one is said later, by its run.
+/// Shows all plans and asks once about all warnings in them. What speaks against one is said in full later, by its run.
 fn confirm(world: &mut dyn World, requests: &[Request], firmware: &Firmware) -> Answer {
+    let count = words::count(requests.len(), "modem");
+    say(&format!("asking {count} what they run"));
     let mut is_doubtful = false;
     for request in requests {
-        let Ok(plan) = prepare(world, request, firmware) else {
-            continue;
-        };
-        for doubt in plan.to_confirm() {
-            is_doubtful = true;
-            say(&format!("warning: {}: {}", request.select, doubt.text));
+        let place = place(&request.select);
+        match prepare(world, request, firmware) {
+            Ok(plan) => {
+                say(&format!("{place}: {}", in_a_line(&plan)));
+                for warning in &plan.warnings {
+                    say(&format!("  warning: {}", warning.text));
+                }
+                is_doubtful |= plan.to_confirm().next().is_some();
+            }
+            Err(error) if error.exit_code() == INTERRUPTED => return Answer::No,
+            Err(error) => say(&format!("{place}: {}", error.what())),
         }
     }
     match is_doubtful {
         false => Answer::Nothing,
         true if ask::yes("go on all the same?") => Answer::Yes,
         true => Answer::No,
+    }
+}
+
+/// What a modem runs, and what it is to run.
+fn in_a_line(plan: &Plan) -> String {
+    let from = match &plan.from {
+        Some(from) => format!("runs {from}"),
+        None => "waits in download mode".to_owned(),
+    };
+    let images = words::count(plan.images.len(), "image");
+    if plan.to == Trio::default() {
+        return format!("{from}, gets {images}");
+    }
+    match &plan.from {
+        Some(from) if plan.to.differences(from).is_empty() => {
+            format!("runs {from}, which is what it is to run")
+        }
+        _ => format!("{from}, to become {}, {images}", plan.to),
     }
 }
 

@@ -121,6 +121,22 @@ fn one_question_is_asked_about_all_modems_before_anything_is_changed() {
     assert_eq!(code, 130, "{text}");
     assert_eq!(text.matches("there is no safe way back").count(), 2, "{text}");
     assert_eq!(text.matches("go on all the same? [y/N] ").count(), 1, "{text}");
+    // What is asked about stands before the question, one modem after the other.
+    let before = text.split_once("go on all").unwrap().0.replace("\n  ", " ");
+    let mut rest = before.as_str();
+    let plan = "runs 01.07.02.00 GENERIC 002.004_000, to become 01.05.01.00 GENERIC 001.028_000, 2 images";
+    for line in [
+        "asking 2 modems what they run",
+        &format!("1-1: {plan}"),
+        "warning: ",
+        &format!("1-2: {plan}"),
+        "warning: ",
+    ] {
+        rest = rest
+            .split_once(line)
+            .unwrap_or_else(|| panic!("{line}: {text}"))
+            .1;
+    }
     assert!(text.ends_with("nothing was changed on any modem\n"), "{text}");
     arguments.retain(|word| *word != "--all");
     arguments[1] = "EM7565";
