@@ -161,6 +161,11 @@ impl ChoiceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Ambiguous { question, choices } => {
+                if *question == Question::Family {
+                    return Some(
+                        "one run for each model: name the files for one model and no others, and its modem (--port)".to_string(),
+                    );
+                }
                 let options = question.options(choices);
                 if options.is_empty() {
                     return Some("name the files that are meant and no others".to_string());
