@@ -81,7 +81,7 @@ struct Unheard {
 }
 
 impl SimulatedWorld {
-    /// The name under which [`World::find`] knows the first port of the first modem, whatever the kernel calls it.
+    /// The name under which [`find`](modem_world::World::find) knows the first port of the first modem, whatever the kernel calls it.
     pub const LINK: &'static str = "/dev/serial/by-id/virtual-modem";
 
     /// A world with one modem on the bus. The clock stands at the start of the run.
