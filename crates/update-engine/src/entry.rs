@@ -18,7 +18,7 @@ use crate::download::{Job, NoImages};
 use crate::link::{HOLDER_LIMIT, RETURN_LIMIT};
 use crate::modem::{Mode, Modem, modems};
 use crate::run::Run;
-use crate::{Cause, EventKind, ModemState};
+use crate::{Cause, EventKind, ModemState, Step};
 
 /// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
 pub(crate) const POWER_CYCLE_LIMIT: Duration = Duration::from_secs(30);
@@ -249,7 +249,10 @@ impl Run<'_> {
             .find(|modem| Some(modem.path()) == here.as_ref())
         {
             Some(modem) => modem,
-            None => self.wait_restarted(Into::Firmware)?,
+            None => {
+                self.teller.begin(self.world.now(), Step::Boot);
+                self.wait_restarted(Into::Firmware)?
+            }
         };
         let tried = vec![tried];
         Ok(Arrival { modem, tried })
