@@ -36,10 +36,9 @@ impl Daemons {
 
     /// Starts and stops what has to be.
     pub(crate) fn set(&mut self, company: Company) -> anyhow::Result<()> {
-        if !company.modem_manager {
-            if let Some(daemon) = self.modem_manager.take() {
-                end(daemon)?;
-            }
+        // Anew for each modem: one that was kept spoke MBIM to the next modem's QMI port, because it had the same name.
+        if let Some(daemon) = self.modem_manager.take() {
+            end(daemon)?;
         }
         if company.without_udev {
             if let Some(daemon) = self.udev.take() {
@@ -50,7 +49,7 @@ impl Daemons {
         } else if self.udev.is_none() {
             self.udev = Some(self.start_udev()?);
         }
-        if company.modem_manager && self.modem_manager.is_none() {
+        if company.modem_manager {
             self.start_modem_manager()?;
         }
         Ok(())
