@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
         say("nothing was sent to the modem");
         return Ok(INTERRUPTED);
     }
-    let lines = errand::at_command(host.world(), &request, command, &mut |_| {});
+    let lines = host.talk(|world| errand::at_command(world, &request, command, &mut |_| {}));
     host.finish();
     let lines = lines?;
     if arguments.json {

@@ -9,7 +9,12 @@ use crate::failure::Failure;
 use crate::images::say;
 
 /// The world that a verb works in.
-pub(crate) enum Host {
+pub(crate) struct Host {
+    kind: Kind,
+    verbose: u8,
+}
+
+enum Kind {
     /// This host.
     Linux(Box<LinuxWorld>),
     /// A bus with virtual modems, without waiting.
@@ -21,33 +26,48 @@ impl Host {
     /// The world that the command line asks for; signals stop what is done in it.
     pub(crate) fn of(arguments: &Arguments) -> Result<Self, Failure> {
         #[cfg(feature = "rehearse")]
-        if !arguments.models.is_empty() {
-            return crate::rehearse::bus(&arguments.models).map(|world| Self::Virtual(Box::new(world)));
-        }
-        let _ = arguments;
-        linux().map(|world| Self::Linux(Box::new(world)))
+        let models = arguments.models.as_slice();
+        #[cfg(not(feature = "rehearse"))]
+        let models = &[];
+        Self::with(models, arguments.verbose)
+    }
+
+    /// A bus with virtual modems of these models; this host where there are none.
+    pub(crate) fn with(models: &[String], verbose: u8) -> Result<Self, Failure> {
+        let kind = match models {
+            #[cfg(feature = "rehearse")]
+            [_, ..] => Kind::Virtual(Box::new(crate::rehearse::bus(models)?)),
+            _ => Kind::Linux(Box::new(linux()?)),
+        };
+        Ok(Self { kind, verbose })
     }
 
     /// The world itself.
     pub(crate) fn world(&mut self) -> &mut dyn World {
-        match self {
-            Self::Linux(world) => world.as_mut(),
+        match &mut self.kind {
+            Kind::Linux(world) => world.as_mut(),
             #[cfg(feature = "rehearse")]
-            Self::Virtual(world) => world.as_mut(),
+            Kind::Virtual(world) => world.as_mut(),
         }
+    }
+
+    /// Talks to a modem in this world; with `-vvv` the bytes are told.
+    pub(crate) fn talk<T>(&mut self, job: impl FnOnce(&mut dyn World) -> T) -> T {
+        let verbose = self.verbose;
+        overheard(self.world(), verbose, job)
     }
 
     /// Whether its clock is virtual, so that waiting for nothing would never end.
     pub(crate) fn is_virtual(&self) -> bool {
-        !matches!(self, Self::Linux(_))
+        !matches!(self.kind, Kind::Linux(_))
     }
 
     /// Puts back what was changed on the host; what can't be put back is said.
     pub(crate) fn finish(self) {
-        match self {
-            Self::Linux(world) => finish(*world),
+        match self.kind {
+            Kind::Linux(world) => finish(*world),
             #[cfg(feature = "rehearse")]
-            Self::Virtual(world) => crate::rehearse::complaints(&world),
+            Kind::Virtual(world) => crate::rehearse::complaints(&world),
         }
     }
 }
@@ -94,8 +114,8 @@ pub(crate) struct Crew {
 impl Host {
     /// Worlds for so many workers, instead of this one.
     pub(crate) fn hire(self, count: usize) -> Result<Crew, Failure> {
-        match self {
-            Self::Linux(world) => {
+        match self.kind {
+            Kind::Linux(world) => {
                 let mut worlds: Vec<Box<dyn World + Send>> = Vec::new();
                 for _ in 0..count {
                     worlds.push(Box::new(linux()?));
@@ -109,7 +129,7 @@ impl Host {
                 })
             }
             #[cfg(feature = "rehearse")]
-            Self::Virtual(world) => {
+            Kind::Virtual(world) => {
                 let shared = virtual_modem::simulated::Shared::new(*world, count);
                 let workers = (0..count).filter_map(|number| shared.worker(number));
                 Ok(Crew {

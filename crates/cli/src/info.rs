@@ -1,6 +1,5 @@
 //! `modemflash info`: one modem in full.
 
-use modem_world::World;
 use update_engine::errand;
 use update_engine::modem::Mode;
 use update_engine::survey::{Surveyed, look, remarks};
@@ -9,19 +8,18 @@ use update_engine::{Facts, Trio};
 use crate::Verdict;
 use crate::arguments::{self, Info};
 use crate::facts::{ModemLine, name, port_words};
-use crate::host::{Host, overheard};
+use crate::host::Host;
 use crate::output::{print, print_json};
 
 /// Asks the modem and prints what it says.
-pub(crate) fn run(arguments: &Info, mut host: Host, verbose: u8) -> Verdict {
+pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
     let request = arguments::request(&arguments.select, &arguments.control);
     // What isn't in normal mode can't be asked: the bus tells what there is to tell. Anything else is the engine's to judge.
     let candidates = request.select.candidates(host.world()).unwrap_or_default();
     let surveyed = match candidates.as_slice() {
         [modem] if modem.mode != Mode::Normal => look(host.world(), modem.clone(), &request, false),
         _ => {
-            let ask = |world: &mut dyn World| errand::info(world, &request, &mut |_| {});
-            let (modem, facts) = overheard(host.world(), verbose, ask)?;
+            let (modem, facts) = host.talk(|world| errand::info(world, &request, &mut |_| {}))?;
             Surveyed {
                 warnings: remarks(&modem, Some(&facts), None),
                 modem,

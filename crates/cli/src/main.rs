@@ -82,7 +82,7 @@ fn run(arguments: &Arguments) -> Verdict {
     let verbose = arguments.verbose;
     match &arguments.command {
         Command::List(list) => list::run(list, Host::of(arguments)?),
-        Command::Info(info) => info::run(info, Host::of(arguments)?, verbose),
+        Command::Info(info) => info::run(info, Host::of(arguments)?),
         Command::Inspect(inspect) => inspect::run(inspect),
         Command::Update(update) => update::run(update, arguments),
         Command::Slots(slots) => slots::run(slots, Host::of(arguments)?),

@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     setup.keep = virtual_modem::Keep::Sums;
     let request = Request {
         force: arguments.force,
+        download_override: arguments.override_download,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
         given: update::given(&arguments.images),

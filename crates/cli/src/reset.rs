@@ -6,7 +6,7 @@ use update_engine::errand::{self, Restarted};
 use crate::Verdict;
 use crate::arguments::{self, Reset};
 use crate::facts::SCHEMA;
-use crate::host::{Host, overheard};
+use crate::host::Host;
 use crate::images::say;
 use crate::output::print_json;
 use crate::screen::{self, Pace};
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Reset, mut host: Host, verbose: u8) -> Verdict {
     } else {
         errand::reset
     };
-    let result = overheard(host.world(), verbose, |world| errand(world, &request, &mut show));
+    let result = host.talk(|world| errand(world, &request, &mut show));
     screen.rest();
     host.finish();
     let restarted = result?;

@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
 
 fn read(host: &mut Host, request: &Request) -> Result<(Modem, Facts), Failure> {
     running::must_run(host.world(), request)?;
-    Ok(errand::info(host.world(), request, &mut |_| {})?)
+    Ok(host.talk(|world| errand::info(world, request, &mut |_| {}))?)
 }
 
 /// A stored image as JSON has it.
@@ -191,7 +191,7 @@ fn select(arguments: &SlotsSelect, host: &mut Host) -> Verdict {
     )?;
     // The modem that was looked at, wherever the selection would lead now.
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    errand::select_images(host.world(), &request, firmware, settings, &mut |_| {})?;
+    host.talk(|world| errand::select_images(world, &request, firmware, settings, &mut |_| {}))?;
     let (_, carrier) = parts(settings);
     say(&format!(
         "{} now prefers firmware {version} with {} {}; `modemflash reset` makes it run",
@@ -259,7 +259,7 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
         }
     }
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    errand::delete_image(host.world(), &request, image, &mut |_| {})?;
+    host.talk(|world| errand::delete_image(world, &request, image, &mut |_| {}))?;
     say(&format!(
         "{}: {} {} deleted",
         modem.path(),

@@ -11,7 +11,6 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use common::{golden, modemflash, names, put_release, transcript};
 use firmware_image::Family;
@@ -313,10 +312,11 @@ fn the_imei_is_in_the_data_and_in_no_event() {
 #[test]
 fn at_the_third_v_the_bytes_on_the_wire_are_told_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
-    let told = |words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_modemflash"))
-            .args(words)
-            .current_dir(folder.path())
+    let told = |line: &str| {
+        let mut command = modemflash(folder.path());
+        let output = command
+            .args(["--virtual", "MC7455"])
+            .args(words(line))
             .output()
             .unwrap();
         String::from_utf8(output.stderr).unwrap()
@@ -324,16 +324,22 @@ fn at_the_third_v_the_bytes_on_the_wire_are_told_and_no_secret() {
     let setup = virtual_modem::Setup::running(virtual_modem::Profile::named("MC7455").unwrap());
     let imei = setup.storage.imei;
     let digits: String = imei.bytes().map(|digit| format!("{digit:02x}")).collect();
-    for words in [
-        &["--virtual", "MC7455", "info"][..],
-        &["--virtual", "MC7455", "reset"],
+    // Get model of DMS; the command itself.
+    let model = "0C 00 00 02";
+    for (line, request) in [
+        ("info", model),
+        ("reset", model),
+        ("slots", model),
+        ("list", model),
+        ("at ATI", "41 54 49 0D"),
     ] {
-        let without = told(&[words, &["-vv"]].concat());
-        let with = told(&[words, &["-vvv"]].concat());
-        // The request for the model, get model of DMS.
-        let request = "0C 00 00 02";
-        let has = |text: &str| text.replace(' ', "").contains(&request.replace(' ', ""));
-        assert!(!has(&without) && has(&with), "{with}");
+        let without = told(&format!("{line} -vv"));
+        let with = told(&format!("{line} -vvv"));
+        let has = |text: &str| {
+            text.lines()
+                .any(|line| line.contains(">>") && line.contains(request))
+        };
+        assert!(!has(&without) && has(&with), "{line}: {with}");
         assert!(!with.replace(' ', "").contains(&digits), "{with}");
         assert!(!with.contains(&imei), "{with}");
     }

@@ -46,7 +46,7 @@ Exit codes:
   130  stopped by the user
 Each failure prints a stable code; docs/errors.md lists them.")]
 pub(crate) struct Arguments {
-    /// More detail; up to -vvv, which shows the bytes on the wire
+    /// More detail; up to -vvv, which shows the bytes on the wire where one modem is meant
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 
@@ -244,7 +244,11 @@ pub(crate) struct Rehearse {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Go on where it is refused: a file that is probably damaged, versions that differ, a firmware that has to come first
+    /// Send everything although the modem has it
+    #[arg(long)]
+    pub(crate) override_download: bool,
+
+    /// As --override-download, and go on where it is refused: a file that is probably damaged, versions that differ, a firmware that has to come first
     #[arg(long)]
     pub(crate) force: bool,
 

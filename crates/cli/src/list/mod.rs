@@ -26,7 +26,9 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
         ..Request::default()
     };
     let asks = !arguments.no_ask && !arguments.watch;
-    let found = survey(host.world(), &request, asks).map_err(|error| unreadable(&error))?;
+    let found = host
+        .talk(|world| survey(world, &request, asks))
+        .map_err(|error| unreadable(&error))?;
     let verdict = show(arguments.json, &found).and_then(|()| {
         if arguments.watch {
             watch::run(&mut host, found, arguments.json)

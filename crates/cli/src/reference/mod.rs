@@ -28,8 +28,7 @@ use std::process::ExitCode;
 
 use self::console::Console;
 use self::options::{Asked, Name};
-use crate::failure::Failure;
-use crate::host::{self, Host};
+use crate::host::Host;
 
 /// The name that is stood in for.
 const NAME: &str = "qmi-firmware-update";
@@ -81,16 +80,6 @@ pub(crate) fn run(call: &Call) -> ExitCode {
     }
 }
 
-/// The world to work in.
-fn host(models: &[String]) -> Result<Host, Failure> {
-    #[cfg(feature = "rehearse")]
-    if !models.is_empty() {
-        return crate::rehearse::bus(models).map(|world| Host::Virtual(Box::new(world)));
-    }
-    let _ = models;
-    host::linux().map(|world| Host::Linux(Box::new(world)))
-}
-
 /// What needs no modem is done here.
 fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
     if asked.has(Name::Version) {
@@ -116,7 +105,7 @@ fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
     if asked.has(Name::Verify) {
         return verify::run(&asked.files, console);
     }
-    let mut host = match host(models) {
+    let mut host = match Host::with(models, 0) {
         Ok(host) => host,
         Err(failure) => {
             failure.print();
