@@ -14,11 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use firmware_image::source::ImageSource;
-use modem_world::{
-    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortErrorKind, PortHandle, PortId,
-    PortInfo, Wake, World,
-};
+use modem_world::{Instant, PortError, PortErrorKind, PortHandle, PortId, World};
 use modemflash_update_engine::{Advice, Code, Event, EventKind, Firmware, ModemState, Step, update};
+use support::through::{Habit, Through};
 use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
@@ -159,29 +157,23 @@ enum AtReset {
     Swallows,
 }
 
-/// A world in which something happens at the reset.
-struct ResetWorld {
-    world: SimulatedWorld,
+/// Something happens at the reset.
+struct Reset {
     habit: AtReset,
     is_asked: bool,
 }
 
-impl ResetWorld {
-    fn of(model: &str, habit: AtReset) -> (Self, Vec<Memory>) {
-        let setup = setup(model, "");
-        let images = images_for(setup.profile, 5, &[20_000]);
-        let world = SimulatedWorld::new(setup);
-        let is_asked = false;
-        (
-            Self {
-                world,
-                habit,
-                is_asked,
-            },
-            images,
-        )
-    }
+/// A world with one modem, in which something happens at the reset.
+fn reset_world(model: &str, habit: AtReset) -> (Through<Reset>, Vec<Memory>) {
+    let setup = setup(model, "");
+    let images = images_for(setup.profile, 5, &[20_000]);
+    let world = SimulatedWorld::new(setup);
+    let is_asked = false;
+    let habit = Reset { habit, is_asked };
+    (Through { world, habit }, images)
+}
 
+impl Reset {
     fn unless_gone<T>(&self, result: Result<T, PortError>) -> Result<T, PortError> {
         if !self.is_asked || self.habit == AtReset::Swallows {
             return result;
@@ -193,59 +185,45 @@ impl ResetWorld {
     }
 }
 
-impl World for ResetWorld {
-    fn now(&self) -> Instant {
-        self.world.now()
-    }
-    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
-        self.world.wait(interests, deadline)
-    }
-    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
-        self.world.open(port)
-    }
-    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
-        let result = self.world.try_read(port, buffer);
+impl Habit for Reset {
+    fn try_read(
+        &mut self,
+        world: &mut SimulatedWorld,
+        port: PortHandle,
+        buffer: &mut [u8],
+    ) -> Result<usize, PortError> {
+        let result = world.try_read(port, buffer);
         self.unless_gone(result)
     }
-    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+    fn try_write(
+        &mut self,
+        world: &mut SimulatedWorld,
+        port: PortHandle,
+        bytes: &[u8],
+    ) -> Result<usize, PortError> {
         let is_qdl_reset = bytes == [0x7e, 0x2d, 0x9f, 0x0a, 0x7e];
         if is_qdl_reset || bytes.windows(7).any(|word| word == b"<power ") {
             self.is_asked = true;
             if self.habit == AtReset::LeavesFirst {
                 // What the request would have brought about comes by itself.
-                let _ = self.world.try_write(port, bytes);
+                let _ = world.try_write(port, bytes);
             }
             return self.unless_gone(Ok(bytes.len()));
         }
-        let result = self.world.try_write(port, bytes);
+        let result = world.try_write(port, bytes);
         self.unless_gone(result)
-    }
-    fn largest_write(&mut self, port: PortHandle) -> usize {
-        self.world.largest_write(port)
-    }
-    fn close(&mut self, port: PortHandle) {
-        self.world.close(port);
-    }
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        self.world.find(name)
-    }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        self.world.devices()
-    }
-    fn host(&mut self) -> &mut dyn Host {
-        self.world.host()
     }
 }
 
 #[test]
 fn a_modem_that_has_all_images_and_leaves_before_the_reset_is_not_flashed_again() {
     for model in ["MC7455", "EM7565"] {
-        let (mut world, images) = ResetWorld::of(model, AtReset::LeavesFirst);
+        let (mut world, images) = reset_world(model, AtReset::LeavesFirst);
         let mut retried = false;
         let outcome = update(&mut world, &request(), &firmware(&images), &mut |event| {
             retried |= matches!(event.kind, EventKind::Retrying { .. });
         });
-        assert!(world.is_asked, "{model}");
+        assert!(world.habit.is_asked, "{model}");
         assert!(outcome.is_ok(), "{model}: {outcome:?}");
         assert!(!retried, "{model}");
     }
@@ -254,7 +232,7 @@ fn a_modem_that_has_all_images_and_leaves_before_the_reset_is_not_flashed_again(
 #[test]
 fn a_modem_that_has_all_images_and_does_not_leave_is_no_success() {
     for (model, code) in [("MC7455", Code::ResetStayed), ("EM7565", Code::FirehoseSilent)] {
-        let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
+        let (mut world, images) = reset_world(model, AtReset::Swallows);
         let error = update(&mut world, &request(), &firmware(&images), &mut |_| {}).unwrap_err();
         assert_eq!(error.code(), code, "{model}: {error}");
         assert_eq!(error.modem, ModemState::AllWritten, "{model}");
@@ -266,7 +244,7 @@ fn a_modem_that_has_all_images_and_does_not_leave_is_no_success() {
 #[test]
 fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
     for model in ["MC7455", "EM7565"] {
-        let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
+        let (mut world, images) = reset_world(model, AtReset::Swallows);
         let mut accepted_at = None;
         let mut ask = |event: &Event| {
             if matches!(event.kind, EventKind::ImageAccepted { .. }) {
@@ -276,7 +254,7 @@ fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
         update(&mut world, &request(), &firmware(&images), &mut ask).unwrap_err();
         let accepted_at = Duration::from_secs_f64(accepted_at.unwrap());
         // The first wish comes too late, for the reset is the safe end; the second ends the wait for it.
-        let (mut world, images) = ResetWorld::of(model, AtReset::Swallows);
+        let (mut world, images) = reset_world(model, AtReset::Swallows);
         for later in [2, 4] {
             let at = Instant::from_start(accepted_at + Duration::from_secs(later));
             world.world.cancel_at(at);

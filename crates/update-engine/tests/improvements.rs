@@ -23,10 +23,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use modem_protocol::qmi::{Frame, Service, ctl};
-use modem_world::{
-    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, PortKind,
-    Wake, World,
-};
+use modem_world::{Instant, Interest, PortError, PortHandle, PortId, PortKind, Wake, World};
 use modemflash_update_engine::modem::Mode as Seen;
 use modemflash_update_engine::{
     Advice, Cause, Code, ControlChoice, EventKind, Given, ModemState, Outcome, Request, Selector, Step,
@@ -35,6 +32,7 @@ use modemflash_update_engine::{
 use support::normal::{
     after, faulty, firmware_of, newer, release, running, settings_of, update_in, update_one, wish,
 };
+use support::through::{Habit, Through};
 use support::{Run, firmware, images_for, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Pieces};
@@ -313,14 +311,11 @@ fn row_15_modem_manager_lets_go_of_this_modem_and_works_on_with_the_others() {
         ..wish()
     };
     let images = release(Profile::named("EM7565").unwrap());
-    let mut inhibited = Vec::new();
-    let world = &mut Watching {
-        world,
-        inhibited: &mut inhibited,
-    };
-    let result = update(world, &request, &firmware(&images), &mut |_| {});
+    let habit = Watching::default();
+    let mut watched = Through { world, habit };
+    let result = update(&mut watched, &request, &firmware(&images), &mut |_| {});
     assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
-    let world = &world.world;
+    let (world, inhibited) = (&watched.world, &watched.habit.inhibited);
     assert_eq!(world.inhibited(), [], "not given back");
     assert_eq!(world.modem(0).unwrap().violations(), []);
     let of_neighbour = world.modem(neighbour).unwrap();
@@ -568,21 +563,24 @@ fn row_27_no_sync_goes_through_a_shared_proxy() {
     };
     let images = release(Profile::named("MC7455").unwrap());
     let go = |setup: Setup, request: &Request| {
-        let mut world = ProxyWorld::new(SimulatedWorld::new(setup));
+        let mut world = Through {
+            world: SimulatedWorld::new(setup),
+            habit: Proxy::default(),
+        };
         let result = update(&mut world, request, &firmware(&images), &mut |_| {});
         (world, result)
     };
     let (world, result) = go(running("MC7455"), &request);
     assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
-    assert!(world.opened > 0);
-    assert_eq!(world.syncs, 0);
+    assert!(world.habit.opened > 0);
+    assert_eq!(world.habit.syncs, 0);
     assert_eq!(world.world.modem(0).unwrap().violations(), []);
     // Not even where nothing else frees a client.
     let mut setup = running("MC7455");
     setup.quirks.has_stale_clients = true;
     let (world, result) = go(setup.clone(), &request);
-    assert_eq!(world.syncs, 0);
-    assert!(world.opened > 0);
+    assert_eq!(world.habit.syncs, 0);
+    assert!(world.habit.opened > 0);
     assert_ne!(
         result.map(|outcome| matches!(outcome, Outcome::Updated(_))),
         Ok(true)
@@ -590,7 +588,7 @@ fn row_27_no_sync_goes_through_a_shared_proxy() {
     // Without a proxy it is what helps.
     let (world, result) = go(setup, &wish());
     assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
-    assert!(world.syncs > 0);
+    assert!(world.habit.syncs > 0);
 }
 
 #[test]
@@ -638,15 +636,23 @@ fn every_row_has_its_test_or_its_reason() {
     assert_eq!(ControlProtocol::default(), ControlProtocol::Qmi);
 }
 
-/// A world that notes what ModemManager keeps away from whenever it is waited.
-struct Watching<'w> {
-    world: SimulatedWorld,
-    inhibited: &'w mut Vec<String>,
+/// Notes what ModemManager keeps away from whenever it is waited.
+#[derive(Default)]
+struct Watching {
+    inhibited: Vec<String>,
 }
 
-/// A world with qmi-proxy in it, as its clients see it (qmi.md §6).
-struct ProxyWorld {
-    world: SimulatedWorld,
+impl Habit for Watching {
+    fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
+        let now = world.inhibited().into_iter().map(|path| path.to_string());
+        self.inhibited.extend(now);
+        world.wait(interests, deadline)
+    }
+}
+
+/// qmi-proxy, as its clients see it (qmi.md §6).
+#[derive(Default)]
+struct Proxy {
     /// Connections to it: the handle given out, the control port behind it once it was named, and what the proxy says
     /// itself.
     connections: Vec<(PortHandle, Option<PortHandle>, VecDeque<Vec<u8>>)>,
@@ -654,33 +660,14 @@ struct ProxyWorld {
     syncs: usize,
 }
 
-impl ProxyWorld {
-    fn new(world: SimulatedWorld) -> Self {
-        Self {
-            world,
-            connections: Vec::new(),
-            opened: 0,
-            syncs: 0,
-        }
-    }
-
+impl Proxy {
     fn place(&self, port: PortHandle) -> Option<usize> {
         self.connections.iter().position(|(handle, ..)| *handle == port)
     }
-
-    /// The control port behind a connection, or the port itself.
-    fn behind(&self, port: PortHandle) -> PortHandle {
-        self.place(port)
-            .and_then(|place| self.connections[place].1)
-            .unwrap_or(port)
-    }
 }
 
-impl World for ProxyWorld {
-    fn now(&self) -> Instant {
-        self.world.now()
-    }
-    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+impl Habit for Proxy {
+    fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
         for interest in interests {
             if let Interest::Readable(port) = interest {
                 if self
@@ -699,7 +686,7 @@ impl World for ProxyWorld {
                 other => *other,
             })
             .collect();
-        let wake = self.world.wait(&behind, deadline);
+        let wake = world.wait(&behind, deadline);
         let place = behind.iter().position(|interest| match (interest, wake) {
             (Interest::Readable(port), Wake::Readable(woken)) => *port == woken,
             (Interest::Writable(port), Wake::Writable(woken)) => *port == woken,
@@ -711,16 +698,21 @@ impl World for ProxyWorld {
             _ => wake,
         }
     }
-    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
         if port.as_str() != "@qmi-proxy" {
-            return self.world.open(port);
+            return world.open(port);
         }
         let handle = PortHandle(1_000_000 + self.opened as u32);
         self.opened += 1;
         self.connections.push((handle, None, VecDeque::new()));
         Ok(handle)
     }
-    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+    fn try_read(
+        &mut self,
+        world: &mut SimulatedWorld,
+        port: PortHandle,
+        buffer: &mut [u8],
+    ) -> Result<usize, PortError> {
         if let Some(place) = self.place(port) {
             if let Some(said) = self.connections[place].2.pop_front() {
                 buffer[..said.len()].copy_from_slice(&said);
@@ -730,9 +722,14 @@ impl World for ProxyWorld {
                 return Ok(0);
             }
         }
-        self.world.try_read(self.behind(port), buffer)
+        world.try_read(self.behind(port), buffer)
     }
-    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+    fn try_write(
+        &mut self,
+        world: &mut SimulatedWorld,
+        port: PortHandle,
+        bytes: &[u8],
+    ) -> Result<usize, PortError> {
         let frame = Frame::parse(bytes).ok();
         let is_ctl = |message: u16| {
             frame
@@ -742,7 +739,7 @@ impl World for ProxyWorld {
         if let (Some(place), true) = (self.place(port), is_ctl(0xFF00)) {
             let frame = frame.unwrap();
             let device = String::from_utf8(frame.tlvs.get(1).unwrap().to_vec()).unwrap();
-            let behind = self.world.open(&PortId::new(device))?;
+            let behind = world.open(&PortId::new(device))?;
             self.connections[place].1 = Some(behind);
             let mut answer = ctl::Response::Synced.to_frame(frame.transaction.to_le_bytes()[0]);
             answer.message = 0xFF00;
@@ -750,57 +747,12 @@ impl World for ProxyWorld {
             return Ok(bytes.len());
         }
         self.syncs += usize::from(is_ctl(0x0027));
-        self.world.try_write(self.behind(port), bytes)
+        world.try_write(self.behind(port), bytes)
     }
-    fn largest_write(&mut self, port: PortHandle) -> usize {
-        self.world.largest_write(self.behind(port))
-    }
-    fn close(&mut self, port: PortHandle) {
-        let behind = self.behind(port);
-        self.world.close(behind);
-    }
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        self.world.find(name)
-    }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        self.world.devices()
-    }
-    fn host(&mut self) -> &mut dyn Host {
-        self.world.host()
-    }
-}
-
-impl World for Watching<'_> {
-    fn now(&self) -> Instant {
-        self.world.now()
-    }
-    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
-        let now = self.world.inhibited().into_iter().map(|path| path.to_string());
-        self.inhibited.extend(now);
-        self.world.wait(interests, deadline)
-    }
-    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
-        self.world.open(port)
-    }
-    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
-        self.world.try_read(port, buffer)
-    }
-    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
-        self.world.try_write(port, bytes)
-    }
-    fn largest_write(&mut self, port: PortHandle) -> usize {
-        self.world.largest_write(port)
-    }
-    fn close(&mut self, port: PortHandle) {
-        self.world.close(port);
-    }
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        self.world.find(name)
-    }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        self.world.devices()
-    }
-    fn host(&mut self) -> &mut dyn Host {
-        self.world.host()
+    /// The control port behind a connection, or the port itself.
+    fn behind(&self, port: PortHandle) -> PortHandle {
+        self.place(port)
+            .and_then(|place| self.connections[place].1)
+            .unwrap_or(port)
     }
 }

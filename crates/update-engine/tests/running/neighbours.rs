@@ -4,16 +4,14 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use modem_world::{
-    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, UsbPath,
-    Wake, World,
-};
+use modem_world::{Instant, PortError, PortHandle, PortId, UsbPath, Wake, World};
 use modemflash_update_engine::{Event, Outcome, Request, Selector, UpdateError, update};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{SimulatedWorld, SocketKind};
 use virtual_modem::{FaultScript, Mode, Setup};
 
 use crate::support::normal::{at_only, newer, release, running, wish};
+use crate::support::through::{Habit, Through};
 use crate::support::truth::is_true;
 use crate::support::{assert_stored, firmware};
 
@@ -22,43 +20,15 @@ use crate::support::{assert_stored, firmware};
 type Meddle<'m> = &'m mut dyn FnMut(&mut SimulatedWorld, usize);
 
 struct Meddled<'m> {
-    world: SimulatedWorld,
     opened: usize,
     meddle: Meddle<'m>,
 }
 
-impl World for Meddled<'_> {
-    fn now(&self) -> Instant {
-        self.world.now()
-    }
-    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
-        self.world.wait(interests, deadline)
-    }
-    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
-        (self.meddle)(&mut self.world, self.opened);
+impl Habit for Meddled<'_> {
+    fn open(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
+        (self.meddle)(world, self.opened);
         self.opened += 1;
-        self.world.open(port)
-    }
-    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
-        self.world.try_read(port, buffer)
-    }
-    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
-        self.world.try_write(port, bytes)
-    }
-    fn largest_write(&mut self, port: PortHandle) -> usize {
-        self.world.largest_write(port)
-    }
-    fn close(&mut self, port: PortHandle) {
-        self.world.close(port);
-    }
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        self.world.find(name)
-    }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        self.world.devices()
-    }
-    fn host(&mut self) -> &mut dyn Host {
-        self.world.host()
+        world.open(port)
     }
 }
 
@@ -84,21 +54,17 @@ fn update_beside(setup: &Setup, neighbour: &Setup, meddle: Meddle<'_>) -> Done {
         ..wish()
     };
     let images = firmware(&release(setup.profile));
-    let mut meddled = Meddled {
-        world,
-        opened: 0,
-        meddle,
-    };
+    let habit = Meddled { opened: 0, meddle };
+    let mut meddled = Through { world, habit };
     let mut events = Vec::new();
     let result = update(&mut meddled, &request, &images, &mut |event| {
         events.push(event.clone());
     });
-    let Meddled { world, opened, .. } = meddled;
     Done {
-        world,
+        world: meddled.world,
         result,
         events,
-        opened,
+        opened: meddled.habit.opened,
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 pub mod normal;
+pub mod through;
 pub mod truth;
 
 use std::io;

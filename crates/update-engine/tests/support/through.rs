@@ -1,0 +1,75 @@
+//! A simulated world in which one thing is different.
+
+use modem_world::{
+    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, Wake, World,
+};
+use virtual_modem::simulated::SimulatedWorld;
+
+/// What is different; everything else goes through to the world.
+pub trait Habit {
+    fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
+        world.wait(interests, deadline)
+    }
+    fn open(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
+        world.open(port)
+    }
+    fn try_read(
+        &mut self,
+        world: &mut SimulatedWorld,
+        port: PortHandle,
+        buffer: &mut [u8],
+    ) -> Result<usize, PortError> {
+        world.try_read(port, buffer)
+    }
+    fn try_write(
+        &mut self,
+        world: &mut SimulatedWorld,
+        port: PortHandle,
+        bytes: &[u8],
+    ) -> Result<usize, PortError> {
+        world.try_write(port, bytes)
+    }
+    /// The world's own port for this one.
+    fn behind(&self, port: PortHandle) -> PortHandle {
+        port
+    }
+}
+
+/// A simulated world with a habit.
+pub struct Through<H> {
+    pub world: SimulatedWorld,
+    pub habit: H,
+}
+
+impl<H: Habit> World for Through<H> {
+    fn now(&self) -> Instant {
+        self.world.now()
+    }
+    fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
+        self.habit.wait(&mut self.world, interests, deadline)
+    }
+    fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        self.habit.open(&mut self.world, port)
+    }
+    fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+        self.habit.try_read(&mut self.world, port, buffer)
+    }
+    fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+        self.habit.try_write(&mut self.world, port, bytes)
+    }
+    fn largest_write(&mut self, port: PortHandle) -> usize {
+        self.world.largest_write(self.habit.behind(port))
+    }
+    fn close(&mut self, port: PortHandle) {
+        self.world.close(self.habit.behind(port));
+    }
+    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+        self.world.find(name)
+    }
+    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
+        self.world.devices()
+    }
+    fn host(&mut self) -> &mut dyn Host {
+        self.world.host()
+    }
+}
