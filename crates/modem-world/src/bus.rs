@@ -129,4 +129,10 @@ impl UsbDevice {
     pub fn id(&self) -> String {
         format!("{:04x}:{:04x}", self.vendor, self.product)
     }
+
+    /// Whether this is the same device that hasn't left the bus meanwhile: the kernel gives each appearance a number of its own.
+    /// Numbers count on each bus by itself, so that the same one at another place is another appearance (linux.md §1).
+    pub fn is_same_appearance(&self, other: &Self) -> bool {
+        self.path == other.path && self.number == other.number
+    }
 }

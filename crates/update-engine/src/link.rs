@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use modem_world::{
-    Attached, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, UsbDevice,
-    UsbPath, Wake,
+    Attached, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, UsbDevice, Wake,
 };
 
 use crate::devices::{self, Quirk};
@@ -37,8 +36,7 @@ const BUS_POLL: Duration = Duration::from_secs(2);
 
 /// A device that is on the bus: the drivers need some time to make its ports.
 struct Seen {
-    path: UsbPath,
-    number: u32,
+    device: UsbDevice,
     since: Instant,
     /// How many ports it has, and since when.
     ports: usize,
@@ -47,7 +45,7 @@ struct Seen {
 
 impl Seen {
     fn is(&self, modem: &Modem) -> bool {
-        self.path == modem.device.path && self.number == modem.device.number
+        self.device.is_same_appearance(&modem.device)
     }
 
     /// The modem as it is now; `before`: when it was seen before.
@@ -55,8 +53,7 @@ impl Seen {
         let ports = modem.all_ports().count();
         let is_unchanged = |before: &&Self| before.ports == ports;
         Self {
-            path: modem.device.path.clone(),
-            number: modem.device.number,
+            device: modem.device.clone(),
             since: before.as_ref().map_or(now, |before| before.since),
             ports,
             changed: before
@@ -93,7 +90,7 @@ impl Run<'_> {
             .find(port.id.as_str())
             .ok()
             .and_then(|port| port.device);
-        let is_same = now.is_some_and(|now| now.path == device.path && now.number == device.number);
+        let is_same = now.is_some_and(|now| now.is_same_appearance(device));
         if is_same {
             return Ok(());
         }
@@ -232,7 +229,7 @@ impl Run<'_> {
         self.world.devices().map_or(true, |devices| {
             devices
                 .iter()
-                .any(|there| there.device.path == device.path && there.device.number == device.number)
+                .any(|there| there.device.is_same_appearance(&device))
         })
     }
 
@@ -323,11 +320,7 @@ impl Run<'_> {
     }
 
     fn wait_back_until(&mut self, until: Instant, limit: Duration) -> Result<Modem, Cause> {
-        let left = self
-            .port
-            .device
-            .clone()
-            .map(|device| (device.path, device.number));
+        let left = self.port.device.clone();
         let mut seen: Option<Seen> = None;
         loop {
             if let Some(modem) = self.look_for_return(left.as_ref())? {
@@ -416,7 +409,7 @@ impl Run<'_> {
     }
 
     /// The modem when it is back, judged by its place, or else by its serial string.
-    fn look_for_return(&mut self, left: Option<&(UsbPath, u32)>) -> Result<Option<Modem>, Cause> {
+    fn look_for_return(&mut self, left: Option<&UsbDevice>) -> Result<Option<Modem>, Cause> {
         let (Some(home), Ok(devices)) = (self.home.clone(), self.world.devices()) else {
             return Ok(None);
         };
@@ -425,10 +418,7 @@ impl Run<'_> {
                 || home.peer.as_ref() == Some(&device.path)
                 || device.peer.as_ref() == Some(&home.path)
         };
-        // Numbers count on each bus by itself: the same one on the other bus is another appearance.
-        let is_old = |device: &UsbDevice| {
-            left.is_some_and(|(path, number)| *path == device.path && *number == device.number)
-        };
+        let is_old = |device: &UsbDevice| left.is_some_and(|left| left.is_same_appearance(device));
         let at_home = devices
             .iter()
             .find(|there| is_place(&there.device) && !is_old(&there.device));
@@ -471,7 +461,7 @@ impl Run<'_> {
         let mut fitting = devices.iter().filter(|there| fits(&there.device));
         let first = fitting.next()?;
         let device = &first.device;
-        let was_there = last.is_some_and(|last| last.path == device.path && last.number == device.number);
+        let was_there = last.is_some_and(|last| last.is_same_appearance(device));
         let is_new = fitting.next().is_none() && !was_there && device.vendor == home.vendor;
         is_new.then_some(first)
     }
