@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modem_world::{Attached, DiscoveryError, PortId, PortInfo, PortKind, UsbInterface};
+use modem_world::{Attached, DiscoveryError, PortId, PortInfo, PortKind, UsbInterface, UsbPath};
 
 use crate::sysfs::{Sysfs, failed, link_name, list, natural_order, text};
 use crate::uevent::interface_name;
@@ -24,26 +24,18 @@ impl Sysfs {
     /// # Errors
     /// The folder of USB devices can't be read. A kernel without USB has no devices.
     pub fn devices(&self) -> Result<Vec<Attached>, DiscoveryError> {
-        let folder = self.root().join("sys/bus/usb/devices");
+        let folder = self.devices_folder();
         let names = match list(&folder) {
             Ok(names) => names,
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound && self.root().join("sys/bus").is_dir() =>
-            {
-                Vec::new()
-            }
+            Err(error) if self.is_absent(&error) => Vec::new(),
             Err(error) => return Err(failed(&folder, "readdir", &error)),
         };
-        let mut ports = self.ports_by_interface();
+        let mut ports = self.ports_by_interface(|_| true);
         let mut found = Vec::new();
         for name in names {
             // A root hub is `usb1`, an interface `1-0:1.0`.
             let Some(order) = place_order(&name) else { continue };
-            let directory = folder.join(&name);
-            if text(&directory.join("bDeviceClass")).as_deref() == Some(HUB_CLASS) {
-                continue;
-            }
-            if let Some(attached) = self.attached(&directory, &name, &mut ports) {
+            if let Some(attached) = self.attached(&folder.join(&name), &name, &mut ports) {
                 found.push((order, attached));
             }
         }
@@ -51,7 +43,38 @@ impl Sysfs {
         Ok(found.into_iter().map(|(_, attached)| attached).collect())
     }
 
+    /// The device at this place, as [`devices`](Self::devices) has it.
+    ///
+    /// # Errors
+    /// The folder of USB devices can't be read.
+    pub fn device_at(&self, place: &UsbPath) -> Result<Option<Attached>, DiscoveryError> {
+        let name = place.as_str();
+        let (Some(directory), Some(_)) = (self.device_link(place), place_order(name)) else {
+            return Ok(None);
+        };
+        match fs::metadata(&directory) {
+            Ok(_) => {}
+            Err(error) if self.is_absent(&error) => return Ok(None),
+            Err(error) => return Err(failed(&directory, "stat", &error)),
+        }
+        let mut ports = self.ports_by_interface(|device| device == name);
+        Ok(self.attached(&directory, name, &mut ports))
+    }
+
+    fn devices_folder(&self) -> PathBuf {
+        self.root().join("sys/bus/usb/devices")
+    }
+
+    /// Whether something is missing below the folder of USB devices, or that itself because this kernel has no USB.
+    fn is_absent(&self, error: &std::io::Error) -> bool {
+        error.kind() == std::io::ErrorKind::NotFound && self.root().join("sys/bus").is_dir()
+    }
+
+    /// None for a hub, and for one that leaves while it is read.
     fn attached(&self, directory: &Path, name: &str, ports: &mut PortsByInterface) -> Option<Attached> {
+        if text(&directory.join("bDeviceClass")).as_deref() == Some(HUB_CLASS) {
+            return None;
+        }
         let device = self.read_device(directory)?;
         let mut attached = Attached {
             device,
@@ -87,21 +110,23 @@ impl Sysfs {
         Some(attached)
     }
 
-    /// The ports that are there now, by the folder of their interface.
-    fn ports_by_interface(&self) -> PortsByInterface {
+    /// The ports that are there now of the devices that are meant, by the folder of their interface.
+    fn ports_by_interface(&self, is_meant: impl Fn(&str) -> bool) -> PortsByInterface {
         let mut ports = PortsByInterface::new();
         for (class, name, target) in self.port_links() {
+            let interface = target.iter().rev().find_map(|part| {
+                let folder = part.to_str()?;
+                Some((interface_name(folder)?.0, folder))
+            });
+            let Some((_, folder)) = interface.filter(|(device, _)| is_meant(device)) else {
+                continue;
+            };
             let kind = match class {
                 "tty" => Some(PortKind::Serial),
                 "wwan" => wwan_kind(&self.root().join("sys/class/wwan").join(&name), &name),
                 _ => Some(PortKind::Wdm),
             };
-            let folder = target
-                .iter()
-                .rev()
-                .filter_map(|part| part.to_str())
-                .find(|part| interface_name(part).is_some());
-            if let (Some(kind), Some(folder)) = (kind, folder) {
+            if let Some(kind) = kind {
                 let of_interface = ports.entry(folder.to_owned()).or_default();
                 // The same control port under another name: the kernel gives it to the first that opens one of them.
                 if class != "wwan" || of_interface.is_empty() {

@@ -15,8 +15,13 @@ use modem_world::{DiscoveryError, HostError, PortId, PortInfo, PortKind, UsbPath
 use modemflash_modem_discovery::Sysfs;
 use tree::{Tree, em7565};
 
+/// All ports; one look at a place must tell the same as the look at the whole bus.
 fn ports(sysfs: &Sysfs) -> Vec<PortInfo> {
     let devices = sysfs.devices().unwrap();
+    for there in &devices {
+        let alone = sysfs.device_at(&there.device.path).unwrap();
+        assert_eq!(alone.as_ref(), Some(there));
+    }
     devices.into_iter().flat_map(|attached| attached.ports).collect()
 }
 
@@ -314,6 +319,20 @@ fn a_device_that_vanishes_half_way_is_not_there() {
     assert_eq!(names(&sysfs), [""; 0]);
     assert_eq!(sysfs.find("/dev/ttyUSB0").unwrap().device, None);
     assert_eq!(sysfs.device(&UsbPath::new("1-1.2")), None);
+    assert_eq!(sysfs.device_at(&UsbPath::new("1-1.2")), Ok(None));
+}
+
+#[test]
+fn no_device_is_at_a_place_that_is_empty_a_hub_or_no_place() {
+    let tree = Tree::new();
+    em7565(&tree);
+    let hub = [("idVendor", "1d6b"), ("idProduct", "0002"), ("devnum", "1")];
+    let hub = tree.device("1-3", &hub);
+    tree.write(&format!("{hub}/bDeviceClass"), "09\n");
+    let sysfs = tree.sysfs();
+    for place in ["1-3", "1-9", "1-1.2:1.0", "usb1", "..", ""] {
+        assert_eq!(sysfs.device_at(&UsbPath::new(place)), Ok(None), "{place}");
+    }
 }
 
 #[test]
@@ -324,6 +343,11 @@ fn a_missing_sysfs_is_an_error_with_its_path() {
     };
     assert!(path.ends_with("sys/bus/usb/devices"), "{path}");
     assert_eq!((call, errno), ("readdir", 2));
+    let alone = Sysfs::new(empty.path()).device_at(&UsbPath::new("1-1.2"));
+    assert!(
+        matches!(alone, Err(DiscoveryError::Io { errno: 2, .. })),
+        "{alone:?}"
+    );
 }
 
 #[test]

@@ -22,6 +22,9 @@ use crate::wdm::Wdm;
 /// How often the bus is looked at although uevents can be heard: some containers never deliver them (linux.md §4).
 const RESCAN_WITH_UEVENTS: Duration = Duration::from_millis(500);
 
+/// How often it is looked at once one was heard: they are delivered then, and one that gets lost is told as an overrun.
+const RESCAN_WITH_PROVEN_UEVENTS: Duration = Duration::from_secs(5);
+
 /// How often it is looked at when they can't.
 const RESCAN_WITHOUT_UEVENTS: Duration = Duration::from_millis(250);
 
@@ -45,6 +48,8 @@ pub struct LinuxWorld {
 #[derive(Debug)]
 struct Bus {
     changed: bool,
+    /// Whether a uevent of USB or of a port was ever heard.
+    is_told: bool,
     seen: Snapshot,
     next_look: Instant,
 }
@@ -90,6 +95,7 @@ impl LinuxWorld {
             next_handle: 0,
             bus: Bus {
                 changed: false,
+                is_told: false,
                 seen,
                 next_look: Instant::START,
             },
@@ -172,7 +178,11 @@ impl LinuxWorld {
     fn hear_uevents(&mut self) {
         while let Some(socket) = &mut self.uevents {
             match socket.receive() {
-                Ok(Received::Event(event)) => self.bus.changed |= event.concerns_ports(),
+                Ok(Received::Event(event)) => {
+                    // Of USB: in some containers those of network devices are all that is told (linux.md §4).
+                    self.bus.is_told |= event.concerns_ports();
+                    self.bus.changed |= event.concerns_ports();
+                }
                 Ok(Received::Overrun) => self.bus.changed = true,
                 Ok(Received::Nothing) => return,
                 Err(_) => self.uevents = None,
@@ -185,10 +195,10 @@ impl LinuxWorld {
         if now < self.bus.next_look {
             return;
         }
-        let period = if self.uevents.is_some() {
-            RESCAN_WITH_UEVENTS
-        } else {
-            RESCAN_WITHOUT_UEVENTS
+        let period = match self.uevents {
+            Some(_) if self.bus.is_told => RESCAN_WITH_PROVEN_UEVENTS,
+            Some(_) => RESCAN_WITH_UEVENTS,
+            None => RESCAN_WITHOUT_UEVENTS,
         };
         self.bus.next_look = now + period;
         let seen = self.host.sysfs.snapshot();
@@ -393,6 +403,10 @@ impl World for LinuxWorld {
 
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
         self.host.sysfs.devices()
+    }
+
+    fn device_at(&mut self, place: &UsbPath) -> Result<Option<Attached>, DiscoveryError> {
+        self.host.sysfs.device_at(place)
     }
 
     fn host(&mut self) -> &mut dyn Host {

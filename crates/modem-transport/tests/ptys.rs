@@ -349,6 +349,8 @@ fn a_modem_that_joins_is_noticed_without_a_single_uevent() {
     let ports = world.devices().unwrap().remove(0).ports;
     assert_eq!(ports.len(), 1);
     assert_eq!(ports[0].device.as_ref().unwrap().path, UsbPath::new("1-2"));
+    let alone = world.device_at(&UsbPath::new("1-2")).unwrap();
+    assert_eq!(alone.unwrap().ports, ports);
 }
 
 #[test]

@@ -55,6 +55,15 @@ pub trait World {
     /// The bus can't be read.
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError>;
 
+    /// The device at one place, as [`devices`](Self::devices) has it. Whoever follows one modem among many looks only at that.
+    ///
+    /// # Errors
+    /// The bus can't be read.
+    fn device_at(&mut self, place: &UsbPath) -> Result<Option<Attached>, DiscoveryError> {
+        let mut devices = self.devices()?.into_iter();
+        Ok(devices.find(|there| there.device.path == *place))
+    }
+
     /// What else the engine may ask of this host.
     fn host(&mut self) -> &mut dyn Host;
 }
@@ -87,6 +96,9 @@ impl<W: World + ?Sized> World for &mut W {
     }
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
         (**self).devices()
+    }
+    fn device_at(&mut self, place: &UsbPath) -> Result<Option<Attached>, DiscoveryError> {
+        (**self).device_at(place)
     }
     fn host(&mut self) -> &mut dyn Host {
         (**self).host()

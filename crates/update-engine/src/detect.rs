@@ -11,7 +11,8 @@ use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::Instant;
 
-use crate::link::{HOLDER_LIMIT, LEAVE_LIMIT, RETURN_LIMIT};
+use crate::follow::{LEAVE_LIMIT, RETURN_LIMIT};
+use crate::link::HOLDER_LIMIT;
 use crate::run::Run;
 use crate::{Cause, EventKind, ModemState, Protocol};
 

@@ -15,7 +15,7 @@ use crate::checks;
 use crate::detect::{Expect, Found};
 use crate::devices::{self, Quirk};
 use crate::driver::{DriveError, ImageFeed, Note, drive};
-use crate::link::{LEAVE_LIMIT, RETURN_LIMIT};
+use crate::follow::{LEAVE_LIMIT, RETURN_LIMIT};
 use crate::outcome::Written;
 use crate::run::Run;
 use crate::watch::{Named, Watch};
@@ -195,7 +195,9 @@ impl Run<'_> {
     fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
         let row = self.port.device.as_ref().and_then(devices::lookup);
         if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) {
-            self.collect(received, self.came + HOLD_BACK)?;
+            // The switch is silent for a while, too.
+            let until = self.came + HOLD_BACK.saturating_sub(sahara::switch::QUIET);
+            self.collect(received, until)?;
         }
         Ok(())
     }

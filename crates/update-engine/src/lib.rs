@@ -26,6 +26,7 @@ mod event;
 mod facts;
 mod firmware;
 pub mod fleet;
+mod follow;
 mod host;
 mod link;
 pub mod modem;

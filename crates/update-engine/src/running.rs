@@ -14,7 +14,8 @@ use crate::checks::{self, Request};
 use crate::control::{Control, PATIENCE};
 use crate::entry::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use crate::facts::{Facts, Talk, is_unheard};
-use crate::link::{HOLDER_LIMIT, RETURN_LIMIT};
+use crate::follow::RETURN_LIMIT;
+use crate::link::HOLDER_LIMIT;
 use crate::modem::{Mode, Modem};
 use crate::outcome::{Unchanged, Updated, Written};
 use crate::read_back::ReadBack;
@@ -395,10 +396,11 @@ impl Run<'_> {
     /// modem's state says it.
     fn put_back(&mut self, control: Option<Control>, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
         let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
-        let runs_preferred = goal
-            .before
-            .as_ref()
-            .is_some_and(|facts| facts.preferred.as_ref() == Some(&facts.running));
+        // What it didn't say, for it refuses now and then, doesn't speak against it.
+        let runs_preferred = goal.before.as_ref().is_some_and(|facts| {
+            let preferred = facts.preferred.as_ref();
+            preferred.is_some_and(|preferred| preferred.differences(&facts.running).is_empty())
+        });
         let opened = match control {
             Some(control) => Ok(control),
             None => self.open_control(modem, goal.request.control, crate::control::OPEN_PATIENCE)?,

@@ -20,7 +20,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// Silence after a hello before it is answered: an EM7565 that is answered too early refuses execute with 0x1F
 /// (sahara-firehose.md §6 point 2).
-const QUIET: Duration = Duration::from_millis(300);
+pub const QUIET: Duration = Duration::from_millis(300);
 
 /// The longest that silence is waited for after a hello; then it is answered in any case.
 const QUIET_AT_MOST: Duration = Duration::from_secs(3);

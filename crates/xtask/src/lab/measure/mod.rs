@@ -160,11 +160,18 @@ impl Case {
         }
     }
 
+    /// How long after its enumeration a modem of this kind can't be answered (sahara-firehose.md §6.2): it is one that
+    /// is known to have refused who was too early, and `modemflash` and the reference both leave it alone for so long.
+    pub(crate) fn deaf(&self) -> Option<Duration> {
+        (self.model == "EM7565").then_some(Duration::from_secs(2))
+    }
+
     /// What the modem takes by itself, step by step, for files of these sizes.
     fn own_times(&self, files: &[u64]) -> Vec<Duration> {
         let times = self.timings();
         let greeting = match self.profile().map(|profile| profile.protocol) {
-            Some(Protocol::Sahara(_)) => times.hello + times.greeting,
+            // Whoever answers the hello sooner is refused.
+            Some(Protocol::Sahara(_)) => times.hello.max(self.deaf().unwrap_or_default()) + times.greeting,
             _ => Duration::ZERO,
         };
         let written = files

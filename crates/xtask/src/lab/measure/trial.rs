@@ -117,6 +117,7 @@ impl<'a> Stand<'a> {
             let mut setup = modem::setup(profile, true);
             setup.control = case.control;
             setup.timings = case.timings();
+            setup.quirks.deaf_after_enumeration = case.deaf();
             setup.keep = KEEP;
             setup.storage.imei = format!("{:015}", 35_000_000_000_000_u64 + u64::from(number));
             setup.storage.usb.is_super_speed = false;
