@@ -116,6 +116,20 @@ fn a_modem_that_accepts_the_reset_and_stays_gets_its_old_preference_back() {
 }
 
 #[test]
+fn a_modem_that_does_not_say_what_it_runs_is_not_said_to_prefer_what_it_has_not_got() {
+    // What it runs, and prefers, lies outside its slots (field-reports.md D9), so that it asks for it when it is told again.
+    let mut setup = faulty(
+        "MC7455",
+        "refuse@0x5556:94,refuse@0x2e:60,refuse@0x2e:60,refuse@0x2e:60,refuse@0x2e:60",
+    );
+    setup.storage.modem_images.fill(None);
+    setup.storage.pri_images.clear();
+    let (run, _) = update_one(setup);
+    assert_fails(&run, Code::NotRestarted, 5, ModemState::RunsFirmware);
+    assert_as_before(&run);
+}
+
+#[test]
 fn a_modem_that_is_slow_to_leave_is_followed_all_the_same() {
     // Longer than the 30 s of a power cycle, and than the 15 s of boot & hold.
     for (model, seconds) in [("MC7455", 45), ("EM7565", 50), ("MC7710", 20)] {
