@@ -17,7 +17,8 @@ pub struct PowerBefore {
 }
 
 impl Sysfs {
-    /// Makes a device enumerate again at the same place: `authorized` to 0, then to 1.
+    /// Has the kernel configure a device anew at the same place, with the same number: `authorized` to 0, then to 1. When it
+    /// returns, the drivers that are there have bound.
     ///
     /// # Errors
     /// No such device, or no right to write.

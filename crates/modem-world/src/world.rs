@@ -107,7 +107,8 @@ impl<W: World + ?Sized> World for &mut W {
 
 /// The few things that the engine may ask of the host.
 pub trait Host {
-    /// Makes a USB device enumerate again, as if it were unplugged and plugged in.
+    /// Has the host configure a USB device anew: its ports have gone then, and come again. The device keeps its place and
+    /// number, unless it leaves the bus for a moment by itself.
     ///
     /// # Errors
     /// No permission, or the host can't do it.

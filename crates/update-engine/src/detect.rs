@@ -11,7 +11,7 @@ use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::Instant;
 
-use crate::follow::{LEAVE_LIMIT, RETURN_LIMIT};
+use crate::follow::RETURN_LIMIT;
 use crate::link::HOLDER_LIMIT;
 use crate::run::Run;
 use crate::{Cause, EventKind, ModemState, Protocol};
@@ -303,9 +303,7 @@ impl Run<'_> {
             ReEnumerate => {
                 if self.re_enumerate() {
                     self.tell_retry("detection", 2, "the host makes the modem enumerate again");
-                    if self.wait_leave(LEAVE_LIMIT)? {
-                        self.wait_return(RETURN_LIMIT)?;
-                    }
+                    self.follow_re_enumeration()?;
                     *seen = Classifier::default();
                     *asked = Asked::Nothing;
                     note(tried, "re-enumeration");

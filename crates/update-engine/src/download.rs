@@ -319,10 +319,8 @@ impl Run<'_> {
         self.teller
             .retry(self.world.now(), "the start of the session", 2, &why);
         self.teller.begin(self.world.now(), Step::Return);
-        if self.wait_leave(LEAVE_LIMIT)? {
-            self.wait_return(RETURN_LIMIT)
-                .inspect_err(|cause| self.note_lost(cause))?;
-        }
+        self.follow_re_enumeration()
+            .inspect_err(|cause| self.note_lost(cause))?;
         Ok(true)
     }
 

@@ -22,6 +22,9 @@ const PORTS_LIMIT: Duration = Duration::from_secs(10);
 /// How long after its last new port a modem that may get more ports is waited for. Ours: a driver that is loaded first takes
 /// about a second.
 const PORTS_QUIET: Duration = Duration::from_secs(2);
+/// How long a modem that was configured anew may take to leave the bus by itself. Ours: the kernel sees within half a second
+/// that a device has gone.
+const SETTLING: Duration = Duration::from_secs(1);
 /// How often the modem's place is looked at when nobody says that the bus changed. The world itself looks twice a second where
 /// it isn't told (update-flow.md §9 row 6); this is for what may have been missed all the same.
 const BUS_POLL: Duration = Duration::from_secs(2);
@@ -105,6 +108,24 @@ impl Run<'_> {
         })
     }
 
+    /// Follows a modem that the host has configured anew until its port is open again.
+    pub(crate) fn follow_re_enumeration(&mut self) -> Result<(), Cause> {
+        // The port has gone with its interface. The device keeps its number, unless it leaves the bus by itself now.
+        if !self.wait_leave(LEAVE_LIMIT)? {
+            return Ok(());
+        }
+        let before = self.teller.modem();
+        let until = self.world.now() + SETTLING;
+        while self.world.now() < until {
+            if !self.is_there() {
+                return self.wait_return(RETURN_LIMIT);
+            }
+            let wake = self.world.wait(&[Interest::Bus], until);
+            self.heed(wake)?;
+        }
+        self.wait_return_as(before, None, RETURN_LIMIT)
+    }
+
     /// Waits until the modem, which has left, is back in download mode, at the same place or at its peer, and opens
     /// its port.
     pub(crate) fn wait_return(&mut self, limit: Duration) -> Result<(), Cause> {
@@ -113,15 +134,23 @@ impl Run<'_> {
         if before == ModemState::InDownloadMode {
             self.set_modem(ModemState::Unknown);
         }
-        self.wait_return_as(before, limit)
+        let left = self.port.device.clone();
+        self.wait_return_as(before, left, limit)
     }
 
-    fn wait_return_as(&mut self, before: ModemState, limit: Duration) -> Result<(), Cause> {
+    /// `left` is what has left the bus, and isn't taken for what comes back.
+    fn wait_return_as(
+        &mut self,
+        before: ModemState,
+        left: Option<UsbDevice>,
+        limit: Duration,
+    ) -> Result<(), Cause> {
+        let mut left = left;
         self.close();
         let until = self.world.now() + limit;
         loop {
             let back = self
-                .wait_port_back(until, limit)
+                .wait_port_back(left.as_ref(), until, limit)
                 .inspect_err(|cause| match cause {
                     Cause::NoPort { mode, .. } if *mode == Mode::Normal.to_string() => {
                         self.set_modem(ModemState::RunsFirmware);
@@ -153,7 +182,10 @@ impl Run<'_> {
                 }
                 // It left again while it was being opened; look on.
                 Err(Cause::Port(error))
-                    if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) => {}
+                    if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) =>
+                {
+                    left.clone_from(&self.port.device);
+                }
                 Err(other) => return Err(other),
             }
         }
@@ -166,9 +198,14 @@ impl Run<'_> {
     }
 
     /// The modem when it is back; none for a pseudo-terminal whose name can be found again.
-    fn wait_port_back(&mut self, until: Instant, limit: Duration) -> Result<Option<Modem>, Cause> {
+    fn wait_port_back(
+        &mut self,
+        left: Option<&UsbDevice>,
+        until: Instant,
+        limit: Duration,
+    ) -> Result<Option<Modem>, Cause> {
         if self.home.is_some() {
-            return self.wait_back_until(until, limit).map(Some);
+            return self.wait_back_until(left, until, limit).map(Some);
         }
         loop {
             if let Ok(port) = self.world.find(&self.port_name) {
@@ -188,14 +225,19 @@ impl Run<'_> {
     pub(crate) fn wait_back(&mut self, limit: Duration) -> Result<Modem, Cause> {
         self.close();
         let until = self.world.now() + limit;
-        self.wait_back_until(until, limit)
+        let left = self.port.device.clone();
+        self.wait_back_until(left.as_ref(), until, limit)
     }
 
-    fn wait_back_until(&mut self, until: Instant, limit: Duration) -> Result<Modem, Cause> {
-        let left = self.port.device.clone();
+    fn wait_back_until(
+        &mut self,
+        left: Option<&UsbDevice>,
+        until: Instant,
+        limit: Duration,
+    ) -> Result<Modem, Cause> {
         let mut seen: Option<Seen> = None;
         loop {
-            if let Some(modem) = self.look_for_return(left.as_ref())? {
+            if let Some(modem) = self.look_for_return(left)? {
                 let now = self.world.now();
                 let is_same = |seen: &Seen| seen.is(&modem);
                 let before = seen.take().filter(is_same);

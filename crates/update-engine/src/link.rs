@@ -121,7 +121,7 @@ impl Run<'_> {
         }
     }
 
-    /// Asks the host to make the device enumerate again. False when the host can't.
+    /// Asks the host to configure the device anew. False when the host can't.
     pub(crate) fn re_enumerate(&mut self) -> bool {
         let Some(device) = &self.port.device else {
             return false;

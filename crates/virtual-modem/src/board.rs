@@ -528,6 +528,12 @@ impl Board {
         self.leaving = true;
     }
 
+    /// The interfaces begin anew: nobody has opened one, and nothing is on its way.
+    pub(crate) fn configured_again(&mut self) {
+        self.plans.clear();
+        self.opened = false;
+    }
+
     /// A crash or a restart leads from a memory dump to the boot loader, and nowhere else from where nothing helps.
     fn mode_of_loader(&self) -> Mode {
         match self.mode {

@@ -219,7 +219,25 @@ impl VirtualModem {
         self.loader.terminal_ready(interface, is_ready);
     }
 
-    /// The host makes the device enumerate again.
+    /// The host has taken the device's configuration away and given it another one, as `authorized` in sysfs does: the device
+    /// stays on the bus with its number, its interfaces begin anew, and with them what its boot loader says.
+    pub fn configured_again(&mut self, now: Instant) {
+        if matches!(self.loader, Loader::Off) || self.board.is_leaving() {
+            return;
+        }
+        if self.board.setup.quirks.leaves_when_configured {
+            return self.re_enumerate(now);
+        }
+        if self.loader.is_running() {
+            return;
+        }
+        self.loader.left(&mut self.board);
+        self.board.configured_again();
+        self.loader = Loader::new(self.board.mode, &self.layout, &self.board, now);
+        self.loader.attached(&mut self.board, now);
+    }
+
+    /// It leaves the bus and enumerates again, as after a fault of the hub.
     pub fn re_enumerate(&mut self, now: Instant) {
         if matches!(self.loader, Loader::Off) {
             return;

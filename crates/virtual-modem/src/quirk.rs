@@ -52,6 +52,8 @@ pub struct Quirks {
     pub running_index: Option<u8>,
     /// The NMEA port prints lines without being asked (at.md §1).
     pub prints_positions: bool,
+    /// It leaves the bus for a moment when the host configures it anew, and gets a new number there. Others stay.
+    pub leaves_when_configured: bool,
 }
 
 /// What `AT!BOOTHOLD` does.

@@ -316,16 +316,35 @@ fn a_device_enumerates_again_on_request_where_the_host_can_do_it() {
         Err(HostError::Unsupported { device: path.clone() })
     );
     world.set_can_re_enumerate(true);
+    let handle = world.open(&before.id).unwrap();
     assert_eq!(world.host().re_enumerate(&path), Ok(()));
+    // The port that was open has gone, and is there again; the device has kept its number.
     assert_eq!(world.wait(&[Interest::Bus], at(5)), Wake::BusChanged);
-    assert!(world.port(0).is_none());
-    assert_eq!(world.wait(&[Interest::Bus], at(5)), Wake::BusChanged);
+    let gone = world.try_read(handle, &mut [0; 8]).unwrap_err();
+    assert_eq!(gone.kind, PortErrorKind::Gone);
+    world.close(handle);
     let after = world.port(0).unwrap();
-    assert_eq!(after.id, before.id);
-    assert_ne!(after.device, before.device);
+    assert_eq!(after.device, before.device);
+    world.open(&after.id.clone()).unwrap();
     assert!(world.host().re_enumerate(&UsbPath::new("9-9")).is_err());
     world.host().keep_awake(&path).unwrap();
     assert_eq!(world.kept_awake(), [path]);
+}
+
+#[test]
+fn a_device_that_leaves_when_it_is_configured_anew_comes_back_with_another_number() {
+    let mut setup = quick("EM7565");
+    setup.quirks.leaves_when_configured = true;
+    let mut world = SimulatedWorld::new(setup);
+    let before = world.port(0).unwrap().clone();
+    world.host().re_enumerate(&UsbPath::new("1-1")).unwrap();
+    while world.port(0).is_some() {
+        assert_eq!(world.wait(&[Interest::Bus], at(5)), Wake::BusChanged);
+    }
+    while world.port(0).is_none() {
+        assert_eq!(world.wait(&[Interest::Bus], at(5)), Wake::BusChanged);
+    }
+    assert_ne!(world.port(0).unwrap().device, before.device);
 }
 
 #[test]

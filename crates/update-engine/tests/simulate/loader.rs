@@ -76,6 +76,8 @@ impl Case {
         }
         case.choose_fault(&mut random);
         case.add_habits(&mut random);
+        // Last, so that the older seeds stay what they were.
+        case.setup.quirks.leaves_when_configured = random.once_in(3);
         case
     }
 

@@ -40,11 +40,27 @@ impl Socket {
             driver: None,
         };
         self.interfaces = layout.interfaces.iter().map(bare).collect();
-        let bindings = kernel.bindings(&device, &layout).into_iter();
+        self.device = Some(device);
+        self.await_drivers(kernel, now);
+    }
+
+    fn await_drivers(&mut self, kernel: &mut Kernel, now: Instant) {
+        let Some(device) = &self.device else { return };
+        let bindings = kernel.bindings(device, self.modem.layout()).into_iter();
         self.unbound = bindings
             .map(|(after, function)| (now + after, function))
             .collect();
-        self.device = Some(device);
+    }
+
+    /// The host configures the device anew: its ports go and come again, the device stays (`authorized`, linux.md §2).
+    pub(super) fn configured_again(&mut self, kernel: &mut Kernel, now: Instant) {
+        self.lose_ports(kernel);
+        self.modem.configured_again(now);
+        for interface in &mut self.interfaces {
+            interface.driver = None;
+        }
+        self.await_drivers(kernel, now);
+        self.bind(kernel, now);
     }
 
     /// Binds the drivers whose time has come; returns how many ports that made.
@@ -120,6 +136,10 @@ impl Socket {
             kernel.names.free_device(&device);
         }
         self.interfaces.clear();
+        self.lose_ports(kernel);
+    }
+
+    fn lose_ports(&mut self, kernel: &mut Kernel) {
         self.unbound.clear();
         self.ports.clear();
         self.opened.retain(|opened| opened.by != Opener::Manager);

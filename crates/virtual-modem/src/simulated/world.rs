@@ -116,7 +116,10 @@ impl Host for SimulatedWorld {
             .iter_mut()
             .find(|socket| socket.is_at(device))
             .ok_or_else(unsupported)?;
-        socket.re_enumerate(now);
+        socket.configured_again(&mut self.kernel, now);
+        for unheard in &mut self.unheard {
+            unheard.bus_changes += 1;
+        }
         Ok(())
     }
 

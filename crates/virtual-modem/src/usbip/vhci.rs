@@ -243,7 +243,7 @@ impl Front<'_> {
                     Happening::Lines(interface, is_terminal_ready)
                 }
                 PortEvent::ReEnumerated => {
-                    self.modem.re_enumerate(now);
+                    self.modem.configured_again(now);
                     Happening::ReEnumerated
                 }
             };
