@@ -2,6 +2,7 @@
 
 use firmware_image::Family;
 use modem_world::World;
+use update_engine::checks::{Nature, are_for};
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
 use update_engine::survey::look;
@@ -90,7 +91,7 @@ fn choose(
     let mut chosen: Vec<Selector> = Vec::new();
     if named.is_empty() {
         for modem in modems(world).map_err(|error| unreadable(&error))? {
-            match unfit(world, &modem, request, &firmware.combination().families) {
+            match unfit(world, &modem, request, firmware) {
                 Some(why) => say(&format!(
                     "note: {} ({}) is left out: {why}",
                     modem.path(),
@@ -125,26 +126,34 @@ fn choose(
 
 /// Why a modem isn't one that these images are for. One whose family its id doesn't tell is asked; where that brings nothing
 /// either, the boot loader will tell.
-fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, of_images: &[Family]) -> Option<String> {
+fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Firmware) -> Option<String> {
     match modem.mode {
         Mode::Emergency => return Some("its own boot loader is gone".to_owned()),
         Mode::NotConfigured => return Some("it isn't configured yet".to_owned()),
         Mode::Normal | Mode::Download => {}
     }
-    let by_id = modem.row.and_then(|row| row.family.clone());
-    let family = by_id.or_else(|| {
-        if ask::is_possible() {
-            say(&format!("asking {} what it is", modem.path()));
-        }
-        let facts = look(world, modem.clone(), request, true).facts?;
-        Family::of_version_text(facts.revision.as_deref()?)
-    })?;
-    // Gobi generations share file names.
-    let is_gobi = |family: &Family| matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
-    let mut known = of_images.iter().filter(|family| family.is_known()).peekable();
-    let is_other = known.peek().is_some()
-        && known.all(|image| *image != family && !(is_gobi(image) && is_gobi(&family)));
-    is_other.then(|| format!("the images are for {}", family_words(of_images)))
+    let name = modem.name();
+    let nature = Nature {
+        row: modem.row,
+        name: &name,
+        revision: None,
+    };
+    if are_for(nature, firmware).is_err() {
+        let families = family_words(&firmware.combination().families);
+        return Some(format!("the images are for {families}"));
+    }
+    if modem.row.is_some_and(|row| row.families.len() == 1) {
+        return None;
+    }
+    if ask::is_possible() {
+        say(&format!("asking {} what it is", modem.path()));
+    }
+    let facts = look(world, modem.clone(), request, true).facts?;
+    let nature = Nature {
+        revision: facts.revision.as_deref(),
+        ..nature
+    };
+    are_for(nature, firmware).err().map(|cause| cause.to_string())
 }
 
 fn family_words(families: &[Family]) -> String {

@@ -78,11 +78,11 @@ fn family_of(world: &mut dyn World, select: &Selector) -> Option<Family> {
     let [modem] = candidates.as_slice() else {
         return None;
     };
-    modem
-        .row?
-        .family
-        .clone()
-        .filter(|family| !matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000))
+    let [family] = modem.row?.families else {
+        return None;
+    };
+    let is_gobi = matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
+    (!is_gobi).then(|| family.clone())
 }
 
 /// The modem, or why there is none, as the engine says it.

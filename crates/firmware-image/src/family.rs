@@ -153,6 +153,20 @@ impl Family {
         unknown
     }
 
+    /// The platform that a version text or file name tells, with the letter of its product line: `SWI9X07H`. Firmware for one
+    /// line isn't for the other lines of its family: `SWI9X07Y` is WP76xx, `SWI9X07H` is RC76xx (devices.md). `None` when it
+    /// tells no such letter.
+    pub fn platform_of_version_text(text: &str) -> Option<String> {
+        text.split(['_', ' ', '/', '\\', '.', '-']).find_map(|token| {
+            let token = token.to_ascii_uppercase();
+            let platform = token.strip_prefix("SWI")?;
+            let (name, _) = PLATFORMS.iter().find(|(name, _)| platform.starts_with(name))?;
+            let line = platform.strip_prefix(name)?;
+            let is_line = line.len() == 1 && line.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_line.then_some(token)
+        })
+    }
+
     /// How its modems are flashed in download mode; `None` when the family isn't known (devices.md).
     pub const fn download_protocol(&self) -> Option<DownloadProtocol> {
         match self {
@@ -243,6 +257,29 @@ mod tests {
         ];
         for (text, family) in cases {
             assert_eq!(Family::of_version_text(text), Some(family), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_platform_is_told_with_the_letter_of_its_line() {
+        let of = Family::platform_of_version_text;
+        assert_eq!(
+            of("SWI9X07H_00.08.07.00 000000 jenkins").as_deref(),
+            Some("SWI9X07H")
+        );
+        assert_eq!(
+            of("INTERNAL_?_SWI9X30C_02.33.03.00_?_?_?_?").as_deref(),
+            Some("SWI9X30C")
+        );
+        assert_eq!(of("swix55c_03.10.07.00.cwe").as_deref(), Some("SWIX55C"));
+        for silent in [
+            "9999999_9907152_9200_01.00",
+            "SWI9200_1",
+            "SWI6200W_01",
+            "WP76xx_Release16.0.1_GENERIC.spk",
+            "",
+        ] {
+            assert_eq!(of(silent), None, "{silent}");
         }
     }
 

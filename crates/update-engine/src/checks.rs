@@ -298,62 +298,85 @@ fn judge_device(
     Ok(row)
 }
 
-/// Whether the images are for this device. Gives the families that are left.
-fn fit(row: Option<&Device>, port: &PortInfo, firmware: &Firmware) -> Result<Vec<Family>, Cause> {
+/// What a modem is, as far as it can be told whom images are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Nature<'a> {
+    /// Its row in the device table.
+    pub row: Option<&'static Device>,
+    /// Its name, for people.
+    pub name: &'a str,
+    /// What it says it runs, when it was asked: `SWI9X07H_00.08.07.00 …`.
+    pub revision: Option<&'a str>,
+}
+
+/// Whether images are for a modem like this. Gives the families that are left.
+///
+/// # Errors
+/// They are for another family, or for another product line of it.
+pub fn are_for(nature: Nature<'_>, firmware: &Firmware) -> Result<Vec<Family>, Cause> {
     let of_images = &firmware.combination().families;
-    let Some(row) = row else {
-        return Ok(of_images.clone());
-    };
     let known: Vec<&Family> = of_images.iter().filter(|family| family.is_known()).collect();
-    let is_other_family = row
-        .family
-        .as_ref()
-        .is_some_and(|family| !known.is_empty() && !known.iter().any(|known| same_files(family, known)));
-    let is_other_protocol = matches!(
-        (device_protocol(port), common_protocol(of_images)),
-        (Some(device), Some(image)) if device != image
-    );
-    if is_other_family || is_other_protocol {
-        let modem = match &row.family {
-            Some(family) => format!("{} ({family})", row.models),
-            None => row.models.to_owned(),
+    let told = nature
+        .revision
+        .and_then(Family::of_version_text)
+        .filter(Family::is_known);
+    // What it says counts more than its id, which several models share.
+    let of_modem = match (&told, nature.row) {
+        (Some(family), _) => std::slice::from_ref(family),
+        (None, Some(row)) => row.families,
+        (None, None) => &[],
+    };
+    let other = |image: String, modem: String| {
+        let first = firmware.reports().next().map(|report| report.name.clone());
+        Cause::ImageOfOtherFamily {
+            file: first.unwrap_or_default(),
+            image,
+            modem,
+        }
+    };
+    let is_for = |family: &&Family| known.iter().any(|image| same_files(family, image));
+    if !of_modem.is_empty() && !known.is_empty() && !of_modem.iter().any(|family| is_for(&family)) {
+        let modem = match of_modem {
+            [family] => format!("{} ({family})", nature.name),
+            _ => nature.name.to_owned(),
         };
-        return Err(of_other_family(firmware, modem));
+        return Err(other(words(of_images), modem));
     }
-    Ok(match &row.family {
-        Some(family) => vec![family.clone()],
-        None => of_images.clone(),
+    let line = nature.revision.and_then(Family::platform_of_version_text);
+    if let (Some(line), Some(of_images)) = (line, firmware.platform()) {
+        if line != of_images {
+            return Err(other(of_images, format!("{} ({line})", nature.name)));
+        }
+    }
+    Ok(match of_modem {
+        [] => of_images.clone(),
+        [family] => vec![family.clone()],
+        several if known.is_empty() => several.to_vec(),
+        several => several.iter().filter(is_for).cloned().collect(),
     })
 }
 
-fn of_other_family(firmware: &Firmware, modem: String) -> Cause {
-    let first = firmware.reports().next().map(|report| report.name.clone());
-    Cause::ImageOfOtherFamily {
-        file: first.unwrap_or_default(),
-        image: words(&firmware.combination().families),
-        modem,
-    }
-}
-
-/// Whether the images are for a running modem, whose version text tells its family where its id doesn't.
-///
-/// # Errors
-/// They are for another family.
-pub(crate) fn fit_running(
-    family: Option<Family>,
-    modem: &Modem,
-    port: &PortInfo,
-    firmware: &Firmware,
-) -> Result<Vec<Family>, Cause> {
-    let Some(family) = family.filter(Family::is_known) else {
-        return fit(modem.row, port, firmware);
+/// Whether the images are for the modem in download mode behind this port. Gives the families that are left.
+fn fit(row: Option<&'static Device>, port: &PortInfo, firmware: &Firmware) -> Result<Vec<Family>, Cause> {
+    let name = row.map_or("a modem", |row| row.models);
+    let nature = Nature {
+        row,
+        name,
+        revision: None,
     };
+    let families = are_for(nature, firmware)?;
     let of_images = &firmware.combination().families;
-    let mut known = of_images.iter().filter(|family| family.is_known()).peekable();
-    if known.peek().is_some() && !known.any(|image| same_files(&family, image)) {
-        return Err(of_other_family(firmware, format!("{} ({family})", modem.name())));
+    match (device_protocol(port), common_protocol(of_images)) {
+        (Some(device), Some(image)) if device != image => {
+            let first = firmware.reports().next().map(|report| report.name.clone());
+            Err(Cause::ImageOfOtherFamily {
+                file: first.unwrap_or_default(),
+                image: words(of_images),
+                modem: name.to_owned(),
+            })
+        }
+        _ => Ok(families),
     }
-    Ok(vec![family])
 }
 
 /// Gobi generations share ids and file names (update-flow.md §2): they aren't told apart here.

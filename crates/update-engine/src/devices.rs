@@ -30,8 +30,8 @@ pub enum Quirk {
 pub struct Device {
     /// Models with these ids.
     pub models: &'static str,
-    /// Family; none when the ids are shared by several.
-    pub family: Option<Family>,
+    /// The families that have these ids; none when that isn't known.
+    pub families: &'static [Family],
     /// `(vendor, product)` in normal mode.
     pub normal: &'static [(u16, u16)],
     /// `(vendor, product)` in download mode.
@@ -57,67 +57,67 @@ const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
 /// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
 const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
-use Family::{Gobi2000, Gobi3000, Sdx55, Swi9x15, Swi9x30, Swi9x50, Swi9200};
+use Family::{Gobi2000, Gobi3000, Sdx55, Sdx65, Swi9x06, Swi9x07, Swi9x15, Swi9x30, Swi9x50, Swi9200};
 use Protocol::{Qdl, SaharaFirehose};
 
 /// All known devices (devices.md).
 #[rustfmt::skip]
 pub const DEVICES: &[Device] = &[
-    Device { models: "Gobi 2000 modems", family: Some(Gobi2000), protocol: Some(Qdl), quirks: &[],
+    Device { models: "Gobi 2000 modems", families: &[Gobi2000], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9001), (SIERRA, 0x9002), (SIERRA, 0x9003), (SIERRA, 0x9004), (SIERRA, 0x9005),
             (SIERRA, 0x9006), (SIERRA, 0x9007), (SIERRA, 0x9008), (SIERRA, 0x9009), (SIERRA, 0x900a)],
         download: &[(SIERRA, 0x9000)] },
     // linux.md §2: the kernel's Gobi layout; which models these are isn't known.
-    Device { models: "Gobi 2000/3000 modems", family: None, protocol: Some(Qdl), quirks: &[],
+    Device { models: "Gobi 2000/3000 modems", families: &[Gobi2000, Gobi3000], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x68a5), (SIERRA, 0x68a9)], download: &[(SIERRA, 0x68a4), (SIERRA, 0x68a8)] },
-    Device { models: "MC8305/MC8355/MC8805", family: Some(Gobi3000), protocol: Some(Qdl), quirks: &[],
+    Device { models: "MC8305/MC8355/MC8805", families: &[Gobi3000], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9011), (SIERRA, 0x9013), (SIERRA, 0x9015), (SIERRA, 0x9019), (DELL, 0x81a3), (DELL, 0x81a4)],
         download: &[(SIERRA, 0x9010), (SIERRA, 0x9012), (SIERRA, 0x9014), (SIERRA, 0x9018), (DELL, 0x81a6)] },
     // The id doesn't change with the mode: the number of interfaces tells.
-    Device { models: "MC7700/MC7710/MC7750", family: Some(Swi9200), protocol: Some(Qdl), quirks: &[],
+    Device { models: "MC7700/MC7710/MC7750", families: &[Swi9200], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2)],
         download: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2)] },
-    Device { models: "EM7700/MC7770", family: Some(Swi9200), protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7700/MC7770", families: &[Swi9200], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x901c), (SIERRA, 0x901b)], download: &[] },
     // QDL on MC73xx and WP85xx, Sahara on WP76xx and RC76xx: only the modem can tell (sahara-firehose.md §6).
-    Device { models: "MC73xx/WP85xx or WP76xx/RC76xx", family: None, protocol: None, quirks: &[],
+    Device { models: "MC73xx/WP85xx or WP76xx/RC76xx", families: &[Swi9x15, Swi9x07, Swi9x06], protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x68c0)], download: &[(SIERRA, 0x68c0)] },
-    Device { models: "MC7305/MC7355", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+    Device { models: "MC7305/MC7355", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9041)], download: &[(SIERRA, 0x9040)] },
-    Device { models: "EM7355", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7355", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x901f), (HP, 0x4e1d)], download: &[(SIERRA, 0x901e)] },
-    Device { models: "EM7305", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7305", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9063)], download: &[(SIERRA, 0x9062)] },
-    Device { models: "AirCard 340U/341U", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+    Device { models: "AirCard 340U/341U", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9051), (SIERRA, 0x9053), (SIERRA, 0x9054), (SIERRA, 0x9055), (SIERRA, 0x9056), (SIERRA, 0x9057)],
         download: &[] },
-    Device { models: "DW5806/DW5808/DW5809", family: Some(Swi9x15), protocol: Some(Qdl), quirks: &[],
+    Device { models: "DW5806/DW5808/DW5809", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
         normal: &[(DELL, 0x81a2), (DELL, 0x81a8), (DELL, 0x81a9), (DELL, 0x81b1), (DELL, 0x81b3)], download: &[] },
-    Device { models: "MC7455/MC7430/EM7455/EM7430", family: Some(Swi9x30), protocol: Some(Qdl),
+    Device { models: "MC7455/MC7430/EM7455/EM7430", families: &[Swi9x30], protocol: Some(Qdl),
         quirks: &[Quirk::PreProductionBricks],
         normal: &[(SIERRA, 0x9071)], download: &[(SIERRA, 0x9070)] },
-    Device { models: "EM7455 (Lenovo)", family: Some(Swi9x30), protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7455 (Lenovo)", families: &[Swi9x30], protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9079), (SIERRA, 0x907b)], download: &[(SIERRA, 0x9078), (SIERRA, 0x907a)] },
-    Device { models: "DW5811e (EM7455)", family: Some(Swi9x30), protocol: Some(Qdl), quirks: &[],
+    Device { models: "DW5811e (EM7455)", families: &[Swi9x30], protocol: Some(Qdl), quirks: &[],
         normal: &[(DELL, 0x81b6), (DELL, 0x81c2)], download: &[(DELL, 0x81b5)] },
-    Device { models: "DW5816e/DW5818/DW5819", family: None, protocol: None, quirks: &[],
+    Device { models: "DW5816e/DW5818/DW5819", families: &[], protocol: None, quirks: &[],
         normal: &[(DELL, 0x81cc), (DELL, 0x81d2), (DELL, 0x81d0)],
         download: &[(DELL, 0x81cb), (DELL, 0x81d1), (DELL, 0x81cf)] },
     // The only pair whose download id is the higher one.
-    Device { models: "DW5826e", family: None, protocol: None, quirks: &[],
+    Device { models: "DW5826e", families: &[], protocol: None, quirks: &[],
         normal: &[(DELL, 0x8217)], download: &[(DELL, 0x8218)] },
-    Device { models: "EM7565/EM7511/MC7411/MC7421", family: Some(Swi9x50), protocol: Some(SaharaFirehose),
+    Device { models: "EM7565/EM7511/MC7411/MC7421", families: &[Swi9x50], protocol: Some(SaharaFirehose),
         quirks: &[Quirk::HoldBack, Quirk::BreaksOnUsb3, Quirk::PreProductionBricks, Quirk::DprPin],
         normal: &[(SIERRA, 0x9091), (SIERRA, 0x90b1), (SIERRA, 0x90c1), (SIERRA, 0x90c3)],
         download: &[(SIERRA, 0x9090), (SIERRA, 0x90b0), (SIERRA, 0x90c0), (SIERRA, 0x90c2)] },
-    Device { models: "EM7590", family: Some(Swi9x50), protocol: Some(SaharaFirehose), quirks: &[Quirk::DprPin],
+    Device { models: "EM7590", families: &[Swi9x50], protocol: Some(SaharaFirehose), quirks: &[Quirk::DprPin],
         normal: &[(SIERRA, 0xc081)], download: &[(SIERRA, 0xc080)] },
-    Device { models: "EM9190/EM9191", family: Some(Sdx55), protocol: Some(SaharaFirehose), quirks: &[],
+    Device { models: "EM9190/EM9191", families: &[Sdx55], protocol: Some(SaharaFirehose), quirks: &[],
         normal: &[(SIERRA, 0x90d3), (SIERRA, 0x90d9)], download: &[(SIERRA, 0x90d2), (SIERRA, 0x90d8)] },
     // EM9291 takes SWIX55C packages, EM9293 SWIX65C ones (field-reports.md C4, A9).
-    Device { models: "EM9291/EM9293", family: None, protocol: Some(SaharaFirehose), quirks: &[],
+    Device { models: "EM9291/EM9293", families: &[Sdx55, Sdx65], protocol: Some(SaharaFirehose), quirks: &[],
         normal: &[(SIERRA, 0x90e3), (SIERRA, 0x90e1)], download: &[(SIERRA, 0x90e2), (SIERRA, 0x90e0)] },
-    Device { models: "EM86xx", family: None, protocol: None, quirks: &[],
+    Device { models: "EM86xx", families: &[], protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x90e5)], download: &[(SIERRA, 0x90e4)] },
 ];
 
@@ -294,7 +294,8 @@ mod tests {
     #[test]
     fn a_family_has_the_protocol_of_its_row() {
         for row in DEVICES {
-            if let (Some(family), Some(protocol)) = (&row.family, row.protocol) {
+            let Some(protocol) = row.protocol else { continue };
+            for family in row.families {
                 assert_eq!(
                     family.download_protocol().map(Protocol::from),
                     Some(protocol),

@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
-use firmware_image::Family;
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType, Request as Dms, Response};
 
-use crate::checks::{self, Request};
+use crate::checks::{self, Nature, Request};
 use crate::control::{Control, PATIENCE};
 use crate::entry::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use crate::facts::{Facts, Talk, is_unheard};
@@ -158,8 +157,12 @@ impl Run<'_> {
             &request.given,
             request.ignore_versions,
         )?;
-        let family = facts.revision.as_deref().and_then(Family::of_version_text);
-        let families = checks::fit_running(family, modem, &self.port, firmware)?;
+        let nature = Nature {
+            row: modem.row,
+            name: &modem.name(),
+            revision: facts.revision.as_deref(),
+        };
+        let families = checks::are_for(nature, firmware)?;
         if facts.has_preferences() && matches!(talk, Talk::Control(_)) {
             target::check_complete(&wanted)?;
         }

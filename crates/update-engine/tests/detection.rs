@@ -258,6 +258,24 @@ fn images_of_another_family_are_refused_with_nothing_sent() {
 }
 
 #[test]
+fn images_of_a_family_that_can_not_have_this_id_are_refused_with_nothing_sent() {
+    // 1199:68c0 is one of several, and none of these.
+    for modem in ["MC7354", "RC7620", "WP7607"] {
+        for images in ["MC7455", "EM7565", "MC7710", "EM9191"] {
+            let images = images_for(Profile::named(images).unwrap(), 3, &[9_000]);
+            let run = run_in(SimulatedWorld::new(setup(modem)), &request(), &images);
+            assert_fails(
+                &run,
+                Code::ImageFamily,
+                3,
+                ModemState::Untouched,
+                Advice::GetOtherImages,
+            );
+        }
+    }
+}
+
+#[test]
 fn images_of_another_family_are_refused_by_the_protocol_when_the_id_says_nothing() {
     // 1199:68c0 is QDL or Sahara: only the modem can tell.
     for (images, modem) in [("MC7354", "RC7620"), ("RC7620", "MC7354")] {

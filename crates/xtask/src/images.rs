@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use firmware_image::Family;
 use firmware_image::generate::Generated;
 use firmware_image::generate::models::{rc76xx_release_9, wrong_files};
@@ -95,7 +95,11 @@ impl Images {
                 size: self.size,
                 carrier: self.carrier.as_deref(),
             };
-            let is_rc7620 = model.eq_ignore_ascii_case("RC7620") && self.size.is_none();
+            let is_rc7620 = model.eq_ignore_ascii_case("RC7620");
+            ensure!(
+                !is_rc7620 || self.size.is_none(),
+                "the package for RC7620 has the size of the published one; leave out --size"
+            );
             let files = if is_rc7620 {
                 // Its firmware has a platform token of its own; this is the published layout of a real package.
                 vec![rc76xx_release_9()?]

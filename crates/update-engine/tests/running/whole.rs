@@ -320,6 +320,22 @@ fn images_of_another_family_are_refused_by_what_the_modem_says_it_is() {
     run.assert_clean();
 }
 
+#[test]
+fn images_of_another_product_line_are_refused_by_what_the_modem_says_it_is() {
+    // One family and one id, but WP76xx is SWI9X07Y and RC76xx SWI9X07H (devices.md).
+    for (modem, of) in [("RC7620", "WP7607"), ("WP7607", "RC7620")] {
+        let images = release(Profile::named(of).unwrap());
+        let run = run_in(SimulatedWorld::new(running(modem)), &wish(), &images);
+        assert_eq!(run.error().code(), Code::ImageFamily, "{}", run.log());
+        assert_eq!(run.error().modem, ModemState::RunsFirmware);
+        let why = run.error().source.to_string();
+        assert!(why.contains("SWI9X07Y") && why.contains("SWI9X07H"), "{why}");
+        let before = &run.modem().setup().storage;
+        assert_eq!(run.modem().storage().preferred, before.preferred);
+        run.assert_clean();
+    }
+}
+
 fn em7565_with(firmware: &str, config: &str) -> Setup {
     let mut setup = running("EM7565");
     let old = Selection::new(firmware, "GENERIC", config);
