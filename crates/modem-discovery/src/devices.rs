@@ -1,4 +1,4 @@
-//! All USB devices at one look (linux.md §1 and §2).
+//! All USB devices at one look, or one of them (linux.md §1 and §2).
 //!
 //! The folders of ports are listed once, and each entry is led to its interface by the name of its link: forty modems cost
 //! some small files each, and nothing is read once for every port.

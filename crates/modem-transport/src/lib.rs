@@ -4,6 +4,7 @@
 //! `modem-discovery` and neither prints nor decides anything.
 #![deny(unsafe_code)]
 
+mod bus;
 mod cancel;
 #[cfg(feature = "modem-manager")]
 mod logind;

@@ -5,28 +5,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use modem_discovery::{PowerBefore, Received, Snapshot, Sysfs, UeventSocket};
+use modem_discovery::{PowerBefore, Received, Sysfs, UeventSocket};
 use modem_world::{
     Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
     PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::bus::Bus;
 use crate::cancel::{CancelRequests, Canceller};
 use crate::modem_manager::{ModemManager, Way};
 use crate::port::{Channel, Port};
 use crate::proxy::Proxy;
 use crate::tty::Tty;
 use crate::wdm::Wdm;
-
-/// How often the bus is looked at although uevents can be heard: some containers never deliver them (linux.md §4).
-const RESCAN_WITH_UEVENTS: Duration = Duration::from_millis(500);
-
-/// How often it is looked at once one was heard: they are delivered then, and one that gets lost is told as an overrun.
-const RESCAN_WITH_PROVEN_UEVENTS: Duration = Duration::from_secs(5);
-
-/// How often it is looked at when they can't.
-const RESCAN_WITHOUT_UEVENTS: Duration = Duration::from_millis(250);
 
 /// The world of a real host.
 ///
@@ -42,16 +34,6 @@ pub struct LinuxWorld {
     next_handle: u32,
     bus: Bus,
     host: LinuxHost,
-}
-
-/// What is known about changes on the bus.
-#[derive(Debug)]
-struct Bus {
-    changed: bool,
-    /// Whether a uevent of USB or of a port was ever heard.
-    is_told: bool,
-    seen: Snapshot,
-    next_look: Instant,
 }
 
 /// Sysfs, and what was changed in it.
@@ -93,12 +75,7 @@ impl LinuxWorld {
             uevents,
             ports: BTreeMap::new(),
             next_handle: 0,
-            bus: Bus {
-                changed: false,
-                is_told: false,
-                seen,
-                next_look: Instant::START,
-            },
+            bus: Bus::new(seen),
             host: LinuxHost {
                 sysfs,
                 power: Vec::new(),
@@ -175,36 +152,26 @@ impl LinuxWorld {
 
     /// Takes all uevents that are there. Several changes that came together are told once: whoever is told looks at
     /// the bus as it is now.
-    fn hear_uevents(&mut self) {
+    fn hear_uevents(&mut self, now: Instant) {
         while let Some(socket) = &mut self.uevents {
             match socket.receive() {
-                Ok(Received::Event(event)) => {
-                    // Of USB: in some containers those of network devices are all that is told (linux.md §4).
-                    self.bus.is_told |= event.concerns_ports();
-                    self.bus.changed |= event.concerns_ports();
-                }
+                Ok(Received::Event(event)) if event.concerns_ports() => self.bus.heard(),
+                Ok(Received::Event(_)) => {}
                 Ok(Received::Overrun) => self.bus.changed = true,
                 Ok(Received::Nothing) => return,
-                Err(_) => self.uevents = None,
+                Err(_) => {
+                    self.uevents = None;
+                    self.bus.is_deaf_from(now);
+                }
             }
         }
     }
 
     /// Looks at the bus itself, when the time has come.
     fn look_at_bus(&mut self, now: Instant) {
-        if now < self.bus.next_look {
-            return;
-        }
-        let period = match self.uevents {
-            Some(_) if self.bus.is_told => RESCAN_WITH_PROVEN_UEVENTS,
-            Some(_) => RESCAN_WITH_UEVENTS,
-            None => RESCAN_WITHOUT_UEVENTS,
-        };
-        self.bus.next_look = now + period;
-        let seen = self.host.sysfs.snapshot();
-        if seen != self.bus.seen {
-            self.bus.seen = seen;
-            self.bus.changed = true;
+        if now >= self.bus.next_look {
+            let seen = self.host.sysfs.snapshot();
+            self.bus.looked(seen, self.uevents.is_some(), now);
         }
     }
 
@@ -291,7 +258,7 @@ impl World for LinuxWorld {
             }
             let mut until = deadline;
             if watches_bus {
-                self.hear_uevents();
+                self.hear_uevents(now);
                 self.look_at_bus(now);
                 // Who waits for its answer waits for changes of the bus.
                 self.bus.changed |= self.host.modem_manager.take_news();

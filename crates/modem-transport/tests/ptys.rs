@@ -332,6 +332,9 @@ fn a_modem_that_joins_is_noticed_without_a_single_uevent() {
     }
     let mut world = LinuxWorld::with_root(root).unwrap();
     assert_eq!(world.devices().unwrap(), []);
+    // The first look is over.
+    let soon = world.now() + Duration::from_millis(10);
+    assert_eq!(world.wait(&[Interest::Bus], soon), Wake::Deadline);
 
     fs::create_dir_all(interface.join("ttyUSB0/tty/ttyUSB0")).unwrap();
     for (file, text) in [("idVendor", "1199"), ("idProduct", "9090"), ("devnum", "3")] {

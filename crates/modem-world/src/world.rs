@@ -55,7 +55,7 @@ pub trait World {
     /// The bus can't be read.
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError>;
 
-    /// The device at one place, as [`devices`](Self::devices) has it. Whoever follows one modem among many looks only at that.
+    /// The device at one place, as [`devices`](Self::devices) has it. Cheaper than all, for whoever follows one modem among many.
     ///
     /// # Errors
     /// The bus can't be read.
@@ -167,7 +167,7 @@ pub enum Interest {
     /// The port takes bytes, or has gone.
     Writable(PortHandle),
     /// A device joined or left the bus, or got or lost a port. A world sees that within half a second also where the host
-    /// tells of no changes.
+    /// tells of no changes; within five where it tells of some.
     Bus,
 }
 

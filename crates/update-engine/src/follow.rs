@@ -25,8 +25,8 @@ const PORTS_QUIET: Duration = Duration::from_secs(2);
 /// How long a modem that was configured anew may take to leave the bus by itself. Ours: the kernel sees within half a second
 /// that a device has gone.
 const SETTLING: Duration = Duration::from_secs(1);
-/// How often the modem's place is looked at when nobody says that the bus changed. The world itself looks twice a second where
-/// it isn't told (update-flow.md §9 row 6); this is for what may have been missed all the same.
+/// How often the modem's place is looked at when nobody says that the bus changed, for what may have been missed; and how often
+/// the whole bus, where the kernel doesn't know the peer of the place.
 const BUS_POLL: Duration = Duration::from_secs(2);
 
 /// A device that is on the bus: the drivers need some time to make its ports.
@@ -236,8 +236,14 @@ impl Run<'_> {
         limit: Duration,
     ) -> Result<Modem, Cause> {
         let mut seen: Option<Seen> = None;
+        let has_no_peer = self.home.as_ref().is_some_and(|home| home.peer.is_none());
+        let mut next_whole = self.world.now();
         loop {
-            if let Some(modem) = self.look_for_return(left)? {
+            let whole_bus = has_no_peer && (seen.is_some() || self.world.now() >= next_whole);
+            if whole_bus {
+                next_whole = self.world.now() + BUS_POLL;
+            }
+            if let Some(modem) = self.look_for_return(left, whole_bus)? {
                 let now = self.world.now();
                 let is_same = |seen: &Seen| seen.is(&modem);
                 let before = seen.take().filter(is_same);
@@ -322,22 +328,20 @@ impl Run<'_> {
         self.heed(wake)
     }
 
-    /// The modem when it is back, judged by its place, or else by its serial string.
-    fn look_for_return(&mut self, left: Option<&UsbDevice>) -> Result<Option<Modem>, Cause> {
+    /// The modem when it is back, judged by its place, or else by its serial string, for which the whole bus is read.
+    fn look_for_return(&mut self, left: Option<&UsbDevice>, whole_bus: bool) -> Result<Option<Modem>, Cause> {
         let Some(home) = self.home.clone() else {
             return Ok(None);
         };
         // A bus that can't be read now says nothing.
-        let Some(there) = self.at_home(&home, left).unwrap_or_default() else {
-            return Ok(None);
-        };
-        // Somebody else's device in the same socket gets no bytes.
-        let is_same_vendor = there.device.vendor == home.vendor;
-        let modem = match Modem::of(there.clone()) {
-            Some(modem) => modem,
-            None if is_same_vendor => Modem::insisted(there),
-            None => return Ok(None),
-        };
+        let mut found = self.at_home(&home, left).unwrap_or_default();
+        if found.is_none() && whole_bus {
+            let devices = self.world.devices().unwrap_or_default();
+            found = self
+                .elsewhere(&home, left, &devices)
+                .and_then(|there| ours(there, &home));
+        }
+        let Some(modem) = found else { return Ok(None) };
         match modem.mode {
             Mode::Emergency => {
                 self.set_modem(ModemState::Emergency);
@@ -351,36 +355,42 @@ impl Run<'_> {
         }
     }
 
-    /// What is at the modem's place or at its peer; `left` isn't there any more, whatever is still shown of it.
+    /// The modem at its place or at its peer; `left` isn't there any more, whatever is still shown of it.
     fn at_home(
         &mut self,
         home: &UsbDevice,
         left: Option<&UsbDevice>,
-    ) -> Result<Option<Attached>, DiscoveryError> {
-        let is_old = |device: &UsbDevice| left.is_some_and(|left| left.is_same_appearance(device));
+    ) -> Result<Option<Modem>, DiscoveryError> {
         for place in iter::once(&home.path).chain(&home.peer) {
             let there = self.world.device_at(place)?;
-            if let Some(there) = there.filter(|there| !is_old(&there.device)) {
-                return Ok(Some(there));
+            let there = there.filter(|there| !is_left(&there.device, left));
+            if let Some(modem) = there.and_then(|there| ours(&there, home)) {
+                return Ok(Some(modem));
             }
         }
+        Ok(None)
+    }
+
+    /// Where the kernel doesn't know the peer of the place: a device that knows it the other way round, or by its serial.
+    fn elsewhere<'d>(
+        &self,
+        home: &UsbDevice,
+        left: Option<&UsbDevice>,
+        devices: &'d [Attached],
+    ) -> Option<&'d Attached> {
         if home.peer.is_some() {
-            return Ok(None);
+            return None;
         }
-        // A port may know its peer although the peer didn't.
-        let devices = self.world.devices()?;
-        let is_peer = |device: &UsbDevice| device.peer.as_ref() == Some(&home.path) && !is_old(device);
+        let is_peer = |device: &UsbDevice| device.peer.as_ref() == Some(&home.path) && !is_left(device, left);
         let there = devices.iter().find(|there| is_peer(&there.device));
-        Ok(there.or_else(|| self.by_serial(home, &devices)).cloned())
+        there.or_else(|| self.by_serial(home, devices))
     }
 
     /// Where a host doesn't know which port of the other speed is the same socket (linux.md §3): the only modem with this
     /// serial string, when no other one with it was ever seen. Others may be off the bus just now, for modems are updated
     /// side by side.
     fn by_serial<'d>(&self, home: &UsbDevice, devices: &'d [Attached]) -> Option<&'d Attached> {
-        if home.peer.is_some() || home.serial.is_none() {
-            return None;
-        }
+        home.serial.as_ref()?;
         let fits = |device: &UsbDevice| device.serial == home.serial;
         let others = |seen: &&UsbDevice| fits(seen) && !self.places.contains(&seen.path);
         if self.seen.iter().any(|seen| others(&seen)) {
@@ -407,4 +417,15 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Whether this is what has left, still shown.
+fn is_left(device: &UsbDevice, left: Option<&UsbDevice>) -> bool {
+    left.is_some_and(|left| left.is_same_appearance(device))
+}
+
+/// The modem that this is, if it can be the one from `home`: somebody else's device in the same socket gets no bytes.
+fn ours(there: &Attached, home: &UsbDevice) -> Option<Modem> {
+    let is_same_vendor = there.device.vendor == home.vendor;
+    Modem::of(there.clone()).or_else(|| is_same_vendor.then(|| Modem::insisted(there.clone())))
 }

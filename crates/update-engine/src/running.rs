@@ -399,9 +399,12 @@ impl Run<'_> {
     /// modem's state says it.
     fn put_back(&mut self, control: Option<Control>, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
         let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
-        // What it didn't say, for it refuses now and then, doesn't speak against it.
+        // Of settings that it didn't tell, for it refuses now and then, it is believed that they are those.
         let runs_preferred = goal.before.as_ref().is_some_and(|facts| {
-            let preferred = facts.preferred.as_ref();
+            let preferred = facts
+                .preferred
+                .as_ref()
+                .filter(|_| facts.running.firmware.is_some());
             preferred.is_some_and(|preferred| preferred.differences(&facts.running).is_empty())
         });
         let opened = match control {

@@ -11,7 +11,7 @@ mod support;
 use std::time::Duration;
 
 use modem_world::Instant;
-use modemflash_update_engine::{Advice, Code, EventKind, ModemState, Protocol, Request, Selector};
+use modemflash_update_engine::{Advice, Code, Event, EventKind, ModemState, Protocol, Request, Selector};
 use support::{Memory, Run, assert_stored, cwe, images_for, noise, request, run, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Provoked, RamDump};
@@ -112,10 +112,20 @@ fn a_hello_that_refuses_after_a_provocation_ends_in_a_flash_after_a_reset() {
 
 #[test]
 fn a_modem_that_answered_too_soon_after_enumeration_is_flashed_after_a_reset() {
-    let mut setup = setup("EM7565");
-    setup.quirks.deaf_after_enumeration = Some(Duration::from_secs(2));
-    let (run, images) = run(setup);
-    run.assert_flashed(&images);
+    // EM7565 is known for it and left alone; another one is when it has refused once.
+    for (model, retries) in [("EM7565", 0), ("EM9191", 1)] {
+        let mut setup = setup(model);
+        setup.quirks.deaf_after_enumeration = Some(Duration::from_secs(2));
+        let (run, images) = run(setup);
+        run.assert_flashed(&images);
+        let is_retry = |event: &&Event| matches!(event.kind, EventKind::Retrying { .. });
+        assert_eq!(
+            run.events.iter().filter(is_retry).count(),
+            retries,
+            "{model}: {}",
+            run.log()
+        );
+    }
 }
 
 #[test]

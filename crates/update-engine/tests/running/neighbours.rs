@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use modem_world::{Instant, PortError, PortHandle, PortId, UsbPath, Wake, World};
+use modem_world::{Instant, PortError, PortHandle, PortId, UsbDevice, UsbPath, Wake, World};
 use modemflash_update_engine::{Event, Outcome, Request, Selector, UpdateError, update};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{SimulatedWorld, SocketKind};
@@ -256,6 +256,49 @@ fn a_modem_whose_ports_come_one_after_the_other_is_asked_when_all_are_there() {
                 assert!(result.is_ok(), "{what}: {result:?}");
                 assert_eq!(world.modem(0).unwrap().violations(), [], "{what}");
             }
+        }
+    }
+}
+
+/// A kernel that knows the peers of these places alone, and modems that keep their serial.
+struct Peers(&'static [&'static str]);
+
+impl Habit for Peers {
+    fn known(&self, device: UsbDevice) -> UsbDevice {
+        let is_known = self.0.contains(&device.path.as_str());
+        UsbDevice {
+            peer: device.peer.clone().filter(|_| is_known),
+            serial: Some("LF53210001010".to_owned()),
+            ..device
+        }
+    }
+}
+
+// linux.md §3
+#[test]
+fn a_modem_that_changes_its_bus_is_followed_where_the_kernel_does_not_know_the_peer() {
+    for model in ["EM7455", "EM9191"] {
+        // The other place names it, or only the modem's serial is left, which no other device has.
+        for (known, has_twin) in [(&["1-1"][..], true), (&[][..], false)] {
+            let mut world = SimulatedWorld::new(running(model));
+            if has_twin {
+                world.plug(running(model));
+            }
+            let request = Request {
+                select: Selector::Place("2-1".to_owned()),
+                ..wish()
+            };
+            let images = release(Profile::named(model).unwrap());
+            let habit = Peers(known);
+            let mut world = Through { world, habit };
+            let result = update(&mut world, &request, &firmware(&images), &mut |_| {});
+            assert!(
+                matches!(result, Ok(Outcome::Updated(_))),
+                "{model} {known:?}: {result:?}"
+            );
+            assert_eq!(world.world.modem(0).unwrap().violations(), []);
+            let twin = world.world.modem(1).map_or(0, |twin| twin.image_bytes());
+            assert_eq!(twin, 0);
         }
     }
 }

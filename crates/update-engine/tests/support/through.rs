@@ -1,7 +1,8 @@
 //! A simulated world in which one thing is different.
 
 use modem_world::{
-    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, Wake, World,
+    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, UsbDevice,
+    Wake, World,
 };
 use virtual_modem::simulated::SimulatedWorld;
 
@@ -29,6 +30,10 @@ pub trait Habit {
     ) -> Result<usize, PortError> {
         world.try_write(port, bytes)
     }
+    /// What is known of a device.
+    fn known(&self, device: UsbDevice) -> UsbDevice {
+        device
+    }
     /// The world's own port for this one.
     fn behind(&self, port: PortHandle) -> PortHandle {
         port
@@ -39,6 +44,15 @@ pub trait Habit {
 pub struct Through<H> {
     pub world: SimulatedWorld,
     pub habit: H,
+}
+
+impl<H: Habit> Through<H> {
+    fn known_port(&self, port: PortInfo) -> PortInfo {
+        PortInfo {
+            device: port.device.map(|device| self.habit.known(device)),
+            ..port
+        }
+    }
 }
 
 impl<H: Habit> World for Through<H> {
@@ -64,10 +78,20 @@ impl<H: Habit> World for Through<H> {
         self.world.close(self.habit.behind(port));
     }
     fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        self.world.find(name)
+        self.world.find(name).map(|port| self.known_port(port))
     }
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        self.world.devices()
+        let devices = self.world.devices()?.into_iter();
+        let known = devices.map(|there| Attached {
+            device: self.habit.known(there.device),
+            ports: there
+                .ports
+                .into_iter()
+                .map(|port| self.known_port(port))
+                .collect(),
+            ..there
+        });
+        Ok(known.collect())
     }
     fn host(&mut self) -> &mut dyn Host {
         self.world.host()
