@@ -89,6 +89,10 @@ fn run(arguments: &Arguments) -> Verdict {
         Command::Reset(reset) => reset::run(reset, Host::of(arguments)?, verbose),
         Command::At(at) => at::run(at, Host::of(arguments)?),
         #[cfg(feature = "rehearse")]
+        Command::Rehearse(_) if !arguments.models.is_empty() => {
+            arguments::wrong("rehearse has a virtual modem of its own: name its model with --as")
+        }
+        #[cfg(feature = "rehearse")]
         Command::Rehearse(rehearse) => rehearse::run(rehearse, verbose),
         Command::Replay(replay) => replay::run(replay, verbose),
     }

@@ -83,6 +83,10 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     }
     let verdict = run::run(&mut world, &request, &firmware, show);
     complaints(&world);
+    let modem = world.modem(0).into_iter();
+    for fault in modem.flat_map(virtual_modem::VirtualModem::unused_faults) {
+        images::say(&format!("note: the fault {fault} did not take place"));
+    }
     verdict
 }
 
@@ -113,7 +117,10 @@ pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, Failure> {
             }
         }
     }
-    world.ok_or_else(|| Failure::new(Code::Bug, 1, "no model was named"))
+    let mut world = world.ok_or_else(|| Failure::new(Code::Bug, 1, "no model was named"))?;
+    // Nothing is waited for, but a signal is heard.
+    world.set_pacer(pacer(f64::INFINITY)?);
+    Ok(world)
 }
 
 /// How many times faster than it is the run has to be played: found out by a run without waiting.
@@ -146,12 +153,14 @@ fn pacer(speed: f64) -> Result<simulated::Pacer, Failure> {
 }
 
 fn pause(real: &mut LinuxWorld, until: Instant) -> simulated::Pace {
-    while real.now() < until {
+    loop {
         if real.wait(&[], until) == Wake::Cancelled {
             return simulated::Pace::Cancel;
         }
+        if real.now() >= until {
+            return simulated::Pace::GoOn;
+        }
     }
-    simulated::Pace::GoOn
 }
 
 /// The model asked for; or else one that takes the files; or else the usual one.

@@ -293,6 +293,23 @@ fn every_fault_of_the_help_ends_as_it_should() {
 }
 
 #[test]
+fn a_fault_that_does_not_take_place_is_said_not_to() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 100_000));
+    let faults = "reject-image@2,reject-image@9,enter:late=5s";
+    let mut arguments = vec!["rehearse", "--fast", "--from", "download", "--fault", faults];
+    arguments.extend(files.iter().map(String::as_str));
+    let said = transcript(folder.path(), &arguments);
+    for unused in ["reject-image@9", "enter:late=5s"] {
+        assert!(
+            said.contains(&format!("note: the fault {unused} did not take place")),
+            "{said}"
+        );
+    }
+    assert!(!said.contains("reject-image@2 did not"), "{said}");
+}
+
+#[test]
 fn the_help_has_every_fault_that_the_error_names() {
     let folder = empty();
     let help = transcript(folder.path(), &["rehearse", "--help"]);

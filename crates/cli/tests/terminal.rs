@@ -202,3 +202,18 @@ fn watching_ends_with_ctrl_c_and_exit_code_0() {
     let (code, seen) = run.finish();
     assert_eq!(code, 0, "{seen}");
 }
+
+#[test]
+fn an_interrupt_stops_virtual_modems_as_it_stops_real_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 60_000_000));
+    let mut command = modemflash(folder.path());
+    command.args(["--virtual", "MC7455,MC7455", "update", "--all", "--json"]);
+    command.args(&files);
+    let mut run = Run::start(command);
+    run.wait_for_words("\"partly_written\"");
+    run.signal(Signal::INT);
+    let (code, seen) = run.finish();
+    assert_eq!(code, 130, "{seen}");
+    assert_eq!(seen.matches("\"failed\"").count(), 2, "{seen}");
+}

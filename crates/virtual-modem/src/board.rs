@@ -56,8 +56,10 @@ pub(crate) struct Board {
     pub(crate) storage: Storage,
     /// In the order in which it happens.
     plans: VecDeque<(Instant, Planned)>,
-    /// Faults that have not happened yet.
+    /// Faults that have not happened yet, and those of restarts, which happen each time.
     faults: Vec<Fault>,
+    /// Whether the firmware, and whether the boot loader, was restarted on request of the host.
+    restarted: (bool, bool),
     /// Messages sent since it is on the bus.
     messages: u32,
     /// When everything taken so far is digested.
@@ -114,6 +116,7 @@ impl Board {
             storage,
             plans,
             faults: setup.faults.0.clone(),
+            restarted: (false, false),
             messages: 0,
             digested_at: Instant::START,
             stalled_until: Instant::START,
@@ -513,6 +516,20 @@ impl Board {
         self.plan(now + self.setup.timings.leaving, Planned::Detach { after, mode });
         self.leaving = true;
         self.restarting = Some(restart);
+        match restart {
+            Restart::FromFirmware => self.restarted.0 = true,
+            Restart::FromLoader | Restart::Plain => self.restarted.1 = true,
+        }
+    }
+
+    /// The faults of the script that have not happened.
+    pub(crate) fn unused_faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().filter(|fault| match fault {
+            Fault::Return(Return::PriLags) => true,
+            Fault::Return(_) => !self.restarted.1,
+            Fault::Enter(_) => !self.restarted.0,
+            _ => true,
+        })
     }
 
     /// Leaves the bus at once; nothing that was planned happens.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use modem_world::Instant;
 
 use crate::board::{Board, LOADER, Planned};
-use crate::fault::FaultScript;
+use crate::fault::{Fault, FaultScript};
 use crate::layout::{Appearance, ControlProtocol, Layout};
 use crate::loader::Loader;
 use crate::memory::{Keep, StoredImage};
@@ -245,6 +245,11 @@ impl VirtualModem {
         // Own choice: as long as a hub needs to notice, and no restart of the boot loader.
         self.board
             .leave_now(now, Duration::from_millis(200), self.board.mode);
+    }
+
+    /// The faults of its script that have not happened so far.
+    pub fn unused_faults(&self) -> impl Iterator<Item = &Fault> {
+        self.board.unused_faults()
     }
 
     /// What the host did wrong so far.
