@@ -65,7 +65,8 @@ fn consents(arguments: &At, command: &str) -> Result<bool, Failure> {
         Consent::Knowledge if arguments.i_know => Ok(true),
         Consent::Knowledge => Err(refused("--i-know")),
         Consent::Confirmation if arguments.yes || arguments.i_know => Ok(true),
-        Consent::Confirmation if ask::is_possible() => {
+        // A script needs `--yes`.
+        Consent::Confirmation if !arguments.json && ask::is_possible() => {
             say(&format!("{command} {}", danger.words));
             Ok(ask::yes("send it?"))
         }

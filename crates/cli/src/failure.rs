@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 
+use serde::Serialize;
 use update_engine::codes::Code;
-use update_engine::{Cause, UpdateError};
+use update_engine::{Advice, Cause, DeviceId, ModemState, SCHEMA_VERSION, Step, UpdateError};
 
-use crate::words;
+use crate::{output, words};
 
 /// A failed run: the words and the exit code.
 #[derive(Debug)]
@@ -14,9 +15,36 @@ pub(crate) struct Failure {
     code: &'static str,
     what: String,
     causes: Vec<String>,
-    modem: Option<String>,
     hint: String,
     exit: u8,
+    /// The modem that it is about, and what the engine says, as events have it.
+    engine: Option<Box<(DeviceId, update_engine::Failure)>>,
+}
+
+/// The event `failed`, with as much as is known (docs/events.md).
+#[derive(Serialize)]
+struct FailedLine<'a> {
+    v: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a DeviceId>,
+    event: &'static str,
+    code: &'static str,
+    exit: u8,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(flatten)]
+    state: Option<State<'a>>,
+    hint: &'a str,
+}
+
+/// What only the engine knows.
+#[derive(Serialize)]
+struct State<'a> {
+    step: &'a Step,
+    modem: ModemState,
+    modem_words: &'a str,
+    next: Advice,
 }
 
 impl Failure {
@@ -26,9 +54,9 @@ impl Failure {
             code: code.as_str(),
             what: what.into(),
             causes: Vec::new(),
-            modem: None,
             hint: code.advice().into(),
             exit,
+            engine: None,
         }
     }
 
@@ -39,9 +67,9 @@ impl Failure {
             code,
             what: what.into(),
             causes: Vec::new(),
-            modem: None,
             hint,
             exit,
+            engine: None,
         }
     }
 
@@ -68,14 +96,41 @@ impl Failure {
         for cause in &self.causes {
             text.push_str(&format!("  cause: {cause}\n"));
         }
-        if let Some(modem) = &self.modem {
-            text.push_str(&format!("  modem: {modem}\n"));
+        if let Some((_, failure)) = self.engine.as_deref() {
+            text.push_str(&format!("  modem: {}\n", failure.modem_words));
         }
         text.push_str(&format!("hint: {}\n", self.hint));
         // Where standard error is closed there is nobody to tell.
         let mut out = std::io::stderr().lock();
         let text = words::folded(&text, out.is_terminal());
         let _ = out.write_all(text.as_bytes());
+    }
+
+    /// Prints it on standard output as the event `failed`.
+    pub(crate) fn tell(&self) {
+        let engine = self.engine.as_deref();
+        let state = engine.map(|(_, failure)| State {
+            step: &failure.step,
+            modem: failure.modem,
+            modem_words: &failure.modem_words,
+            next: failure.next,
+        });
+        let cause = match engine {
+            Some((_, failure)) => Some(failure.cause.clone()),
+            None => (!self.causes.is_empty()).then(|| self.causes.join(": ")),
+        };
+        // Where standard output can't be written, standard error has said all.
+        let _ = output::write(&output::json_line(&FailedLine {
+            v: SCHEMA_VERSION,
+            device: engine.map(|(device, _)| device),
+            event: "failed",
+            code: self.code,
+            exit: self.exit,
+            error: engine.map_or(&self.what, |(_, failure)| &failure.error),
+            cause,
+            state,
+            hint: &self.hint,
+        }));
     }
 }
 
@@ -96,9 +151,9 @@ impl From<UpdateError> for Failure {
             code: error.code().as_str(),
             what: error.to_string(),
             causes,
-            modem: Some(error.modem.to_string()),
             hint: error.hint(),
             exit: error.exit_code(),
+            engine: Some(Box::new((error.device.clone(), error.failure()))),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! `modemflash update` for several modems: a worker each, a line of progress each, a table at the end.
 
+use std::collections::BTreeSet;
+
 use firmware_image::Family;
 use modem_world::World;
 use update_engine::checks::{Nature, are_for};
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
 use update_engine::survey::look;
-use update_engine::{Code, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, prepare};
+use update_engine::{
+    Code, EventKind, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, prepare,
+};
 
 use crate::arguments::{self, Arguments, Update};
 use crate::failure::Failure;
@@ -59,12 +63,19 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
         .map(|(world, request)| Worker { world, request })
         .collect();
     let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, pace, places.clone());
+    let mut ended = BTreeSet::new();
     let results = update_all(workers, &firmware, &mut |number, event| {
-        screens.show(number, event)
+        if matches!(event.kind, EventKind::Outcome { .. } | EventKind::Failed { .. }) {
+            ended.insert(number);
+        }
+        screens.show(number, event);
     });
     screens.rest();
     crew.finish();
     let code = exit_code(&results);
+    if arguments.output.json {
+        tell_silent(&results, &ended);
+    }
     summary(places, results);
     match screens.lost() {
         Some(lost) if code == 0 => Err(lost),
@@ -210,6 +221,15 @@ fn in_a_line(plan: &Plan) -> String {
             format!("runs {from}, which is what it is to run")
         }
         _ => format!("{from}, to become {}, {images}", plan.to),
+    }
+}
+
+/// Says what became of workers that couldn't begin, or ended without a last event.
+fn tell_silent(results: &[Result<Outcome, UpdateError>], ended: &BTreeSet<usize>) {
+    for (number, result) in results.iter().enumerate() {
+        if let (Err(error), false) = (result, ended.contains(&number)) {
+            Failure::from(error.clone()).tell();
+        }
     }
 }
 

@@ -59,7 +59,13 @@ fn main() -> ExitCode {
     logging::start(arguments.verbose);
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => end(&failure),
+        Err(failure) => {
+            // Here for all verbs: a program that reads the output finds every failure there, once.
+            if arguments.command.is_json() && !output::is_failure_told() {
+                failure.tell();
+            }
+            end(&failure)
+        }
     }
 }
 

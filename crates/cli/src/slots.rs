@@ -241,7 +241,8 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
             .hint("select other images first, or add --force: the modem may keep its radio off then"));
     }
     if !arguments.yes {
-        if !ask::is_possible() {
+        // A script needs `--yes`.
+        if arguments.json || !ask::is_possible() {
             let what = format!(
                 "{}: {} would be deleted, and nobody said yes",
                 modem.path(),

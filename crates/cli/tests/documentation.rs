@@ -203,7 +203,7 @@ what to do next:
     hint: check cable, USB port (better USB 2) and power supply, power-cycle the modem, then run again
 
 The code in brackets is stable: it is never renamed, and never used again for something else. With `--json` it is `code` of
-the event `failed` ([events.md](events.md)).
+the event `failed` ([events.md](events.md)), with `inspect --json` of the line about the file ([inspect-json.md](inspect-json.md)).
 
 ## Exit codes
 

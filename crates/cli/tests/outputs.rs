@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -120,6 +120,107 @@ fn a_full_disk_is_an_error_of_every_verb_that_prints_data() {
             // What was begun on a modem is done all the same.
             assert!(errors.contains("updated from "), "{line}: {errors}");
         }
+    }
+}
+
+#[test]
+fn every_failure_with_json_is_one_event_on_standard_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let sound = names(&put_release(folder.path(), Family::Swi9x30, 5000)).join(" ");
+    fs::write(at("empty.cwe"), "").unwrap();
+    fs::write(at("letter.txt"), "Dear modem,\nhow are you?\n").unwrap();
+    fs::write(at("letter.cwe"), "Dear modem,\n".repeat(100)).unwrap();
+    fs::write(at("not.trace"), "Dear modem\n").unwrap();
+    fs::create_dir(at("nothing")).unwrap();
+    fs::create_dir(at("two")).unwrap();
+    put_release(&at("two"), Family::Swi9x30, 5000);
+    put_release(&at("two"), Family::Swi9x50, 5000);
+    let cases = [
+        ("--virtual MC7455 update --json missing.cwe", "E-SRC-MISSING", 2),
+        ("--virtual MC7455 update --json empty.cwe", "E-SRC-EMPTY", 3),
+        ("--virtual MC7455 update --json /dev/null", "E-SRC-NOT-A-FILE", 3),
+        ("--virtual MC7455 update --json nothing", "E-SRC-NO-IMAGES", 3),
+        (
+            "--virtual MC7455 update --json letter.txt",
+            "E-SRC-NOT-AN-IMAGE",
+            3,
+        ),
+        ("--virtual MC7455 update --json letter.cwe", "E-IMAGE-FOREIGN", 3),
+        ("--virtual MC7455 update --force --json two", "E-SET-AMBIGUOUS", 3),
+        (
+            "--virtual MC7455 update --json two --carrier X",
+            "E-SET-NO-FIT",
+            3,
+        ),
+        (
+            "--virtual MC7455 update --json --trace no/t FILES",
+            "E-TRACE-WRITE",
+            2,
+        ),
+        ("--virtual EM7565 update --json --all FILES", "E-MODEM-NONE", 4),
+        (
+            "--virtual MC7455 update --json --port 1-1 --port 9-9 FILES",
+            "E-MODEM-NONE",
+            4,
+        ),
+        (
+            "--virtual MC7455 update --json --port 9-9 FILES",
+            "E-MODEM-NONE",
+            4,
+        ),
+        ("--virtual EM7565 update --json FILES", "E-IMAGE-FAMILY", 3),
+        ("rehearse --fast --json missing.cwe", "E-SRC-MISSING", 2),
+        ("rehearse --fast --json --as Nothing", "E-MODEL-UNKNOWN", 2),
+        ("rehearse --fast --json --fault nothing", "E-FAULT-UNKNOWN", 2),
+        ("rehearse --fast --json --trace no/t FILES", "E-TRACE-WRITE", 2),
+        (
+            "rehearse --fast --json --fault reject-image@1 FILES",
+            "E-IMAGE-REJECTED",
+            6,
+        ),
+        ("--virtual MC7455 reset --json --port 9-9", "E-MODEM-NONE", 4),
+        ("--virtual MC7455,MC7455 reset --json", "E-MODEM-SEVERAL", 4),
+        ("--virtual MC7455 info --json --port 9-9", "E-MODEM-NONE", 4),
+        ("--virtual MC7455 slots --json --port 9-9", "E-MODEM-NONE", 4),
+        ("--virtual MC7455 slots select 4 --json", "E-SLOT-MISSING", 2),
+        ("--virtual MC7455 slots delete 1 --json", "E-SLOT-IN-USE", 2),
+        (
+            "--virtual MC7455@download slots list --json",
+            "E-NOT-SUPPORTED",
+            2,
+        ),
+        ("--virtual MC7455 at --json ATI --port 9-9", "E-MODEM-NONE", 4),
+        ("--virtual MC7455 at --json AT!NONSENSE", "E-AT-REFUSED", 5),
+        ("--virtual MC7455 at --json AT!RESET", "E-NOT-AGREED", 2),
+        ("--virtual MC7455 at --json nonsense", "E-AT-INVALID", 2),
+        ("--virtual Nothing list --json", "E-MODEL-UNKNOWN", 2),
+        ("replay --json not.trace", "E-TRACE-READ", 2),
+    ];
+    for (line, code, exit) in cases {
+        let line = line.replace("FILES", &sound);
+        let output = modemflash(folder.path()).args(line.split(' ')).output().unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{line}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let events: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let failed: Vec<&Value> = events.iter().filter(|event| event["event"] == "failed").collect();
+        let [failed] = failed.as_slice() else {
+            panic!("{line}: {text}");
+        };
+        assert_eq!(events.last(), Some(*failed), "{line}");
+        assert_eq!(failed["v"], 1, "{line}");
+        assert_eq!(failed["code"], code, "{line}");
+        assert_eq!(failed["exit"], exit, "{line}");
+        assert!(
+            failed["error"].is_string() && failed["hint"].is_string(),
+            "{line}"
+        );
+        // Standard error says the same.
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(&format!("error[{code}]: ")), "{line}: {errors}");
     }
 }
 

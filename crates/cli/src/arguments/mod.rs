@@ -118,6 +118,24 @@ pub(crate) enum Command {
     Replay(Replay),
 }
 
+impl Command {
+    /// Whether standard output is for a program.
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::List(list) => list.json,
+            Self::Info(info) => info.json,
+            Self::Inspect(inspect) => inspect.json,
+            Self::Update(update) => update.output.json,
+            Self::Slots(slots) => slots.is_json(),
+            Self::Reset(reset) => reset.json,
+            Self::At(at) => at.json,
+            #[cfg(feature = "rehearse")]
+            Self::Rehearse(rehearse) => rehearse.output.json,
+            Self::Replay(replay) => replay.json,
+        }
+    }
+}
+
 /// Which files make up the firmware.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which firmware")]

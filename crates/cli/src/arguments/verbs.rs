@@ -68,6 +68,18 @@ pub(crate) struct Slots {
     pub(crate) list: SlotsList,
 }
 
+impl Slots {
+    /// Whether standard output is for a program.
+    pub(crate) fn is_json(&self) -> bool {
+        match &self.action {
+            None => self.list.json,
+            Some(SlotsAction::List(list)) => list.json,
+            Some(SlotsAction::Select(select)) => select.json,
+            Some(SlotsAction::Delete(delete)) => delete.json,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SlotsList {
     /// Print JSON objects, one per image and line (docs/list-json.md)

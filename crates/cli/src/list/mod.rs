@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
         if arguments.watch {
             watch::run(&mut host, found, arguments.json)
         } else if found.iter().any(|surveyed| surveyed.is_stopped) {
-            Ok(INTERRUPTED)
+            let what = "the user stopped it before every modem was asked";
+            Err(Failure::new(Code::Stopped, INTERRUPTED, what))
         } else {
             Ok(0)
         }

@@ -22,7 +22,7 @@ impl Screen for Json {
         if self.closed {
             return;
         }
-        if let Err(error) = output::write(&output::json_line(event)) {
+        if let Err(error) = output::write_event(event) {
             self.closed = true;
             self.lost = (error.kind() != ErrorKind::BrokenPipe).then(|| output::unwritable(&error));
         }
