@@ -38,15 +38,46 @@ pub(crate) fn load(
 }
 
 /// Finds the images behind the paths; notes are said.
-pub(crate) fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, Failure> {
+fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, Failure> {
+    let gathered = gather(files, &options(temp_dir)).map_err(|error| unusable(&error))?;
+    say_notes(&gathered);
+    Ok(gathered)
+}
+
+/// The same, but that paths that can't be used are passed over, and given with the reason.
+pub(crate) fn find_usable(
+    files: &[PathBuf],
+    temp_dir: Option<&Path>,
+) -> Result<(Gathered, Vec<(PathBuf, SourceError)>), Failure> {
+    let options = options(temp_dir);
+    if let Ok(gathered) = gather(files, &options) {
+        say_notes(&gathered);
+        return Ok((gathered, Vec::new()));
+    }
+    let (mut usable, mut others) = (Vec::new(), Vec::new());
+    for path in files {
+        match gather(std::slice::from_ref(path), &options) {
+            Ok(_) => usable.push(path),
+            Err(error) => others.push((path.clone(), error)),
+        }
+    }
+    // Together, because a file that is named and lies in a folder that is named counts once.
+    let gathered = gather(&usable, &options).map_err(|error| unusable(&error))?;
+    say_notes(&gathered);
+    Ok((gathered, others))
+}
+
+fn options(temp_dir: Option<&Path>) -> Options {
     let spool = temp_dir.map_or(SpoolPolicy::default(), |folder| {
         SpoolPolicy::SpoolTo(folder.into())
     });
-    let gathered = gather(files, &Options { spool }).map_err(|error| unusable(&error))?;
+    Options { spool }
+}
+
+fn say_notes(gathered: &Gathered) {
     for note in &gathered.notes {
         say(&format!("note: {note}"));
     }
-    Ok(gathered)
 }
 
 /// Checks every image; a large one is shown on a terminal while that takes time.
@@ -75,7 +106,7 @@ pub(crate) fn check(gathered: Gathered) -> Inspected {
 }
 
 /// A path that can't be used.
-fn unusable(error: &SourceError) -> Failure {
+pub(crate) fn unusable(error: &SourceError) -> Failure {
     // A name that was mistyped is a wrong command line; what is there and can't be used is a refused image.
     let exit = if matches!(error, SourceError::Missing { .. }) {
         2

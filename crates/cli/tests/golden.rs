@@ -243,6 +243,12 @@ fn files_that_are_no_sound_image_are_refused() {
             &["rehearse", "--fast", &file],
         );
     }
+    fs::copy(data("cwe/ls.cwe"), folder.path().join("sound.cwe")).unwrap();
+    golden(
+        folder.path(),
+        "inspect-one-missing",
+        &["inspect", "sound.cwe", "missing.cwe", "empty.cwe"],
+    );
 }
 
 #[test]

@@ -94,6 +94,42 @@ fn every_field_is_in_the_documentation() {
 }
 
 #[test]
+fn a_path_that_cannot_be_used_hides_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let good = common::names(&put_release(folder.path(), Family::Swi9x30, 5000)).remove(0);
+    fs::write(at("empty.cwe"), "").unwrap();
+    fs::write(at("letter.txt"), "Dear modem,\nhow are you?\n").unwrap();
+    fs::create_dir(at("nothing")).unwrap();
+    let all = ["missing.cwe", &good, "empty.cwe", "letter.txt", "nothing"];
+    let (lines, exit) = inspect(folder.path(), &all);
+    assert_eq!(exit, 2);
+    let told: Vec<[&str; 2]> = lines
+        .iter()
+        .map(|line| ["kind", "code"].map(|field| line[field].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["image", ""],
+            ["refused", "E-SRC-MISSING"],
+            ["refused", "E-SRC-EMPTY"],
+            ["refused", "E-SRC-NOT-AN-IMAGE"],
+            ["refused", "E-SRC-NO-IMAGES"],
+            ["no_set", "E-SRC-MISSING"],
+        ]
+    );
+    assert_eq!(lines[0]["report"]["name"], good);
+    assert_eq!(lines[1]["name"], "missing.cwe");
+    assert!(lines[1]["error"].as_str().unwrap().contains("no such file"));
+    // Nothing but such paths; a refused image ends with 3.
+    let (lines, exit) = inspect(folder.path(), &["empty.cwe"]);
+    assert_eq!(exit, 3);
+    let kinds: Vec<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["refused", "no_set"]);
+}
+
+#[test]
 fn soundness_is_in_the_exit_code_and_a_question_lists_its_answers() {
     let folder = tempfile::tempdir().unwrap();
     let paths = put_release(folder.path(), Family::Swi9x30, 5000);

@@ -2,7 +2,9 @@
 
 mod tree;
 
-use firmware_image::source::{Choice, FirmwareSet, Inspected, Wanted};
+use std::path::PathBuf;
+
+use firmware_image::source::{Choice, ChoiceError, FirmwareSet, Inspected, SourceError, Wanted};
 use firmware_image::{Combination, CrcVerdict, Finding, Report, Severity};
 use serde::Serialize;
 
@@ -22,16 +24,28 @@ const REFUSED: u8 = 3;
 
 /// Shows what the files contain; exit code 3 when anything is damaged.
 pub(crate) fn run(arguments: &Inspect) -> Verdict {
-    let inspected = images::check(images::find(&arguments.files, arguments.temp_dir.as_deref())?);
+    let (gathered, unusable) = images::find_usable(&arguments.files, arguments.temp_dir.as_deref())?;
+    let inspected = images::check(gathered);
     let sound = inspected.files.iter().all(|file| is_sound(file.report())) && inspected.refused.is_empty();
     let text = if arguments.json {
-        json(inspected)
+        json(inspected, &unusable)
     } else {
-        self::text(inspected)
+        for (_, error) in &unusable {
+            images::unusable(error).print();
+        }
+        self::text(inspected, &unusable)
     };
     output::print_as_is(&text)?;
-    Ok(if sound { SOUND } else { REFUSED })
+    Ok(match unusable.first() {
+        // As `update` ends.
+        Some((_, error)) => images::unusable(error).exit(),
+        None if sound => SOUND,
+        None => REFUSED,
+    })
 }
+
+/// Paths that can't be used, and why.
+type Unusable = [(PathBuf, SourceError)];
 
 /// Whether nothing is damaged, also where the header doesn't vouch for its checksum.
 fn is_sound(report: &Report) -> bool {
@@ -42,8 +56,12 @@ fn is_sound(report: &Report) -> bool {
             .all(|image| image.verdict() == CrcVerdict::Right)
 }
 
-fn text(inspected: Inspected) -> String {
+fn text(inspected: Inspected, unusable: &Unusable) -> String {
     let mut text = String::new();
+    if inspected.files.is_empty() && inspected.refused.is_empty() && !unusable.is_empty() {
+        // Nothing more than their errors.
+        return text;
+    }
     for file in &inspected.files {
         text.push_str(&tree::describe(file.report()));
         text.push('\n');
@@ -56,13 +74,51 @@ fn text(inspected: Inspected) -> String {
             refused.error
         ));
     }
-    text.push_str(&together(inspected));
+    text.push_str(&together(inspected, unusable));
     text
 }
 
+/// Why `update` would send nothing.
+struct Refusal {
+    code: &'static str,
+    error: String,
+    hint: Option<String>,
+    choices: Vec<Choice>,
+}
+
+impl From<&SourceError> for Refusal {
+    fn from(error: &SourceError) -> Self {
+        Self {
+            code: error.code(),
+            error: error.to_string(),
+            hint: error.hint(),
+            choices: Vec::new(),
+        }
+    }
+}
+
+impl From<ChoiceError> for Refusal {
+    fn from(error: ChoiceError) -> Self {
+        Self {
+            code: error.code(),
+            error: error.to_string(),
+            hint: error.hint(),
+            choices: error.choices().to_vec(),
+        }
+    }
+}
+
+/// What `update` would send.
+fn choose(inspected: Inspected, unusable: &Unusable) -> Result<FirmwareSet, Refusal> {
+    match unusable.first() {
+        Some((_, error)) => Err(error.into()),
+        None => Ok(FirmwareSet::choose(inspected, &Wanted::default())?),
+    }
+}
+
 /// What `update` would make of the files.
-fn together(inspected: Inspected) -> String {
-    match FirmwareSet::choose(inspected, &Wanted::default()) {
+fn together(inspected: Inspected, unusable: &Unusable) -> String {
+    match choose(inspected, unusable) {
         Ok(set) => {
             let of_files = set.files.iter().filter_map(|file| file.report().worst());
             let of_set = set.combination.findings.iter().map(Finding::severity);
@@ -84,12 +140,12 @@ fn together(inspected: Inspected) -> String {
             tree::findings(&mut text, &set.combination.findings, "  ");
             text
         }
-        Err(error) => {
+        Err(refusal) => {
             let mut text = format!(
-                "update would refuse these files together [{}]: {error}\n",
-                error.code()
+                "update would refuse these files together [{}]: {}\n",
+                refusal.code, refusal.error
             );
-            if let Some(hint) = error.hint() {
+            if let Some(hint) = refusal.hint {
                 words::wrap(&mut text, "", &format!("hint: {hint}"));
             }
             text
@@ -106,7 +162,7 @@ enum Line<'a> {
     /// A file that isn't one, or can't be read.
     Refused {
         v: u16,
-        name: &'a str,
+        name: String,
         code: &'a str,
         error: String,
     },
@@ -123,11 +179,11 @@ enum Line<'a> {
         code: &'a str,
         error: String,
         hint: Option<String>,
-        choices: &'a [Choice],
+        choices: Vec<Choice>,
     },
 }
 
-fn json(inspected: Inspected) -> String {
+fn json(inspected: Inspected, unusable: &Unusable) -> String {
     let mut text = String::new();
     let mut put = |line: &Line<'_>| {
         // These types have string keys and no numbers that JSON can't hold.
@@ -146,12 +202,20 @@ fn json(inspected: Inspected) -> String {
     for refused in &inspected.refused {
         put(&Line::Refused {
             v,
-            name: &refused.name,
+            name: refused.name.clone(),
             code: refused.error.code(),
             error: refused.error.to_string(),
         });
     }
-    match FirmwareSet::choose(inspected, &Wanted::default()) {
+    for (path, error) in unusable {
+        put(&Line::Refused {
+            v,
+            name: path.display().to_string(),
+            code: error.code(),
+            error: error.to_string(),
+        });
+    }
+    match choose(inspected, unusable) {
         Ok(set) => {
             let order = set
                 .files
@@ -165,12 +229,12 @@ fn json(inspected: Inspected) -> String {
                 combination: &set.combination,
             });
         }
-        Err(error) => put(&Line::NoSet {
+        Err(refusal) => put(&Line::NoSet {
             v,
-            code: error.code(),
-            error: error.to_string(),
-            hint: error.hint(),
-            choices: error.choices(),
+            code: refusal.code,
+            error: refusal.error,
+            hint: refusal.hint,
+            choices: refusal.choices,
         }),
     }
     text
