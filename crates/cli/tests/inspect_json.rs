@@ -130,6 +130,37 @@ fn a_path_that_cannot_be_used_hides_no_other() {
 }
 
 #[test]
+fn the_last_line_says_what_update_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = fs::read(data("ls.cwe")).unwrap();
+    let declared = fs::read(&put_release(folder.path(), Family::Swi9x07, 5000)[1]).unwrap();
+    // A header that vouches for its checksum, and one that doesn't.
+    for (image, wants_force) in [(declared, false), (real, true)] {
+        let mut damaged = image;
+        let last = damaged.len() - 1;
+        damaged[last] ^= 1;
+        fs::write(folder.path().join("damaged.cwe"), damaged).unwrap();
+        let (lines, exit) = inspect(folder.path(), &["damaged.cwe"]);
+        assert_eq!(exit, 3);
+        let told = lines.last().unwrap();
+        assert_eq!(told["kind"], "no_set");
+        assert_eq!(told["code"], "E-IMAGE-DAMAGED");
+        let error = told["error"].as_str().unwrap();
+        assert_eq!(error.contains("--force"), wants_force, "{error}");
+        let output = modemflash(folder.path())
+            .args(["--virtual", "RC7620", "update", "--json", "damaged.cwe"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let failed: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            [&failed["code"], &failed["cause"], &failed["hint"]],
+            [&told["code"], &told["error"], &told["hint"]]
+        );
+    }
+}
+
+#[test]
 fn soundness_is_in_the_exit_code_and_a_question_lists_its_answers() {
     let folder = tempfile::tempdir().unwrap();
     let paths = put_release(folder.path(), Family::Swi9x30, 5000);
@@ -145,6 +176,10 @@ fn soundness_is_in_the_exit_code_and_a_question_lists_its_answers() {
     let (lines, exit) = inspect(folder.path(), &["."]);
     assert_eq!(exit, 3);
     assert!(lines.iter().any(|line| line["sound"] == false));
+    let refused = lines.last().unwrap();
+    assert_eq!(refused["kind"], "no_set");
+    assert_eq!(refused["code"], "E-IMAGE-DAMAGED");
+    assert!(refused["hint"].is_string());
 
     let other = Release {
         family: Family::Swi9x30,

@@ -4,9 +4,12 @@ mod tree;
 
 use std::path::PathBuf;
 
-use firmware_image::source::{Choice, ChoiceError, FirmwareSet, Inspected, SourceError, Wanted};
-use firmware_image::{Combination, CrcVerdict, Finding, Report, Severity};
+use firmware_image::source::{Choice, ChoiceError, FirmwareSet, Inspected, LeftOut, SourceError, Wanted};
+use firmware_image::{Combination, CrcVerdict, Report, Severity};
+use modem_world::Replayer;
+use modem_world::trace::Trace;
 use serde::Serialize;
+use update_engine::{Firmware, Request, Step, UpdateError, prepare};
 
 use crate::Verdict;
 use crate::arguments::Inspect;
@@ -108,36 +111,76 @@ impl From<ChoiceError> for Refusal {
     }
 }
 
-/// What `update` would send.
-fn choose(inspected: Inspected, unusable: &Unusable) -> Result<FirmwareSet, Refusal> {
-    match unusable.first() {
-        Some((_, error)) => Err(error.into()),
-        None => Ok(FirmwareSet::choose(inspected, &Wanted::default())?),
+impl From<UpdateError> for Refusal {
+    fn from(error: UpdateError) -> Self {
+        Self {
+            code: error.code().as_str(),
+            error: error.source.to_string(),
+            hint: Some(error.hint()),
+            choices: Vec::new(),
+        }
     }
+}
+
+/// What `update` would send.
+struct Sent {
+    /// Name and size, in the order in which they are sent.
+    files: Vec<(String, u64)>,
+    /// Whether it would ask first.
+    confirm: bool,
+    left_out: Vec<LeftOut>,
+    combination: Combination,
+}
+
+/// What `update` would send.
+fn choose(inspected: Inspected, unusable: &Unusable) -> Result<Sent, Refusal> {
+    if let Some((_, error)) = unusable.first() {
+        return Err(error.into());
+    }
+    let set = FirmwareSet::choose(inspected, &Wanted::default())?;
+    let of_files = set.files.iter().flat_map(|file| &file.report().findings);
+    let mut findings = of_files.chain(&set.combination.findings);
+    let sent = Sent {
+        confirm: findings.any(|finding| finding.severity() == Severity::StrongWarning),
+        files: set
+            .files
+            .iter()
+            .map(|file| (file.name().to_owned(), file.report().size))
+            .collect(),
+        left_out: set.left_out.clone(),
+        combination: set.combination.clone(),
+    };
+    match judge(set) {
+        Some(error) => Err(error.into()),
+        None => Ok(sent),
+    }
+}
+
+/// What the engine has against the images themselves.
+fn judge(set: FirmwareSet) -> Option<UpdateError> {
+    // An empty trace is a world without modems: the images are judged before one is looked for.
+    let mut nowhere = Replayer::new(Trace::default());
+    let result = prepare(&mut nowhere, &Request::default(), &Firmware::from(set));
+    result.err().filter(|error| error.step == Step::CheckImages)
 }
 
 /// What `update` would make of the files.
 fn together(inspected: Inspected, unusable: &Unusable) -> String {
     match choose(inspected, unusable) {
-        Ok(set) => {
-            let of_files = set.files.iter().filter_map(|file| file.report().worst());
-            let of_set = set.combination.findings.iter().map(Finding::severity);
-            let does = match of_files.chain(of_set).max() {
-                Some(Severity::Error) => "update would refuse these files",
-                Some(Severity::StrongWarning) => {
-                    "update would ask for a confirmation (in scripts: --yes), then send, in this order"
-                }
-                _ => "update would send, in this order",
+        Ok(sent) => {
+            let does = if sent.confirm {
+                "update would ask for a confirmation (in scripts: --yes), then send, in this order"
+            } else {
+                "update would send, in this order"
             };
             let mut text = format!("{does}:\n");
-            for file in &set.files {
-                let report = file.report();
-                text.push_str(&format!("  {} ({})\n", file.name(), words::bytes(report.size)));
+            for (name, size) in &sent.files {
+                text.push_str(&format!("  {name} ({})\n", words::bytes(*size)));
             }
-            for left in &set.left_out {
+            for left in &sent.left_out {
                 text.push_str(&format!("not used: {} ({})\n", left.name, left.why));
             }
-            tree::findings(&mut text, &set.combination.findings, "  ");
+            tree::findings(&mut text, &sent.combination.findings, "  ");
             text
         }
         Err(refusal) => {
@@ -170,6 +213,7 @@ enum Line<'a> {
     Set {
         v: u16,
         order: Vec<&'a str>,
+        confirm: bool,
         left_out: Vec<String>,
         combination: &'a Combination,
     },
@@ -216,19 +260,13 @@ fn json(inspected: Inspected, unusable: &Unusable) -> String {
         });
     }
     match choose(inspected, unusable) {
-        Ok(set) => {
-            let order = set
-                .files
-                .iter()
-                .map(firmware_image::source::FirmwareFile::name)
-                .collect();
-            put(&Line::Set {
-                v,
-                order,
-                left_out: set.left_out.iter().map(|left| left.name.clone()).collect(),
-                combination: &set.combination,
-            });
-        }
+        Ok(sent) => put(&Line::Set {
+            v,
+            order: sent.files.iter().map(|(name, _)| name.as_str()).collect(),
+            confirm: sent.confirm,
+            left_out: sent.left_out.iter().map(|left| left.name.clone()).collect(),
+            combination: &sent.combination,
+        }),
         Err(refusal) => put(&Line::NoSet {
             v,
             code: refusal.code,
