@@ -9,7 +9,7 @@ use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
 use update_engine::survey::look;
 use update_engine::{
-    Code, EventKind, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, prepare,
+    Code, DeviceId, EventKind, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, prepare,
 };
 
 use crate::arguments::{self, Arguments, Update};
@@ -19,7 +19,7 @@ use crate::images::{self, say};
 use crate::list::unreadable;
 use crate::screen::{self, Pace};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, ask, update, words};
+use crate::{INTERRUPTED, Verdict, ask, event, update, words};
 
 /// Updates all modems that are meant.
 pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let mut host = Host::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
     let request = update::request(arguments);
-    let chosen = choose(host.world(), &request, named, &firmware)?;
+    let is_json = arguments.output.json;
+    let chosen = choose(host.world(), &request, named, &firmware, is_json)?;
     if chosen.is_empty() {
         let what = "no modem is there that these images are for";
         return Err(Failure::new(Code::ModemNone, 4, what));
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
         })
         .collect();
     let places: Vec<String> = chosen.iter().map(place).collect();
-    if !request.confirmed && !arguments.output.json && ask::is_possible() {
+    if !request.confirmed && !is_json && ask::is_possible() {
         match confirm(host.world(), &requests, &firmware) {
             Answer::Nothing => {}
             Answer::Yes => requests.iter_mut().for_each(|request| request.confirmed = true),
@@ -62,7 +63,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let workers = workers
         .map(|(world, request)| Worker { world, request })
         .collect();
-    let mut screens = screen::choose_for_several(arguments.output.json, all.verbose, pace, places.clone());
+    let mut screens = screen::choose_for_several(is_json, all.verbose, pace, places.clone());
     let mut ended = BTreeSet::new();
     let results = update_all(workers, &firmware, &mut |number, event| {
         if matches!(event.kind, EventKind::Outcome { .. } | EventKind::Failed { .. }) {
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     screens.rest();
     crew.finish();
     let code = exit_code(&results);
-    if arguments.output.json {
+    if is_json {
         tell_silent(&results, &ended);
     }
     summary(places, results);
@@ -98,16 +99,22 @@ fn choose(
     request: &Request,
     named: &[Selector],
     firmware: &Firmware,
+    is_json: bool,
 ) -> Result<Vec<Selector>, Failure> {
     let mut chosen: Vec<Selector> = Vec::new();
     if named.is_empty() {
         for modem in modems(world).map_err(|error| unreadable(&error))? {
             match unfit(world, &modem, request, firmware) {
-                Some(why) => say(&format!(
-                    "note: {} ({}) is left out: {why}",
-                    modem.path(),
-                    modem.name()
-                )),
+                Some(why) => {
+                    if is_json {
+                        event::left_out(world.now(), &DeviceId::from_modem(&modem), &why)?;
+                    }
+                    say(&format!(
+                        "note: {} ({}) is left out: {why}",
+                        modem.path(),
+                        modem.name()
+                    ));
+                }
                 None => chosen.push(Selector::Place(modem.path().to_string())),
             }
         }

@@ -5,6 +5,7 @@
 mod arguments;
 mod ask;
 mod at;
+mod event;
 mod facts;
 mod failure;
 mod fleet;
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // Here for all verbs: a program that reads the output finds every failure there, once.
-            if arguments.command.is_json() && !output::is_failure_told() {
+            if arguments.command.is_json() && !event::is_failure_told() {
                 failure.tell();
             }
             end(&failure)

@@ -1,9 +1,8 @@
 //! Data on standard output.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use update_engine::{Event, EventKind};
+use modem_world::Instant;
 
 use crate::failure::Failure;
 use crate::words;
@@ -34,28 +33,9 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
     line
 }
 
-/// Whether the events that were printed say that this program's run has failed.
-static IS_FAILURE_TOLD: AtomicBool = AtomicBool::new(false);
-
-/// An event on standard output, on a line of its own.
-///
-/// # Errors
-/// It can't be written, or the reader went away.
-pub(crate) fn write_event(event: &Event) -> io::Result<()> {
-    if matches!(event.kind, EventKind::Failed { .. }) {
-        IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
-    }
-    write(&json_line(event))
-}
-
-/// Whether the event `failed` was printed.
-pub(crate) fn is_failure_told() -> bool {
-    IS_FAILURE_TOLD.load(Ordering::Relaxed)
-}
-
-/// The events so far were those of a recorded run, whose failure is none of this one.
-pub(crate) fn was_replayed() {
-    IS_FAILURE_TOLD.store(false, Ordering::Relaxed);
+/// A time as JSON has it: seconds since the start, to the millisecond.
+pub(crate) fn seconds(now: Instant) -> f64 {
+    (now.since_start().as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// Bytes on standard output, now. That the reader went away is no error.

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::head::Head;
 use crate::images::{self, say};
 use crate::screen::{self, Pace};
-use crate::{INTERRUPTED, Verdict, output};
+use crate::{INTERRUPTED, Verdict, event};
 
 /// Exit code when the engine does something else than recorded.
 const DIFFERS: u8 = 1;
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     screen.rest();
     let lost = screen.lost();
     drop(screen);
-    output::was_replayed();
+    event::was_replayed();
     match &result {
         Ok(outcome) => say(&format!("the run ends as: {outcome}")),
         Err(error) => Failure::from(error.clone()).print(),

@@ -225,6 +225,39 @@ fn events_of_several_modems_say_which_one_they_are_about() {
     assert_eq!(ends.into_iter().collect::<Vec<_>>(), ["1-1", "1-2"]);
 }
 
+#[test]
+fn a_modem_that_is_left_out_is_an_event() {
+    let folder = empty();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 100_000)).join(" ");
+    let line = format!("--virtual MC7455,EM7565 update --all --json {files}");
+    let events = json(folder.path(), &line);
+    let left_out: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "left_out")
+        .collect();
+    let [event] = left_out.as_slice() else {
+        panic!("{events:?}");
+    };
+    assert_eq!(event["v"], 1);
+    assert!(event["t"].is_number());
+    assert_eq!(event["device"]["path"], "1-2");
+    assert_eq!(event["device"]["usb_id"], "1199:9091");
+    assert!(event["why"].as_str().unwrap().starts_with("the images are for "));
+    assert_eq!(events.last().unwrap()["outcome"], "updated");
+    // Where none is left, that is the failure.
+    let output = modemflash(folder.path())
+        .args(words(&format!("--virtual EM7565 update --all --json {files}")))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<&Value> = events.iter().map(|event| &event["event"]).collect();
+    assert_eq!(names, ["left_out", "failed"]);
+}
+
 /// Objects on standard output, one per line.
 fn json(folder: &Path, line: &str) -> Vec<Value> {
     let output = modemflash(folder).args(words(line)).output().unwrap();

@@ -14,7 +14,7 @@ use crate::Verdict;
 use crate::facts::{ModemLine, SCHEMA, mode, name, port_words};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, seconds};
 
 /// How often a modem comes back within [`LOOP_WITHIN`] when its firmware crashes as it starts (field-reports.md E5: every
 /// 10 to 15 s).
@@ -169,7 +169,7 @@ fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) -> Result
     if json {
         return print_json(&ChangeLine {
             v: SCHEMA,
-            t: (now.since_start().as_secs_f64() * 1000.0).round() / 1000.0,
+            t: seconds(now),
             change,
             modem: ModemLine::new(modem, None, None, &surveyed.warnings),
         });

@@ -1,0 +1,66 @@
+//! Events on standard output, as docs/events.md has them: the engine's, and what only the program knows.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use modem_world::Instant;
+use serde::Serialize;
+use update_engine::{DeviceId, Event, EventKind, SCHEMA_VERSION};
+
+use crate::failure::Failure;
+use crate::output;
+
+/// Whether the events that were printed say that this program's run has failed.
+static IS_FAILURE_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Prints an event of the engine.
+///
+/// # Errors
+/// It can't be written, or the reader went away.
+pub(crate) fn write(event: &Event) -> io::Result<()> {
+    if matches!(event.kind, EventKind::Failed { .. }) {
+        IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
+    }
+    output::write(&output::json_line(event))
+}
+
+/// Whether the event `failed` was printed.
+pub(crate) fn is_failure_told() -> bool {
+    IS_FAILURE_TOLD.load(Ordering::Relaxed)
+}
+
+/// The events so far were those of a recorded run, whose failure is none of this one.
+pub(crate) fn was_replayed() {
+    IS_FAILURE_TOLD.store(false, Ordering::Relaxed);
+}
+
+/// An event that only the program has.
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u16,
+    t: f64,
+    device: &'a DeviceId,
+    #[serde(flatten)]
+    kind: Kind<'a>,
+}
+
+/// What happened.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Kind<'a> {
+    /// A modem isn't updated, because it isn't one that is meant.
+    LeftOut { why: &'a str },
+}
+
+/// Says that a modem is left out.
+///
+/// # Errors
+/// It can't be written.
+pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(), Failure> {
+    output::print_json(&Line {
+        v: SCHEMA_VERSION,
+        t: output::seconds(now),
+        device,
+        kind: Kind::LeftOut { why },
+    })
+}
