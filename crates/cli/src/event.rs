@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use modem_world::Instant;
 use serde::Serialize;
-use update_engine::{DeviceId, Event, EventKind, SCHEMA_VERSION};
+use update_engine::{Accepted, Advice, DeviceId, Event, EventKind, Outcome, SCHEMA_VERSION};
 
 use crate::failure::Failure;
 use crate::output;
@@ -21,7 +21,18 @@ pub(crate) fn write(event: &Event) -> io::Result<()> {
     if matches!(event.kind, EventKind::Failed { .. }) {
         IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
     }
-    output::write(&output::json_line(event))
+    let kind = match &event.kind {
+        EventKind::Outcome {
+            outcome: Outcome::Accepted(accepted),
+        } => Kind::Program(OfProgram::Outcome(accepted.into())),
+        kind => Kind::Engine(kind),
+    };
+    output::write(&output::json_line(&Line {
+        v: event.v,
+        t: event.t,
+        device: Device::from(&event.device),
+        kind,
+    }))
 }
 
 /// Whether the event `failed` was printed.
@@ -34,22 +45,85 @@ pub(crate) fn was_replayed() {
     IS_FAILURE_TOLD.store(false, Ordering::Relaxed);
 }
 
-/// An event that only the program has.
+/// An event as it is printed.
 #[derive(Serialize)]
 struct Line<'a> {
     v: u16,
     t: f64,
-    device: &'a DeviceId,
+    device: Device<'a>,
     #[serde(flatten)]
     kind: Kind<'a>,
 }
 
+/// Which modem, as far as it is known.
+#[derive(Serialize)]
+pub(crate) struct Device<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usb_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+}
+
+impl<'a> From<&'a DeviceId> for Device<'a> {
+    fn from(device: &'a DeviceId) -> Self {
+        // Before a modem is found the engine has the words of the selection there, and of a modem without ports nothing.
+        let is_port = |name: &&str| name.contains('/') || name.starts_with('@');
+        Self {
+            path: device.path(),
+            port: Some(device.port()).filter(is_port),
+            usb_id: device.usb_id(),
+            model: device.model(),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(untagged)]
 enum Kind<'a> {
+    Engine(&'a EventKind),
+    Program(OfProgram<'a>),
+}
+
+/// What only the program says, or in another way.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum OfProgram<'a> {
     /// A modem isn't updated, because it isn't one that is meant.
-    LeftOut { why: &'a str },
+    LeftOut {
+        why: &'a str,
+    },
+    Outcome(AcceptedLine<'a>),
+}
+
+/// An outcome that wasn't read back, with what to do next as `failed` has it: a word in `next`, a sentence in `hint`.
+#[derive(Serialize)]
+struct AcceptedLine<'a> {
+    outcome: &'static str,
+    proven: bool,
+    accepted: usize,
+    not_required: usize,
+    bytes: u64,
+    next: Advice,
+    hint: &'a str,
+}
+
+impl<'a> From<&'a Accepted> for AcceptedLine<'a> {
+    fn from(accepted: &'a Accepted) -> Self {
+        Self {
+            outcome: "accepted",
+            proven: accepted.proven,
+            accepted: accepted.accepted,
+            not_required: accepted.not_required,
+            bytes: accepted.bytes,
+            next: Advice::CheckVersions,
+            hint: &accepted.next,
+        }
+    }
 }
 
 /// Says that a modem is left out.
@@ -60,7 +134,7 @@ pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(),
     output::print_json(&Line {
         v: SCHEMA_VERSION,
         t: output::seconds(now),
-        device,
-        kind: Kind::LeftOut { why },
+        device: device.into(),
+        kind: Kind::Program(OfProgram::LeftOut { why }),
     })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use update_engine::codes::Code;
 use update_engine::{Advice, Cause, DeviceId, ModemState, SCHEMA_VERSION, Step, UpdateError};
 
+use crate::event::Device;
 use crate::{output, words};
 
 /// A failed run: the words and the exit code.
@@ -26,7 +27,7 @@ pub(crate) struct Failure {
 struct FailedLine<'a> {
     v: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<&'a DeviceId>,
+    device: Option<Device<'a>>,
     event: &'static str,
     code: &'static str,
     exit: u8,
@@ -122,7 +123,7 @@ impl Failure {
         // Where standard output can't be written, standard error has said all.
         let _ = output::write(&output::json_line(&FailedLine {
             v: SCHEMA_VERSION,
-            device: engine.map(|(device, _)| device),
+            device: engine.map(|(device, _)| device.into()),
             event: "failed",
             code: self.code,
             exit: self.exit,

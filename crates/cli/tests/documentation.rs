@@ -419,8 +419,13 @@ fn snake(name: &str) -> String {
 
 /// The names of the variants of `pub enum EventKind`.
 fn kinds() -> BTreeSet<String> {
-    let source = fs::read_to_string(root().join("crates/update-engine/src/event.rs")).unwrap();
-    let begin = source.split("pub enum EventKind {").nth(1).unwrap();
+    variants("event.rs", "EventKind")
+}
+
+/// The names of the variants of an enum in a file of the engine, as JSON has them.
+fn variants(file: &str, name: &str) -> BTreeSet<String> {
+    let source = fs::read_to_string(root().join("crates/update-engine/src").join(file)).unwrap();
+    let begin = source.split(&format!("pub enum {name} {{")).nth(1).unwrap();
     let body = begin.split("\n}\n").next().unwrap();
     let variants = body.lines().filter_map(|line| {
         let name = line.strip_prefix("    ")?;
@@ -439,6 +444,15 @@ fn the_page_of_events_names_exactly_the_events_there_are() {
     // The program's own, in crates/cli/src/event.rs.
     assert!(kinds.insert("left_out".to_owned()));
     assert_eq!(named, kinds);
+}
+
+#[test]
+fn the_page_of_events_names_exactly_the_advice_there_is() {
+    let page = fs::read_to_string(root().join("docs/events.md")).unwrap();
+    let list = page.split("`next` is one of ").nth(1).unwrap();
+    let list = list.split("\n\n").next().unwrap();
+    let named: BTreeSet<String> = list.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(named, variants("error.rs", "Advice"));
 }
 
 /// All keys of an object and of those in it.

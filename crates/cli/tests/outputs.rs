@@ -14,7 +14,7 @@ use std::process::Stdio;
 
 use common::{modemflash, names, put_release};
 use firmware_image::Family;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn lines_of_json(folder: &Path, arguments: &[&str], files: &[String]) -> Vec<Value> {
     let output = modemflash(folder).args(arguments).args(files).output().unwrap();
@@ -222,6 +222,48 @@ fn every_failure_with_json_is_one_event_on_standard_output() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains(&format!("error[{code}]: ")), "{line}: {errors}");
     }
+}
+
+#[test]
+fn a_port_in_an_event_is_a_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 5000)).join(" ");
+    for (line, device) in [
+        ("--virtual MC7455,MC7455 update --json FILES", json!({})),
+        ("--virtual MC7455 update --json --port 9-9 FILES", json!({})),
+        ("--virtual MC7455 info --json -d 1199:9091", json!({})),
+        (
+            "--virtual MC7455 update --json -t ttyUSB9 FILES",
+            json!({"port": "/dev/ttyUSB9"}),
+        ),
+    ] {
+        let line = line.replace("FILES", &files);
+        let output = modemflash(folder.path()).args(line.split(' ')).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.is_empty(), "{line}");
+        for event in text.lines() {
+            let event: Value = serde_json::from_str(event).unwrap();
+            assert_eq!(event["device"], device, "{line}: {event}");
+        }
+    }
+}
+
+#[test]
+fn what_to_do_next_is_a_word_and_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let ends = [
+        "rehearse --fast --json --as Gobi2000",
+        "rehearse --fast --json --fault reject-image@1",
+    ]
+    .map(|line| {
+        let output = modemflash(folder.path()).args(line.split(' ')).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let end: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert!(end["hint"].as_str().unwrap().contains(' '), "{end}");
+        assert!(!end["next"].as_str().unwrap().contains(' '), "{end}");
+        end["event"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(ends, ["outcome", "failed"]);
 }
 
 #[test]
