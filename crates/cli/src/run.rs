@@ -7,7 +7,7 @@ use std::path::Path;
 
 use modem_world::{Recorder, World};
 use update_engine::codes::Code;
-use update_engine::{Firmware, Outcome, Plan, Request, UpdateError, update_asking};
+use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, update_asking};
 
 use crate::arguments::Output;
 use crate::failure::Failure;
@@ -33,7 +33,8 @@ enum End {
 
 /// Updates one modem, asks what there is to ask, and says how it ended.
 pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware, show: Show<'_>) -> Verdict {
-    let end = match &show.output.trace {
+    let trace = show.output.trace.as_ref();
+    let end = match trace.filter(|_| is_there(world, request)) {
         None => overheard(world, show.verbose, |world| {
             on_screen(world, request, firmware, show)
         })?,
@@ -55,6 +56,15 @@ pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware,
             say("nothing was changed on the modem");
             Ok(INTERRUPTED)
         }
+    }
+}
+
+/// Whether the modem is there that is meant. Where it isn't, there is nothing to record, and an older trace stays.
+fn is_there(world: &mut dyn World, request: &Request) -> bool {
+    match &request.select {
+        // There may be no modem on the bus behind it, as behind a pseudo-terminal.
+        Selector::Port(name) => world.find(name).is_ok(),
+        _ => request.one(world).is_ok(),
     }
 }
 

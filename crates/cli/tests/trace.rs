@@ -98,6 +98,33 @@ fn doctor(folder: &Path, is_it: impl Fn(&str) -> bool, change: impl Fn(&str) -> 
 }
 
 #[test]
+fn a_trace_stays_where_no_modem_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 5000));
+    let path = folder.path().join("run.trace");
+    for select in [
+        &["--port", "9-9"][..],
+        &["-d", "1199:9091"],
+        &["-t", "/dev/ttyUSB99"],
+        &["--imei", "490154203237518"],
+    ] {
+        fs::write(&path, "precious").unwrap();
+        let mut arguments = vec!["--virtual", "MC7455", "update", "--trace", "run.trace"];
+        arguments.extend(select);
+        arguments.extend(files.iter().map(String::as_str));
+        let text = transcript(folder.path(), &arguments);
+        assert!(text.ends_with("--- exit 4\n"), "{text}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious", "{text}");
+    }
+    // One that is found is recorded anew.
+    let mut arguments = vec!["--virtual", "MC7455", "update", "--trace", "run.trace"];
+    arguments.extend(files.iter().map(String::as_str));
+    let text = transcript(folder.path(), &arguments);
+    assert!(text.ends_with("--- exit 0\n"), "{text}");
+    assert!(!fs::read_to_string(&path).unwrap().contains("precious"));
+}
+
+#[test]
 fn a_doctored_trace_is_told_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let files = names(&put_release(folder.path(), Family::Swi9x30, 5000));
