@@ -4,7 +4,7 @@ use serde::Serialize;
 use update_engine::modem::Modem;
 use update_engine::{Facts, Image, Request, errand};
 
-use crate::arguments::{self, Slots, SlotsAction, SlotsDelete, SlotsList, SlotsSelect};
+use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::facts::{SCHEMA, name, or_hyphen};
 use crate::failure::Failure;
 use crate::host::Host;
@@ -15,11 +15,11 @@ use crate::{INTERRUPTED, Verdict, ask, running};
 
 /// Lists, selects or deletes.
 pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
+    let (request, is_json) = (arguments.request(), arguments.is_json());
     let verdict = match &arguments.action {
-        None => list(&arguments.list, &mut host),
-        Some(SlotsAction::List(same)) => list(same, &mut host),
-        Some(SlotsAction::Select(select)) => self::select(select, &mut host),
-        Some(SlotsAction::Delete(delete)) => self::delete(delete, &mut host),
+        None | Some(SlotsAction::List(_)) => list(&request, is_json, &mut host),
+        Some(SlotsAction::Select(select)) => self::select(select, request, is_json, &mut host),
+        Some(SlotsAction::Delete(delete)) => self::delete(delete, request, is_json, &mut host),
     };
     host.finish();
     verdict
@@ -55,10 +55,9 @@ struct DeletedLine<'a> {
     deleted: &'a Image,
 }
 
-fn list(arguments: &SlotsList, host: &mut Host) -> Verdict {
-    let request = arguments::request(&arguments.select, &arguments.control);
-    let (modem, facts) = read(host, &request)?;
-    if arguments.json {
+fn list(request: &Request, is_json: bool, host: &mut Host) -> Verdict {
+    let (modem, facts) = read(host, request)?;
+    if is_json {
         for image in &facts.images {
             print_json(&ImageLine {
                 v: SCHEMA,
@@ -160,8 +159,7 @@ fn words(image: &Image) -> String {
     }
 }
 
-fn select(arguments: &SlotsSelect, host: &mut Host) -> Verdict {
-    let mut request = arguments::request(&arguments.select, &arguments.control);
+fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, host: &mut Host) -> Verdict {
     let (modem, facts) = read(host, &request)?;
     let firmware = one(
         facts
@@ -199,7 +197,7 @@ fn select(arguments: &SlotsSelect, host: &mut Host) -> Verdict {
         carrier.unwrap_or("settings"),
         settings.unique_id
     ));
-    if arguments.json {
+    if is_json {
         let preferred = |image: &Image| Image {
             is_preferred: true,
             ..image.clone()
@@ -213,8 +211,7 @@ fn select(arguments: &SlotsSelect, host: &mut Host) -> Verdict {
     Ok(0)
 }
 
-fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
-    let mut request = arguments::request(&arguments.select, &arguments.control);
+fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &mut Host) -> Verdict {
     let (modem, facts) = read(host, &request)?;
     let wish = &arguments.image;
     let image = one(
@@ -242,7 +239,7 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
     }
     if !arguments.yes {
         // A script needs `--yes`.
-        if arguments.json || !ask::is_possible() {
+        if is_json || !ask::is_possible() {
             let what = format!(
                 "{}: {} would be deleted, and nobody said yes",
                 modem.path(),
@@ -267,7 +264,7 @@ fn delete(arguments: &SlotsDelete, host: &mut Host) -> Verdict {
         words(image),
         verb(image)
     ));
-    if arguments.json {
+    if is_json {
         print_json(&DeletedLine {
             v: SCHEMA,
             place: modem.path().as_str(),

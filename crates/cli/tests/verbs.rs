@@ -117,6 +117,42 @@ fn slots_alone_and_slots_list_are_the_same() {
 }
 
 #[test]
+fn options_of_slots_may_stand_before_the_action() {
+    let folder = empty();
+    for (before, behind) in [
+        ("slots --json select 1", "slots select 1 --json"),
+        ("slots --json list", "slots list --json"),
+        ("slots --port 1-2 list", "slots list --port 1-2"),
+        (
+            "slots --json --port 1-2 delete 1 --yes --force",
+            "slots delete 1 --yes --force --port 1-2 --json",
+        ),
+        ("slots -v --mbim list", "slots list --mbim -v"),
+    ] {
+        let models = if before.contains("1-2") {
+            "MC7455,MC7455"
+        } else {
+            "MC7455"
+        };
+        let [one, other] = [before, behind].map(|verb| {
+            let text = transcript(folder.path(), &words(&format!("--virtual {models} {verb}")));
+            text.split_once('\n').unwrap().1.to_owned()
+        });
+        assert_eq!(one, other);
+        assert!(
+            before.contains("--mbim") || one.ends_with("--- exit 0\n"),
+            "{one}"
+        );
+    }
+    let line = "--virtual MC7455,MC7455 slots --port 1-1 delete 1 --yes --port 1-2";
+    let text = transcript(folder.path(), &words(line));
+    assert!(
+        text.contains("several were named: --port 1-1, --port 1-2"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_was_selected_or_deleted_is_data() {
     let folder = empty();
     let selected = &json(folder.path(), "--virtual MC7455 slots select 1 --json")[0];

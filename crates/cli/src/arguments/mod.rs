@@ -9,9 +9,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 pub(crate) use select::request;
-pub(crate) use verbs::{
-    At, Info, List, Reset, Slots, SlotsAction, SlotsDelete, SlotsList, SlotsSelect, Update,
-};
+pub(crate) use verbs::{At, Info, List, Reset, Slots, SlotsAction, SlotsDelete, SlotsSelect, Update};
 
 /// Updates, repairs and inspects the firmware of Sierra Wireless cellular modems.
 #[derive(Debug, Parser)]

@@ -79,18 +79,26 @@ impl Select {
     /// The one that was named, or the only one there is. More than one is a wrong command line, which ends the program as
     /// every wrong command line does.
     pub(crate) fn one(&self) -> Selector {
-        let mut all = self.all();
-        match (all.pop(), all.is_empty()) {
-            (None, _) => Selector::Only,
-            (Some(select), true) => select,
-            (Some(last), false) => {
-                all.push(last);
-                let words: Vec<String> = all.iter().map(ToString::to_string).collect();
-                super::wrong(format!(
-                    "this takes one modem, but several were named: {}",
-                    words.join(", ")
-                ))
-            }
+        only(self.all())
+    }
+
+    /// The same where it may stand in two places of a command line.
+    pub(crate) fn one_of_both(&self, other: &Self) -> Selector {
+        only([self.all(), other.all()].concat())
+    }
+}
+
+fn only(mut all: Vec<Selector>) -> Selector {
+    match (all.pop(), all.is_empty()) {
+        (None, _) => Selector::Only,
+        (Some(select), true) => select,
+        (Some(last), false) => {
+            all.push(last);
+            let words: Vec<String> = all.iter().map(ToString::to_string).collect();
+            super::wrong(format!(
+                "this takes one modem, but several were named: {}",
+                words.join(", ")
+            ))
         }
     }
 }

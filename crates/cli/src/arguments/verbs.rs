@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use update_engine::{ControlChoice, Request};
 
-use super::select::{Control, Select};
+use super::select::{Control, Select, request};
 use super::{Images, Output};
 
 #[derive(Debug, Args)]
@@ -49,17 +50,13 @@ pub(crate) struct Info {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   modemflash slots                              what is stored
   modemflash slots select 2                     run the image in slot 2
   modemflash slots select 02.33.03.00 --pri GENERIC
   modemflash slots delete 3                     delete the image in slot 3
-  modemflash slots delete 002.072_000 --yes     delete carrier settings"
-)]
+  modemflash slots delete 002.072_000 --yes     delete carrier settings")]
 pub(crate) struct Slots {
     #[command(subcommand)]
     pub(crate) action: Option<SlotsAction>,
@@ -71,11 +68,31 @@ pub(crate) struct Slots {
 impl Slots {
     /// Whether standard output is for a program.
     pub(crate) fn is_json(&self) -> bool {
-        match &self.action {
-            None => self.list.json,
+        let behind = match &self.action {
+            None => false,
             Some(SlotsAction::List(list)) => list.json,
             Some(SlotsAction::Select(select)) => select.json,
             Some(SlotsAction::Delete(delete)) => delete.json,
+        };
+        self.list.json || behind
+    }
+
+    /// A request for the modem that is named before or behind the action.
+    pub(crate) fn request(&self) -> Request {
+        let (select, control) = match &self.action {
+            None => return request(&self.list.select, &self.list.control),
+            Some(SlotsAction::List(list)) => (&list.select, &list.control),
+            Some(SlotsAction::Select(select)) => (&select.select, &select.control),
+            Some(SlotsAction::Delete(delete)) => (&delete.select, &delete.control),
+        };
+        let control = match control.choice() {
+            ControlChoice::Auto => self.list.control.choice(),
+            choice => choice,
+        };
+        Request {
+            select: self.list.select.one_of_both(select),
+            control,
+            ..Request::default()
         }
     }
 }
