@@ -150,8 +150,11 @@ pub(crate) fn job_for(port: &PortInfo, firmware: &Firmware, places: &[usize]) ->
     hindrance.map_or(Ok(job), Err)
 }
 
-/// The images' own findings: errors end it, warnings go into the plan.
-pub(crate) fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warning>, Cause> {
+/// The images' own findings: warnings go into the plan.
+///
+/// # Errors
+/// They aren't to be sent.
+pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warning>, Cause> {
     if firmware.reports().len() == 0 {
         return Err(Cause::NoImages);
     }

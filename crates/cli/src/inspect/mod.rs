@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use firmware_image::source::{Choice, ChoiceError, FirmwareSet, Inspected, LeftOut, SourceError, Wanted};
 use firmware_image::{Combination, CrcVerdict, Report, Severity};
-use modem_world::Replayer;
-use modem_world::trace::Trace;
 use serde::Serialize;
-use update_engine::{Firmware, Request, Step, UpdateError, prepare};
+use update_engine::checks::judge_images;
+use update_engine::{DeviceId, Firmware, ModemState, Request, Selector, Step, UpdateError};
 
 use crate::Verdict;
 use crate::arguments::Inspect;
@@ -158,10 +157,14 @@ fn choose(inspected: Inspected, unusable: &Unusable) -> Result<Sent, Refusal> {
 
 /// What the engine has against the images themselves.
 fn judge(set: FirmwareSet) -> Option<UpdateError> {
-    // An empty trace is a world without modems: the images are judged before one is looked for.
-    let mut nowhere = Replayer::new(Trace::default());
-    let result = prepare(&mut nowhere, &Request::default(), &Firmware::from(set));
-    result.err().filter(|error| error.step == Step::CheckImages)
+    let cause = judge_images(&Request::default(), &Firmware::from(set)).err()?;
+    let nobody = DeviceId::from_selection(&Selector::Only);
+    Some(UpdateError::new(
+        &nobody,
+        Step::CheckImages,
+        ModemState::Untouched,
+        cause,
+    ))
 }
 
 /// What `update` would make of the files.
