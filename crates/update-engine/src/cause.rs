@@ -7,7 +7,7 @@ use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus, WriteStatu
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
 
 use crate::codes::Code;
-use crate::{Protocol, Selector, Warning};
+use crate::{ControlChoice, Protocol, Selector, Warning};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -181,6 +181,14 @@ pub enum Cause {
         /// What was tried and what came of it.
         tried: Vec<String>,
     },
+    /// No control port of the modem answers in the language that was asked for.
+    #[error("no answer over {choice}, which was asked for: {}", tried.join("; "))]
+    NotInLanguage {
+        /// The language.
+        choice: ControlChoice,
+        /// What was tried and what came of it.
+        tried: Vec<String>,
+    },
     /// The modem asks for something that no file brings.
     #[error("the modem asks for {what}, and no file brings that")]
     ImagesMissing {
@@ -341,7 +349,7 @@ impl Cause {
                 ControlError::Silent { .. } => Code::ControlSilent,
                 _ => Code::ControlGarbled,
             },
-            Self::Unreachable { .. } => Code::ModemUnreachable,
+            Self::Unreachable { .. } | Self::NotInLanguage { .. } => Code::ModemUnreachable,
             Self::ImagesMissing { .. } => Code::ImageMissing,
             Self::VersionsMissing { .. } => Code::VersionsMissing,
             Self::VersionsDiffer { .. } => Code::VersionsDiffer,
@@ -427,7 +435,7 @@ impl Cause {
                 ControlError::Silent { .. } => "the modem does not answer",
                 _ => "the modem's answer can't be understood",
             },
-            Self::Unreachable { .. } => "the modem can't be asked",
+            Self::Unreachable { .. } | Self::NotInLanguage { .. } => "the modem can't be asked",
             Self::ImagesMissing { .. } => "an image file is missing",
             Self::VersionsMissing { .. } => "something about the firmware is not known",
             Self::VersionsDiffer { .. } => "the files are not what was asked for",
@@ -472,6 +480,7 @@ impl Cause {
                 | Self::NoPort { .. }
                 | Self::Held { .. }
                 | Self::Unreachable { .. }
+                | Self::NotInLanguage { .. }
                 | Self::VersionsMissing { .. }
                 | Self::VersionsDiffer { .. }
                 | Self::HopNeeded { .. }

@@ -3,6 +3,7 @@
 //! The conversation is [`modem_protocol::control::Session`]; this module owns the port and waits. A wish to stop is
 //! noted and heeded by the caller between two requests: a request is short, and half of one helps nobody.
 
+use std::fmt;
 use std::time::Duration;
 
 use modem_protocol::control::{Closing, ControlError, Link, Session, Step as Turn};
@@ -41,7 +42,7 @@ const PROXY_LIMIT: Duration = Duration::from_secs(20);
 /// The longest control transfer through mbim-proxy: that of all Sierra modems (mbim.md §3).
 const PROXY_TRANSFER: usize = 4096;
 
-/// Which language to speak on the control port.
+/// Which language to speak on the control port. One that is asked for is the only one: AT doesn't stand in for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlChoice {
@@ -54,6 +55,17 @@ pub enum ControlChoice {
     Mbim,
     /// QMI through the program that shares the port.
     QmiProxy,
+}
+
+impl fmt::Display for ControlChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "any control port",
+            Self::Qmi => "QMI",
+            Self::Mbim => "MBIM",
+            Self::QmiProxy => "qmi-proxy",
+        })
+    }
 }
 
 /// A control port in use.

@@ -57,6 +57,9 @@ pub fn reset(
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
     on_modem(world, request, sink, Touch::Change, |run, modem| {
+        if modem.mode == Mode::Normal {
+            run.check_language(&modem, request.control)?;
+        }
         run.teller.begin(run.world.now(), Step::Reset);
         let arrival = if modem.mode == Mode::Normal {
             run.restart(modem, request.control)?
@@ -84,6 +87,7 @@ pub fn enter_download_mode(
         if modem.mode == Mode::Download {
             return Ok(restarted(&modem, Vec::new()));
         }
+        run.check_language(&modem, request.control)?;
         run.teller.begin(run.world.now(), Step::EnterDownloadMode);
         let arrival = run.boot_and_hold(modem, request.control)?;
         if arrival.is_in_download_mode() {

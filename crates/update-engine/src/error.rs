@@ -98,7 +98,10 @@ impl UpdateError {
                 | Cause::Held { .. },
                 ModemState::Untouched,
             ) => 4,
-            (Cause::Control { .. } | Cause::Unreachable { .. }, ModemState::Untouched) => 4,
+            (
+                Cause::Control { .. } | Cause::Unreachable { .. } | Cause::NotInLanguage { .. },
+                ModemState::Untouched,
+            ) => 4,
             (_, ModemState::RunsOther) => 7,
             (Cause::ImagesMissing { .. }, _) => 3,
             (Cause::NotEntered { .. } | Cause::NotRestarted { .. }, _) => 5,
@@ -335,6 +338,8 @@ pub enum Advice {
     FlashAgain,
     /// Look at the versions by hand.
     CheckVersions,
+    /// Don't say in which language the modem is to be asked.
+    LeaveLanguage,
 }
 
 impl Advice {
@@ -404,6 +409,7 @@ impl Advice {
             Cause::NotProven { .. } => Self::FlashAgain,
             Cause::NotReadBack { .. } => Self::CheckVersions,
             Cause::Declined => Self::RunAgain,
+            Cause::NotInLanguage { .. } => Self::LeaveLanguage,
             Cause::Control { .. } | Cause::Unreachable { .. } => match modem {
                 ModemState::Untouched | ModemState::RunsFirmware => Self::PowerCycleAndRunAgain,
                 _ => Self::RunAgain,
@@ -479,6 +485,9 @@ impl fmt::Display for Advice {
                 "run the same command again with --override-download, which sends all images anew; some modems need it twice"
             }
             Self::CheckVersions => "give the modem two minutes, then look with `modemflash list`",
+            Self::LeaveLanguage => {
+                "leave --qmi, --mbim or --proxy away: the port's driver tells the language, and AT is tried behind it"
+            }
             Self::ReportBug => "this is a bug of modemflash: run again with --trace FILE and send the file",
         })
     }

@@ -114,7 +114,7 @@ impl Talk {
 }
 
 impl Run<'_> {
-    /// Opens whichever port answers: control ports first, then AT ports.
+    /// Opens whichever port answers: control ports first, then AT ports. A language that was asked for is the only one.
     ///
     /// # Errors
     /// None answers; the user stops.
@@ -130,12 +130,30 @@ impl Run<'_> {
             Err(tried) => tried,
         };
         self.stop_if_asked("stopped before anything was changed")?;
+        // Over AT no preference can be set; who asks for a language relies on it.
+        if choice != ControlChoice::Auto {
+            return Err(unanswered(modem, choice, tried));
+        }
         match self.open_at(modem)? {
             Ok(port) => Ok(Talk::At(port)),
             Err(more) => {
                 tried.extend(more);
                 Err(Cause::Unreachable { tried })
             }
+        }
+    }
+
+    /// Looks whether a control port answers in the language that was asked for, where one was.
+    ///
+    /// # Errors
+    /// None does; the user stops for the second time.
+    pub(crate) fn check_language(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
+        if choice == ControlChoice::Auto {
+            return Ok(());
+        }
+        match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => self.close_control(control, Closing::Release),
+            Err(tried) => Err(unanswered(modem, choice, tried)),
         }
     }
 
@@ -414,6 +432,14 @@ pub(crate) const fn is_unheard(error: &ControlError) -> bool {
         error,
         ControlError::Silent { .. } | ControlError::Garbled { .. } | ControlError::Fragmented { .. }
     )
+}
+
+/// Why the language that was asked for leads nowhere.
+fn unanswered(modem: &Modem, choice: ControlChoice, mut tried: Vec<String>) -> Cause {
+    if modem.ports.control.is_empty() {
+        tried.push("it has no control port".to_owned());
+    }
+    Cause::NotInLanguage { choice, tried }
 }
 
 /// The version in a text such as `SWI9X30C_02.33.03.00 r8209 …`.

@@ -109,7 +109,7 @@ impl Run<'_> {
                     self.home.clone_from(&Some(modem.device.clone()));
                     return Ok((modem, talk));
                 }
-                Err(cause @ Cause::Unreachable { .. }) => cause,
+                Err(cause @ (Cause::Unreachable { .. } | Cause::NotInLanguage { .. })) => cause,
                 Err(other) => return Err(other),
             };
             self.settle_at(&modem);

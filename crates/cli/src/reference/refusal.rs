@@ -75,6 +75,11 @@ fn hint(error: &UpdateError) -> String {
             "install that firmware first, then this one; `modemflash update --force` goes on without"
                 .to_owned()
         }
+        Advice::LeaveLanguage => {
+            "leave --device-open-qmi or --device-open-mbim away: the port's driver tells the language, and AT is tried \
+             behind it"
+                .to_owned()
+        }
         Advice::FlashAgain => {
             "run the same command again with --override-download, which sends all images anew; \
                                some modems need it twice"
@@ -162,9 +167,11 @@ fn words(error: &UpdateError, job: Job, firmware: Option<&Firmware>) -> Option<S
             Step::Boot | Step::ReadBack | Step::ReadModem => timed_out(error, CONTROL_PORT),
             _ => timed_out(error, DOWNLOAD_PORT),
         },
-        Cause::Control { .. } | Cause::Unreachable { .. } | Cause::Port(_) | Cause::Protocol { .. } => {
-            by_step(&error.step, cause)?
-        }
+        Cause::Control { .. }
+        | Cause::Unreachable { .. }
+        | Cause::NotInLanguage { .. }
+        | Cause::Port(_)
+        | Cause::Protocol { .. } => by_step(&error.step, cause)?,
         Cause::ImageUnreadable { .. } | Cause::ImageChanged { .. } => by_step(&error.step, cause)?,
         _ => return None,
     };

@@ -495,6 +495,32 @@ fn without_validation_success_is_said_and_what_it_does_not_mean() {
 }
 
 #[test]
+fn a_language_that_gets_no_answer_is_said_with_the_option_that_asked_for_it() {
+    let files = files(&MC7455);
+    let mut world = bus("MC7455");
+    let seen = run(
+        &mut world,
+        &[
+            "-u",
+            "-d",
+            "1199",
+            "--device-open-mbim",
+            &files.system,
+            &files.settings,
+        ],
+    );
+    seen.fails_like("error: couldn't open QMI device: no answer over MBIM, which was asked for: ");
+    assert!(seen.err.contains("[E-MODEM-UNREACHABLE]"), "{}", seen.err);
+    assert!(
+        seen.err
+            .contains("\nhint: leave --device-open-qmi or --device-open-mbim away"),
+        "{}",
+        seen.err
+    );
+    assert!(!seen.out.contains("rebooting"), "{}", seen.out);
+}
+
+#[test]
 fn in_verbose_mode_there_is_no_bar() {
     let files = files(&EM7565);
     let mut world = bus("EM7565");

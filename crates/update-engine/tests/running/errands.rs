@@ -1,7 +1,7 @@
 //! Short jobs: what a modem is, a restart, its slots, one AT command.
 
 use modemflash_update_engine::modem::Mode as Seen;
-use modemflash_update_engine::{Cause, Code, ModemState, Request, Selector, errand};
+use modemflash_update_engine::{Cause, Code, ControlChoice, ModemState, Request, Selector, errand};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::BootHoldHabit;
 use virtual_modem::simulated::{Grants, ModemManager, SimulatedWorld};
@@ -106,6 +106,31 @@ fn a_restart_that_the_control_port_refuses_is_brought_about_by_at() {
         Ok(restarted) => assert!(restarted.tried[0].contains("access denied (82)"), "{restarted:?}"),
         Err(error) => panic!("{error}: {}", error.source),
     }
+}
+
+#[test]
+fn a_language_that_was_asked_for_and_gets_no_answer_is_not_replaced_by_at() {
+    let request = Request {
+        control: ControlChoice::Mbim,
+        ..any()
+    };
+    let mut world = world(running("MC7455"));
+    let causes = [
+        errand::info(&mut world, &request, &mut |_| {}).unwrap_err(),
+        errand::reset(&mut world, &request, &mut |_| {}).unwrap_err(),
+        errand::enter_download_mode(&mut world, &request, &mut |_| {}).unwrap_err(),
+    ];
+    for error in causes {
+        assert_eq!((error.code(), error.exit_code()), (Code::ModemUnreachable, 4));
+        assert!(error.source.to_string().contains("over MBIM"), "{}", error.source);
+    }
+    let modem = world.modem(0).unwrap();
+    assert_eq!(
+        modem.storage().resets,
+        modem.setup().storage.resets + 1,
+        "at its start only"
+    );
+    assert_eq!(modem.mode(), Mode::Normal);
 }
 
 #[test]

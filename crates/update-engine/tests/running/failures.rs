@@ -10,7 +10,9 @@ use virtual_modem::quirk::BootHoldHabit;
 use virtual_modem::simulated::{SimulatedWorld, SocketKind};
 use virtual_modem::{ControlProtocol, Mode, Setup};
 
-use crate::support::normal::{after, faulty, newer, release, running, speaking, update_in, update_one, wish};
+use crate::support::normal::{
+    after, at_only, faulty, newer, release, running, speaking, update_in, update_one, wish,
+};
 use crate::support::{Run, firmware, run_in};
 
 /// An error with this code, exit code and state; the host did nothing wrong.
@@ -740,17 +742,30 @@ fn a_modem_that_is_left_out_of_read_back_is_not_called_proven() {
 }
 
 #[test]
-fn the_wrong_language_for_a_control_port_is_said_when_it_was_asked_for() {
-    let request = Request {
-        control: ControlChoice::Mbim,
-        ..wish()
-    };
-    let mut setup = running("MC7455");
-    setup.quirks.boot_hold = BootHoldHabit::Unknown;
-    let (run, _) = update_in(SimulatedWorld::new(setup), &request);
-    // No preference can be set over AT, and the modem prefers its old firmware in the end; or nothing answers.
-    assert!(run.result.is_err(), "{}", run.log());
-    assert_as_before(&run);
+fn a_language_that_was_asked_for_and_gets_no_answer_ends_the_run_before_anything_is_changed() {
+    for (setup, choice) in [
+        (speaking("MC7455", ControlProtocol::Qmi), ControlChoice::Mbim),
+        (speaking("EM7565", ControlProtocol::Mbim), ControlChoice::Qmi),
+        (running("MC7455"), ControlChoice::QmiProxy),
+        (at_only("MC7455"), ControlChoice::Qmi),
+    ] {
+        let request = Request {
+            control: choice,
+            ..wish()
+        };
+        let (run, _) = update_in(SimulatedWorld::new(setup), &request);
+        // Not `assert_fails`: to speak the wrong language is what was asked for.
+        let (error, log) = (run.error(), run.log());
+        assert_eq!(
+            (error.code(), error.exit_code()),
+            (Code::ModemUnreachable, 4),
+            "{log}"
+        );
+        assert_eq!(error.modem, ModemState::Untouched, "{log}");
+        assert_eq!(error.next, Advice::LeaveLanguage, "{log}");
+        assert_eq!(run.ways(), [] as [String; 0]);
+        assert_as_before(&run);
+    }
 }
 
 #[test]
