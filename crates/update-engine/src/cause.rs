@@ -2,7 +2,8 @@
 
 use modem_protocol::ProtocolError;
 use modem_protocol::control::ControlError;
-use modem_protocol::conversation::Refusal;
+use modem_protocol::conversation::{Refusal, Step};
+use modem_protocol::firehose::failure;
 use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus, WriteStatus};
 use modem_world::{DiscoveryError, PortError, PortErrorKind};
 
@@ -371,7 +372,7 @@ impl Cause {
             Self::Protocol { layer, error } => match (layer, error) {
                 (_, ProtocolError::Stopped { .. }) => Code::Stopped,
                 (_, ProtocolError::Unsendable { .. }) => Code::ImageUnsendable,
-                (_, ProtocolError::Refused { refusal, .. }) if rejects_image(refusal) => Code::ImageRejected,
+                (_, error) if rejects_image(error) => Code::ImageRejected,
                 (Layer::Qdl, ProtocolError::Silent { .. }) => Code::QdlSilent,
                 (Layer::Qdl, ProtocolError::Endless { .. }) => Code::QdlEndless,
                 (Layer::Qdl, ProtocolError::Stalled { .. }) => Code::QdlStalled,
@@ -458,9 +459,7 @@ impl Cause {
                 ProtocolError::Endless { .. } => "the modem talked without an end",
                 ProtocolError::Stalled { .. } => "the modem stopped taking data",
                 ProtocolError::Left { .. } => "the modem left the bus",
-                ProtocolError::Refused { refusal, .. } if rejects_image(refusal) => {
-                    "the modem rejected the image"
-                }
+                error if rejects_image(error) => "the modem rejected the image",
                 ProtocolError::Refused { .. } => "the modem refused",
                 ProtocolError::Unsendable { .. } => "the image can't be sent",
                 ProtocolError::Stopped { .. } => "stopped by the user",
@@ -577,8 +576,11 @@ impl Layer {
     }
 }
 
-/// Whether a refusal is the verdict on an image: wrong product, not signed, contents that can't be.
-pub(crate) fn rejects_image(refusal: &Refusal) -> bool {
+/// Whether this is the verdict on an image: wrong product, not signed, contents that can't be.
+pub(crate) fn rejects_image(error: &ProtocolError) -> bool {
+    let ProtocolError::Refused { step, refusal } = error else {
+        return false;
+    };
     match refusal {
         Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
         Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
@@ -588,6 +590,15 @@ pub(crate) fn rejects_image(refusal: &Refusal) -> bool {
                 status,
                 OpenStatus::ImageSize | OpenStatus::ImageType | OpenStatus::HeaderSize
             )
+        }
+        // A NAK has no number; what was asked and the log before it tell what it is about (sahara-firehose.md §5.2).
+        Refusal::Firehose(nak) => {
+            let is_announced = nak.log.iter().any(|line| failure::is_failure(line));
+            match step {
+                Step::Verdict { .. } => is_announced || !nak.is_noise(),
+                Step::RawData { .. } => is_announced,
+                _ => false,
+            }
         }
         _ => false,
     }

@@ -150,18 +150,19 @@ impl UpdateError {
             return "some commands need AT!ENTERCND=\"A710\" first, which lasts until the next restart"
                 .to_owned();
         }
-        let Cause::Protocol {
-            error:
-                ProtocolError::Refused {
-                    refusal: Refusal::Firehose(nak),
-                    ..
-                },
+        let Cause::Protocol { error, .. } = &*self.source else {
+            return self.next.to_string();
+        };
+        let ProtocolError::Refused {
+            refusal: Refusal::Firehose(nak),
             ..
-        } = &*self.source
+        } = error
         else {
             return self.next.to_string();
         };
-        match nak.known_failures().first() {
+        let mut known = nak.known_failures().into_iter();
+        // Of an image that was rejected, only what is more than "another package" is added to that.
+        match known.find(|failure| failure.is_about_module || !rejects_image(error)) {
             Some(failure) => failure.advice.to_owned(),
             None => self.next.to_string(),
         }
@@ -358,10 +359,7 @@ impl Advice {
                 error: ProtocolError::Unsendable { .. },
                 ..
             } => Self::GetOtherImages,
-            Cause::Protocol {
-                error: ProtocolError::Refused { refusal, .. },
-                ..
-            } if rejects_image(refusal) => Self::GetOtherImages,
+            Cause::Protocol { error, .. } if rejects_image(error) => Self::GetOtherImages,
             Cause::NotConfirmed { .. } => Self::Confirm,
             Cause::Port(error) => match error.kind {
                 PortErrorKind::PermissionDenied => Self::GetPermission,

@@ -14,8 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use firmware_image::source::ImageSource;
+use modem_protocol::ProtocolError;
+use modem_protocol::conversation::{Refusal, Step as Asked};
+use modem_protocol::firehose::message::Nak;
 use modem_world::{Instant, PortError, PortErrorKind, PortHandle, PortId, World};
-use modemflash_update_engine::{Advice, Code, Event, EventKind, Firmware, ModemState, Step, update};
+use modemflash_update_engine::{
+    Advice, Cause, Code, Event, EventKind, Firmware, Layer, ModemState, Step, update,
+};
 use support::through::{Habit, Through};
 use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use virtual_modem::profile::Profile;
@@ -99,7 +104,9 @@ fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
     assert_fails(&qdl, Code::ImageRejected, 6, ONE_OF_TWO);
     assert_eq!(qdl.error().next, Advice::GetOtherImages);
     let (firehose, _) = run_with("EM7565", "reject-image@2");
-    assert_fails(&firehose, Code::FirehoseRefused, 6, ONE_OF_TWO);
+    assert_fails(&firehose, Code::ImageRejected, 6, ONE_OF_TWO);
+    assert_eq!(firehose.error().next, Advice::GetOtherImages);
+    assert_eq!(firehose.error().hint(), qdl.error().hint());
     assert!(
         firehose.error().source.to_string().contains("SWI Error Code"),
         "{}",
@@ -112,10 +119,65 @@ fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
 }
 
 #[test]
+fn what_a_module_itself_has_against_a_package_is_said_where_it_belongs() {
+    for (line, special) in [
+        ("Package not compatible", Some("flash chip")),
+        ("could not get FOTA partition name", Some("partition table")),
+        ("SWI Error Code 0x17", None),
+        ("authentication failed", None),
+    ] {
+        let mut setup = setup("EM7565", "reject-image@1");
+        setup.quirks.failure_lines = vec![line.to_owned()];
+        let images = images_for(setup.profile, 5, &[20_000, 9_000]);
+        let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+        assert_fails(&run, Code::ImageRejected, 6, NONE_OF_TWO);
+        let (error, log) = (run.error(), run.log());
+        assert_eq!(error.next, Advice::GetOtherImages, "{log}");
+        assert!(error.source.to_string().contains(line), "{log}");
+        match special {
+            Some(word) => assert!(error.hint().contains(word), "{log}"),
+            None => assert_eq!(error.hint(), error.next.to_string(), "{log}"),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_is_about_no_image_is_no_verdict_on_one() {
+    let noise = "XML not formed correctly. Expected < character at loc 0";
+    for (step, line, code) in [
+        (Asked::Configure, "HANDLE_PROGRAM_FAILURE", Code::FirehoseRefused),
+        (
+            Asked::Program { image: 0 },
+            "SWI Error Code 0x80",
+            Code::FirehoseRefused,
+        ),
+        (Asked::Reset, "no", Code::FirehoseRefused),
+        (Asked::RawData { image: 0 }, "no", Code::FirehoseRefused),
+        (Asked::Verdict { image: 0 }, noise, Code::FirehoseRefused),
+        (Asked::Verdict { image: 0 }, "no", Code::ImageRejected),
+        (
+            Asked::RawData { image: 0 },
+            "HANDLE_PROGRAM_FAILURE",
+            Code::ImageRejected,
+        ),
+    ] {
+        let refusal = Refusal::Firehose(Nak {
+            log: vec![line.to_owned()],
+        });
+        let error = ProtocolError::Refused { step, refusal };
+        let cause = Cause::Protocol {
+            layer: Layer::Firehose,
+            error,
+        };
+        assert_eq!(cause.code(), code, "{step}: {line}");
+    }
+}
+
+#[test]
 fn an_error_in_the_middle_of_the_data_stops_them() {
-    for (model, code) in [("MC7455", Code::ImageRejected), ("EM7565", Code::FirehoseRefused)] {
+    for model in ["MC7455", "EM7565"] {
         let (run, images) = run_with(model, "error:0x1a@chunk:1");
-        assert_fails(&run, code, 6, NONE_OF_TWO);
+        assert_fails(&run, Code::ImageRejected, 6, NONE_OF_TWO);
         assert!(
             run.modem().image_bytes() < images[0].bytes.len() as u64,
             "{}",

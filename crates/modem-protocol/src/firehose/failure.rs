@@ -9,6 +9,9 @@ pub struct KnownFailure {
     pub meaning: &'static str,
     /// What to do.
     pub advice: &'static str,
+    /// Whether it is the module itself that may stand against every such package, so that the advice goes beyond getting the
+    /// right one.
+    pub is_about_module: bool,
     /// Where it was seen.
     pub source: &'static str,
 }
@@ -17,50 +20,58 @@ pub struct KnownFailure {
 pub const KNOWN_FAILURES: &[KnownFailure] = &[
     KnownFailure {
         pattern: "Package not compatible",
-        meaning: "this firmware doesn't fit the module's hardware, such as a newer flash chip",
-        advice: "use the newest firmware for this module; older versions don't know its flash chip",
+        meaning: "this firmware doesn't fit the module's hardware: it is for another model, or too old for a newer flash chip",
+        advice: "check that the package is for exactly this model; if it is, use the newest: older versions don't know newer flash chips",
+        is_about_module: true,
         source: "field-reports.md C14",
     },
     KnownFailure {
         pattern: "could not get FOTA partition name",
         meaning: "the module has the partition table of pre-production firmware (00.xx)",
         advice: "release firmware can't be loaded on this partition table; ask the seller for a replacement",
+        is_about_module: true,
         source: "field-reports.md E6",
     },
     KnownFailure {
         pattern: "Invalid image type",
         meaning: "the boot loader doesn't take images of this type",
         advice: "check that the file is firmware for this very model",
+        is_about_module: false,
         source: "qdl.md §4.9, sahara-firehose.md §3.2",
     },
     KnownFailure {
         pattern: "Bootloader failed",
         meaning: "the package was made for another flash chip or board",
         advice: "use the package of this module's product and flash type",
+        is_about_module: true,
         source: "field-reports.md C15",
     },
     KnownFailure {
         pattern: "authentication",
         meaning: "the image's signature or sum isn't accepted",
         advice: "check the file's sums and that it is an official release for this model; then try again",
+        is_about_module: false,
         source: "sahara-firehose.md §3.2",
     },
     KnownFailure {
         pattern: "HANDLE_PROGRAM_FAILURE",
         meaning: "the boot loader failed to write the image to its flash",
         advice: "try again; if it fails again, power-cycle the module and check that the file is for this model",
+        is_about_module: false,
         source: "sahara-firehose.md §5.2",
     },
     KnownFailure {
         pattern: "SWI Error Code",
         meaning: "the boot loader refused the image with a code of the vendor",
         advice: "get the package for exactly this model and carrier, then run the same command again; the vendor knows the code",
+        is_about_module: false,
         source: "sahara-firehose.md §5.2, field-reports.md C7",
     },
     KnownFailure {
         pattern: "Error in download",
         meaning: "the update inside the module broke off",
         advice: "send the complete package again",
+        is_about_module: false,
         source: "field-reports.md C16",
     },
 ];

@@ -459,6 +459,13 @@ impl Nak {
     /// How many log lines are kept.
     pub const MOST_LINES: usize = 16;
 
+    /// Whether it is the complaint about the zero block (sahara-firehose.md §5.3), which is about no image.
+    pub fn is_noise(&self) -> bool {
+        self.log
+            .last()
+            .is_some_and(|line| failure::is_zero_block_noise(line))
+    }
+
     /// What is known about the failure lines among the log, each once, the most telling first.
     pub fn known_failures(&self) -> Vec<&'static KnownFailure> {
         let known: Vec<_> = self

@@ -112,10 +112,7 @@ impl Session {
         let nak = Nak {
             log: self.log.drain(..).collect(),
         };
-        let is_noise = nak
-            .log
-            .last()
-            .is_some_and(|line| failure::is_zero_block_noise(line));
+        let is_noise = nak.is_noise();
         // Even one that comes late, behind a stray ACK, is the modem's limit.
         if let (None, Some(bytes)) = (self.geometry, response.max_payload_to_target_bytes) {
             self.storage.max_payload_bytes = bytes.min(Configure::WISH_BYTES);
