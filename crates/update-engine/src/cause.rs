@@ -273,10 +273,12 @@ pub enum Cause {
         is: String,
     },
     /// What the modem reports isn't what was wanted.
-    #[error("{}", differences.join("; "))]
+    #[error("{}{}", differences.join("; "), words_of_lack(*lacks))]
     NotProven {
         /// What differs.
         differences: Vec<String>,
+        /// What it would ask for if it was told once more, and no file brings.
+        lacks: Option<&'static str>,
     },
     /// The modem runs again, but can't be asked what.
     #[error("it came back as {id}, but it can't be asked for its versions: {why}")]
@@ -545,6 +547,12 @@ fn listed(lines: &[String], before: &str) -> String {
     }
     let lines: String = lines.iter().map(|line| format!("\n    {line}")).collect();
     format!("{before}:{lines}")
+}
+
+fn words_of_lack(lacks: Option<&'static str>) -> String {
+    lacks.map_or_else(String::new, |what| {
+        format!("; it would ask for {what}, and no file brings that")
+    })
 }
 
 fn words_of_slots(maximum: Option<u8>) -> String {

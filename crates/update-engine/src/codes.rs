@@ -98,7 +98,7 @@ codes! {
     RestartedIntoLoader = "E-RESTART-LOADER", "the modem was restarted and came back in download mode", "give it firmware with `modemflash update`, or take its power away for 10 s";
     CommandRefused = "E-AT-REFUSED", "the modem answered an AT command with an error", "some commands need AT!ENTERCND first";
     NotRestarted = "E-RESTART-REFUSED", "no way makes the modem restart", "power-cycle the modem";
-    NotProven = "E-NOT-PROVEN", "all images were accepted, but what the modem reports isn't what was wanted", "run again with --override-download: some modems need it twice";
+    NotProven = "E-NOT-PROVEN", "all images were accepted, but what the modem reports isn't what was wanted", "add the file that is missing, if one is named; else run again with --override-download: some modems need it twice";
     NotReadBack = "E-NOT-READ-BACK", "all images were accepted and the modem runs, but it can't be asked for its versions", "look with `modemflash list` after two minutes";
     Stopped = "E-STOPPED", "the user stopped the run", "run again (safe to repeat)";
     Bug = "E-BUG", "modemflash has a bug", "run again with --trace FILE and send the file";

@@ -392,7 +392,7 @@ impl Advice {
             Cause::SeveralModems { .. } => Self::ChooseModem,
             Cause::NoPort { .. } => Self::BindDriver,
             Cause::Held { .. } => Self::EndOtherProgram,
-            Cause::ImagesMissing { .. } => Self::AddImage,
+            Cause::ImagesMissing { .. } | Cause::NotProven { lacks: Some(_), .. } => Self::AddImage,
             Cause::VersionsMissing { .. } => Self::GiveVersions,
             Cause::VersionsDiffer { .. } => Self::GiveOnePackage,
             Cause::HopNeeded { .. } => Self::HopFirst,

@@ -391,23 +391,18 @@ impl Facts {
 
     /// Which of the stored images is meant by the preference, and which one runs: judged by their versions.
     fn mark_images(&mut self) {
-        let fits = |image: &Image, trio: &Trio| {
-            let Some(firmware) = trio.firmware.as_deref() else {
-                return false;
-            };
-            let Some((build, rest)) = image.build_id.split_once('_') else {
-                return false;
-            };
-            let is_pri = image.kind == ImageType::Pri.to_string();
-            build == firmware
-                && (!is_pri
-                    || (trio.config.as_deref() == Some(image.unique_id.as_str())
-                        && trio.carrier.as_deref().is_none_or(|carrier| carrier == rest)))
-        };
         for image in &mut self.images {
             image.is_preferred = self.preferred.as_ref().is_some_and(|trio| fits(image, trio));
             image.is_running = fits(image, &self.running);
         }
+    }
+
+    /// Whether it stores the image of this kind that belongs to `trio`.
+    pub(crate) fn stores(&self, kind: ImageType, trio: &Trio) -> bool {
+        let kind = kind.to_string();
+        self.images
+            .iter()
+            .any(|image| image.kind == kind && fits(image, trio))
     }
 
     /// Whether a stored modem image of this version has failed to boot.
@@ -424,6 +419,21 @@ impl Facts {
             })
             .find_map(|image| image.failures.filter(|count| *count > 0))
     }
+}
+
+/// Whether an image has the versions of `trio`.
+fn fits(image: &Image, trio: &Trio) -> bool {
+    let Some(firmware) = trio.firmware.as_deref() else {
+        return false;
+    };
+    let Some((build, rest)) = image.build_id.split_once('_') else {
+        return false;
+    };
+    let is_pri = image.kind == ImageType::Pri.to_string();
+    build == firmware
+        && (!is_pri
+            || (trio.config.as_deref() == Some(image.unique_id.as_str())
+                && trio.carrier.as_deref().is_none_or(|carrier| carrier == rest)))
 }
 
 /// Whether nothing that can be understood came as the answer.

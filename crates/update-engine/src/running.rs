@@ -528,12 +528,20 @@ impl Run<'_> {
             };
             self.set_modem(ModemState::RunsOther);
             let can_be_told = facts.has_preferences() && goal.wanted.is_complete();
-            if pass >= PASSES || !can_be_told {
-                return Err(Cause::NotProven { differences });
+            let lacks = goal.would_lack(&facts);
+            if pass >= PASSES || !can_be_told || lacks.is_some() {
+                return Err(Cause::NotProven { differences, lacks });
             }
             pass = pass.saturating_add(1);
             self.tell_retry("the update", pass, &differences.join("; "));
-            let talk = self.open_talk(&modem, goal.request.control)?;
+            let talk = match self.open_talk(&modem, goal.request.control) {
+                // It can be asked, as was seen just now, but not told.
+                Err(Cause::NotInLanguage { .. }) => {
+                    let lacks = None;
+                    return Err(Cause::NotProven { differences, lacks });
+                }
+                talk => talk?,
+            };
             // What is put back, should this pass fail, is what the modem has now; who it is, is what it was at first.
             let mut found = *facts;
             if let Some(imei) = goal.before.as_ref().and_then(|before| before.imei.clone()) {
@@ -546,7 +554,14 @@ impl Run<'_> {
                 ..*goal
             };
             let which = if is_half { Which::All } else { Which::Asked };
-            let more = self.pass(modem, talk, &again, which)?;
+            let more = match self.pass(modem, talk, &again, which) {
+                // It knows better than its list of images.
+                Err(Cause::ImagesMissing { what }) => {
+                    let lacks = Some(what);
+                    return Err(Cause::NotProven { differences, lacks });
+                }
+                passed => passed?,
+            };
             written = written.and(&more.written);
             back = more.back;
         }
@@ -620,6 +635,23 @@ impl Goal<'_> {
             return Some("firmware (.cwe)");
         }
         (list.contains(&ImageType::Pri) && !settings).then_some("the carrier's settings (.nvu)")
+    }
+
+    /// What the modem, told once more what to run, would ask for and no file brings, as far as its own list of images tells.
+    fn would_lack(&self, facts: &Facts) -> Option<&'static str> {
+        if facts.images.is_empty() || !self.wanted.is_complete() || self.request.force {
+            return None;
+        }
+        let (wanted, runs) = (&self.wanted, &facts.running);
+        let mut list = Vec::new();
+        // What it runs may lie outside its slots (field-reports.md D9).
+        if runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted) {
+            list.push(ImageType::Modem);
+        }
+        if runs != wanted && !facts.stores(ImageType::Pri, wanted) {
+            list.push(ImageType::Pri);
+        }
+        self.not_brought(&Some(list))
     }
 
     /// The images to send, as places in the firmware's list.

@@ -123,6 +123,8 @@ impl<'p, 'c> Progress<'p, 'c> {
             Step::ReadModem if self.before.is_none() => {
                 self.say("loading device information before the update...");
             }
+            // The plan for a modem in download mode names none.
+            Step::SetPreference if self.wanted == Trio::default() => {}
             Step::SetPreference => {
                 let part = |part: &Option<String>| part.clone().unwrap_or_default();
                 let lines = format!(

@@ -521,6 +521,38 @@ fn a_language_that_gets_no_answer_is_said_with_the_option_that_asked_for_it() {
 }
 
 #[test]
+fn a_rescued_modem_that_is_told_afterwards_has_no_empty_versions() {
+    let files = files(&MC7455);
+    let rescue = |images: &[&str]| {
+        let mut setup = waiting("MC7455");
+        setup.storage = running("MC7455").storage;
+        let mut world = SimulatedWorld::new(setup);
+        run(
+            &mut world,
+            &[&["-U", "-t", SimulatedWorld::LINK][..], images].concat(),
+        )
+    };
+    let seen = rescue(&[&files.system, &files.settings]);
+    assert!(seen.is_done, "{seen:?}");
+    assert!(
+        seen.err.contains("note: trying the update again (attempt 2)"),
+        "{}",
+        seen.err
+    );
+    assert!(!seen.out.contains("''"), "{}", seen.out);
+    let seen = rescue(&[&files.settings]);
+    assert!(!seen.is_done, "{seen:?}");
+    assert!(seen.err.contains("[E-NOT-PROVEN]"), "{}", seen.err);
+    assert!(
+        seen.err
+            .contains("\nhint: add the file of the same package that brings it"),
+        "{}",
+        seen.err
+    );
+    assert!(!seen.out.contains("''"), "{}", seen.out);
+}
+
+#[test]
 fn in_verbose_mode_there_is_no_bar() {
     let files = files(&EM7565);
     let mut world = bus("EM7565");

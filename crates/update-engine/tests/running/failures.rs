@@ -8,10 +8,10 @@ use modemflash_update_engine::{
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::BootHoldHabit;
 use virtual_modem::simulated::{SimulatedWorld, SocketKind};
-use virtual_modem::{ControlProtocol, Mode, Setup};
+use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
 
 use crate::support::normal::{
-    after, at_only, faulty, newer, release, running, speaking, update_in, update_one, wish,
+    after, at_only, faulty, newer, release, running, settings_of, speaking, update_in, update_one, wish,
 };
 use crate::support::{Run, firmware, run_in};
 
@@ -721,6 +721,61 @@ fn a_rescued_modem_that_was_never_told_its_new_firmware_is_told_by_the_second_pa
         let (run, _) = update_one(setup);
         assert_eq!(run.updated().passes, 2, "{}", run.log());
         run.assert_runs(&newer(run.modem().setup().profile));
+        run.assert_clean();
+    }
+}
+
+#[test]
+fn settings_alone_for_a_rescued_modem_are_not_sent_twice_when_its_firmware_is_another() {
+    for model in ["MC7455", "EM7565", "EM9191"] {
+        let mut setup = in_download_mode(model);
+        setup.storage = running(model).storage;
+        let profile = setup.profile;
+        let images = [settings_of(profile, &newer(profile))];
+        let run = run_in(SimulatedWorld::new(setup), &wish(), &images);
+        assert_fails(&run, Code::NotProven, 7, ModemState::RunsOther);
+        let (error, log) = (run.error(), run.log());
+        assert_eq!(error.next, Advice::AddImage, "{log}");
+        let cause = error.source.to_string();
+        let wanted = newer(profile).firmware;
+        assert!(
+            cause.starts_with(&format!("firmware {wanted} was wanted, it runs ")),
+            "{log}"
+        );
+        assert!(
+            cause.ends_with("it would ask for firmware (.cwe), and no file brings that"),
+            "{log}"
+        );
+        assert!(
+            !run.told(|kind| matches!(
+                kind,
+                EventKind::StepStarted {
+                    step: Step::SetPreference,
+                    ..
+                }
+            )),
+            "{log}"
+        );
+        assert!(
+            !run.told(|kind| matches!(kind, EventKind::Retrying { .. })),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn settings_alone_for_a_rescued_modem_are_told_when_its_firmware_is_theirs() {
+    for model in ["MC7455", "EM7565", "EM9191"] {
+        let mut setup = in_download_mode(model);
+        setup.storage = running(model).storage;
+        let profile = setup.profile;
+        let to = Selection {
+            config: newer(profile).config,
+            ..setup.storage.current.clone()
+        };
+        let run = run_in(SimulatedWorld::new(setup), &wish(), &[settings_of(profile, &to)]);
+        assert_eq!(run.updated().passes, 2, "{}", run.log());
+        run.assert_runs(&to);
         run.assert_clean();
     }
 }
