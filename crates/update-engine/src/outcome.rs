@@ -16,7 +16,8 @@ pub enum Outcome {
     /// The modem ran what was wanted already; nothing was done.
     Unchanged(Unchanged),
     /// Every image was acknowledged, the reset was sent, and the port was seen to go away. What the modem runs
-    /// after its restart was not read back, so this is never called "updated".
+    /// after its restart was not read back, or the files name no version to compare it with, so this is never called
+    /// "updated".
     Accepted(Accepted),
 }
 
@@ -65,7 +66,20 @@ impl Written {
             accepted: self.accepted,
             not_required: self.not_required,
             bytes: self.bytes,
+            runs: None,
             next: NEXT.to_owned(),
+        })
+    }
+
+    /// The outcome when the modem tells what it runs, and nothing tells what it should.
+    pub(crate) fn incomparable(self, runs: Trio) -> Outcome {
+        Outcome::Accepted(Accepted {
+            proven: false,
+            accepted: self.accepted,
+            not_required: self.not_required,
+            bytes: self.bytes,
+            next: format!("see that {runs} is the version that you meant to have"),
+            runs: Some(runs),
         })
     }
 
@@ -84,10 +98,10 @@ impl Written {
 const NEXT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, AT!PACKAGE? or ATI); \
                     if it is back in download mode, run the same command again";
 
-/// All images accepted, modem restarting.
+/// All images accepted; what the modem runs is not known, or not known to be right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Accepted {
-    /// Always false: nothing was read back.
+    /// Always false: nothing was read back, or there was nothing to compare it with.
     pub proven: bool,
     /// Images that the modem accepted.
     pub accepted: usize,
@@ -95,6 +109,9 @@ pub struct Accepted {
     pub not_required: usize,
     /// Bytes of the accepted images.
     pub bytes: u64,
+    /// What it runs, where it was asked after its restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Trio>,
     /// What to check next, in words.
     pub next: String,
 }
@@ -107,20 +124,29 @@ impl fmt::Display for Outcome {
                 f,
                 "nothing to do: the modem runs {runs} already (--override-download sends it all the same)"
             ),
-            Self::Accepted(accepted) if accepted.accepted == 0 => write!(
+            Self::Accepted(accepted) => accepted.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.accepted, self.not_required) {
+            (0, _) => write!(f, "nothing written: the modem needs none of the images")?,
+            (_, 0) => write!(f, "all images accepted")?,
+            (accepted, not_required) => write!(
                 f,
-                "nothing written: the modem needs none of the images; modem restarting; versions not read back"
-            ),
-            Self::Accepted(accepted) if accepted.not_required > 0 => write!(
+                "{accepted} of {} images accepted, the modem doesn't need the others",
+                accepted.saturating_add(not_required)
+            )?,
+        }
+        match (&self.runs, self.accepted, self.not_required) {
+            (Some(runs), ..) => write!(
                 f,
-                "{} of {} images accepted, the modem doesn't need the others; modem restarting; \
-                 versions not read back",
-                accepted.accepted,
-                accepted.accepted.saturating_add(accepted.not_required)
+                "; the modem runs {runs}, and the files name no firmware version to compare that with"
             ),
-            Self::Accepted(_) => {
-                write!(f, "all images accepted, modem restarting; versions not read back")
-            }
+            (None, 1.., 0) => write!(f, ", modem restarting; versions not read back"),
+            (None, ..) => write!(f, "; modem restarting; versions not read back"),
         }
     }
 }
@@ -155,6 +181,7 @@ mod tests {
             accepted: 2,
             not_required: 0,
             bytes: 7,
+            runs: None,
             next: "n".into(),
         });
         assert_eq!(
@@ -165,5 +192,26 @@ mod tests {
             serde_json::to_string(&outcome).unwrap(),
             r#"{"outcome":"accepted","proven":false,"accepted":2,"not_required":0,"bytes":7,"next":"n"}"#
         );
+    }
+
+    #[test]
+    fn a_modem_that_was_asked_is_said_to_run_what_it_told() {
+        let written = Written {
+            accepted: 3,
+            not_required: 0,
+            bytes: 7,
+        };
+        let runs = Trio {
+            firmware: Some("03.00.08.02".into()),
+            ..Trio::default()
+        };
+        let outcome = written.incomparable(runs);
+        assert_eq!(
+            outcome.to_string(),
+            "all images accepted; the modem runs 03.00.08.02, and the files name no firmware version to compare that with"
+        );
+        let json = serde_json::to_string(&outcome).unwrap();
+        assert!(json.contains(r#""proven":false"#), "{json}");
+        assert!(json.contains(r#""runs":{"firmware":"03.00.08.02""#), "{json}");
     }
 }

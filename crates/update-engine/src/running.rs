@@ -504,7 +504,9 @@ impl Run<'_> {
                     (modem, facts, vec!["now the settings follow".to_owned()])
                 }
                 // It runs, but nothing tells which version was wanted (Gobi files have no headers).
-                ReadBack::Proven(..) if goal.wanted.firmware.is_none() => return Ok(written.unproven()),
+                ReadBack::Proven(_, facts) if goal.wanted.firmware.is_none() => {
+                    return Ok(written.incomparable(facts.running));
+                }
                 ReadBack::Proven(_, facts) => {
                     return Ok(Outcome::Updated(Updated {
                         proven: true,

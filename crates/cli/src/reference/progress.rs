@@ -246,15 +246,22 @@ impl<'p, 'c> Progress<'p, 'c> {
                     unchanged.runs
                 ));
             }
-            Outcome::Updated(_) => {
-                if let Some(after) = &self.after {
-                    let text = report::compare(self.before.as_ref(), after);
-                    self.console.put(&text);
-                }
+            Outcome::Updated(_) => self.compare(),
+            Outcome::Accepted(accepted) if accepted.runs.is_some() => {
+                self.compare();
+                self.note("note: the files name no firmware version to compare that with");
             }
             _ => self.note("note: what the modem runs now was not read back"),
         }
         self.say("firmware update operation finished successfully");
+    }
+
+    /// What the modem said before and after.
+    fn compare(&mut self) {
+        if let Some(after) = &self.after {
+            let text = report::compare(self.before.as_ref(), after);
+            self.console.put(&text);
+        }
     }
 
     /// A line of results, on a line of its own.

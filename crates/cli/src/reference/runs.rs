@@ -553,6 +553,33 @@ fn a_rescued_modem_that_is_told_afterwards_has_no_empty_versions() {
 }
 
 #[test]
+fn what_can_not_be_compared_is_told_and_said_to_be_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<String> = [("amss.mbn", 70_000), ("apps.mbn", 9_000), ("uqcn.mbn", 500)]
+        .into_iter()
+        .map(|(name, size)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, vec![0x5a; size]).unwrap();
+            path.to_str().unwrap().to_owned()
+        })
+        .collect();
+    let mut world = bus("Gobi2000");
+    let seen = run(&mut world, &["-u", "-d", "1199", &files[0], &files[1], &files[2]]);
+    assert!(seen.is_done, "{seen:?}");
+    seen.says(&[
+        "   new running firmware details:",
+        "firmware update operation finished successfully",
+    ]);
+    assert!(
+        seen.err
+            .contains("note: the files name no firmware version to compare that with"),
+        "{}",
+        seen.err
+    );
+    assert!(!seen.err.contains("not read back"), "{}", seen.err);
+}
+
+#[test]
 fn in_verbose_mode_there_is_no_bar() {
     let files = files(&EM7565);
     let mut world = bus("EM7565");

@@ -84,6 +84,16 @@ fn gobi_files_are_written_but_nothing_tells_their_version_so_nothing_is_called_p
     assert_eq!(accepted.accepted, images.len());
     run.assert_flashed(&images);
     assert_eq!(run.modem().mode(), Mode::Normal);
+    // It was asked all the same.
+    let runs = accepted.runs.as_ref().and_then(|runs| runs.firmware.as_deref());
+    assert_eq!(runs, Some(run.modem().storage().current.firmware.as_str()));
+    let Ok(outcome) = &run.result else { unreachable!() };
+    let words = format!("{outcome}; {}", accepted.next);
+    assert!(words.contains("name no firmware version"), "{words}");
+    assert!(
+        !words.contains("not read back") && !words.contains("two minutes"),
+        "{words}"
+    );
 }
 
 #[test]
