@@ -85,6 +85,12 @@ fn hint(error: &UpdateError) -> String {
                                some modems need it twice"
                 .to_owned()
         }
+        Advice::AddImage => "add the file of the same package that brings it".to_owned(),
+        Advice::GiveOnePackage => {
+            "give the files of one package; if both are meant although their versions differ, \
+             `modemflash update --force` takes them"
+                .to_owned()
+        }
         Advice::ReportBug => {
             "this is a bug of modemflash: run `modemflash update --trace FILE` and send the file".to_owned()
         }

@@ -552,6 +552,35 @@ fn a_rescued_modem_that_is_told_afterwards_has_no_empty_versions() {
     assert!(!seen.out.contains("''"), "{}", seen.out);
 }
 
+// It isn't among the options of that program.
+#[test]
+fn force_is_named_with_the_program_that_takes_it() {
+    let whole = files(&EM7565);
+    let old = files(&Release {
+        firmware: "01.05.01.00",
+        ..EM7565
+    });
+    let given = ["-c", "002.048_000", "-C", "GENERIC"];
+    let cases: [&[&str]; 4] = [
+        &[&whole.system, given[0], given[1], given[2], given[3]],
+        &[&whole.system, &old.settings],
+        &[&whole.system, &whole.settings, "-f", "01.05.01.00"],
+        &[&old.settings, "-c", "002.048_000"],
+    ];
+    for images in cases {
+        let mut setup = running("EM7565");
+        setup.storage.current.firmware = "01.00.02.00".into();
+        for setup in [setup, running("EM7565")] {
+            let mut world = SimulatedWorld::new(setup);
+            world.wait(&[], BEGIN);
+            let seen = run(&mut world, &[&["-u", "-d", "1199"][..], images].concat());
+            assert!(!seen.is_done, "{seen:?}");
+            let others = seen.err.replace("`modemflash update --force`", "");
+            assert!(!others.contains("--force"), "{}", seen.err);
+        }
+    }
+}
+
 #[test]
 fn what_can_not_be_compared_is_told_and_said_to_be_that() {
     let folder = tempfile::tempdir().unwrap();
