@@ -490,6 +490,7 @@ impl Cause {
                 | Self::NotSupported { .. }
                 | Self::NotEntered { .. }
                 | Self::BackInDownloadMode
+                | Self::RestartedIntoLoader
                 | Self::CommandRefused { .. }
                 | Self::NotRestarted { .. }
                 | Self::OtherModem { .. }

@@ -187,6 +187,7 @@ fn a_modem_without_firmware_waits_in_download_mode_again() {
             error.source
         );
         assert_eq!(error.modem, ModemState::InDownloadMode);
+        assert_eq!(error.what(), "the modem does not start its firmware");
         assert_eq!(modem.violations(), []);
     }
 }
