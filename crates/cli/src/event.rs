@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use modem_world::Instant;
 use serde::Serialize;
-use update_engine::{Accepted, Advice, DeviceId, Event, EventKind, Outcome, SCHEMA_VERSION};
+use update_engine::{DeviceId, Event, EventKind, SCHEMA_VERSION};
 
 use crate::failure::Failure;
 use crate::output;
@@ -21,17 +21,11 @@ pub(crate) fn write(event: &Event) -> io::Result<()> {
     if matches!(event.kind, EventKind::Failed { .. }) {
         IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
     }
-    let kind = match &event.kind {
-        EventKind::Outcome {
-            outcome: Outcome::Accepted(accepted),
-        } => Kind::Program(OfProgram::Outcome(accepted.into())),
-        kind => Kind::Engine(kind),
-    };
     output::write(&output::json_line(&Line {
         v: event.v,
         t: event.t,
         device: Device::from(&event.device),
-        kind,
+        kind: Kind::Engine(&event.kind),
     }))
 }
 
@@ -89,41 +83,12 @@ enum Kind<'a> {
     Program(OfProgram<'a>),
 }
 
-/// What only the program says, or in another way.
+/// What only the program says.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum OfProgram<'a> {
     /// A modem isn't updated, because it isn't one that is meant.
-    LeftOut {
-        why: &'a str,
-    },
-    Outcome(AcceptedLine<'a>),
-}
-
-/// An outcome that wasn't read back, with what to do next as `failed` has it: a word in `next`, a sentence in `hint`.
-#[derive(Serialize)]
-struct AcceptedLine<'a> {
-    outcome: &'static str,
-    proven: bool,
-    accepted: usize,
-    not_required: usize,
-    bytes: u64,
-    next: Advice,
-    hint: &'a str,
-}
-
-impl<'a> From<&'a Accepted> for AcceptedLine<'a> {
-    fn from(accepted: &'a Accepted) -> Self {
-        Self {
-            outcome: "accepted",
-            proven: accepted.proven,
-            accepted: accepted.accepted,
-            not_required: accepted.not_required,
-            bytes: accepted.bytes,
-            next: Advice::CheckVersions,
-            hint: &accepted.next,
-        }
-    }
+    LeftOut { why: &'a str },
 }
 
 /// Says that a modem is left out.

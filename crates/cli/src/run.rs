@@ -108,7 +108,7 @@ fn on_screen(
 pub(crate) fn finish(outcome: &Outcome) {
     say(&outcome.to_string());
     if let Outcome::Accepted(accepted) = outcome {
-        say(&format!("next: {}", accepted.next));
+        say(&format!("next: {}", accepted.hint));
     }
 }
 

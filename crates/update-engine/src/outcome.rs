@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::Advice;
 use crate::target::Trio;
 
 /// What a run has reached.
@@ -67,7 +68,8 @@ impl Written {
             not_required: self.not_required,
             bytes: self.bytes,
             runs: None,
-            next: NEXT.to_owned(),
+            next: Advice::CheckVersions,
+            hint: HINT.to_owned(),
         })
     }
 
@@ -78,7 +80,8 @@ impl Written {
             accepted: self.accepted,
             not_required: self.not_required,
             bytes: self.bytes,
-            next: format!("see that {runs} is the version that you meant to have"),
+            next: Advice::CheckVersions,
+            hint: format!("see that {runs} is the version that you meant to have"),
             runs: Some(runs),
         })
     }
@@ -95,7 +98,7 @@ impl Written {
 
 /// What to do after an accepted flash that wasn't read back: modems restart once or twice and take up to 70 s
 /// (update-flow.md §3.1, field-reports.md D8).
-const NEXT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, AT!PACKAGE? or ATI); \
+const HINT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, AT!PACKAGE? or ATI); \
                     if it is back in download mode, run the same command again";
 
 /// All images accepted; what the modem runs is not known, or not known to be right.
@@ -112,8 +115,10 @@ pub struct Accepted {
     /// What it runs, where it was asked after its restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Trio>,
-    /// What to check next, in words.
-    pub next: String,
+    /// What to do next.
+    pub next: Advice,
+    /// The same in words, for this case.
+    pub hint: String,
 }
 
 impl fmt::Display for Outcome {
@@ -182,7 +187,8 @@ mod tests {
             not_required: 0,
             bytes: 7,
             runs: None,
-            next: "n".into(),
+            next: Advice::CheckVersions,
+            hint: "n".into(),
         });
         assert_eq!(
             outcome.to_string(),
@@ -190,7 +196,7 @@ mod tests {
         );
         assert_eq!(
             serde_json::to_string(&outcome).unwrap(),
-            r#"{"outcome":"accepted","proven":false,"accepted":2,"not_required":0,"bytes":7,"next":"n"}"#
+            r#"{"outcome":"accepted","proven":false,"accepted":2,"not_required":0,"bytes":7,"next":"check_versions","hint":"n"}"#
         );
     }
 

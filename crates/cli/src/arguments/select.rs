@@ -1,6 +1,5 @@
 //! How a user says which modem is meant, and in which language to talk to it.
 
-use std::convert::Infallible;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -126,8 +125,11 @@ pub(crate) fn request(select: &Select, control: &Control) -> Request {
 
 /// A port. A bare name is one in /dev, as the kernel's log has it; or a file here where /dev has none. A
 /// name that begins with @ is a socket's.
-fn port(name: &str) -> Result<String, Infallible> {
-    let is_bare = !name.is_empty() && !name.contains('/') && !name.starts_with('@');
+fn port(name: &str) -> Result<String, &'static str> {
+    if name.is_empty() {
+        return Err("a port has a name, such as /dev/ttyUSB0");
+    }
+    let is_bare = !name.contains('/') && !name.starts_with('@');
     if !is_bare {
         return Ok(name.to_owned());
     }
@@ -279,12 +281,12 @@ mod tests {
             ("/dev/ttyUSB2", "/dev/ttyUSB2"),
             ("by-id/modem", "by-id/modem"),
             ("@qmi-proxy", "@qmi-proxy"),
-            ("", ""),
             // Tests run in the crate's folder.
             ("Cargo.toml", "./Cargo.toml"),
         ] {
             assert_eq!(port(given).as_deref(), Ok(meant));
         }
+        assert!(port("").is_err());
     }
 
     #[test]

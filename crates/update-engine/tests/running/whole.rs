@@ -88,7 +88,7 @@ fn gobi_files_are_written_but_nothing_tells_their_version_so_nothing_is_called_p
     let runs = accepted.runs.as_ref().and_then(|runs| runs.firmware.as_deref());
     assert_eq!(runs, Some(run.modem().storage().current.firmware.as_str()));
     let Ok(outcome) = &run.result else { unreachable!() };
-    let words = format!("{outcome}; {}", accepted.next);
+    let words = format!("{outcome}; {}", accepted.hint);
     assert!(words.contains("name no firmware version"), "{words}");
     assert!(
         !words.contains("not read back") && !words.contains("two minutes"),
