@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod entering;
 mod errands;
 mod failures;
 mod fleets;
