@@ -142,8 +142,8 @@ fn choose(
     Ok(chosen)
 }
 
-/// Why a modem isn't one that these images are for. One whose family its id doesn't tell is asked; where that brings nothing
-/// either, the boot loader will tell.
+/// Why a modem isn't one that these images are for. One that runs and whose family its id doesn't tell is asked; where that
+/// brings nothing either, the boot loader will tell.
 fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Firmware) -> Option<String> {
     match modem.mode {
         Mode::Emergency => return Some("its own boot loader is gone".to_owned()),
@@ -160,7 +160,7 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
         let families = family_words(&firmware.combination().families);
         return Some(format!("the images are for {families}"));
     }
-    if modem.row.is_some_and(|row| row.families.len() == 1) {
+    if modem.mode == Mode::Download || modem.row.is_some_and(|row| row.families.len() == 1) {
         return None;
     }
     if ask::is_possible() {

@@ -329,26 +329,22 @@ pub fn are_for(nature: Nature<'_>, firmware: &Firmware) -> Result<Vec<Family>, C
         (None, Some(row)) => row.families,
         (None, None) => &[],
     };
-    let other = |image: String, modem: String| {
-        let first = firmware.reports().next().map(|report| report.name.clone());
-        Cause::ImageOfOtherFamily {
-            file: first.unwrap_or_default(),
-            image,
-            modem,
-        }
-    };
     let is_for = |family: &&Family| known.iter().any(|image| same_files(family, image));
     if !of_modem.is_empty() && !known.is_empty() && !of_modem.iter().any(|family| is_for(&family)) {
         let modem = match of_modem {
             [family] => format!("{} ({family})", nature.name),
             _ => nature.name.to_owned(),
         };
-        return Err(other(words(of_images), modem));
+        return Err(of_others(firmware, words(of_images), modem));
     }
     let line = nature.revision.and_then(Family::platform_of_version_text);
     if let (Some(line), Some(of_images)) = (line, firmware.platform()) {
         if line != of_images {
-            return Err(other(of_images, format!("{} ({line})", nature.name)));
+            return Err(of_others(
+                firmware,
+                of_images,
+                format!("{} ({line})", nature.name),
+            ));
         }
     }
     Ok(match of_modem {
@@ -371,14 +367,18 @@ fn fit(row: Option<&'static Device>, port: &PortInfo, firmware: &Firmware) -> Re
     let of_images = &firmware.combination().families;
     match (device_protocol(port), common_protocol(of_images)) {
         (Some(device), Some(image)) if device != image => {
-            let first = firmware.reports().next().map(|report| report.name.clone());
-            Err(Cause::ImageOfOtherFamily {
-                file: first.unwrap_or_default(),
-                image: words(of_images),
-                modem: name.to_owned(),
-            })
+            Err(of_others(firmware, words(of_images), name.to_owned()))
         }
         _ => Ok(families),
+    }
+}
+
+fn of_others(firmware: &Firmware, image: String, modem: String) -> Cause {
+    let first = firmware.reports().next().map(|report| report.name.clone());
+    Cause::ImageOfOtherFamily {
+        file: first.unwrap_or_default(),
+        image,
+        modem,
     }
 }
 

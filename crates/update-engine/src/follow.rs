@@ -142,10 +142,9 @@ impl Run<'_> {
     fn wait_return_as(
         &mut self,
         before: ModemState,
-        left: Option<UsbDevice>,
+        mut left: Option<UsbDevice>,
         limit: Duration,
     ) -> Result<(), Cause> {
-        let mut left = left;
         self.close();
         let until = self.world.now() + limit;
         loop {
