@@ -168,6 +168,7 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
     }
     let facts = look(world, modem.clone(), request, true).facts?;
     let nature = Nature {
+        name: facts.model.as_deref().unwrap_or(&name),
         revision: facts.revision.as_deref(),
         ..nature
     };

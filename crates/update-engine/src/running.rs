@@ -157,9 +157,10 @@ impl Run<'_> {
             &request.given,
             request.ignore_versions,
         )?;
+        let by_id = modem.name();
         let nature = Nature {
             row: modem.row,
-            name: &modem.name(),
+            name: facts.model.as_deref().unwrap_or(&by_id),
             revision: facts.revision.as_deref(),
         };
         let families = checks::are_for(nature, firmware)?;

@@ -340,6 +340,8 @@ fn images_of_another_product_line_are_refused_by_what_the_modem_says_it_is() {
         assert_eq!(run.error().modem, ModemState::RunsFirmware);
         let why = run.error().source.to_string();
         assert!(why.contains("SWI9X07Y") && why.contains("SWI9X07H"), "{why}");
+        // By the name that it gives itself, not by those of all with this id.
+        assert!(why.contains(&format!("the modem is {modem} (")), "{why}");
         let before = &run.modem().setup().storage;
         assert_eq!(run.modem().storage().preferred, before.preferred);
         run.assert_clean();
