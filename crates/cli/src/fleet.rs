@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use firmware_image::Family;
 use modem_world::World;
-use update_engine::checks::{Nature, are_for};
+use update_engine::fit::{self, Nature};
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
 use update_engine::survey::look;
@@ -25,6 +24,9 @@ use crate::{INTERRUPTED, Verdict, ask, event, update, words};
 pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
     if arguments.output.trace.is_some() {
         arguments::wrong("--trace records one modem: give each its own run");
+    }
+    if arguments.as_platform.is_some() {
+        arguments::wrong("--as-platform is about one modem: name it, and give it a run of its own");
     }
     let mut host = Host::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
@@ -150,34 +152,27 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
         Mode::NotConfigured => return Some("it isn't configured yet".to_owned()),
         Mode::Normal | Mode::Download => {}
     }
-    let name = modem.name();
-    let nature = Nature {
-        row: modem.row,
-        name: &name,
-        revision: None,
+    let nature = Nature::of_modem(modem);
+    let judge = |nature| fit::judge(nature, firmware, request.as_platform.as_ref());
+    let fit = match judge(nature) {
+        Ok(fit) => fit,
+        Err(_) => {
+            return Some(format!(
+                "the images are for {}",
+                fit::words(firmware.combination())
+            ));
+        }
     };
-    if are_for(nature, firmware).is_err() {
-        let families = family_words(&firmware.combination().families);
-        return Some(format!("the images are for {families}"));
-    }
-    if modem.mode == Mode::Download || modem.row.is_some_and(|row| row.families.len() == 1) {
+    if modem.mode == Mode::Download || fit.doubt.is_none() {
         return None;
     }
     if ask::is_possible() {
         say(&format!("asking {} what it is", modem.path()));
     }
     let facts = look(world, modem.clone(), request, true).facts?;
-    let nature = Nature {
-        name: facts.model.as_deref().unwrap_or(&name),
-        revision: facts.revision.as_deref(),
-        ..nature
-    };
-    are_for(nature, firmware).err().map(|cause| cause.to_string())
-}
-
-fn family_words(families: &[Family]) -> String {
-    let words: Vec<&str> = families.iter().map(Family::models).collect();
-    words.join(" or ")
+    judge(nature.with_facts(&facts))
+        .err()
+        .map(|cause| cause.to_string())
 }
 
 /// What came of asking.

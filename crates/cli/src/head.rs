@@ -128,10 +128,12 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 fn family(name: &str) -> Option<Family> {
     use Family::{
-        Gobi1000, Gobi2000, Gobi3000, Sdx55, Sdx65, Swi9x06, Swi9x07, Swi9x15, Swi9x30, Swi9x50, Swi9200,
+        Gobi1000, Gobi2000, Gobi3000, Sdx12, Sdx55, Sdx65, Swi9x06, Swi9x07, Swi9x15, Swi9x30, Swi9x40,
+        Swi9x50, Swi9200,
     };
     let all = [
-        Gobi1000, Gobi2000, Gobi3000, Swi9200, Swi9x15, Swi9x30, Swi9x50, Swi9x07, Swi9x06, Sdx55, Sdx65,
+        Gobi1000, Gobi2000, Gobi3000, Swi9200, Swi9x15, Swi9x30, Swi9x40, Swi9x50, Swi9x07, Swi9x06, Sdx12,
+        Sdx55, Sdx65,
     ];
     all.into_iter().find(|family| family.to_string() == name)
 }

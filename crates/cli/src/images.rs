@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use firmware_image::Family;
+use firmware_image::Target;
 use firmware_image::source::{
     ChoiceError, FirmwareSet, Gathered, Inspected, Options, Progress, SourceError, SpoolPolicy, Wanted,
     gather, inspect,
@@ -16,15 +16,20 @@ use crate::screen;
 /// Images of at least this size get a line of progress while they are checked on a terminal.
 const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
 
-/// The set that is meant by the command line, checked. With a family, files in folders and archives that are for other
+/// The set that is meant by the command line, checked. With a target, files in folders and archives that are for other
 /// modems are left out.
 pub(crate) fn load(
     files: &[PathBuf],
     images: &Images,
-    family: Option<Family>,
+    target: Option<Target>,
 ) -> Result<FirmwareSet, Failure> {
+    let (family, platform) = match target {
+        Some(target) => (Some(target.family), target.platform),
+        None => (None, None),
+    };
     let wanted = Wanted {
         family,
+        platform,
         firmware: images.firmware.clone(),
         config: images.config.clone(),
         carrier: images.carrier.clone(),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use firmware_image::Family;
 use firmware_image::generate::models;
 use firmware_image::generate::sets::{Wishes, usual_files};
 use firmware_image::source::ImageSource;
+use firmware_image::{Family, Platform, Target};
 use modem_transport::LinuxWorld;
 use modem_world::{Instant, Wake, World};
 use update_engine::codes::Code;
@@ -29,12 +29,10 @@ const USUAL_MODEL: &str = "EM7565";
 /// Plays a flash against a virtual modem.
 pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     let asked = arguments.model.as_deref().and_then(Profile::named);
-    let family = asked
-        .filter(|_| !arguments.force)
-        .and_then(|profile| Family::of_version_text(profile.name));
+    let target = asked.and_then(|profile| Target::of_model(profile.name));
     let given = match arguments.files.as_slice() {
         [] => None,
-        files => Some(Firmware::from(images::load(files, &arguments.images, family)?)),
+        files => Some(Firmware::from(images::load(files, &arguments.images, target)?)),
     };
     let profile = choose_model(arguments.model.as_deref(), given.as_ref())?;
     let firmware = match given {
@@ -168,12 +166,18 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
     if let Some(name) = name {
         return named(name);
     }
-    let families = firmware
-        .map(|firmware| firmware.combination().families.as_slice())
-        .unwrap_or_default();
-    let fitting = Profile::ALL
-        .iter()
-        .find(|profile| families.contains(&family(profile)));
+    let takes = |profile: &&Profile| {
+        let Some(claims) = firmware.map(Firmware::combination) else {
+            return false;
+        };
+        match Platform::parse(profile.family) {
+            Some(own) if !claims.platforms.is_empty() => {
+                claims.platforms.iter().any(|platform| platform.is_same(&own))
+            }
+            _ => claims.families.contains(&family(profile)),
+        }
+    };
+    let fitting = Profile::ALL.iter().find(takes);
     fitting
         .or_else(|| Profile::named(USUAL_MODEL))
         .ok_or_else(|| Failure::new(Code::Bug, 1, "no usual model"))

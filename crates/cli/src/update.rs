@@ -1,7 +1,8 @@
 //! `modemflash update`: firmware for one modem or for several.
 
-use firmware_image::Family;
+use firmware_image::Target;
 use modem_world::World;
+use update_engine::fit::Nature;
 use update_engine::{Firmware, Given, Request, Selector};
 
 use crate::arguments::{self, Arguments, Images, Update};
@@ -22,12 +23,11 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     }
     let mut host = Host::of(all)?;
     let select = arguments.select.one();
-    let family = if arguments.force {
-        None
-    } else {
-        family_of(host.world(), &select)
+    let target = match &arguments.as_platform {
+        Some(platform) => Some(Target::from(platform.clone())),
+        None => target_of(host.world(), &select),
     };
-    let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, family)?);
+    let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, target)?);
     let request = Request {
         select,
         ..request(arguments)
@@ -58,6 +58,7 @@ pub(crate) fn request(arguments: &Update) -> Request {
         control: arguments.control.choice(),
         skip_read_back: arguments.no_read_back,
         ignore_manager: arguments.ignore_modem_manager,
+        as_platform: arguments.as_platform.clone(),
         ..Request::default()
     }
 }
@@ -71,18 +72,17 @@ pub(crate) fn given(images: &Images) -> Given {
     }
 }
 
-/// The modem's family where its USB id tells one, to choose from a folder with firmware for several. Gobi files don't tell
-/// their generation. What is wrong with the selection is said later, by the engine.
-fn family_of(world: &mut dyn World, select: &Selector) -> Option<Family> {
+/// What the modem takes where the bus tells, to choose from a folder with firmware for several. Gobi files don't tell their
+/// generation. What is wrong with the selection is said later, by the engine.
+fn target_of(world: &mut dyn World, select: &Selector) -> Option<Target> {
     let candidates = select.candidates(world).ok()?;
     let [modem] = candidates.as_slice() else {
         return None;
     };
-    let [family] = modem.row?.families else {
-        return None;
-    };
-    let is_gobi = matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
-    (!is_gobi).then(|| family.clone())
+    match Nature::of_modem(modem).targets().as_slice() {
+        [target] if target.platform.is_some() => Some(target.clone()),
+        _ => None,
+    }
 }
 
 /// The modem, or why there is none, as the engine says it.

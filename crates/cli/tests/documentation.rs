@@ -101,6 +101,15 @@ const WARNINGS: &[(&str, &str)] = &[
         "with `--force`: the port belongs to a device that is no Sierra Wireless modem",
     ),
     (
+        "MODEM-UNCERTAIN",
+        "nothing tells whether the images are for this modem: its id and its USB strings leave that open, or the images say nothing; \
+         needs a confirmation",
+    ),
+    (
+        "AS-PLATFORM",
+        "only `--as-platform` says that the modem takes this platform's firmware; needs a confirmation, on a terminal twice",
+    ),
+    (
         "DEVICE-NOT-LISTED",
         "a Sierra Wireless device that isn't in the list of known modems",
     ),
@@ -343,6 +352,7 @@ fn every_warning_of_the_engine_is_listed() {
     let mut source = String::new();
     for file in [
         "checks.rs",
+        "fit.rs",
         "follow.rs",
         "host.rs",
         "link.rs",

@@ -147,7 +147,7 @@ fn every_failure_with_json_is_one_event_on_standard_output() {
             3,
         ),
         ("--virtual MC7455 update --json letter.cwe", "E-IMAGE-FOREIGN", 3),
-        ("--virtual MC7455 update --force --json two", "E-SET-AMBIGUOUS", 3),
+        ("rehearse --fast --json two", "E-SET-AMBIGUOUS", 3),
         (
             "--virtual MC7455 update --json two --carrier X",
             "E-SET-NO-FIT",

@@ -233,12 +233,22 @@ pub const ALL_FINDINGS: &[Code] = &[
     ),
     code(
         "FAMILY-DOUBT",
-        "product code and version text point to different families",
-        "check that it is the file for this modem",
+        "the file's name says that it is for other modems than its headers say",
+        "nothing: the headers count, and a name never contradicts anything",
+    ),
+    code(
+        "FAMILY-CONTRADICTION",
+        "headers of one file are for different modems: version text against product code, or an inner image against the one around it",
+        "get the file again from the vendor; if modemflash is mistaken, `update --as-platform`",
     ),
     code(
         "FAMILY-CONFLICT",
         "two files are for different families",
+        "give the files of one package",
+    ),
+    code(
+        "PLATFORM-CONFLICT",
+        "two files are for different platforms, such as SWI9X07Y and SWI9X07H",
         "give the files of one package",
     ),
     code(

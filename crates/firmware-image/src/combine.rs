@@ -1,6 +1,8 @@
 //! Several files judged together: their order, their versions, their contradictions (update-flow.md §5.4, §6).
 
-use crate::{Family, FileKind, Finding, Report, VersionKind, Versions, cwe::ImageType};
+use crate::{
+    Family, FamilySource, FileKind, Finding, Platform, Report, VersionKind, Versions, cwe::ImageType,
+};
 use alloc::vec::Vec;
 
 /// What several files are together.
@@ -11,8 +13,12 @@ pub struct Combination {
     pub order: Vec<usize>,
     /// The versions: of the first file in that order that knows them.
     pub versions: Versions,
+    /// The platforms that the headers of the files tell: one, or none. More than one only with a finding.
+    pub platforms: Vec<Platform>,
     /// The families that fit all files; empty when none does or nothing tells.
     pub families: Vec<Family>,
+    /// What told the families: the headers of at least one file, or else the names.
+    pub families_from: FamilySource,
     /// What is to be said about the files together, worst first; their own findings stay with them.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::findings"))]
     pub findings: Vec<Finding>,
@@ -32,6 +38,7 @@ pub fn combine(files: &[&Report]) -> Combination {
         ..Combination::default()
     };
     combination.find_versions(&sorted);
+    combination.find_platforms(&sorted);
     combination.find_families(&sorted);
     combination.find_twins(&sorted);
     combination.find_gaps(&sorted);
@@ -67,10 +74,44 @@ impl Combination {
         }
     }
 
+    fn find_platforms(&mut self, files: &[&Report]) {
+        let mut first: Option<(&Report, &Platform)> = None;
+        for file in files {
+            for platform in &file.platforms {
+                let (first_file, first) = *first.get_or_insert((file, platform));
+                if !first.is_same(platform) && first_file.name != file.name {
+                    self.findings.push(Finding::PlatformConflict {
+                        first_file: first_file.name.clone(),
+                        first: first.clone(),
+                        other_file: file.name.clone(),
+                        other: platform.clone(),
+                    });
+                }
+                if !self.platforms.contains(platform) {
+                    self.platforms.push(platform.clone());
+                }
+            }
+        }
+    }
+
+    /// Files whose names alone tell something are heard only where no header tells anything.
     fn find_families(&mut self, files: &[&Report]) {
-        let mut telling = files.iter().filter(|file| !file.families.is_empty());
+        let is_telling = |file: &&&Report| !file.families.is_empty();
+        let is_proven = |file: &&&Report| {
+            is_telling(file) && matches!(file.families_from, FamilySource::Header | FamilySource::FileKind)
+        };
+        let has_proof = files.iter().any(|file| is_proven(&file));
+        let mut telling = files.iter().filter(|file| {
+            if has_proof {
+                is_proven(file)
+            } else {
+                is_telling(file)
+            }
+        });
         let Some(first) = telling.next() else { return };
         self.families = first.families.clone();
+        self.families_from = first.families_from;
+        let has_platform_conflict = self.is_in_conflict();
         for other in telling {
             let common: Vec<Family> = self
                 .families
@@ -81,15 +122,17 @@ impl Combination {
             let all_known = self.families.iter().chain(&other.families).all(Family::is_known);
             if !common.is_empty() {
                 self.families = common;
-            } else if all_known {
-                self.findings.push(Finding::FamilyConflict {
-                    first_file: first.name.clone(),
-                    first: self.families.clone(),
-                    other_file: other.name.clone(),
-                    other: other.families.clone(),
-                });
+            } else if all_known && has_proof {
+                if !has_platform_conflict {
+                    self.findings.push(Finding::FamilyConflict {
+                        first_file: first.name.clone(),
+                        first: self.families.clone(),
+                        other_file: other.name.clone(),
+                        other: other.families.clone(),
+                    });
+                }
             } else {
-                // An unknown code says nothing against a known family (images.md §4).
+                // An unknown code says nothing against a known family (images.md §4), and neither does a name.
                 let mut families: Vec<Family> = self.families.clone();
                 families.extend(
                     other
@@ -101,13 +144,19 @@ impl Combination {
                 self.families = families;
             }
         }
-        if self
-            .findings
-            .iter()
-            .any(|finding| matches!(finding, Finding::FamilyConflict { .. }))
-        {
+        if self.is_in_conflict() {
             self.families.clear();
         }
+    }
+
+    fn is_in_conflict(&self) -> bool {
+        let is_conflict = |finding: &Finding| {
+            matches!(
+                finding,
+                Finding::FamilyConflict { .. } | Finding::PlatformConflict { .. }
+            )
+        };
+        self.findings.iter().any(is_conflict)
     }
 
     fn find_twins(&mut self, files: &[&Report]) {

@@ -3,6 +3,8 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::fmt;
 
+use crate::platform::{Platform, Target, tokens};
+
 /// A family of modems: one chipset, one download protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
@@ -19,12 +21,16 @@ pub enum Family {
     Swi9x15,
     /// `SWI9X30C`.
     Swi9x30,
+    /// `SWI9X40C`: updated from inside only.
+    Swi9x40,
     /// `SWI9X50C`.
     Swi9x50,
     /// `SWI9X07Y`, `SWI9X07H`.
     Swi9x07,
     /// `SWI9X06Y`.
     Swi9x06,
+    /// `SWIX12C`.
+    Sdx12,
     /// `SWIX55C`.
     Sdx55,
     /// `SWIX65C`.
@@ -52,75 +58,20 @@ impl fmt::Display for DownloadProtocol {
     }
 }
 
-/// Platform tokens of version texts, without `SWI` (images.md §5, §7).
-const PLATFORMS: [(&str, Family); 8] = [
-    ("9200", Family::Swi9200),
-    ("9X15", Family::Swi9x15),
-    ("9X30", Family::Swi9x30),
-    ("9X50", Family::Swi9x50),
-    ("9X07", Family::Swi9x07),
-    ("9X06", Family::Swi9x06),
-    ("X55", Family::Sdx55),
-    ("X65", Family::Sdx65),
-];
-
-/// Model names as they stand in version texts and file names of makers and open-platform modules (devices.md).
-const MODELS: [(&str, Family); 41] = [
-    ("MC8305", Family::Gobi3000),
-    ("MC8355", Family::Gobi3000),
-    ("MC7700", Family::Swi9200),
-    ("MC7710", Family::Swi9200),
-    ("MC7750", Family::Swi9200),
-    ("MC7770", Family::Swi9200),
-    ("EM7700", Family::Swi9200),
-    ("MC7304", Family::Swi9x15),
-    ("MC7354", Family::Swi9x15),
-    ("MC7330", Family::Swi9x15),
-    ("MC7804", Family::Swi9x15),
-    ("MC7305", Family::Swi9x15),
-    ("MC7355", Family::Swi9x15),
-    ("EM7355", Family::Swi9x15),
-    ("EM7305", Family::Swi9x15),
-    ("WP8548", Family::Swi9x15),
-    ("WP85xx", Family::Swi9x15),
-    ("WPx5xx", Family::Swi9x15),
-    ("AR755x", Family::Swi9x15),
-    ("MC7455", Family::Swi9x30),
-    ("EM7455", Family::Swi9x30),
-    ("MC7430", Family::Swi9x30),
-    ("EM7430", Family::Swi9x30),
-    ("EM7565", Family::Swi9x50),
-    ("EM7511", Family::Swi9x50),
-    ("MC7411", Family::Swi9x50),
-    ("MC7421", Family::Swi9x50),
-    ("WP76xx", Family::Swi9x07),
-    ("WP7601", Family::Swi9x07),
-    ("WP7607", Family::Swi9x07),
-    ("WP7611", Family::Swi9x07),
-    ("RC76xx", Family::Swi9x07),
-    ("RC7611", Family::Swi9x07),
-    ("RC7620", Family::Swi9x07),
-    ("WP77xx", Family::Swi9x06),
-    ("WP7702", Family::Swi9x06),
-    ("EM9190", Family::Sdx55),
-    ("EM9191", Family::Sdx55),
-    ("EM919x", Family::Sdx55),
-    ("EM9291", Family::Sdx65),
-    ("EM9293", Family::Sdx65),
-];
-
 impl Family {
     /// The families that a header's product code may mean; several where a code is shared, none where it says nothing.
     pub fn of_product(product: &str) -> Vec<Self> {
         let code = product.to_ascii_uppercase();
         let known: &[Self] = match code.as_str() {
             "9200" => &[Self::Swi9200],
-            "9X15" => &[Self::Swi9x15],
+            // devices.md: Y912 is the application level of WP85xx and WP750x, with inner images 9X15.
+            "9X15" | "Y912" => &[Self::Swi9x15],
             "9X30" => &[Self::Swi9x30],
+            "9X40" => &[Self::Swi9x40],
             "9X50" => &[Self::Swi9x50],
-            // images.md §4: 9X28 is the 9x07's user level and "WP77 alternative".
-            "9X28" => &[Self::Swi9x07, Self::Swi9x06],
-            "9X07" | "Y921" => &[Self::Swi9x07],
+            // images.md §4, devices.md: both are the 9x07's and "WP77 alternative".
+            "9X28" | "Y921" => &[Self::Swi9x07, Self::Swi9x06],
+            "9X07" => &[Self::Swi9x07],
             "9X06" | "Y931" => &[Self::Swi9x06],
             "" => &[],
             _ => return [Self::Unknown(product.to_owned())].into(),
@@ -128,43 +79,23 @@ impl Family {
         known.to_vec()
     }
 
-    /// The family that a version text or file name tells: by `SWI9X30C` and the like, by the bare `9200` of the long
-    /// form, or by a model name. `None` when it tells nothing; an `SWI…` platform that isn't known is kept as text.
+    /// The family that a version text or file name tells: by its platform, by the bare `9200` of the long form, or by a
+    /// model's name. `None` when it tells nothing; a platform that isn't in the list is kept as text.
     pub fn of_version_text(text: &str) -> Option<Self> {
-        let mut unknown = None;
-        for token in text.split(['_', ' ', '/', '\\', '.', '-']) {
-            let upper = token.to_ascii_uppercase();
-            let platform = upper.strip_prefix("SWI").filter(|platform| !platform.is_empty());
-            let platform = platform.or_else(|| (upper == "9200").then_some("9200"));
-            if let Some(platform) = platform {
-                let known = PLATFORMS.iter().find(|(name, _)| platform.starts_with(name));
-                match known {
-                    Some((_, family)) => return Some(family.clone()),
-                    None if platform.contains(|c: char| c.is_ascii_digit()) => {
-                        unknown = unknown.or(Some(Self::Unknown(token.to_owned())));
-                    }
-                    None => {}
-                }
-            } else if let Some((_, family)) = MODELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(token))
-            {
-                return Some(family.clone());
+        let mut unlisted = None;
+        for platform in Platform::all_in(text) {
+            match platform.family() {
+                Some(family) => return Some(family),
+                None => unlisted = unlisted.or(Some(Self::Unknown(platform.as_str().to_owned()))),
             }
         }
-        unknown
-    }
-
-    /// The platform that a version text or file name tells, with the letter of its product line: `SWI9X07H`. Firmware for one
-    /// line isn't for the other lines of its family: `SWI9X07Y` is WP76xx, `SWI9X07H` is RC76xx (devices.md). `None` when it
-    /// tells no such letter.
-    pub fn platform_of_version_text(text: &str) -> Option<String> {
-        text.split(['_', ' ', '/', '\\', '.', '-']).find_map(|token| {
-            let token = token.to_ascii_uppercase();
-            let platform = token.strip_prefix("SWI")?;
-            let (name, _) = PLATFORMS.iter().find(|(name, _)| platform.starts_with(name))?;
-            let line = platform.strip_prefix(name)?;
-            let is_line = line.len() == 1 && line.bytes().all(|byte| byte.is_ascii_uppercase());
-            is_line.then_some(token)
-        })
+        if unlisted.is_some() {
+            return unlisted;
+        }
+        if tokens(text).any(|token| token == "9200") {
+            return Some(Self::Swi9200);
+        }
+        Target::of_model(text).map(|target| target.family)
     }
 
     /// How its modems are flashed in download mode; `None` when the family isn't known (devices.md).
@@ -176,10 +107,10 @@ impl Family {
             | Self::Swi9200
             | Self::Swi9x15
             | Self::Swi9x30 => Some(DownloadProtocol::Qdl),
-            Self::Swi9x50 | Self::Swi9x07 | Self::Swi9x06 | Self::Sdx55 | Self::Sdx65 => {
+            Self::Swi9x50 | Self::Swi9x07 | Self::Swi9x06 | Self::Sdx12 | Self::Sdx55 | Self::Sdx65 => {
                 Some(DownloadProtocol::Sahara)
             }
-            Self::Unknown(_) => None,
+            Self::Swi9x40 | Self::Unknown(_) => None,
         }
     }
 
@@ -188,15 +119,19 @@ impl Family {
         match self {
             Self::Gobi1000 => "Gobi 1000 modems (un2400)",
             Self::Gobi2000 => "Gobi 2000 modems (un2420)",
-            Self::Gobi3000 => "MC8305, MC8355, MC8805 and other Gobi 3000 modems",
+            Self::Gobi3000 => "MC8305, MC8355 and other Gobi 3000 modems",
             Self::Swi9200 => "MC7700, MC7710, MC7750, MC7770, EM7700",
-            Self::Swi9x15 => "MC7304, MC7305, MC7330, MC7354, MC7355, EM7305, EM7355, WP85xx, AR755x",
+            Self::Swi9x15 => {
+                "MC7304, MC7305, MC7330, MC7354, MC7355, EM7305, EM7355, EM8805, MC8805, WP75xx, WP85xx, AR755x"
+            }
             Self::Swi9x30 => "MC7455, EM7455, MC7430, EM7430 and their Lenovo and Dell variants",
-            Self::Swi9x50 => "EM7565, EM7511, MC7411, MC7421",
+            Self::Swi9x40 => "AR758x, AR759x",
+            Self::Swi9x50 => "EM7565, EM7511, EM7411, EM7421, MC7411, MC7421",
             Self::Swi9x07 => "WP76xx, RC76xx",
             Self::Swi9x06 => "WP77xx",
-            Self::Sdx55 => "EM9190, EM9191",
-            Self::Sdx65 => "EM9291, EM9293",
+            Self::Sdx12 => "EM7590",
+            Self::Sdx55 => "EM9190, EM9191, EM7690",
+            Self::Sdx65 => "EM9290, EM9291, EM9293",
             Self::Unknown(_) => "modems that this program doesn't know",
         }
     }
@@ -216,9 +151,11 @@ impl fmt::Display for Family {
             Self::Swi9200 => "9200",
             Self::Swi9x15 => "9x15",
             Self::Swi9x30 => "9x30",
+            Self::Swi9x40 => "9x40",
             Self::Swi9x50 => "9x50",
             Self::Swi9x07 => "9x07",
             Self::Swi9x06 => "9x06",
+            Self::Sdx12 => "SDX12",
             Self::Sdx55 => "SDX55",
             Self::Sdx65 => "SDX65",
             Self::Unknown(text) => return write!(formatter, "unknown ({text})"),
@@ -261,29 +198,6 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_is_told_with_the_letter_of_its_line() {
-        let of = Family::platform_of_version_text;
-        assert_eq!(
-            of("SWI9X07H_00.08.07.00 000000 jenkins").as_deref(),
-            Some("SWI9X07H")
-        );
-        assert_eq!(
-            of("INTERNAL_?_SWI9X30C_02.33.03.00_?_?_?_?").as_deref(),
-            Some("SWI9X30C")
-        );
-        assert_eq!(of("swix55c_03.10.07.00.cwe").as_deref(), Some("SWIX55C"));
-        for silent in [
-            "9999999_9907152_9200_01.00",
-            "SWI9200_1",
-            "SWI6200W_01",
-            "WP76xx_Release16.0.1_GENERIC.spk",
-            "",
-        ] {
-            assert_eq!(of(silent), None, "{silent}");
-        }
-    }
-
-    #[test]
     fn an_unknown_platform_is_kept_as_text_and_never_guessed() {
         assert_eq!(
             Family::of_version_text("SWI6200W_01.00.00.00"),
@@ -291,14 +205,15 @@ mod tests {
         );
         assert_eq!(Family::of_version_text("spkg_sblz.cwe"), None);
         assert_eq!(Family::of_version_text("GENERIC_002.072_000"), None);
-        assert_eq!(Family::of_product("9X40"), [Family::Unknown("9X40".into())]);
-        assert_eq!(Family::Unknown("9X40".into()).download_protocol(), None);
+        assert_eq!(Family::of_product("9X99"), [Family::Unknown("9X99".into())]);
+        assert_eq!(Family::Unknown("9X99".into()).download_protocol(), None);
     }
 
     #[test]
     fn product_codes_are_compared_without_regard_to_case() {
         assert_eq!(Family::of_product("9x30"), [Family::Swi9x30]);
-        assert_eq!(Family::of_product("Y921"), [Family::Swi9x07]);
+        assert_eq!(Family::of_product("Y921"), [Family::Swi9x07, Family::Swi9x06]);
+        assert_eq!(Family::of_product("y912"), [Family::Swi9x15]);
         assert_eq!(Family::of_product("9X28"), [Family::Swi9x07, Family::Swi9x06]);
         assert_eq!(Family::of_product(""), []);
     }

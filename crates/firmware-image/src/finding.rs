@@ -1,6 +1,6 @@
 //! What a check found: each matter its own word, with the facts and how grave it is.
 
-use crate::{Family, NameNote, Text, VersionKind, VersionSource, cwe::ImageType, nvup::NvChange};
+use crate::{Family, NameNote, Platform, Text, VersionKind, VersionSource, cwe::ImageType, nvup::NvChange};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
@@ -112,10 +112,23 @@ pub enum Finding {
         /// Where that stands.
         other_source: VersionSource,
     },
-    /// The product code and the version text point to different families.
+    /// The file's name says that it is for other modems than its headers say. Names contradict nothing.
     FamilyDoubt {
-        /// All that are pointed to.
+        /// What the headers say.
         families: Vec<Family>,
+        /// What the name says.
+        named: Family,
+    },
+    /// The file's own headers are for different modems.
+    FamilyContradiction {
+        /// One image.
+        image: String,
+        /// Whom it is for: `SWI9X30C`, `9x30 (product code 9X30)`.
+        says: String,
+        /// The other image; the same one where its version text contradicts its product code.
+        other_image: String,
+        /// Whom that is for.
+        other_says: String,
     },
     /// The settings change something that a user notices.
     SettingsChange {
@@ -162,6 +175,17 @@ pub enum Finding {
         /// Its families.
         other: Vec<Family>,
     },
+    /// Two files are for different platforms.
+    PlatformConflict {
+        /// One file.
+        first_file: String,
+        /// Its platform.
+        first: Platform,
+        /// The other file.
+        other_file: String,
+        /// Its platform.
+        other: Platform,
+    },
     /// Two files hold the same image.
     SameImageTwice {
         /// The one that is kept.
@@ -198,12 +222,13 @@ impl Finding {
             Self::BodyDamaged { .. }
             | Self::HeaderDamaged { .. }
             | Self::VersionConflict { .. }
-            | Self::FamilyConflict { .. } => Severity::Error,
+            | Self::FamilyConflict { .. }
+            | Self::FamilyContradiction { .. }
+            | Self::PlatformConflict { .. } => Severity::Error,
             // A difference on top of another base than its own leaves a broken system.
-            Self::BodySuspicious { .. }
-            | Self::BootWithoutPackage { .. }
-            | Self::FamilyDoubt { .. }
-            | Self::Delta { .. } => Severity::StrongWarning,
+            Self::BodySuspicious { .. } | Self::BootWithoutPackage { .. } | Self::Delta { .. } => {
+                Severity::StrongWarning
+            }
             Self::SettingsChange { change } => {
                 if change.moves_ports() {
                     Severity::StrongWarning
@@ -219,6 +244,7 @@ impl Finding {
                 VersionSource::RootHeader | VersionSource::FileName => Severity::Warning,
             },
             Self::UnknownRevision { .. }
+            | Self::FamilyDoubt { .. }
             | Self::SettingsNotRead { .. }
             | Self::SameImageTwice { .. }
             | Self::FirmwareWithoutConfig { .. }
@@ -245,12 +271,14 @@ impl Finding {
             Self::VersionDoubt { .. } => "VERSION-DOUBT",
             Self::VersionsDisagree { .. } => "VERSION-DISAGREES",
             Self::FamilyDoubt { .. } => "FAMILY-DOUBT",
+            Self::FamilyContradiction { .. } => "FAMILY-CONTRADICTION",
             Self::SettingsChange { .. } => "SETTINGS-CHANGE",
             Self::SettingsNotRead { .. } => "SETTINGS-NOT-READ",
             Self::Uncheckable => "IMAGE-UNCHECKABLE",
             Self::More { .. } => "MORE",
             Self::VersionConflict { .. } => "VERSION-CONFLICT",
             Self::FamilyConflict { .. } => "FAMILY-CONFLICT",
+            Self::PlatformConflict { .. } => "PLATFORM-CONFLICT",
             Self::SameImageTwice { .. } => "IMAGE-TWICE",
             Self::BootWithoutPackage { .. } => "BOOT-WITHOUT-PACKAGE",
             Self::FirmwareWithoutConfig { .. } => "FIRMWARE-WITHOUT-CONFIG",
@@ -305,7 +333,7 @@ impl Findings {
 }
 
 /// Families as `9x07 or 9x06`.
-struct Listed<'a>(&'a [Family]);
+pub(crate) struct Listed<'a>(pub(crate) &'a [Family]);
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -379,9 +407,29 @@ impl fmt::Display for Finding {
                 f,
                 "the {used_source} says {kind} {used}, the {other_source} says {other}; {used} is used"
             ),
-            Self::FamilyDoubt { families } => {
-                write!(f, "the file points to more than one family: {}", Listed(families))
-            }
+            Self::FamilyDoubt { families, named } => write!(
+                f,
+                "its name says that it is for {named}, but its headers say {}; the headers count",
+                Listed(families)
+            ),
+            Self::FamilyContradiction {
+                image,
+                says,
+                other_image,
+                other_says,
+            } if image == other_image => write!(
+                f,
+                "image {image} contradicts itself: its version is for {says}, but it is for {other_says}"
+            ),
+            Self::FamilyContradiction {
+                image,
+                says,
+                other_image,
+                other_says,
+            } => write!(
+                f,
+                "image {image} is for {says}, but image {other_image} of the same file is for {other_says}"
+            ),
             Self::SettingsChange { change } => fmt::Display::fmt(change, f),
             Self::SettingsNotRead { offset, items } => write!(
                 f,
@@ -413,6 +461,12 @@ impl fmt::Display for Finding {
                 Listed(first),
                 Listed(other)
             ),
+            Self::PlatformConflict {
+                first_file,
+                first,
+                other_file,
+                other,
+            } => write!(f, "{first_file} is for {first}, but {other_file} is for {other}"),
             Self::SameImageTwice {
                 first_file,
                 other_file,

@@ -24,6 +24,7 @@ mod fingerprint;
 pub mod generate;
 mod gobi;
 pub mod nvup;
+mod platform;
 mod report;
 #[cfg(feature = "serde")]
 mod serialize;
@@ -42,7 +43,8 @@ pub use family::{DownloadProtocol, Family};
 pub use finding::{Finding, Severity};
 pub use fingerprint::{BLOCK_SIZE, Fingerprint};
 pub use gobi::GobiType;
-pub use report::{CrcVerdict, FileKind, ImageNode, Report, Trailer};
+pub use platform::{NotAPlatform, Platform, Target};
+pub use report::{CrcVerdict, FamilySource, FileKind, ImageNode, Report, Trailer};
 pub use text::Text;
 #[cfg(feature = "std")]
 pub use verified::{VerifiedReader, VerifyError};

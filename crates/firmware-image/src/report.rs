@@ -1,7 +1,7 @@
 //! What is known of a file after one pass over it.
 
 use crate::{
-    Family, Finding, Fingerprint, GobiType, Header, Severity, Versions,
+    Family, Finding, Fingerprint, GobiType, Header, Platform, Severity, Versions,
     cwe::{CrcIndicator, ImageType},
     nvup::NvReport,
 };
@@ -22,8 +22,12 @@ pub struct Report {
     pub trailer: Option<Trailer>,
     /// Firmware, config and carrier as this file tells them.
     pub versions: Versions,
+    /// The platforms that its headers tell, as text: one, or none. More than one only with a finding.
+    pub platforms: Vec<Platform>,
     /// The families it may be for: one when it is certain, none when nothing tells.
     pub families: Vec<Family>,
+    /// What told the families.
+    pub families_from: FamilySource,
     /// What the settings in it would change; `None` without settings.
     pub settings: Option<NvReport>,
     /// Everything a user should know, worst first.
@@ -42,6 +46,21 @@ pub enum FileKind {
     Cwe,
     /// A Gobi file without header; nothing in it can be checked.
     Gobi(GobiType),
+}
+
+/// What told the families of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+pub enum FamilySource {
+    /// Nothing did.
+    #[default]
+    Nothing,
+    /// Its headers: version texts and product codes.
+    Header,
+    /// Only its name, which anybody may change: it contradicts nothing.
+    FileName,
+    /// The kind of file: a Gobi file has no header.
+    FileKind,
 }
 
 /// One image of a file.

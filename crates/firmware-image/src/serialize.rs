@@ -53,12 +53,14 @@ impl Serialize for Report {
             .iter()
             .map(crate::Family::download_protocol)
             .collect();
-        let mut fields = serializer.serialize_struct("Report", 10)?;
+        let mut fields = serializer.serialize_struct("Report", 12)?;
         fields.serialize_field("name", &self.name)?;
         fields.serialize_field("size", &self.size)?;
         fields.serialize_field("kind", &self.kind)?;
         fields.serialize_field("versions", &self.versions)?;
+        fields.serialize_field("platforms", &self.platforms)?;
         fields.serialize_field("families", &self.families)?;
+        fields.serialize_field("families_from", &self.families_from)?;
         fields.serialize_field("protocols", &protocols)?;
         fields.serialize_field("images", &images)?;
         fields.serialize_field("trailer", &self.trailer)?;

@@ -7,7 +7,8 @@
 )]
 
 use modemflash_firmware_image::{
-    Family, Finding, GobiType, Inspector, NameNote, Report, Severity, VersionKind, VersionSource, combine,
+    Family, FamilySource, Finding, GobiType, Inspector, NameNote, Report, Severity, VersionKind,
+    VersionSource, combine,
     generate::{
         Body, Generated, Plan,
         models::{CARRIER_ITEMS, Release},
@@ -179,9 +180,16 @@ fn files_for_different_families_are_an_error() {
         ..RELEASE
     };
     let set = combine(&[&system(), &settings(&other)]);
-    assert!(matches!(&set.findings[0], Finding::FamilyConflict { .. }));
+    assert!(matches!(&set.findings[0], Finding::PlatformConflict { .. }));
     assert_eq!(set.families, []);
-    assert!(set.findings[0].to_string().contains("is for 9x30, but"));
+    assert!(set.findings[0].to_string().contains("is for SWI9X30C, but"));
+    // Where no version text tells a platform, the product codes do.
+    let bare = |product: &str, size: usize| {
+        let plan = Plan::new("SPKG", product, "", Body::Bytes(vec![1; size]));
+        inspect(&plan.build("x.cwe").unwrap())
+    };
+    let set = combine(&[&bare("9X30", 20), &bare("9X50", 10)]);
+    assert!(matches!(&set.findings[0], Finding::FamilyConflict { .. }));
 }
 
 #[test]
@@ -268,15 +276,164 @@ fn inner_boot_images_tell_the_firmware_only_and_inner_settings_all() {
     assert_eq!(inside("APPL").firmware, None);
 }
 
+/// A file with this product code and version text, and within it one image with these.
+fn nested(outer: (&str, &str), inner: (&str, &str)) -> Report {
+    let child = Plan::new("APPL", inner.0, inner.1, Body::Bytes(vec![1; 10]));
+    let plan = Plan::new("SPKG", outer.0, outer.1, Body::Images(vec![child]));
+    inspect(&plan.build("x.cwe").unwrap())
+}
+
+fn contradictions(report: &Report) -> Vec<String> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding, Finding::FamilyContradiction { .. }))
+        .map(ToString::to_string)
+        .collect()
+}
+
 #[test]
-fn a_product_that_contradicts_the_version_text_is_doubted() {
-    let plan = Plan::new("SPKG", "9X50", "SWI9X30C_02.33.03.00", Body::Bytes(vec![1; 10]));
-    let report = inspect(&plan.build("x.cwe").unwrap());
+fn headers_that_are_for_different_modems_contradict_each_other() {
+    let cases = [
+        // Within one header.
+        (
+            ("9X50", "SWI9X30C_02.33.03.00"),
+            ("9X30", "SWI9X30C_02.33.03.00"),
+            1,
+        ),
+        // A 9X50 package around a 9X30 application.
+        (("9X50", "SWI9X50C_01.14.13.00"), ("9X30", ""), 1),
+        (("9X50", ""), ("9X30", ""), 1),
+        // Listed or not, and the lines of one family.
+        (
+            ("9X07", "SWI9X07Y_02.37.03.00"),
+            ("9X07", "SWI9X07H_00.08.24.02"),
+            1,
+        ),
+        (
+            ("????", "SWI1234Q_01.00.00.00"),
+            ("????", "SWI5678Q_01.00.00.00"),
+            1,
+        ),
+        (
+            ("9X50", "SWIX12C_03.01.02.00"),
+            ("9X50", "SWI9X50C_01.14.13.00"),
+            2,
+        ),
+    ];
+    for (outer, inner, at_least) in cases {
+        let report = nested(outer, inner);
+        let said = contradictions(&report);
+        assert!(
+            said.len() >= at_least,
+            "{outer:?} {inner:?}: {:?}",
+            report.findings
+        );
+        assert_eq!(report.worst(), Some(Severity::Error), "{outer:?} {inner:?}");
+    }
+}
+
+#[test]
+fn codes_that_are_shared_or_unknown_contradict_nothing() {
+    let cases = [
+        // images.md §4, devices.md: real pairs.
+        (("Y921", ""), ("9X28", "")),
+        (("Y931", ""), ("9X28", "")),
+        (("Y912", ""), ("9X15", "SWI9X15Y_07.13.07.00")),
+        (("9X30", ""), ("9x30", "/swir/nvdelta/NVUP_SPRINT.010")),
+        // An unknown code or platform.
+        (("QQQQ", "SWI9X30C_02.33.03.00"), ("9X30", "")),
+        (("QQQQ", "SWI1234Q_01.00.00.00"), ("9X30", "")),
+        (
+            ("SX55", "SWIX55C_01.07.13.00"),
+            ("SX55", "Wed Sep 19 15:42:13 UTC 2018"),
+        ),
+        // The two names of one platform, and a carrier that begins like one.
+        (("9200", "SWI9200M_03.05.29.03"), ("9200", "SWI9200X_03.05.29.03")),
+        (
+            (
+                "9X50",
+                "9999999_9999999_SWI9X50C_01.14.13.00_00_SWISSCOM_002.048_000",
+            ),
+            ("9X50", ""),
+        ),
+    ];
+    for (outer, inner) in cases {
+        let report = nested(outer, inner);
+        assert_eq!(contradictions(&report), [""; 0], "{outer:?} {inner:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_file_contradicts_nothing_and_is_asked_only_when_the_headers_are_silent() {
+    let plan = |product: &str, version: &str| Plan::new("SPKG", product, version, Body::Bytes(vec![1; 10]));
+    let renamed = inspect(
+        &plan("9X30", "SWI9X30C_02.33.03.00")
+            .build("EM7565_SWI9X50C.cwe")
+            .unwrap(),
+    );
+    assert_eq!(renamed.families, [Family::Swi9x30]);
+    assert_eq!(renamed.families_from, FamilySource::Header);
     assert_eq!(
-        report.findings,
+        renamed.findings,
         [Finding::FamilyDoubt {
-            families: vec![Family::Swi9x30, Family::Swi9x50]
+            families: vec![Family::Swi9x30],
+            named: Family::Swi9x50
         }]
+    );
+    assert_eq!(renamed.worst(), Some(Severity::Warning));
+    // images.md §7: one real name with two platforms.
+    let name = "SWI9200M_3.5-Release13-SWI9200X_03.05.29.03.cwe";
+    let real = inspect(
+        &plan(
+            "9200",
+            "9999999_9999999_9200_03.05.29.03_00_generic_000.000_001_SPKG_MC",
+        )
+        .build(name)
+        .unwrap(),
+    );
+    assert_eq!(
+        (real.families.as_slice(), real.findings.as_slice()),
+        ([Family::Swi9200].as_slice(), [].as_slice())
+    );
+    let silent = inspect(
+        &plan("QQQQ", "")
+            .build("WP76xx_Release16.0.1_GENERIC.spk")
+            .unwrap(),
+    );
+    assert_eq!(silent.families, [Family::Swi9x07]);
+    assert_eq!(silent.families_from, FamilySource::FileName);
+}
+
+#[test]
+fn files_for_two_platforms_contradict_each_other_listed_or_not() {
+    let file = |name: &str, version: &str| {
+        inspect(
+            &Plan::new("SPKG", "????", version, Body::Bytes(vec![1; 10]))
+                .build(name)
+                .unwrap(),
+        )
+    };
+    for (one, other) in [
+        ("SWIX12C_03.01.02.00", "SWI9X50C_01.14.13.00"),
+        ("SWI9X07Y_02.37.03.00", "SWI9X07H_00.08.24.02"),
+        ("SWI1234Q_01.00.00.00", "SWI1235Q_01.00.00.00"),
+    ] {
+        let set = combine(&[&file("a.cwe", one), &file("b.nvu", other)]);
+        let is_conflict = |finding: &Finding| matches!(finding, Finding::PlatformConflict { .. });
+        assert!(set.findings.iter().any(is_conflict), "{one} {other}");
+        assert_eq!(set.families, []);
+    }
+    // A settings file that names a model instead of a platform is for the same modems.
+    let oem = "1102662_9905046_EM7455_02.05.07.00_00_Lenovo-Laptop_001.003_000";
+    let set = combine(&[&file("a.cwe", "SWI9X30C_02.05.07.00"), &file("b.nvu", oem)]);
+    assert_eq!(set.families, [Family::Swi9x30]);
+    assert!(
+        set.findings
+            .iter()
+            .all(|finding| finding.severity() != Severity::Error),
+        "{:?}",
+        set.findings
     );
 }
 

@@ -1,6 +1,6 @@
 //! Everything that is looked at before the first byte goes to the modem.
 
-use firmware_image::{Family, Finding, Severity};
+use firmware_image::{Family, Finding, Platform, Severity};
 use modem_world::{PortInfo, World};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use crate::control::ControlChoice;
 use crate::devices::{self, Device, Quirk, Standing};
 use crate::download::Job;
 use crate::facts::Facts;
+use crate::fit::{self, Nature};
 use crate::modem::{Mode, Modem};
 use crate::selector::Selector;
 use crate::survey::by_imei;
@@ -40,6 +41,8 @@ pub struct Request {
     pub skip_read_back: bool,
     /// Go on although ModemManager runs and can't be asked to let go.
     pub ignore_manager: bool,
+    /// The platform that the user says the modem takes, against what is known of it.
+    pub as_platform: Option<Platform>,
 }
 
 impl Request {
@@ -109,29 +112,53 @@ pub(crate) fn prepare_download(
 ) -> Result<Prepared, Box<(Step, Cause)>> {
     let of_device = |cause: Cause| Box::new((Step::CheckDevice, cause));
     let row = judge_device(request, port, &mut warnings).map_err(of_device)?;
-    let families = fit(row, port, firmware).map_err(of_device)?;
+    let vouched = request.as_platform.as_ref();
+    let nature = port.device.as_ref().map(Nature::of_device);
+    let families = match nature {
+        Some(nature) => {
+            let fit = fit::judge(nature, firmware, vouched).map_err(of_device)?;
+            warnings.extend(fit.doubt);
+            fit.families
+        }
+        // A pseudo-terminal: the user named the port, and nothing but the boot loader's protocol can speak against it.
+        None => firmware.combination().families.clone(),
+    };
     warn_of_habits(row, port, firmware, &mut warnings);
     let places = firmware.all();
-    let job = job_for(port, firmware, &places).map_err(|cause| Box::new((Step::CheckImages, cause)))?;
+    let protocol = protocol_for(nature.unwrap_or_default(), vouched);
+    let job = job_for(protocol, firmware, &places).map_err(|cause| Box::new((Step::CheckImages, cause)))?;
     let protocol = job.device_protocol.or(job.image_protocol);
     let plan = make_plan(firmware, protocol, families, warnings);
     Ok(Prepared { plan, job, places })
 }
 
-/// What is to be sent to the modem in download mode behind this port.
+/// The protocol of the modem in download mode, as far as anything tells it before the modem is asked.
+pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Option<Protocol> {
+    let vouched = vouched.and_then(Platform::family);
+    match vouched.as_ref().and_then(Family::download_protocol) {
+        Some(protocol) => Some(protocol.into()),
+        None => nature.protocol(),
+    }
+}
+
+/// What is to be sent to a modem in download mode; `device_protocol` is how it is flashed, when that is known.
 ///
 /// # Errors
 /// A file can't be read any more, or can't be sent in the protocol that is to be expected.
-pub(crate) fn job_for(port: &PortInfo, firmware: &Firmware, places: &[usize]) -> Result<Job, Cause> {
-    let families = &firmware.combination().families;
+pub(crate) fn job_for(
+    device_protocol: Option<Protocol>,
+    firmware: &Firmware,
+    places: &[usize],
+) -> Result<Job, Cause> {
+    let claims = firmware.combination();
     let reports: Vec<_> = firmware.reports().collect();
     let images = places.iter().filter_map(|place| reports.get(*place));
     let job = Job {
         qdl: firmware.for_qdl(places),
         firehose: firmware.for_firehose(places),
-        device_protocol: device_protocol(port),
-        image_protocol: common_protocol(families),
-        image_words: words(families),
+        device_protocol,
+        image_protocol: fit::image_protocol(claims),
+        image_words: fit::words(claims),
         images: images
             .map(|report| Named {
                 file: report.name.clone(),
@@ -183,7 +210,25 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
                     confirm: false,
                 });
             }
-            (Finding::VersionConflict { .. } | Finding::FamilyConflict { .. }, _) => {
+            (
+                Finding::FamilyConflict { .. }
+                | Finding::FamilyContradiction { .. }
+                | Finding::PlatformConflict { .. },
+                _,
+            ) if is_vouched(request, firmware) => {
+                warnings.push(Warning {
+                    code: finding.code(),
+                    text,
+                    confirm: true,
+                });
+            }
+            (
+                Finding::VersionConflict { .. }
+                | Finding::FamilyConflict { .. }
+                | Finding::FamilyContradiction { .. }
+                | Finding::PlatformConflict { .. },
+                _,
+            ) => {
                 return Err(Cause::ImagesDisagree { why: text });
             }
             (Finding::BodySuspicious { .. }, _) if !request.force => {
@@ -217,6 +262,15 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
         }
     }
     Ok(warnings)
+}
+
+/// Whether the images say, among other things, that they are for the platform that the user vouches for.
+fn is_vouched(request: &Request, firmware: &Firmware) -> bool {
+    let Some(vouched) = &request.as_platform else {
+        return false;
+    };
+    let platforms = &firmware.combination().platforms;
+    platforms.is_empty() || platforms.iter().any(|platform| platform.is_same(vouched))
 }
 
 /// Whether the port is the single port of a Sierra modem in download mode, as the bus says.
@@ -299,108 +353,6 @@ fn judge_device(
         }
     }
     Ok(row)
-}
-
-/// What a modem is, as far as it can be told whom images are for.
-#[derive(Clone, Copy, Debug)]
-pub struct Nature<'a> {
-    /// Its row in the device table.
-    pub row: Option<&'static Device>,
-    /// Its name, for people.
-    pub name: &'a str,
-    /// What it says it runs, when it was asked: `SWI9X07H_00.08.07.00 …`.
-    pub revision: Option<&'a str>,
-}
-
-/// Whether images are for a modem like this. Gives the families that are left.
-///
-/// # Errors
-/// They are for another family, or for another product line of it.
-pub fn are_for(nature: Nature<'_>, firmware: &Firmware) -> Result<Vec<Family>, Cause> {
-    let of_images = &firmware.combination().families;
-    let known: Vec<&Family> = of_images.iter().filter(|family| family.is_known()).collect();
-    let told = nature
-        .revision
-        .and_then(Family::of_version_text)
-        .filter(Family::is_known);
-    // What it says counts more than its id, which several models share.
-    let of_modem = match (&told, nature.row) {
-        (Some(family), _) => std::slice::from_ref(family),
-        (None, Some(row)) => row.families,
-        (None, None) => &[],
-    };
-    let is_for = |family: &&Family| known.iter().any(|image| same_files(family, image));
-    if !of_modem.is_empty() && !known.is_empty() && !of_modem.iter().any(|family| is_for(&family)) {
-        let modem = match of_modem {
-            [family] => format!("{} ({family})", nature.name),
-            _ => nature.name.to_owned(),
-        };
-        return Err(of_others(firmware, words(of_images), modem));
-    }
-    let line = nature.revision.and_then(Family::platform_of_version_text);
-    if let (Some(line), Some(of_images)) = (line, firmware.platform()) {
-        if line != of_images {
-            return Err(of_others(
-                firmware,
-                of_images,
-                format!("{} ({line})", nature.name),
-            ));
-        }
-    }
-    Ok(match of_modem {
-        [] => of_images.clone(),
-        [family] => vec![family.clone()],
-        several if known.is_empty() => several.to_vec(),
-        several => several.iter().filter(is_for).cloned().collect(),
-    })
-}
-
-/// Whether the images are for the modem in download mode behind this port. Gives the families that are left.
-fn fit(row: Option<&'static Device>, port: &PortInfo, firmware: &Firmware) -> Result<Vec<Family>, Cause> {
-    let name = row.map_or("a modem", |row| row.models);
-    let nature = Nature {
-        row,
-        name,
-        revision: None,
-    };
-    let families = are_for(nature, firmware)?;
-    let of_images = &firmware.combination().families;
-    match (device_protocol(port), common_protocol(of_images)) {
-        (Some(device), Some(image)) if device != image => {
-            Err(of_others(firmware, words(of_images), name.to_owned()))
-        }
-        _ => Ok(families),
-    }
-}
-
-fn of_others(firmware: &Firmware, image: String, modem: String) -> Cause {
-    let first = firmware.reports().next().map(|report| report.name.clone());
-    Cause::ImageOfOtherFamily {
-        file: first.unwrap_or_default(),
-        image,
-        modem,
-    }
-}
-
-/// Gobi generations share ids and file names (update-flow.md §2): they aren't told apart here.
-fn same_files(device: &Family, image: &Family) -> bool {
-    let is_gobi = |family: &Family| matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
-    device == image || (is_gobi(device) && is_gobi(image))
-}
-
-/// The protocol of a device in download mode, when its id tells.
-pub(crate) fn device_protocol(port: &PortInfo) -> Option<Protocol> {
-    let device = port.device.as_ref()?;
-    devices::lookup(device)?.protocol_of(device.vendor, device.product)
-}
-
-/// The protocol that all of these families share.
-fn common_protocol(families: &[Family]) -> Option<Protocol> {
-    let mut protocols = families
-        .iter()
-        .map(|family| family.download_protocol().map(Protocol::from));
-    let first = protocols.next()??;
-    protocols.all(|other| other == Some(first)).then_some(first)
 }
 
 /// Warnings that come from what is known of the device (devices.md, column "quirks").
@@ -530,17 +482,6 @@ pub(crate) fn make_running_plan(
     plan.from = Some(facts.running.clone());
     plan.to = wanted.clone();
     plan
-}
-
-fn words(families: &[Family]) -> String {
-    match families {
-        [] => "unknown modems".to_owned(),
-        families => families
-            .iter()
-            .map(|family| format!("{family} ({})", family.models()))
-            .collect::<Vec<_>>()
-            .join(" or "),
-    }
 }
 
 fn is_pseudo_terminal(name: &str) -> bool {

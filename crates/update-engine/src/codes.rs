@@ -37,7 +37,8 @@ codes! {
     ImageDamaged = "E-IMAGE-DAMAGED", "a checksum or a size inside an image is wrong", "get the file again";
     ImageChanged = "E-IMAGE-CHANGED", "an image file differs from what was checked at the start", "copy the file to a local disk and run again";
     ImageConflict = "E-IMAGE-CONFLICT", "the files don't belong together: versions differ, or one is there twice", "give the files of one package";
-    ImageFamily = "E-IMAGE-FAMILY", "the image is for modems of another family", "get the package for this modem";
+    ImageFamily = "E-IMAGE-FAMILY", "the image is for other modems",
+        "get the package for this modem; --force doesn't send it, and --as-platform is for mistakes of modemflash only";
     ImageUnsendable = "E-IMAGE-UNSENDABLE", "the modem's protocol can't carry this image", "get the package for this modem";
     ImageRejected = "E-IMAGE-REJECTED", "the modem rejected an image: other product, not signed for it, or a size it doesn't accept", "get the package for exactly this modem and run again";
     NotConfirmed = "E-NOT-CONFIRMED", "there are warnings, and nobody confirmed them", "read them; run again with --yes";

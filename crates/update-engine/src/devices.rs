@@ -7,7 +7,7 @@
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::ops::RangeBounds;
 
-use firmware_image::Family;
+use firmware_image::{Family, Platform, Target};
 use modem_world::UsbDevice;
 
 use crate::Protocol;
@@ -25,13 +25,24 @@ pub enum Quirk {
     DprPin,
 }
 
+/// What firmware the models of a row take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// No package for them was seen: only the modem itself can tell.
+    Unknown,
+    /// Gobi files, which carry no platform.
+    Gobi(&'static [Family]),
+    /// Packages of these platforms. One without the letter of its line stands for all lines.
+    Platforms(&'static [&'static str]),
+}
+
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Device {
     /// Models with these ids.
     pub models: &'static str,
-    /// The families that have these ids; none when that isn't known.
-    pub families: &'static [Family],
+    /// What firmware they take.
+    pub takes: Takes,
     /// `(vendor, product)` in normal mode.
     pub normal: &'static [(u16, u16)],
     /// `(vendor, product)` in download mode.
@@ -57,67 +68,87 @@ const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
 /// Qualcomm's primary boot loader and its dump mode: Sierra's loader is gone (devices.md, field-reports.md E10).
 const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
-use Family::{Gobi2000, Gobi3000, Sdx55, Sdx65, Swi9x06, Swi9x07, Swi9x15, Swi9x30, Swi9x50, Swi9200};
+use Family::{Gobi1000, Gobi2000, Gobi3000};
 use Protocol::{Qdl, SaharaFirehose};
+use Takes::{Gobi, Platforms, Unknown};
 
 /// All known devices (devices.md).
 #[rustfmt::skip]
 pub const DEVICES: &[Device] = &[
-    Device { models: "Gobi 2000 modems", families: &[Gobi2000], protocol: Some(Qdl), quirks: &[],
+    // devices.md, last section: HP and Dell sold Gobi modems under numbers of their own.
+    Device { models: "Gobi 1000 modems", takes: Gobi(&[Gobi1000]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(HP, 0x1f1d), (DELL, 0x8172)], download: &[(HP, 0x201d), (DELL, 0x8171)] },
+    Device { models: "Gobi 2000 modems", takes: Gobi(&[Gobi2000]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9001), (SIERRA, 0x9002), (SIERRA, 0x9003), (SIERRA, 0x9004), (SIERRA, 0x9005),
-            (SIERRA, 0x9006), (SIERRA, 0x9007), (SIERRA, 0x9008), (SIERRA, 0x9009), (SIERRA, 0x900a)],
-        download: &[(SIERRA, 0x9000)] },
+            (SIERRA, 0x9006), (SIERRA, 0x9007), (SIERRA, 0x9008), (SIERRA, 0x9009), (SIERRA, 0x900a),
+            (HP, 0x251d), (DELL, 0x8186)],
+        download: &[(SIERRA, 0x9000), (HP, 0x241d), (DELL, 0x8185)] },
     // linux.md §2: the kernel's Gobi layout; which models these are isn't known.
-    Device { models: "Gobi 2000/3000 modems", families: &[Gobi2000, Gobi3000], protocol: Some(Qdl), quirks: &[],
+    Device { models: "Gobi 2000/3000 modems", takes: Gobi(&[Gobi2000, Gobi3000]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x68a5), (SIERRA, 0x68a9)], download: &[(SIERRA, 0x68a4), (SIERRA, 0x68a8)] },
-    Device { models: "MC8305/MC8355/MC8805", families: &[Gobi3000], protocol: Some(Qdl), quirks: &[],
-        normal: &[(SIERRA, 0x9011), (SIERRA, 0x9013), (SIERRA, 0x9015), (SIERRA, 0x9019), (DELL, 0x81a3), (DELL, 0x81a4)],
-        download: &[(SIERRA, 0x9010), (SIERRA, 0x9012), (SIERRA, 0x9014), (SIERRA, 0x9018), (DELL, 0x81a6)] },
-    // The id doesn't change with the mode: the number of interfaces tells.
-    Device { models: "MC7700/MC7710/MC7750", families: &[Swi9200], protocol: Some(Qdl), quirks: &[],
-        normal: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2)],
+    Device { models: "MC8305/MC8355", takes: Gobi(&[Gobi3000]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9011), (SIERRA, 0x9013), (SIERRA, 0x9015), (SIERRA, 0x9019), (HP, 0x371d), (DELL, 0x8194)],
+        download: &[(SIERRA, 0x9010), (SIERRA, 0x9012), (SIERRA, 0x9014), (SIERRA, 0x9018), (DELL, 0x8193)] },
+    // The id doesn't change with the mode: the number of interfaces tells. 68a3 is the same modem with DirectIP.
+    Device { models: "MC7700/MC7710/MC7750", takes: Platforms(&["SWI9200X"]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2), (SIERRA, 0x68a3), (0x0f3d, 0x68a3)],
         download: &[(SIERRA, 0x68a2), (0x0f3d, 0x68a2), (0x114f, 0x68a2)] },
-    Device { models: "EM7700/MC7770", families: &[Swi9200], protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7700/MC7770", takes: Platforms(&["SWI9200X"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x901c), (SIERRA, 0x901b)], download: &[] },
     // QDL on MC73xx and WP85xx, Sahara on WP76xx and RC76xx: only the modem can tell (sahara-firehose.md §6).
-    Device { models: "MC73xx/WP85xx or WP76xx/RC76xx", families: &[Swi9x15, Swi9x07, Swi9x06], protocol: None, quirks: &[],
+    Device { models: "MC73xx/WP85xx or WP76xx/RC76xx",
+        takes: Platforms(&["SWI9X15", "SWI9X07Y", "SWI9X07H", "SWI9X06Y"]), protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x68c0)], download: &[(SIERRA, 0x68c0)] },
-    Device { models: "MC7305/MC7355", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
+    Device { models: "MC7305/MC7355", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9041)], download: &[(SIERRA, 0x9040)] },
-    Device { models: "EM7355", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7355", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x901f), (HP, 0x4e1d)], download: &[(SIERRA, 0x901e)] },
-    Device { models: "EM7305", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
+    Device { models: "EM7305", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9063)], download: &[(SIERRA, 0x9062)] },
-    Device { models: "AirCard 340U/341U", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
+    // No source tells the models, nor their line.
+    Device { models: "9x15 modem", takes: Platforms(&["SWI9X15"]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9061)], download: &[(SIERRA, 0x9060)] },
+    Device { models: "AirCard 340U/341U", takes: Platforms(&["SWI9X15"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9051), (SIERRA, 0x9053), (SIERRA, 0x9054), (SIERRA, 0x9055), (SIERRA, 0x9056), (SIERRA, 0x9057)],
         download: &[] },
-    Device { models: "DW5806/DW5808/DW5809", families: &[Swi9x15], protocol: Some(Qdl), quirks: &[],
+    Device { models: "DW5806/DW5808/DW5809", takes: Platforms(&["SWI9X15"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(DELL, 0x81a2), (DELL, 0x81a8), (DELL, 0x81a9), (DELL, 0x81b1), (DELL, 0x81b3)], download: &[] },
-    Device { models: "MC7455/MC7430/EM7455/EM7430", families: &[Swi9x30], protocol: Some(Qdl),
+    // Long taken for Gobi 3000; they report SWI9X15C_01.08.16.02.
+    Device { models: "DW5570 (MC8805/EM8805)", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(DELL, 0x81a3), (DELL, 0x81a4)], download: &[(DELL, 0x81a6)] },
+    // 68b1 is an MC7455 that was left with MBIM only.
+    Device { models: "MC7455/MC7430/EM7455/EM7430", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
         quirks: &[Quirk::PreProductionBricks],
-        normal: &[(SIERRA, 0x9071)], download: &[(SIERRA, 0x9070)] },
-    Device { models: "EM7455 (Lenovo)", families: &[Swi9x30], protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9071), (SIERRA, 0x9077), (SIERRA, 0x68b1)], download: &[(SIERRA, 0x9070), (SIERRA, 0x9076)] },
+    Device { models: "EM7455 (Lenovo)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9079), (SIERRA, 0x907b)], download: &[(SIERRA, 0x9078), (SIERRA, 0x907a)] },
-    Device { models: "DW5811e (EM7455)", families: &[Swi9x30], protocol: Some(Qdl), quirks: &[],
-        normal: &[(DELL, 0x81b6), (DELL, 0x81c2)], download: &[(DELL, 0x81b5)] },
-    Device { models: "DW5816e/DW5818/DW5819", families: &[], protocol: None, quirks: &[],
+    Device { models: "EM7455 (Fujitsu)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(SIERRA, 0x9075)], download: &[] },
+    // 9071 with Dell's vendor number is left over where AT!USBVID was forgotten (field-reports.md I5).
+    Device { models: "DW5811e (EM7455)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(DELL, 0x81b6), (DELL, 0x81c2), (DELL, 0x9071)], download: &[(DELL, 0x81b5), (DELL, 0x9070)] },
+    Device { models: "DW5816e/DW5818/DW5819", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(DELL, 0x81cc), (DELL, 0x81d2), (DELL, 0x81d0)],
         download: &[(DELL, 0x81cb), (DELL, 0x81d1), (DELL, 0x81cf)] },
     // The only pair whose download id is the higher one.
-    Device { models: "DW5826e", families: &[], protocol: None, quirks: &[],
+    Device { models: "DW5826e", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(DELL, 0x8217)], download: &[(DELL, 0x8218)] },
-    Device { models: "EM7565/EM7511/MC7411/MC7421", families: &[Swi9x50], protocol: Some(SaharaFirehose),
+    Device { models: "EM7565/EM7511/MC7411/MC7421", takes: Platforms(&["SWI9X50C"]), protocol: Some(SaharaFirehose),
         quirks: &[Quirk::HoldBack, Quirk::BreaksOnUsb3, Quirk::PreProductionBricks, Quirk::DprPin],
         normal: &[(SIERRA, 0x9091), (SIERRA, 0x90b1), (SIERRA, 0x90c1), (SIERRA, 0x90c3)],
         download: &[(SIERRA, 0x9090), (SIERRA, 0x90b0), (SIERRA, 0x90c0), (SIERRA, 0x90c2)] },
-    Device { models: "EM7590", families: &[Swi9x50], protocol: Some(SaharaFirehose), quirks: &[Quirk::DprPin],
-        normal: &[(SIERRA, 0xc081)], download: &[(SIERRA, 0xc080)] },
-    Device { models: "EM9190/EM9191", families: &[Sdx55], protocol: Some(SaharaFirehose), quirks: &[],
-        normal: &[(SIERRA, 0x90d3), (SIERRA, 0x90d9)], download: &[(SIERRA, 0x90d2), (SIERRA, 0x90d8)] },
-    // EM9291 takes SWIX55C packages, EM9293 SWIX65C ones (field-reports.md C4, A9).
-    Device { models: "EM9291/EM9293", families: &[Sdx55, Sdx65], protocol: Some(SaharaFirehose), quirks: &[],
+    // c082 was seen after a flash (forum 35873).
+    Device { models: "EM7590", takes: Platforms(&["SWIX12C"]), protocol: Some(SaharaFirehose), quirks: &[Quirk::DprPin],
+        normal: &[(SIERRA, 0xc081)], download: &[(SIERRA, 0xc080), (SIERRA, 0xc082)] },
+    // Routers set EM929x to these ids too (devices.md, last section).
+    Device { models: "EM9190/EM9191/EM7690 or EM929x", takes: Platforms(&["SWIX55C", "SWIX65C"]), protocol: Some(SaharaFirehose),
+        quirks: &[], normal: &[(SIERRA, 0x90d3)], download: &[(SIERRA, 0x90d2)] },
+    Device { models: "EM9190/EM9191", takes: Platforms(&["SWIX55C"]), protocol: Some(SaharaFirehose), quirks: &[],
+        normal: &[(SIERRA, 0x90d9)], download: &[(SIERRA, 0x90d8)] },
+    // The one report of an EM9291 with SWIX55C ended in a refusal (forum 32102).
+    Device { models: "EM9290/EM9291/EM9293", takes: Platforms(&["SWIX65C"]), protocol: Some(SaharaFirehose), quirks: &[],
         normal: &[(SIERRA, 0x90e3), (SIERRA, 0x90e1)], download: &[(SIERRA, 0x90e2), (SIERRA, 0x90e0)] },
-    Device { models: "EM86xx", families: &[], protocol: None, quirks: &[],
+    Device { models: "EM86xx", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x90e5)], download: &[(SIERRA, 0x90e4)] },
 ];
 
@@ -226,6 +257,25 @@ pub fn lookup(device: &UsbDevice) -> Option<&'static Device> {
 }
 
 impl Device {
+    /// What firmware the models of this row take; empty when that isn't known.
+    pub fn targets(&self) -> Vec<Target> {
+        match self.takes {
+            Unknown => Vec::new(),
+            Gobi(families) => families
+                .iter()
+                .map(|family| Target {
+                    family: family.clone(),
+                    platform: None,
+                })
+                .collect(),
+            Platforms(names) => names
+                .iter()
+                .filter_map(|name| Platform::parse(name))
+                .map(Target::from)
+                .collect(),
+        }
+    }
+
     /// Whether the device has this habit.
     pub fn has(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)
@@ -264,6 +314,38 @@ mod tests {
     }
 
     #[test]
+    fn every_platform_of_the_table_is_one_of_the_list() {
+        for row in DEVICES {
+            let Platforms(names) = row.takes else { continue };
+            let targets = row.targets();
+            assert_eq!(targets.len(), names.len(), "{}", row.models);
+            assert!(
+                targets.iter().all(|target| target.family.is_known()),
+                "{}",
+                row.models
+            );
+        }
+    }
+
+    // devices.md: rows that were wrong once.
+    #[test]
+    fn ids_lead_to_what_the_field_has_seen() {
+        let takes = |vendor, product| match standing(vendor, product) {
+            Standing::Known(row) => row.takes,
+            other => panic!("{vendor:04x}:{product:04x}: {other:?}"),
+        };
+        assert_eq!(takes(SIERRA, 0xc081), Platforms(&["SWIX12C"]));
+        assert_eq!(takes(SIERRA, 0xc082), Platforms(&["SWIX12C"]));
+        assert_eq!(takes(SIERRA, 0x90e3), Platforms(&["SWIX65C"]));
+        assert_eq!(takes(SIERRA, 0x90d2), Platforms(&["SWIX55C", "SWIX65C"]));
+        for product in [0x81a3, 0x81a4, 0x81a6] {
+            assert_eq!(takes(DELL, product), Platforms(&["SWI9X15C"]));
+        }
+        assert_eq!(takes(DELL, 0x9071), Platforms(&["SWI9X30C"]));
+        assert_eq!(takes(SIERRA, 0x90e4), Unknown);
+    }
+
+    #[test]
     fn an_id_shared_by_both_protocols_settles_nothing() {
         assert_eq!(protocol(SIERRA, 0x68c0), None);
     }
@@ -295,9 +377,10 @@ mod tests {
     fn a_family_has_the_protocol_of_its_row() {
         for row in DEVICES {
             let Some(protocol) = row.protocol else { continue };
-            for family in row.families {
+            assert!(!row.targets().is_empty(), "{}", row.models);
+            for target in row.targets() {
                 assert_eq!(
-                    family.download_protocol().map(Protocol::from),
+                    target.family.download_protocol().map(Protocol::from),
                     Some(protocol),
                     "{}",
                     row.models

@@ -11,10 +11,10 @@ use modem_protocol::conversation::{Conversation, Peer, ProtocolError, Refusal};
 use modem_protocol::{firehose, qdl, sahara};
 use modem_world::{Instant, PortInfo};
 
-use crate::checks;
 use crate::detect::{Expect, Found};
 use crate::devices::{self, Quirk};
 use crate::driver::{DriveError, ImageFeed, Note, drive};
+use crate::fit;
 use crate::follow::{LEAVE_LIMIT, RETURN_LIMIT};
 use crate::outcome::Written;
 use crate::run::Run;
@@ -38,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) qdl: Result<Vec<qdl::Image>, Cause>,
     /// Sizes of the images in bytes, as Firehose needs them, or why it can't send them.
     pub(crate) firehose: Result<Vec<u64>, Cause>,
-    /// Protocol of the device, by its id.
+    /// Protocol of the device, by what the run knows of it.
     pub(crate) device_protocol: Option<Protocol>,
     /// Protocol of the images' family.
     pub(crate) image_protocol: Option<Protocol>,
@@ -53,9 +53,21 @@ impl Job {
             images: Vec::new(),
             qdl: Ok(Vec::new()),
             firehose: Ok(Vec::new()),
-            device_protocol: checks::device_protocol(port),
+            device_protocol: fit::protocol_of(port),
             image_protocol: None,
             image_words: String::new(),
+        }
+    }
+}
+
+impl Job {
+    /// How to meet the modem. That images are for QDL says nothing of the boot loader: a Sahara one is spoiled by the first
+    /// bytes of QDL (sahara-firehose.md §6.1). Listening first, as Sahara images suggest, harms nobody.
+    fn expectation(&self) -> Expect {
+        match (self.device_protocol, self.image_protocol) {
+            (Some(protocol), _) => Expect::Protocol(protocol),
+            (None, Some(Protocol::SaharaFirehose)) => Expect::Protocol(Protocol::SaharaFirehose),
+            (None, Some(Protocol::Qdl) | None) => Expect::Unknown,
         }
     }
 }
@@ -78,8 +90,7 @@ impl Run<'_> {
     /// Sends the images of `job` to the modem behind the open port.
     pub(crate) fn download(&mut self, job: &Job, feed: &mut dyn ImageFeed) -> Result<Written, Cause> {
         let mut watch = Watch::new(&job.images);
-        let known = job.device_protocol.or(job.image_protocol);
-        let mut expect = known.map_or(Expect::Unknown, Expect::Protocol);
+        let mut expect = job.expectation();
         let (mut fresh_starts, mut returns) = (0, 0);
         let mut refused: Option<Cause> = None;
         loop {
@@ -137,7 +148,7 @@ impl Run<'_> {
                         return Err(cause);
                     }
                     returns += 1;
-                    expect = known.map_or(Expect::Unknown, Expect::Protocol);
+                    expect = job.expectation();
                 }
             }
         }
@@ -260,6 +271,7 @@ impl Run<'_> {
         watch: &mut Watch<'_>,
         feed: &mut dyn ImageFeed,
     ) -> End {
+        // Not sooner: a crashed QDL modem says a Sahara hello, too.
         if job.image_protocol == Some(Protocol::Qdl) {
             return End::Failed(self.other_family(job, "a modem that speaks Sahara and Firehose"));
         }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use firmware_image::source::{self, FileError, FirmwareFile, FirmwareSet, ImageSource};
-use firmware_image::{Combination, Family, FileKind, Finding, Report, VerifiedReader, combine};
+use firmware_image::{Combination, FileKind, Finding, Report, VerifiedReader, combine};
 use modem_protocol::conversation::ProtocolError;
 use modem_protocol::qdl;
 
@@ -79,15 +79,6 @@ impl Firmware {
     /// What the images are together.
     pub fn combination(&self) -> &Combination {
         &self.combination
-    }
-
-    /// The platform with its product line that the files tell, the first of them that does: `SWI9X07H`.
-    pub fn platform(&self) -> Option<String> {
-        self.reports().find_map(|report| {
-            let images = report.images.iter().map(|node| node.header.version.as_str());
-            let name = report.name.rsplit(['/', '\\']).next();
-            images.chain(name).find_map(Family::platform_of_version_text)
-        })
     }
 
     /// The places of all images.

@@ -25,6 +25,7 @@ mod error;
 mod event;
 mod facts;
 mod firmware;
+pub mod fit;
 pub mod fleet;
 mod follow;
 mod host;

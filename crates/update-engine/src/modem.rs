@@ -7,7 +7,7 @@ use std::fmt;
 
 use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, UsbDevice, UsbPath, World};
 
-use crate::devices::{self, Device, Standing};
+use crate::devices::{self, Device, Standing, Takes};
 
 /// A Sierra Wireless modem on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,15 +209,17 @@ struct Serial {
 fn layout(device: &UsbDevice) -> Serial {
     let known = |diag, nmea, at| Serial { diag, nmea, at };
     match (device.vendor, device.product) {
-        (0x1199, 0x9001..=0x9019 | 0x901b | 0x68a5 | 0x68a9) | (0x413c, 0x81a3 | 0x81a4) => {
-            known(Some(1), Some(3), Some(2))
-        }
+        // The kernel's Gobi layout has MC7770 too.
+        (0x1199, 0x901b) => known(Some(1), Some(3), Some(2)),
         (0x1199, 0x90b1) => known(Some(4), Some(3), Some(2)),
         (0x1199, 0x90c1 | 0x90c3) => known(Some(2), Some(1), Some(0)),
         (0x1199, 0x90d9) => known(Some(2), None, Some(1)),
         (0x1199, 0x90d3 | 0x90e1 | 0x90e3) => known(Some(4), None, Some(3)),
-        _ if devices::lookup(device).is_some() => known(Some(0), Some(2), Some(3)),
-        _ => known(None, None, None),
+        _ => match devices::lookup(device).map(|row| row.takes) {
+            Some(Takes::Gobi(_)) => known(Some(1), Some(3), Some(2)),
+            Some(_) => known(Some(0), Some(2), Some(3)),
+            None => known(None, None, None),
+        },
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType, Request as Dms, Response};
 
-use crate::checks::{self, Nature, Request};
+use crate::checks::{self, Request};
 use crate::control::{Control, PATIENCE};
 use crate::entry::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use crate::facts::{Facts, Talk, is_unheard};
+use crate::fit::{self, Nature};
 use crate::follow::RETURN_LIMIT;
 use crate::link::HOLDER_LIMIT;
 use crate::modem::{Mode, Modem};
@@ -21,7 +22,7 @@ use crate::read_back::ReadBack;
 use crate::run::Run;
 use crate::target::{self, Trio};
 use crate::update::{Reached, Until};
-use crate::{Cause, DeviceId, EventKind, Firmware, ModemState, Outcome, Step, Warning};
+use crate::{Cause, DeviceId, EventKind, Firmware, ModemState, Outcome, Protocol, Step, Warning};
 
 /// How often a modem is told and flashed at most.
 const PASSES: u8 = 2;
@@ -34,6 +35,8 @@ pub(crate) struct Goal<'g> {
     pub(crate) firmware: &'g Firmware,
     /// What it ran before; none for one that was found in download mode.
     pub(crate) before: Option<Facts>,
+    /// How it is flashed, as far as this run knows.
+    pub(crate) protocol: Option<Protocol>,
     /// What is true of the modem as long as nothing of this pass is in force.
     pub(crate) state_before: ModemState,
     /// The first pass brings the firmware alone (field-reports.md F4).
@@ -157,13 +160,11 @@ impl Run<'_> {
             &request.given,
             request.ignore_versions,
         )?;
-        let by_id = modem.name();
-        let nature = Nature {
-            row: modem.row,
-            name: facts.model.as_deref().unwrap_or(&by_id),
-            revision: facts.revision.as_deref(),
-        };
-        let families = checks::are_for(nature, firmware)?;
+        let nature = Nature::of_modem(modem).with_facts(&facts);
+        let vouched = request.as_platform.as_ref();
+        let fit = fit::judge(nature, firmware, vouched)?;
+        warnings.extend(fit.doubt);
+        let protocol = checks::protocol_for(nature, vouched);
         if facts.has_preferences() && matches!(talk, Talk::Control(_)) {
             target::check_complete(&wanted)?;
         }
@@ -181,7 +182,7 @@ impl Run<'_> {
         }
         checks::warn_of_habits(modem.row, &self.port, firmware, &mut warnings);
         let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
-        let plan = checks::make_running_plan(modem, firmware, families, warnings, &facts, &wanted);
+        let plan = checks::make_running_plan(modem, firmware, fit.families, warnings, &facts, &wanted);
         let ask = match until {
             Until::Plan => return Ok(Decided::Plan(Box::new(plan))),
             Until::End(ask) => ask,
@@ -199,6 +200,7 @@ impl Run<'_> {
             request,
             firmware,
             before: Some(facts),
+            protocol,
             state_before: ModemState::RunsFirmware,
             firmware_first: way.firmware_first,
         };
@@ -406,7 +408,9 @@ impl Run<'_> {
                 .preferred
                 .as_ref()
                 .filter(|_| facts.running.firmware.is_some());
-            preferred.is_some_and(|preferred| preferred.differences(&facts.running).is_empty())
+            preferred.is_some_and(|preferred| {
+                preferred.is_by_sim() || preferred.differences(&facts.running).is_empty()
+            })
         });
         let opened = match control {
             Some(control) => Ok(control),
@@ -436,7 +440,7 @@ impl Run<'_> {
         self.note_loader();
         self.stop_if_asked("stopped in download mode, before anything was sent")?;
         let places = goal.places(which, list);
-        let job = checks::job_for(&self.port, goal.firmware, &places)?;
+        let job = checks::job_for(goal.protocol, goal.firmware, &places)?;
         self.teller.begin(self.world.now(), Step::OpenPort);
         let written = self.open_following(HOLDER_LIMIT).and_then(|()| {
             self.keep_awake();

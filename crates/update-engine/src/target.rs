@@ -60,6 +60,12 @@ impl Trio {
             .collect()
     }
 
+    /// Whether it names no firmware but leaves the choice to the SIM: `00.00.00.00` and `AUTO-SIM` (devices.md).
+    pub fn is_by_sim(&self) -> bool {
+        let is_auto = |carrier: &str| carrier.eq_ignore_ascii_case("AUTO-SIM");
+        self.carrier.as_deref().is_some_and(is_auto) || self.firmware.as_deref() == Some("00.00.00.00")
+    }
+
     /// Whether all three are known.
     pub fn is_complete(&self) -> bool {
         self.firmware.is_some() && self.config.is_some() && self.carrier.is_some()

@@ -227,6 +227,7 @@ impl Run<'_> {
             request,
             firmware,
             before: None,
+            protocol: prepared.job.device_protocol,
             state_before: ModemState::RunsFirmware,
             firmware_first: false,
         };

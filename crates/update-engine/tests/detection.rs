@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use modem_world::Instant;
 use modemflash_update_engine::{Advice, Code, Event, EventKind, ModemState, Protocol, Request, Selector};
-use support::{Memory, Run, assert_stored, cwe, images_for, noise, request, run, run_in};
+use support::{Memory, Run, assert_stored, called, cwe, images_for, noise, request, run, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Provoked, RamDump};
 use virtual_modem::simulated::SimulatedWorld;
@@ -287,10 +287,14 @@ fn images_of_a_family_that_can_not_have_this_id_are_refused_with_nothing_sent() 
 
 #[test]
 fn images_of_another_family_are_refused_by_the_protocol_when_the_id_says_nothing() {
-    // 1199:68c0 is QDL or Sahara: only the modem can tell.
+    // 1199:68c0 is QDL or Sahara, and this string says nothing: only the modem can tell.
     for (images, modem) in [("MC7354", "RC7620"), ("RC7620", "MC7354")] {
         let images = images_for(Profile::named(images).unwrap(), 3, &[9_000]);
-        let run = run_in(SimulatedWorld::new(setup(modem)), &request(), &images);
+        let run = run_in(
+            SimulatedWorld::new(called(modem, "QUSB__BULK")),
+            &request(),
+            &images,
+        );
         assert_fails(
             &run,
             Code::ImageFamily,
@@ -409,7 +413,7 @@ fn a_wish_to_stop_during_detection_stops_at_once() {
 }
 
 /// traces/rc7620_tp1_failed_seed001_2023.txt: the port is opened, nothing comes, the probe brings out the hello, and
-/// other programs throw it away. An RC7620 whose id and images say nothing about its protocol.
+/// other programs throw it away. Neither id nor images say anything about its protocol.
 #[test]
 fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
     for habit in [
@@ -421,7 +425,9 @@ fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
             name: "carrier.spk".into(),
             bytes: cwe("APPS", "ZZZZ", "", &noise(29872, 30_000)),
         }];
-        let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+        let mut world = SimulatedWorld::new(setup);
+        world.hide_device(0);
+        let run = run_in(world, &forced(), &images);
         run.assert_flashed(&images);
         let detected = run
             .events

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use firmware_image::Platform;
 use update_engine::{ControlChoice, Request};
 
 use super::select::{Control, Select, request};
@@ -260,6 +261,11 @@ pub(crate) struct Update {
     /// Go on although the files name different versions
     #[arg(long)]
     pub(crate) ignore_versions: bool,
+
+    /// The platform that the modem takes, such as SWIX65C, against what modemflash knows of it; for mistakes of modemflash
+    /// only, because firmware for another platform can make a modem unusable for good. --force doesn't do this
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) as_platform: Option<Platform>,
 
     /// Store the firmware in this slot, from 1
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]

@@ -55,6 +55,9 @@ fn head(text: &mut String, report: &Report) {
             let _ = writeln!(text, "  {kind}: {} (from the {})", known.text, known.source);
         }
     }
+    for platform in &report.platforms {
+        let _ = writeln!(text, "  platform: {platform}");
+    }
     if report.families.is_empty() {
         text.push_str("  for: nothing in it tells which modems\n");
     }

@@ -156,10 +156,10 @@ fn wanted(asked: &Asked) -> Wanted {
         return Wanted::default();
     }
     Wanted {
-        family: None,
         firmware: asked.firmware.clone(),
         config: asked.config.clone(),
         carrier: asked.carrier.clone(),
+        ..Wanted::default()
     }
 }
 

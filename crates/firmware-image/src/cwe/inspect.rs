@@ -9,8 +9,8 @@ use super::{
     blocks::Blocks, judge::Judgements,
 };
 use crate::{
-    FileKind, Finding, Foreign, GobiType, ImageError, ImageNode, Report, Trailer, Versions, crc::Sum,
-    finding::Findings, gobi::base_name, nvup,
+    FamilySource, FileKind, Finding, Foreign, GobiType, ImageError, ImageNode, Report, Trailer, Versions,
+    crc::Sum, finding::Findings, gobi::base_name, nvup,
 };
 use alloc::{string::String, vec::Vec};
 
@@ -425,7 +425,9 @@ impl Inspector {
             images: self.images,
             trailer,
             versions: Versions::default(),
+            platforms: Vec::new(),
             families: Vec::new(),
+            families_from: FamilySource::default(),
             settings: self.has_settings.then(|| self.settings.into_report()),
             findings: Vec::new(),
             summed_bytes: self.blocks.total(),
@@ -433,7 +435,9 @@ impl Inspector {
         };
         let judgements = Judgements::of(&report, self.findings);
         report.versions = judgements.versions;
-        report.families = judgements.families;
+        report.platforms = judgements.claims.platforms;
+        report.families = judgements.claims.families;
+        report.families_from = judgements.claims.source;
         report.findings = judgements.findings.into_sorted();
         Ok(report)
     }

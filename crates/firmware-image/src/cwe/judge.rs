@@ -1,19 +1,17 @@
-//! What follows from a finished tree: verdicts, versions, families, in the order in which they are asked
+//! What follows from a finished tree: verdicts and versions, in the order in which they are asked
 //! (cwe.md §5, §7; update-flow.md §5.3).
 
-use super::ImageType;
+use super::{ImageType, families::Claims};
 use crate::{
-    CrcVerdict, Family, FileKind, Finding, GobiType, Known, Report, VersionKind, VersionSource, Versions,
-    finding::Findings, gobi::base_name, parse_versions,
+    CrcVerdict, FileKind, Finding, Known, Report, VersionKind, VersionSource, Versions, finding::Findings,
+    gobi::base_name, parse_versions,
 };
-use alloc::vec::Vec;
 
 /// What follows from a finished tree.
 #[derive(Default)]
 pub(super) struct Judgements {
     pub(super) versions: Versions,
-    pub(super) families: Vec<Family>,
-    families_doubted: bool,
+    pub(super) claims: Claims,
     pub(super) findings: Findings,
 }
 
@@ -25,7 +23,7 @@ impl Judgements {
         };
         judgements.judge_images(report);
         judgements.find_versions(report);
-        judgements.find_families(report);
+        judgements.claims = Claims::of(report, &mut judgements.findings);
         if let FileKind::Gobi(_) = report.kind {
             judgements.findings.add(Finding::Uncheckable);
         }
@@ -157,66 +155,6 @@ impl Judgements {
                 note,
             });
             doubts.for_each(|doubt| self.findings.add(doubt));
-        }
-    }
-
-    /// Asks the version text, the product code and the file name; each must agree with those before it.
-    fn find_families(&mut self, report: &Report) {
-        if let FileKind::Gobi(kind) = report.kind {
-            self.families = match kind {
-                GobiType::Amss | GobiType::Apps => {
-                    [Family::Gobi1000, Family::Gobi2000, Family::Gobi3000].into()
-                }
-                GobiType::Uqcn => [Family::Gobi2000, Family::Gobi3000].into(),
-            };
-            return;
-        }
-        let Some(root) = report.root() else { return };
-        let boots = report
-            .images
-            .iter()
-            .filter(|node| node.header.image_type == ImageType::Boot);
-        let texts = core::iter::once(root.header.version.as_str())
-            .chain(boots.map(|node| node.header.version.as_str()));
-        let by_text: Vec<Family> = texts.filter_map(Family::of_version_text).take(1).collect();
-        let by_name: Vec<Family> = Family::of_version_text(base_name(&report.name))
-            .into_iter()
-            .collect();
-        for told in [by_text, Family::of_product(root.header.product.as_str()), by_name] {
-            self.narrow_families(told);
-        }
-        if self.families_doubted {
-            self.findings.add(Finding::FamilyDoubt {
-                families: self.families.clone(),
-            });
-        }
-    }
-
-    fn narrow_families(&mut self, told: Vec<Family>) {
-        let is_known = |families: &[Family]| families.iter().any(Family::is_known);
-        if told.is_empty() || (!is_known(&told) && !self.families.is_empty()) {
-            // Nothing, or an unknown code: says nothing against what is known.
-            return;
-        }
-        if !is_known(&self.families) {
-            self.families = told;
-            return;
-        }
-        let common: Vec<Family> = self
-            .families
-            .iter()
-            .filter(|family| told.contains(family))
-            .cloned()
-            .collect();
-        if common.is_empty() {
-            let new = told
-                .into_iter()
-                .filter(|family| !self.families.contains(family))
-                .collect::<Vec<_>>();
-            self.families.extend(new);
-            self.families_doubted = true;
-        } else {
-            self.families = common;
         }
     }
 }

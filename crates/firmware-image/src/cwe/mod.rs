@@ -2,6 +2,7 @@
 
 mod blocks;
 pub mod descriptor;
+mod families;
 pub mod header;
 pub mod inspect;
 mod judge;

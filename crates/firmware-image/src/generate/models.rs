@@ -125,9 +125,11 @@ impl Release<'_> {
             Family::Swi9200 => "SWI9200X".into(),
             Family::Swi9x15 => "SWI9X15C".into(),
             Family::Swi9x30 => "SWI9X30C".into(),
+            Family::Swi9x40 => "SWI9X40C".into(),
             Family::Swi9x50 => "SWI9X50C".into(),
             Family::Swi9x07 => "SWI9X07Y".into(),
             Family::Swi9x06 => "SWI9X06Y".into(),
+            Family::Sdx12 => "SWIX12C".into(),
             Family::Sdx55 => "SWIX55C".into(),
             Family::Sdx65 => "SWIX65C".into(),
             Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000 => "Gobi".into(),
@@ -135,15 +137,17 @@ impl Release<'_> {
         }
     }
 
-    /// The product code. Those of 9200, SDX55 and SDX65 aren't known from real files (images.md §4).
+    /// The product code. Those of 9200, SDX12, SDX55 and SDX65 aren't known from real files (images.md §4).
     pub const fn product(&self) -> &'static str {
         match &self.family {
             Family::Swi9200 => "9200",
             Family::Swi9x15 => "9X15",
             Family::Swi9x30 => "9X30",
+            Family::Swi9x40 => "9X40",
             Family::Swi9x50 => "9X50",
             Family::Swi9x07 => "Y921",
             Family::Swi9x06 => "Y931",
+            Family::Sdx12 => "9X12",
             Family::Sdx55 => "9X55",
             Family::Sdx65 => "9X65",
             Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000 => "GOBI",

@@ -86,6 +86,7 @@ pub fn usual_files(family: &Family, wishes: Wishes<'_>) -> Result<Vec<Generated>
         Family::Swi9x15 => ("05.05.58.01", "005.029_001", 34_800_000),
         Family::Swi9x30 => ("02.33.03.00", "002.072_000", 64_432_053),
         Family::Swi9x07 | Family::Swi9x06 => ("02.37.03.00", "002.095_000", 34_879_232),
+        Family::Sdx12 => ("03.01.02.00", "004.016_000", 80_241_623),
         Family::Sdx55 | Family::Sdx65 => ("03.14.10.00", "030.089_000", 89_222_543),
         _ => ("01.14.13.00", "002.048_000", 80_241_623),
     };
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
     use crate::{Inspector, Severity};
 
-    fn families() -> [Family; 10] {
+    fn families() -> [Family; 12] {
         [
             Family::Gobi1000,
             Family::Gobi2000,
@@ -124,6 +125,8 @@ mod tests {
             Family::Swi9x30,
             Family::Swi9x50,
             Family::Swi9x07,
+            Family::Swi9x40,
+            Family::Sdx12,
             Family::Sdx55,
             Family::Sdx65,
         ]

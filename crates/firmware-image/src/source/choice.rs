@@ -1,18 +1,21 @@
 //! Why no set was chosen: what fits equally well, or what is missing, so that the user can say which is meant.
 
+use std::boxed::Box;
 use std::fmt;
 use std::path::Path;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::inspect::{FileError, FirmwareFile};
-use crate::Family;
+use crate::{Family, Platform};
 
 /// What the user or the modem asks for; every `None` leaves the question open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The modem's family, see [`Family::of_version_text`] for a model's name.
     pub family: Option<Family>,
+    /// The modem's platform, which tells the lines of a family apart.
+    pub platform: Option<Platform>,
     /// Firmware version, `02.33.03.00`.
     pub firmware: Option<String>,
     /// Config version, `002.072_000`.
@@ -122,7 +125,7 @@ pub enum ChoiceError {
     #[error("{}", no_fit(wanted, choices))]
     NoFit {
         /// What was asked for.
-        wanted: Wanted,
+        wanted: Box<Wanted>,
         /// What there is.
         choices: Vec<Choice>,
     },

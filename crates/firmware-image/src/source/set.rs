@@ -5,6 +5,7 @@
 //! `.cwe` the settings (`.nvu`) of the same firmware version. Nothing is guessed: not the newest version, not the carrier
 //! called GENERIC.
 
+use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -226,7 +227,7 @@ struct Pile<'a> {
 impl Pile<'_> {
     fn no_fit(&self) -> ChoiceError {
         ChoiceError::NoFit {
-            wanted: self.wanted.clone(),
+            wanted: Box::new(self.wanted.clone()),
             choices: self.all.clone(),
         }
     }
@@ -453,7 +454,10 @@ fn question(files: &[&FirmwareFile]) -> Question {
         let first = values.next();
         values.any(|other| Some(other) != first)
     };
-    let family = |report: &Report| report.families.first().map(ToString::to_string);
+    let family = |report: &Report| {
+        let platform = report.platforms.first().map(ToString::to_string);
+        platform.or_else(|| report.families.first().map(ToString::to_string))
+    };
     if differ(family) {
         Question::Family
     } else if differ(firmware) {
@@ -507,6 +511,9 @@ fn tells_settings(report: &Report, wanted: &Wanted) -> bool {
 
 /// Whether the file may be for the wanted family: a code that isn't known says nothing against it (images.md §4).
 fn fits_family(report: &Report, wanted: &Wanted) -> bool {
+    if let (Some(wanted), [_, ..]) = (&wanted.platform, report.platforms.as_slice()) {
+        return report.platforms.iter().any(|platform| platform.is_same(wanted));
+    }
     let Some(family) = &wanted.family else { return true };
     let families = &report.families;
     families.is_empty() || families.contains(family) || families.iter().any(|f| !f.is_known())

@@ -20,3 +20,4 @@ mod neighbours;
 mod selection;
 mod stops;
 mod whole;
+mod whose;

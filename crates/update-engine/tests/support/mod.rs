@@ -109,6 +109,13 @@ pub fn images_for(profile: &Profile, seed: u64, sizes: &[usize]) -> Vec<Memory> 
         .collect()
 }
 
+/// A modem in download mode whose boot loader calls itself this on the bus.
+pub fn called(model: &str, product_name: &'static str) -> Setup {
+    let mut profile = Profile::named(model).expect("there is such a model").clone();
+    profile.download.product_name = product_name;
+    Setup::of(Box::leak(Box::new(profile)))
+}
+
 /// Checked images.
 pub fn firmware(images: &[Memory]) -> Firmware {
     let sources = images
