@@ -5,12 +5,13 @@ use serde::Serialize;
 use update_engine::{Request, errand};
 
 use crate::arguments::At;
+use crate::ask::{self, Answer, Asker};
 use crate::facts::SCHEMA;
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::say;
 use crate::output::{print, print_json};
-use crate::{INTERRUPTED, Verdict, ask, running};
+use crate::{Verdict, running};
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]
@@ -33,9 +34,9 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
         ..Request::default()
     };
     running::must_run(host.world(), &request)?;
-    if !consents(arguments, command)? {
-        say("nothing was sent to the modem");
-        return Ok(INTERRUPTED);
+    match consents(arguments, command, host.asker())? {
+        Answer::Yes => {}
+        refused => return refused.end("nothing was sent to the modem"),
     }
     let lines = host.talk(|world| errand::at_command(world, &request, command, &mut |_| {}));
     host.finish();
@@ -53,22 +54,22 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
 }
 
 /// Whether the user wants what the command does (at.md §3, policy).
-fn consents(arguments: &At, command: &str) -> Result<bool, Failure> {
+fn consents(arguments: &At, command: &str, asker: &Asker) -> Result<Answer, Failure> {
     let Some(danger) = danger(command) else {
-        return Ok(true);
+        return Ok(Answer::Yes);
     };
     let refused = |option| {
         let what = format!("{command} {}", danger.words);
         Failure::of_code("E-NOT-AGREED", 2, what).hint(format!("if that is meant, run again with {option}"))
     };
     match danger.consent {
-        Consent::Knowledge if arguments.i_know => Ok(true),
+        Consent::Knowledge if arguments.i_know => Ok(Answer::Yes),
         Consent::Knowledge => Err(refused("--i-know")),
-        Consent::Confirmation if arguments.yes || arguments.i_know => Ok(true),
+        Consent::Confirmation if arguments.yes || arguments.i_know => Ok(Answer::Yes),
         // A script needs `--yes`.
         Consent::Confirmation if !arguments.json && ask::is_possible() => {
             say(&format!("{command} {}", danger.words));
-            Ok(ask::yes("send it?"))
+            Ok(asker.ask("send it?"))
         }
         Consent::Confirmation => Err(refused("--yes")),
     }

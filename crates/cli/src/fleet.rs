@@ -12,13 +12,17 @@ use update_engine::{
 };
 
 use crate::arguments::{self, Arguments, Update};
+use crate::ask::{self, Answer, Asker};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::{self, say};
 use crate::list::unreadable;
 use crate::screen::{self, Pace};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, ask, event, update, words};
+use crate::{INTERRUPTED, Verdict, event, update, words};
+
+/// The end of a run before its workers begin.
+const UNCHANGED: &str = "nothing was changed on any modem";
 
 /// Updates all modems that are meant.
 pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
@@ -46,13 +50,11 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
         .collect();
     let places: Vec<String> = chosen.iter().map(place).collect();
     if !request.confirmed && !is_json && ask::is_possible() {
-        match confirm(host.world(), &requests, &firmware) {
-            Answer::Nothing => {}
-            Answer::Yes => requests.iter_mut().for_each(|request| request.confirmed = true),
-            Answer::No => {
-                say("nothing was changed on any modem");
-                return Ok(INTERRUPTED);
-            }
+        let (world, asker) = host.parts();
+        match confirm(world, asker, &requests, &firmware) {
+            None => {}
+            Some(Answer::Yes) => requests.iter_mut().for_each(|request| request.confirmed = true),
+            Some(refused) => return refused.end(UNCHANGED),
         }
     }
     let pace = if host.is_virtual() {
@@ -60,7 +62,17 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     } else {
         Pace::Real
     };
-    let mut crew = host.hire(requests.len())?;
+    let (mut crew, asker) = host.hire(requests.len())?;
+    // What came before now was heard by the world that asked the modems, and by none of the workers.
+    if asker.is_stopped() {
+        crew.worlds.clear();
+        crew.finish();
+        return Err(Failure::new(
+            Code::Stopped,
+            INTERRUPTED,
+            format!("stopped; {UNCHANGED}"),
+        ));
+    }
     let workers = std::mem::take(&mut crew.worlds).into_iter().zip(requests);
     let workers = workers
         .map(|(world, request)| Worker { world, request })
@@ -175,16 +187,14 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
         .map(|cause| cause.to_string())
 }
 
-/// What came of asking.
-enum Answer {
-    /// There was nothing to ask.
-    Nothing,
-    Yes,
-    No,
-}
-
-/// Shows all plans and asks once about all warnings in them. What speaks against one is said in full later, by its run.
-fn confirm(world: &mut dyn World, requests: &[Request], firmware: &Firmware) -> Answer {
+/// Shows all plans and asks once about all warnings in them, where there are any. What speaks against one is said in full later,
+/// by its run.
+fn confirm(
+    world: &mut dyn World,
+    asker: &Asker,
+    requests: &[Request],
+    firmware: &Firmware,
+) -> Option<Answer> {
     let count = words::count(requests.len(), "modem");
     say(&format!("asking {count} what they run"));
     let mut is_doubtful = false;
@@ -198,15 +208,11 @@ fn confirm(world: &mut dyn World, requests: &[Request], firmware: &Firmware) -> 
                 }
                 is_doubtful |= plan.to_confirm().next().is_some();
             }
-            Err(error) if error.exit_code() == INTERRUPTED => return Answer::No,
+            Err(error) if error.exit_code() == INTERRUPTED => return Some(Answer::Left),
             Err(error) => say(&format!("{place}: {}", error.what())),
         }
     }
-    match is_doubtful {
-        false => Answer::Nothing,
-        true if ask::yes("go on all the same?") => Answer::Yes,
-        true => Answer::No,
-    }
+    is_doubtful.then(|| asker.ask("go on all the same?"))
 }
 
 /// What a modem runs, and what it is to run.

@@ -5,6 +5,7 @@ use modem_world::{Recorder, World};
 use update_engine::codes::Code;
 
 use crate::arguments::Arguments;
+use crate::ask::Asker;
 use crate::failure::Failure;
 use crate::images::say;
 
@@ -12,6 +13,7 @@ use crate::images::say;
 pub(crate) struct Host {
     kind: Kind,
     verbose: u8,
+    asker: Asker,
 }
 
 enum Kind {
@@ -39,16 +41,29 @@ impl Host {
             [_, ..] => Kind::Virtual(Box::new(crate::rehearse::bus(models)?)),
             _ => Kind::Linux(Box::new(linux()?)),
         };
-        Ok(Self { kind, verbose })
+        // After the world: so no signal is lost between the two.
+        let asker = Asker::new()?;
+        Ok(Self { kind, verbose, asker })
     }
 
     /// The world itself.
     pub(crate) fn world(&mut self) -> &mut dyn World {
-        match &mut self.kind {
+        self.parts().0
+    }
+
+    /// Who asks the user.
+    pub(crate) fn asker(&self) -> &Asker {
+        &self.asker
+    }
+
+    /// Both.
+    pub(crate) fn parts(&mut self) -> (&mut dyn World, &Asker) {
+        let world: &mut dyn World = match &mut self.kind {
             Kind::Linux(world) => world.as_mut(),
             #[cfg(feature = "rehearse")]
             Kind::Virtual(world) => world.as_mut(),
-        }
+        };
+        (world, &self.asker)
     }
 
     /// Talks to a modem in this world; with `-vvv` the bytes are told.
@@ -112,9 +127,9 @@ pub(crate) struct Crew {
 }
 
 impl Host {
-    /// Worlds for so many workers, instead of this one.
-    pub(crate) fn hire(self, count: usize) -> Result<Crew, Failure> {
-        match self.kind {
+    /// Worlds for so many workers, instead of this one; and who has heard each signal up to now and later.
+    pub(crate) fn hire(self, count: usize) -> Result<(Crew, Asker), Failure> {
+        let crew = match self.kind {
             Kind::Linux(world) => {
                 let mut worlds: Vec<Box<dyn World + Send>> = Vec::new();
                 for _ in 0..count {
@@ -122,24 +137,25 @@ impl Host {
                 }
                 // Only now, so that a signal always reaches somebody.
                 finish(*world);
-                Ok(Crew {
+                Crew {
                     worlds,
                     #[cfg(feature = "rehearse")]
                     shared: None,
-                })
+                }
             }
             #[cfg(feature = "rehearse")]
             Kind::Virtual(world) => {
                 let shared = virtual_modem::simulated::Shared::new(*world, count);
                 let workers = (0..count).filter_map(|number| shared.worker(number));
-                Ok(Crew {
+                Crew {
                     worlds: workers
                         .map(|worker| Box::new(worker) as Box<dyn World + Send>)
                         .collect(),
                     shared: Some(shared),
-                })
+                }
             }
-        }
+        };
+        Ok((crew, self.asker))
     }
 }
 

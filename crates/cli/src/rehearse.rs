@@ -15,6 +15,7 @@ use virtual_modem::simulated::{self, SimulatedWorld};
 use virtual_modem::{Fault, FaultScript, Setup};
 
 use crate::arguments::{From, Rehearse};
+use crate::ask::Asker;
 use crate::failure::Failure;
 use crate::run::{self, Show};
 use crate::screen::Pace;
@@ -22,6 +23,9 @@ use crate::{Verdict, images, update};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
+
+/// The speed at which nothing is waited for, but a signal is heard.
+const AT_ONCE: f64 = f64::INFINITY;
 
 /// The model when neither files nor the user say which.
 const USUAL_MODEL: &str = "EM7565";
@@ -71,15 +75,16 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         pace,
     };
     let mut world = SimulatedWorld::new(setup.clone());
-    if !arguments.fast {
-        let speed = if arguments.real_time {
-            1.0
-        } else {
-            speed(setup, &request, &firmware)
-        };
-        world.set_pacer(pacer(speed)?);
-    }
-    let verdict = run::run(&mut world, &request, &firmware, show);
+    let speed = if arguments.fast {
+        AT_ONCE
+    } else if arguments.real_time {
+        1.0
+    } else {
+        speed(setup, &request, &firmware)
+    };
+    world.set_pacer(pacer(speed)?);
+    let asker = Asker::new()?;
+    let verdict = run::run(&mut world, &asker, &request, &firmware, show);
     complaints(&world);
     let modem = world.modem(0).into_iter();
     for fault in modem.flat_map(virtual_modem::VirtualModem::unused_faults) {
@@ -116,8 +121,7 @@ pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, Failure> {
         }
     }
     let mut world = world.ok_or_else(|| Failure::new(Code::Bug, 1, "no model was named"))?;
-    // Nothing is waited for, but a signal is heard.
-    world.set_pacer(pacer(f64::INFINITY)?);
+    world.set_pacer(pacer(AT_ONCE)?);
     Ok(world)
 }
 

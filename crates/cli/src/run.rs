@@ -10,11 +10,12 @@ use update_engine::codes::Code;
 use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, update_asking};
 
 use crate::arguments::Output;
+use crate::ask::{self, Answer, Asker};
 use crate::failure::Failure;
 use crate::host::overheard;
 use crate::images::say;
 use crate::screen::{self, Pace};
-use crate::{INTERRUPTED, Verdict, ask, head};
+use crate::{Verdict, head};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
@@ -24,26 +25,33 @@ pub(crate) struct Show<'a> {
     pub(crate) pace: Pace,
 }
 
-/// What a run came to: the user may have said no.
+/// What a run came to.
 enum End {
     /// With the reason why a program that reads the events hasn't got all of them.
     Outcome(Box<Outcome>, Option<Box<Failure>>),
-    Declined,
+    /// The user didn't say yes.
+    Declined(Answer),
 }
 
 /// Updates one modem, asks what there is to ask, and says how it ended.
-pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware, show: Show<'_>) -> Verdict {
+pub(crate) fn run(
+    world: &mut dyn World,
+    asker: &Asker,
+    request: &Request,
+    firmware: &Firmware,
+    show: Show<'_>,
+) -> Verdict {
     let trace = show.output.trace.as_ref();
     let end = match trace.filter(|_| is_there(world, request)) {
         None => overheard(world, show.verbose, |world| {
-            on_screen(world, request, firmware, show)
+            on_screen(world, asker, request, firmware, show)
         })?,
         Some(path) => {
             let head = head::write(request, firmware).map_err(|error| {
                 Failure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
             })?;
             record(world, path, &head, |world| {
-                on_screen(world, request, firmware, show)
+                on_screen(world, asker, request, firmware, show)
             })?
         }
     };
@@ -52,10 +60,7 @@ pub(crate) fn run(world: &mut dyn World, request: &Request, firmware: &Firmware,
             finish(&outcome);
             lost.map_or(Ok(0), |lost| Err(*lost))
         }
-        End::Declined => {
-            say("nothing was changed on the modem");
-            Ok(INTERRUPTED)
-        }
+        End::Declined(answer) => answer.end("nothing was changed on the modem"),
     }
 }
 
@@ -70,24 +75,26 @@ fn is_there(world: &mut dyn World, request: &Request) -> bool {
 
 fn on_screen(
     world: &mut dyn World,
+    asker: &Asker,
     request: &Request,
     firmware: &Firmware,
     show: Show<'_>,
 ) -> Result<End, UpdateError> {
     let screen = RefCell::new(screen::choose(show.output.json, show.verbose, show.pace));
-    let is_declined = Cell::new(false);
+    let declined = Cell::new(None);
     let mut ask = |plan: &Plan| {
         // A script needs `--yes`.
         if show.output.json || !ask::is_possible() || plan.to_confirm().next().is_none() {
             return false;
         }
         screen.borrow_mut().rest();
-        let yes = ask::yes("go on all the same?");
-        is_declined.set(!yes);
-        if yes {
-            screen.borrow_mut().resume();
+        let answer = asker.ask("go on all the same?");
+        if answer != Answer::Yes {
+            declined.set(Some(answer));
+            return false;
         }
-        yes
+        screen.borrow_mut().resume();
+        true
     };
     let result = update_asking(
         world,
@@ -98,9 +105,9 @@ fn on_screen(
     );
     let mut screen = screen.into_inner();
     screen.rest();
-    match result {
-        Err(_) if is_declined.get() => Ok(End::Declined),
-        result => result.map(|outcome| End::Outcome(Box::new(outcome), screen.lost().map(Box::new))),
+    match (declined.get(), result) {
+        (Some(answer), Err(_)) => Ok(End::Declined(answer)),
+        (_, result) => result.map(|outcome| End::Outcome(Box::new(outcome), screen.lost().map(Box::new))),
     }
 }
 

@@ -5,13 +5,14 @@ use update_engine::modem::Modem;
 use update_engine::{Facts, Image, Request, errand};
 
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
+use crate::ask::{self, Answer};
 use crate::facts::{SCHEMA, name, or_hyphen};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::images::say;
 use crate::output::{print, print_json};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, ask, running};
+use crate::{Verdict, running};
 
 /// Lists, selects or deletes.
 pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
@@ -247,13 +248,10 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &m
             );
             return Err(Failure::of_code("E-NOT-AGREED", 2, what).hint("run again with --yes"));
         }
-        if !ask::yes(&format!(
-            "delete {} from {} for good?",
-            words(image),
-            modem.path()
-        )) {
-            say("nothing was deleted");
-            return Ok(INTERRUPTED);
+        let question = format!("delete {} from {} for good?", words(image), modem.path());
+        match host.asker().ask(&question) {
+            Answer::Yes => {}
+            refused => return refused.end("nothing was deleted"),
         }
     }
     request.select = update_engine::Selector::Place(modem.path().to_string());

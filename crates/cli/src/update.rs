@@ -41,7 +41,8 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
             Pace::Real
         },
     };
-    let verdict = run::run(host.world(), &request, &firmware, show);
+    let (world, asker) = host.parts();
+    let verdict = run::run(world, asker, &request, &firmware, show);
     host.finish();
     verdict
 }

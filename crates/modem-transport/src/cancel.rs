@@ -3,14 +3,19 @@
 //! A signal is one byte in a socket that [`World::wait`](modem_world::World::wait) watches, so that none is lost
 //! and each is told once: the first asks to stop at the next safe point, the second to stop now.
 
+use std::ffi::c_int;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
+
+/// The signals by which a user stops a program.
+pub(crate) const STOP_SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
 
 /// Asks a world to stop, from any thread.
 #[derive(Debug)]
@@ -57,16 +62,34 @@ impl CancelRequests {
         if !self.handlers.is_empty() {
             return Ok(());
         }
-        for signal in [SIGINT, SIGTERM] {
-            self.handlers
-                .push(low_level::pipe::register(signal, self.sender.try_clone()?)?);
-        }
+        self.handle(&STOP_SIGNALS)?;
         for signal in [SIGHUP, SIGPIPE] {
             // A handler that only sets a flag nobody reads: the signal has no effect any more.
             self.handlers
                 .push(flag::register(signal, Arc::new(AtomicBool::new(false)))?);
         }
         Ok(())
+    }
+
+    /// Each of these signals is a request from now on.
+    pub(crate) fn handle(&mut self, signals: &[c_int]) -> io::Result<()> {
+        for signal in signals {
+            self.handlers
+                .push(low_level::pipe::register(*signal, self.sender.try_clone()?)?);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a request that nobody has [heard](Self::hear).
+    pub(crate) fn is_asked(&self) -> bool {
+        let mut descriptors = [PollFd::new(self, PollFlags::IN)];
+        loop {
+            match poll(&mut descriptors, Some(&Timespec::default())) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return false,
+                Ok(count) => return count > 0,
+            }
+        }
     }
 
     /// Takes one of the requests that were [heard](Self::hear), when there is one.

@@ -11,9 +11,11 @@ mod logind;
 mod modem_manager;
 mod port;
 mod proxy;
+mod question;
 mod tty;
 mod wdm;
 mod world;
 
 pub use cancel::Canceller;
+pub use question::{Questions, Typed};
 pub use world::LinuxWorld;

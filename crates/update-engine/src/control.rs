@@ -381,7 +381,8 @@ impl Run<'_> {
 
     /// Notes a wish to stop; the second one ends everything at once.
     pub(crate) fn heed_later(&mut self, wake: Wake) -> Result<(), Cause> {
-        if wake != Wake::Cancelled {
+        // The wish that left the question is already heeded by ending the session in order, which takes seconds at most.
+        if wake != Wake::Cancelled || self.is_declined {
             return Ok(());
         }
         self.stops = self.stops.saturating_add(1);

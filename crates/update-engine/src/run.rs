@@ -29,6 +29,8 @@ pub(crate) struct Run<'r> {
     pub(crate) buffers: Buffers,
     /// How often the user has asked to stop.
     pub(crate) stops: u32,
+    /// Whether the user didn't agree to the plan, so that only the end of the session is left.
+    pub(crate) is_declined: bool,
     /// Whether a first wish to stop is only noted: the modem is on its way, and nobody knows where to.
     pub(crate) is_following: bool,
     /// When the modem was seen to come onto the bus in this run; at first when the run began, for it was there then.
@@ -59,6 +61,7 @@ impl<'r> Run<'r> {
             handle: None,
             buffers: Buffers::default(),
             stops: 0,
+            is_declined: false,
             is_following: false,
             came,
         }

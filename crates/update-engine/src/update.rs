@@ -251,6 +251,7 @@ impl Run<'_> {
         if request.confirmed || unconfirmed.is_empty() || ask(plan) {
             return Ok(());
         }
+        self.is_declined = true;
         Err(Cause::NotConfirmed {
             warnings: unconfirmed,
         })

@@ -7,9 +7,9 @@
 )]
 #![allow(dead_code, unreachable_pub)]
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
+pub mod terminal;
+
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -18,16 +18,16 @@ use std::time::Duration;
 use firmware_image::Family;
 use firmware_image::generate::models::{CARRIER_ITEMS, Release};
 use rustix::process::{Pid, Signal};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::Value;
 use snapbox::Data;
 use virtual_modem::profile::Timings;
 use virtual_modem::pty::PtyModem;
 use virtual_modem::{Keep, Profile, Setup, VirtualModem};
 
+use self::terminal::Terminal;
+
 /// How long anything may take on a loaded machine before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program with an environment that doesn't depend on who runs the tests.
 pub fn modemflash(folder: &Path) -> Command {
@@ -53,45 +53,19 @@ pub fn transcript(folder: &Path, arguments: &[&str]) -> String {
     text
 }
 
-/// Runs the program on a terminal of this kind, types a line where it has something to read, and gives the exit code and what
-/// the terminal shows.
+/// Runs the program on a terminal of this kind, types a line when it asks, and gives the exit code and what the terminal shows.
+/// Without such a line it has no input.
 pub fn on_terminal(folder: &Path, kind: &str, arguments: &[&str], typed: &str) -> (i32, String) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let path = ptsname(&master, Vec::new()).unwrap();
-    // What is typed early would be shown somewhere among the program's lines.
-    let mut modes = tcgetattr(&master).unwrap();
-    modes.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&master, OptionalActions::Now, &modes).unwrap();
-    let end = || {
-        let path = path.to_str().unwrap();
-        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        Stdio::from(OwnedFd::from(file))
-    };
-    let mut program = modemflash(folder);
-    program
-        .env("TERM", kind)
-        .args(arguments)
-        .stdout(end())
-        .stderr(end());
-    if !typed.is_empty() {
-        program.stdin(end());
+    let mut command = modemflash(folder);
+    command.env("TERM", kind).args(arguments);
+    if typed.is_empty() {
+        return Terminal::without_keyboard(command).finish();
     }
-    let mut child = program.spawn().unwrap();
-    // The terminal's other end is closed when only the child has it.
-    drop(program);
-    let mut bytes = Vec::new();
-    let mut master = File::from(master);
-    // The line waits in the terminal until it is read.
-    master.write_all(typed.as_bytes()).unwrap();
-    let mut piece = [0; 4096];
-    // Linux ends the reading with an error when nobody has the terminal any more.
-    while let Ok(count @ 1..) = master.read(&mut piece) {
-        bytes.extend_from_slice(&piece[..count]);
+    let mut terminal = Terminal::start(command);
+    if terminal.comes_to(terminal::QUESTION) {
+        terminal.press(typed);
     }
-    let text = String::from_utf8(bytes).unwrap().replace('\r', "");
-    (child.wait().unwrap().code().unwrap(), text)
+    terminal.finish()
 }
 
 /// Compares the transcript of a run in `folder` with `golden/NAME.txt`.
