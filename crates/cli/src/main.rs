@@ -17,6 +17,7 @@ mod inspect;
 mod list;
 mod logging;
 mod output;
+mod output_file;
 mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
@@ -27,6 +28,7 @@ mod running;
 mod screen;
 mod slots;
 mod table;
+mod trace_file;
 mod update;
 mod words;
 

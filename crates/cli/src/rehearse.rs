@@ -19,7 +19,7 @@ use crate::ask::Asker;
 use crate::failure::Failure;
 use crate::run::{self, Show};
 use crate::screen::Pace;
-use crate::{Verdict, images, update};
+use crate::{Verdict, images, trace_file, update};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
@@ -32,6 +32,7 @@ const USUAL_MODEL: &str = "EM7565";
 
 /// Plays a flash against a virtual modem.
 pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
+    let trace = trace_file::judged(&arguments.output, &arguments.files)?;
     let asked = arguments.model.as_deref().and_then(Profile::named);
     let target = asked.and_then(|profile| Target::of_model(profile.name));
     let given = match arguments.files.as_slice() {
@@ -71,6 +72,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     };
     let show = Show {
         output: &arguments.output,
+        trace,
         verbose,
         pace,
     };

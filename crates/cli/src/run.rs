@@ -1,9 +1,7 @@
 //! What `update`, `rehearse` and `replay` have in common: ask where something is doubtful, update, show, record.
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use modem_world::{Recorder, World};
 use update_engine::codes::Code;
@@ -14,13 +12,15 @@ use crate::ask::{self, Answer, Asker};
 use crate::failure::Failure;
 use crate::host::overheard;
 use crate::images::say;
+use crate::output_file::OutputFile;
 use crate::screen::{self, Pace};
-use crate::{Verdict, head};
+use crate::{Verdict, head, trace_file};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Show<'a> {
     pub(crate) output: &'a Output,
+    pub(crate) trace: Option<OutputFile<'a>>,
     pub(crate) verbose: u8,
     pub(crate) pace: Pace,
 }
@@ -41,16 +41,15 @@ pub(crate) fn run(
     firmware: &Firmware,
     show: Show<'_>,
 ) -> Verdict {
-    let trace = show.output.trace.as_ref();
-    let end = match trace.filter(|_| is_there(world, request)) {
+    let end = match show.trace.filter(|_| is_there(world, request)) {
         None => overheard(world, show.verbose, |world| {
             on_screen(world, asker, request, firmware, show)
         })?,
-        Some(path) => {
+        Some(file) => {
             let head = head::write(request, firmware).map_err(|error| {
                 Failure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
             })?;
-            record(world, path, &head, |world| {
+            record(world, file, &head, |world| {
                 on_screen(world, asker, request, firmware, show)
             })?
         }
@@ -122,20 +121,15 @@ pub(crate) fn finish(outcome: &Outcome) {
 /// Runs with a trace of everything on the wire. Where the trace can't be written the run goes on, and it is said.
 fn record(
     world: &mut dyn World,
-    path: &Path,
+    file: OutputFile<'_>,
     head: &str,
     run: impl FnOnce(&mut dyn World) -> Result<End, UpdateError>,
 ) -> Result<End, Failure> {
-    let file = File::create(path).map_err(|error| {
-        let what = format!("the trace {} can't be written: {error}", path.display());
-        Failure::of_code("E-TRACE-WRITE", 2, what).hint("choose another file, or leave --trace out")
-    })?;
-    let complain = |error| {
-        say(&format!(
-            "warning: the trace {} is incomplete: {error}",
-            path.display()
-        ))
-    };
+    let path = file.path.display();
+    let file = file
+        .create()
+        .map_err(|why| trace_file::refused(file.path, &why))?;
+    let complain = |error| say(&format!("warning: the trace {path} is incomplete: {error}"));
     let mut recorder = Recorder::new(world, io::BufWriter::new(file), complain);
     recorder.comment(head);
     let result = run(&mut recorder);

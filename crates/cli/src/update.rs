@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::run::{self, Show};
 use crate::screen::Pace;
-use crate::{Verdict, fleet, images};
+use crate::{Verdict, fleet, images, trace_file};
 
 /// Checks the files, then updates what is meant.
 pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     if arguments.all || named.len() > 1 {
         return fleet::run(arguments, &named, all);
     }
+    let trace = trace_file::judged(&arguments.output, &arguments.files)?;
     let mut host = Host::of(all)?;
     let select = arguments.select.one();
     let target = match &arguments.as_platform {
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     };
     let show = Show {
         output: &arguments.output,
+        trace,
         verbose: all.verbose,
         pace: if host.is_virtual() {
             Pace::Played

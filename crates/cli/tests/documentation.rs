@@ -27,7 +27,7 @@ type Row = (&'static str, &'static str, &'static str, &'static str);
 const OF_PROGRAM: &[Row] = &[
     (
         "E-TRACE-WRITE",
-        "the file for the trace can't be written",
+        "the file for the trace can't be written, or holds something else than a trace",
         "choose another file, or leave --trace out",
         "2",
     ),

@@ -418,7 +418,7 @@ fn the_first_word_does_what_the_name_does() {
 fn details_go_to_standard_output_or_into_a_file() {
     let bench = Bench::new();
     let log = bench.folder.path().join("log");
-    bench.put("log", b"an old line");
+    bench.put("log", b"[Debug] an old line\n");
     let (served, port) = serve(setup("MC7455", 10 * 1024 * 1024));
     let files = names(&put_release(bench.folder.path(), Family::Swi9x30, 100_000));
     let seen = bench.ours(&["-U", "-t", &port, "-L", "log", &files[0], &files[1]]);
@@ -430,6 +430,43 @@ fn details_go_to_standard_output_or_into_a_file() {
         "{text}"
     );
     assert!(!seen.out.contains("[Debug] "));
+}
+
+#[test]
+fn a_log_replaces_nothing_but_a_log() {
+    let bench = Bench::new();
+    let files = names(&put_release(bench.folder.path(), Family::Swi9x30, 100_000));
+    let (system, settings) = (files[0].as_str(), files[1].as_str());
+    let firmware = fs::read(bench.folder.path().join(system)).unwrap();
+    bench.put("mine", b"a letter\n");
+    bench.put("dated", b"[11 Jan 2024, 10:00:00] [Debug] an old line\n");
+    let (served, port) = serve(setup("MC7455", 10 * 1024 * 1024));
+    // The option took one of the files, or names one of them once more: the modem doesn't get the others alone.
+    for words in [&["-L", system, settings][..], &["-L", settings, system, settings]] {
+        let seen = bench.ours(&[&["-U", "-t", &port][..], words].concat());
+        assert_eq!(seen.exit, Some(1), "{}", seen.err);
+        assert!(
+            seen.err.contains("cannot open verbose log file for writing: "),
+            "{}",
+            seen.err
+        );
+    }
+    assert_eq!(fs::read(bench.folder.path().join(system)).unwrap(), firmware);
+    let modem = served.stop().unwrap();
+    assert!(modem.images().is_empty());
+    assert_eq!(modem.violations(), []);
+    // Otherwise that program goes on without a log.
+    let seen = bench.ours(&["-z", system, "-L", "mine"]);
+    assert_eq!(seen.exit, Some(0), "{}", seen.err);
+    assert!(seen.err.contains("for writing: there is a text"), "{}", seen.err);
+    assert_eq!(fs::read(bench.folder.path().join("mine")).unwrap(), b"a letter\n");
+    let seen = bench.ours(&["-z", system, "-L", "dated"]);
+    assert_eq!((seen.exit, seen.err.as_str()), (Some(0), ""));
+    assert!(
+        !fs::read_to_string(bench.folder.path().join("dated"))
+            .unwrap()
+            .contains("old")
+    );
 }
 
 #[test]

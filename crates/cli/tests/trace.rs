@@ -108,13 +108,14 @@ fn a_trace_stays_where_no_modem_is_found() {
         &["-t", "/dev/ttyUSB99"],
         &["--imei", "490154203237518"],
     ] {
-        fs::write(&path, "precious").unwrap();
+        fs::write(&path, "modemflash-trace 1\n# precious\n").unwrap();
         let mut arguments = vec!["--virtual", "MC7455", "update", "--trace", "run.trace"];
         arguments.extend(select);
         arguments.extend(files.iter().map(String::as_str));
         let text = transcript(folder.path(), &arguments);
         assert!(text.ends_with("--- exit 4\n"), "{text}");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "precious", "{text}");
+        let kept = fs::read_to_string(&path).unwrap();
+        assert_eq!(kept, "modemflash-trace 1\n# precious\n", "{text}");
     }
     // One that is found is recorded anew.
     let mut arguments = vec!["--virtual", "MC7455", "update", "--trace", "run.trace"];

@@ -178,7 +178,7 @@ pub(crate) struct Output {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Write the complete wire trace to this file, for bug reports and `replay`
+    /// Write the complete wire trace to this file, for bug reports and `replay`; only an older trace is replaced
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
 }

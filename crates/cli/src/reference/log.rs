@@ -24,6 +24,20 @@ pub(crate) fn start(is_verbose: bool, file: Option<File>) {
         .try_init();
 }
 
+/// Whether a file that begins with these bytes is a log, of this program or of that one, which puts the date in front.
+pub(crate) fn is_begun(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head);
+    let line = head.lines().next().unwrap_or_default();
+    let line = match line.split_once("] ") {
+        Some((date, rest)) if date.starts_with('[') && rest.starts_with(['[', '-']) => rest,
+        _ => line,
+    };
+    WORDS.iter().any(|word| line.starts_with(&format!("{word} ")))
+}
+
+/// How the lines of a log begin.
+const WORDS: [&str; 4] = ["-Error **", "-Warning **", "[Info]", "[Debug]"];
+
 /// Where lines go.
 struct Sinks {
     is_verbose: bool,

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use self::console::Console;
 use self::options::{Asked, Name};
 use crate::host::Host;
+use crate::output_file::{OutputFile, Unwritable};
 
 /// The name that is stood in for.
 const NAME: &str = "qmi-firmware-update";
@@ -97,7 +98,10 @@ fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
     if asked.has(Name::Verbose) && asked.has(Name::Silent) {
         console.error("cannot specify --verbose and --silent at the same time");
     }
-    log::start(asked.has(Name::Verbose), log_file(asked, console));
+    let Ok(log_file) = log_file(asked, console) else {
+        return false;
+    };
+    log::start(asked.has(Name::Verbose), log_file);
     if let Some(wrong) = wrong_action(asked) {
         console.error(wrong);
         return false;
@@ -117,16 +121,30 @@ fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
     is_done
 }
 
-/// The file of `-L`, made anew. That program goes on when it can't be made.
-fn log_file(asked: &Asked, console: &mut Console<'_>) -> Option<File> {
-    match File::create(asked.log.as_ref()?) {
-        Ok(file) => Some(file),
-        Err(error) => {
-            let why = plain(&error);
-            console.error(&format!("cannot open verbose log file for writing: {why}"));
-            None
-        }
-    }
+/// The file of `-L`, made anew. That program goes on when it can't be made; so does this one where the name is that of something
+/// else than a log.
+///
+/// # Errors
+/// The name is that of firmware: the option has taken a file that was to be sent. That is said.
+fn log_file(asked: &Asked, console: &mut Console<'_>) -> Result<Option<File>, ()> {
+    let Some(path) = asked.log.as_deref() else {
+        return Ok(None);
+    };
+    let file = OutputFile {
+        path,
+        is_older: log::is_begun,
+        inputs: &asked.files,
+    };
+    let why = match file.create() {
+        Ok(file) => return Ok(Some(file)),
+        Err(why) => why,
+    };
+    let words = match &why {
+        Unwritable::System(error) => plain(error),
+        why => why.to_string(),
+    };
+    console.error(&format!("cannot open verbose log file for writing: {words}"));
+    if why.is_firmware() { Err(()) } else { Ok(None) }
 }
 
 /// The system's words without the number.

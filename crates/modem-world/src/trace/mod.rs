@@ -12,6 +12,8 @@ use crate::{
 
 /// First line of every trace.
 pub const TITLE: &str = "modemflash-trace 1";
+/// What the first line of every version begins with.
+const NAME: &str = "modemflash-trace ";
 /// Writes up to this many bytes are recorded whole; image data is longer, protocol requests are not (an open
 /// request has at most 832 bytes, qdl.md §4.5).
 pub const WHOLE: usize = 1024;
@@ -145,6 +147,14 @@ impl Written {
             Self::Digest { length, .. } => *length,
         }
     }
+}
+
+/// Whether a file that begins with these bytes is a trace, of whatever version. Its first line has to be there.
+#[must_use]
+pub fn is_begun(head: &[u8]) -> bool {
+    let version = head.strip_prefix(NAME.as_bytes()).unwrap_or_default();
+    let digits = version.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && matches!(version.get(digits), Some(b'\n' | b'\r'))
 }
 
 /// A text that isn't a trace.

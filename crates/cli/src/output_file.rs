@@ -1,0 +1,214 @@
+//! Files that the program writes under a name of the user's: the only place that opens one.
+//!
+//! Nothing is destroyed: a name stands for a new file, an empty one, or an older one of the same kind, which is written anew. A
+//! shell makes `--trace *.cwe` into `--trace first.cwe second.cwe`, so the name may be that of a firmware file.
+
+use std::fmt;
+use std::fs::{self, File, FileType, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use firmware_image::source::content::{Content, HEAD_SIZE};
+use rustix::fs::{Mode, OFlags};
+
+/// A file to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutputFile<'a> {
+    /// Its name.
+    pub(crate) path: &'a Path,
+    /// Whether a file with this beginning is an older one of the same kind.
+    pub(crate) is_older: fn(&[u8]) -> bool,
+    /// What the user has named to be read.
+    pub(crate) inputs: &'a [PathBuf],
+}
+
+/// Why a file isn't written.
+#[derive(Debug)]
+pub(crate) enum Unwritable {
+    /// `-`, which other programs take for their standard output.
+    Hyphen,
+    /// It is one of the files to be read.
+    Input,
+    /// It holds something else.
+    Foreign(Content),
+    /// It is a link, a folder, a device or a pipe.
+    Special(&'static str),
+    /// The system says no.
+    System(io::Error),
+}
+
+impl OutputFile<'_> {
+    /// Looks at what has this name now, and touches nothing. That there is nothing is well.
+    ///
+    /// # Errors
+    /// It would not be written.
+    pub(crate) fn judge(&self) -> Result<(), Unwritable> {
+        if self.path == Path::new("-") {
+            return Err(Unwritable::Hyphen);
+        }
+        let metadata = match fs::symlink_metadata(self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Unwritable::System(error)),
+        };
+        self.judge_kind(&metadata)?;
+        if metadata.len() == 0 {
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | CAREFULLY;
+        let file = rustix::fs::open(self.path, flags, Mode::empty()).map_err(system)?;
+        self.judge_file(&File::from(file))
+    }
+
+    /// Opens it, empty. A new file is readable by its owner only; another keeps its mode and its owner.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge): what has the name is as it was.
+    pub(crate) fn create(&self) -> Result<File, Unwritable> {
+        // Devices aren't even opened: that alone can start a watchdog.
+        self.judge()?;
+        // What has the name by now is judged once more, before it is emptied. The kernel refuses a stranger's file in /tmp
+        // (`fs.protected_regular`), because this call may make one.
+        let flags = OFlags::RDWR | OFlags::CREATE | CAREFULLY;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = File::from(rustix::fs::open(self.path, flags, mode).map_err(system)?);
+        self.judge_file(&file)?;
+        file.set_len(0).map_err(Unwritable::System)?;
+        Ok(file)
+    }
+
+    fn judge_file(&self, file: &File) -> Result<(), Unwritable> {
+        let metadata = file.metadata().map_err(Unwritable::System)?;
+        self.judge_kind(&metadata)?;
+        let mut head = [0; HEAD_SIZE];
+        let mut filled = 0;
+        while let Some(rest @ [_, ..]) = head.get_mut(filled..) {
+            let place = u64::try_from(filled).unwrap_or(u64::MAX);
+            match file.read_at(rest, place) {
+                Ok(0) => break,
+                Ok(count) => filled = filled.saturating_add(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Unwritable::System(error)),
+            }
+        }
+        let head = head.get(..filled).unwrap_or_default();
+        if head.is_empty() || (self.is_older)(head) {
+            return Ok(());
+        }
+        Err(Unwritable::Foreign(Content::of(head)))
+    }
+
+    fn judge_kind(&self, metadata: &Metadata) -> Result<(), Unwritable> {
+        if let Some(words) = special(metadata.file_type()) {
+            return Err(Unwritable::Special(words));
+        }
+        let is_same = |input: &PathBuf| {
+            fs::metadata(input)
+                .is_ok_and(|input| input.dev() == metadata.dev() && input.ino() == metadata.ino())
+        };
+        if self.inputs.iter().any(is_same) {
+            return Err(Unwritable::Input);
+        }
+        Ok(())
+    }
+}
+
+/// Links aren't followed, a pipe isn't waited for, and a terminal doesn't become ours.
+const CAREFULLY: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+fn system(error: rustix::io::Errno) -> Unwritable {
+    Unwritable::System(error.into())
+}
+
+/// What a file is that has no contents of its own.
+fn special(kind: FileType) -> Option<&'static str> {
+    let kinds = [
+        (kind.is_file(), None),
+        (kind.is_symlink(), Some("a symbolic link")),
+        (kind.is_dir(), Some("a folder")),
+        (kind.is_fifo(), Some("a pipe")),
+        (kind.is_socket(), Some("a socket")),
+    ];
+    let known = kinds.into_iter().find(|(is, _)| *is);
+    known.map_or(Some("a device"), |(_, words)| words)
+}
+
+impl Unwritable {
+    /// Whether the name is that of firmware.
+    pub(crate) fn is_firmware(&self) -> bool {
+        match self {
+            Self::Input => true,
+            Self::Foreign(content) => *content == Content::Image || content.is_archive(),
+            Self::Hyphen | Self::Special(_) | Self::System(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hyphen => f.write_str("it isn't written to standard output"),
+            Self::Input => f.write_str("it is one of the files to be read"),
+            Self::Foreign(content @ (Content::Image | Content::Text)) => write!(f, "there is {content}"),
+            Self::Foreign(content) if content.is_archive() => write!(f, "there is {content}"),
+            Self::Foreign(_) => f.write_str("there is something else"),
+            Self::Special(kind) => write!(f, "there is {kind}"),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn is_note(head: &[u8]) -> bool {
+        head.starts_with(b"note ")
+    }
+
+    fn output<'a>(path: &'a Path, inputs: &'a [PathBuf]) -> OutputFile<'a> {
+        OutputFile {
+            path,
+            is_older: is_note,
+            inputs,
+        }
+    }
+
+    #[test]
+    fn what_changes_its_kind_after_the_judgement_is_judged_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("note");
+        let file = output(&path, &[]);
+        file.judge().unwrap();
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(file.create(), Err(Unwritable::Foreign(Content::Text))));
+        fs::remove_file(&path).unwrap();
+        symlink(folder.path().join("elsewhere"), &path).unwrap();
+        assert!(matches!(file.create(), Err(Unwritable::Special(_))));
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn an_input_is_known_by_every_name_also_when_it_looks_like_an_older_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, link) = (folder.path().join("input"), folder.path().join("link"));
+        fs::write(&input, "note 1").unwrap();
+        fs::hard_link(&input, &link).unwrap();
+        let symbolic = folder.path().join("symbolic");
+        symlink(&input, &symbolic).unwrap();
+        for given in [&input, &symbolic] {
+            let inputs = [given.clone()];
+            for path in [&input, &link] {
+                assert!(matches!(output(path, &inputs).create(), Err(Unwritable::Input)));
+            }
+        }
+        assert_eq!(fs::read(&input).unwrap(), b"note 1");
+        drop(output(&link, &[]).create().unwrap());
+        assert_eq!(fs::read(&input).unwrap(), b"");
+    }
+}

@@ -1,0 +1,50 @@
+//! The file of `--trace` (docs/trace-format.md).
+
+use std::path::{Path, PathBuf};
+
+use modem_world::trace::is_begun;
+
+use crate::arguments::Output;
+use crate::failure::Failure;
+use crate::output_file::{OutputFile, Unwritable};
+
+/// The file that the command line asks for, where it does; judged, but not touched. `inputs` are the files to be read.
+///
+/// # Errors
+/// It would destroy something.
+pub(crate) fn judged<'a>(
+    output: &'a Output,
+    inputs: &'a [PathBuf],
+) -> Result<Option<OutputFile<'a>>, Failure> {
+    let Some(path) = output.trace.as_deref() else {
+        return Ok(None);
+    };
+    let file = OutputFile {
+        path,
+        is_older: is_begun,
+        inputs,
+    };
+    match file.judge() {
+        Ok(()) => Ok(Some(file)),
+        Err(why) => Err(refused(path, &why)),
+    }
+}
+
+/// A trace that can't be written.
+pub(crate) fn refused(path: &Path, why: &Unwritable) -> Failure {
+    let name = path.display();
+    let hint = match why {
+        _ if why.is_firmware() => format!(
+            "--trace takes the name of a file to write, and has taken this one: give both, as in `--trace run.trace {name}`"
+        ),
+        Unwritable::Hyphen | Unwritable::Special(_) => {
+            "name a file; -vvv shows the same on standard error".to_owned()
+        }
+        Unwritable::Foreign(_) | Unwritable::Input => {
+            "choose another file: only an older trace or an empty file is written anew".to_owned()
+        }
+        Unwritable::System(_) => "choose another file, or leave --trace out".to_owned(),
+    };
+    let what = format!("the trace {name} can't be written: {why}");
+    Failure::of_code("E-TRACE-WRITE", 2, what).hint(hint)
+}
