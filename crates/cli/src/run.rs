@@ -5,6 +5,7 @@ use std::io;
 
 use modem_world::{Recorder, World};
 use update_engine::codes::Code;
+use update_engine::fit;
 use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, update_asking};
 
 use crate::arguments::Output;
@@ -87,10 +88,12 @@ fn on_screen(
             return false;
         }
         screen.borrow_mut().rest();
-        let answer = asker.ask("go on all the same?");
-        if answer != Answer::Yes {
-            declined.set(Some(answer));
-            return false;
+        for question in questions(plan, request) {
+            let answer = asker.ask(&question);
+            if answer != Answer::Yes {
+                declined.set(Some(answer));
+                return false;
+            }
         }
         screen.borrow_mut().resume();
         true
@@ -108,6 +111,16 @@ fn on_screen(
         (Some(answer), Err(_)) => Ok(End::Declined(answer)),
         (_, result) => result.map(|outcome| End::Outcome(Box::new(outcome), screen.lost().map(Box::new))),
     }
+}
+
+/// What to ask about a plan, one after the other: against what is known of the modem it takes two answers.
+fn questions(plan: &Plan, request: &Request) -> Vec<String> {
+    let mut questions = vec!["go on all the same?".to_owned()];
+    let is_vouched = plan.to_confirm().any(|warning| warning.code == fit::VOUCHED);
+    if let (true, Some(platform)) = (is_vouched, &request.as_platform) {
+        questions.push(format!("are you sure that this modem takes {platform} firmware?"));
+    }
+    questions
 }
 
 /// The last lines of a run that reached its goal.

@@ -226,3 +226,50 @@ fn a_signal_before_the_workers_begin_reaches_them_though_nobody_is_asked() {
         assert_eq!(modem.violations(), []);
     }
 }
+
+// Firmware for another platform can cost the modem: one keystroke isn't enough.
+#[test]
+fn a_platform_against_what_is_known_of_the_modem_is_asked_for_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<String> = common::names(&put_release(folder.path(), Family::Sdx12, 5000));
+    let command = |words: &[&str]| {
+        let mut command = modemflash(folder.path());
+        command
+            .env("TERM", "dumb")
+            .args(["-vv", "--virtual", "EM7565", "update"]);
+        command.args(words).args(&files);
+        command
+    };
+    let second = "are you sure that this modem takes SWIX12C firmware? [y/N] ";
+    for (answers, goes_on) in [
+        (["y\n", "n\n"], false),
+        (["y\n", "\x03"], false),
+        (["y\n", "y\n"], true),
+    ] {
+        let mut terminal = Terminal::start(command(&["--as-platform", "swix12c"]));
+        assert!(
+            terminal.comes_to("go on all the same? [y/N] "),
+            "{}",
+            terminal.text()
+        );
+        terminal.press(answers[0]);
+        assert!(terminal.comes_to(second), "{}", terminal.text());
+        terminal.press(answers[1]);
+        let (code, text) = terminal.finish();
+        assert_eq!(text.contains("SetFirmwarePreference"), goes_on, "{text}");
+        // Its boot loader knows better.
+        assert_eq!(code, if goes_on { 6 } else { 130 }, "{text}");
+    }
+    // Nobody can be asked: --yes answers, and --force doesn't.
+    for (words, code) in [
+        (["--as-platform", "SWIX12C"].as_slice(), 2),
+        (&["--as-platform", "SWIX12C", "--force"], 2),
+        (&["--as-platform", "SWIX12C", "--yes"], 6),
+        (&["--as-platform", "SWIX65C", "--yes"], 3),
+        (&["--force", "--yes"], 3),
+    ] {
+        let output = command(words).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {text}");
+    }
+}
