@@ -3,7 +3,8 @@
 
 use firmware_image::Platform;
 use firmware_image::generate::{Body, Plan};
-use modem_world::{Wake, World};
+use modem_world::{UsbDevice, UsbPath, Wake, World};
+use modemflash_update_engine::fit::{self, Fit, Nature};
 use modemflash_update_engine::{Code, ControlChoice, EventKind, ModemState, Outcome, Request, Step};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
@@ -13,7 +14,7 @@ use crate::failures::assert_fails;
 use crate::support::normal::{
     after, at_only, newer, package_of, release, release_of, running, settings_of, speaking, wish,
 };
-use crate::support::{Memory, Run, called, images_for, run_in};
+use crate::support::{Memory, Run, called, firmware, images_for, run_in};
 
 /// An update that answers no question.
 fn unasked() -> Request {
@@ -393,4 +394,151 @@ fn gobi_files_and_platforms_are_told_apart() {
     let mc7455 = Profile::named("MC7455").unwrap();
     let run = run_in(SimulatedWorld::new(setup.clone()), &wish(), &release(mc7455));
     assert_refused(&run, &setup, "SWI9X30C to a Gobi modem");
+}
+
+/// A device in download mode with this id and product string.
+fn on_the_bus(vendor: u16, product: u16, name: &str) -> UsbDevice {
+    UsbDevice {
+        path: UsbPath::new("1-1"),
+        peer: None,
+        number: 5,
+        vendor,
+        product,
+        interfaces: Some(1),
+        speed: Some(480),
+        manufacturer: Some("Sierra Wireless, Incorporated".into()),
+        product_name: Some(name.into()).filter(|name: &String| !name.is_empty()),
+        serial: None,
+    }
+}
+
+/// What is to come of a package for a device: without a question, after one, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Goes,
+    Asks,
+    Refused,
+}
+
+// The strings are those of real devices, the version texts those of real packages (images.md §7, devices.md).
+#[test]
+fn real_devices_take_real_packages() {
+    use Verdict::{Asks, Goes, Refused};
+    let devices = [
+        (
+            0x1199,
+            0x9090,
+            "Sierra Wireless EM7421 Qualcomm® Snapdragonâ\u{84}¢",
+            "SWI9X50C",
+        ),
+        (0x1199, 0x9090, "QUSB__BULK", "SWI9X50C"),
+        (0x1199, 0x90d2, "Sierra Wireless EM9191", "SWIX55C"),
+        (0x1199, 0x90e2, "EM92xx", "SWIX65C"),
+        (0x1199, 0xc080, "Sierra Wireless EM7590", "SWIX12C"),
+        (0x1199, 0xc082, "Sierra Wireless EM7590", "SWIX12C"),
+        (0x1199, 0x68c0, "MC7304", "SWI9X15C"),
+        (0x1199, 0x68c0, "Sierra Wireless RC7620", "SWI9X07H"),
+        (0x1199, 0x68c0, "Sierra Wireless WP7607", "SWI9X07Y"),
+        (0x1199, 0x68c0, "Sierra Wireless WP7702", "SWI9X06Y"),
+        (0x1199, 0x68c0, "WP8548", "SWI9X15Y"),
+        (0x1199, 0x68a2, "MC7710", "SWI9200X"),
+        (0x1199, 0x9040, "MC7305", "SWI9X15C"),
+        (0x1199, 0x9062, "EM7305", "SWI9X15C"),
+        (0x1199, 0x9070, "QDLoader", "SWI9X30C"),
+        (0x1199, 0x9078, "EM7455", "SWI9X30C"),
+        (0x413c, 0x81a6, "", "SWI9X15C"),
+        (0x413c, 0x81b5, "", "SWI9X30C"),
+        (0x413c, 0x9070, "QDLoader", "SWI9X30C"),
+    ];
+    let packages = [
+        (
+            "9999999_9999999_9200_03.05.29.03_00_generic_000.000_001_SPKG_MC",
+            "9200",
+            "SWI9200X",
+        ),
+        ("SWI9200M_03.05.29.03", "9200", "SWI9200X"),
+        (
+            "1102016_9903211_SWI9X15C_05.05.16.02_00_Generic_005.004_000",
+            "9X15",
+            "SWI9X15C",
+        ),
+        (
+            "1101798_9902617_SWI9X15C_01.08.16.02_00_Dell_001.005_000",
+            "9X15",
+            "SWI9X15C",
+        ),
+        ("SWI9X15Y_07.13.07.00", "Y912", "SWI9X15Y"),
+        (
+            "1102662_9905046_EM7455_02.05.07.00_00_Lenovo-Laptop_001.003_000",
+            "9X30",
+            "SWI9X30C",
+        ),
+        ("INTERNAL_?_SWI9X30C_02.08.02.00_?_?_?_?", "9X30", "SWI9X30C"),
+        (
+            "9999999_9907259_SWI9X50C_00.06.02.00_00_GENERIC_001.004_000",
+            "9X50",
+            "SWI9X50C",
+        ),
+        (
+            "9999999_9907152_SWI9X07Y_02.37.03.00_00_GENERIC_002.095_000",
+            "Y921",
+            "SWI9X07Y",
+        ),
+        (
+            "9999999_9909667_SWI9X07H_00.08.24.02_00_GENERIC_001.110_000",
+            "Y921",
+            "SWI9X07H",
+        ),
+        ("SWI9X06Y_02.32.02.00", "Y931", "SWI9X06Y"),
+        ("SWIX55C_03.14.10.00", "", "SWIX55C"),
+        ("SWIX65C_02.17.08.00", "", "SWIX65C"),
+        ("SWIX12C_03.01.02.00", "", "SWIX12C"),
+    ];
+    for (version, product, platform) in packages {
+        let firmware = firmware(&[package(version, product)]);
+        for (vendor, id, name, takes) in devices {
+            let device = on_the_bus(vendor, id, name);
+            let verdict = verdict(&device, &firmware);
+            let expected = if takes == platform { Goes } else { Refused };
+            assert_eq!(verdict, expected, "{version} for {name} {vendor:04x}:{id:04x}");
+        }
+        // What leaves it open: shared ids whose string says little, models of which no package was seen.
+        let open = [
+            (
+                0x1199,
+                0x68c0,
+                "QUSB__BULK",
+                ["SWI9X15C", "SWI9X15Y", "SWI9X07Y", "SWI9X07H", "SWI9X06Y"].as_slice(),
+            ),
+            (0x1199, 0x90d2, "EM92xx", &["SWIX55C", "SWIX65C"]),
+        ];
+        for (vendor, id, name, may_take) in open {
+            let verdict = verdict(&on_the_bus(vendor, id, name), &firmware);
+            let expected = if may_take.contains(&platform) {
+                Asks
+            } else {
+                Refused
+            };
+            assert_eq!(verdict, expected, "{version} for {name}");
+        }
+        for (vendor, id, name) in [
+            (0x1199, 0x90e4, "Semtech EM8695 Mobile Broadband Adapter"),
+            (0x413c, 0x81cb, ""),
+            (0x1199, 0xabcd, ""),
+        ] {
+            assert_eq!(
+                verdict(&on_the_bus(vendor, id, name), &firmware),
+                Asks,
+                "{version} for {name}"
+            );
+        }
+    }
+}
+
+fn verdict(device: &UsbDevice, firmware: &modemflash_update_engine::Firmware) -> Verdict {
+    match fit::judge(Nature::of_device(device), firmware, None) {
+        Ok(Fit { doubt: None, .. }) => Verdict::Goes,
+        Ok(_) => Verdict::Asks,
+        Err(_) => Verdict::Refused,
+    }
 }
