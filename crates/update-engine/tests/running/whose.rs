@@ -542,3 +542,24 @@ fn verdict(device: &UsbDevice, firmware: &modemflash_update_engine::Firmware) ->
         Err(_) => Verdict::Refused,
     }
 }
+
+// The level of applications tells the chip only: 9x07 or 9x06.
+#[test]
+fn the_real_files_are_for_open_modules_and_for_nothing_else() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../firmware-image/tests/data/cwe");
+    for name in ["ls.cwe", "cp_ubi.cwe", "cp2ls.cwe", "keystore.cwe"] {
+        let bytes = std::fs::read(format!("{folder}/{name}")).unwrap();
+        let firmware = firmware(&[Memory {
+            name: name.into(),
+            bytes,
+        }]);
+        for own in ["Sierra Wireless WP7607", "Sierra Wireless WP7702"] {
+            let verdict = verdict(&on_the_bus(0x1199, 0x68c0, own), &firmware);
+            assert_eq!(verdict, Verdict::Goes, "{name} for {own}");
+        }
+        for (id, other) in [(0x68c0, "MC7304"), (0x9090, "EM7565"), (0x9070, "QDLoader")] {
+            let verdict = verdict(&on_the_bus(0x1199, id, other), &firmware);
+            assert_eq!(verdict, Verdict::Refused, "{name} for {other}");
+        }
+    }
+}
