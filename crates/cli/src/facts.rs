@@ -3,7 +3,7 @@
 use serde::Serialize;
 use update_engine::Facts;
 use update_engine::modem::{Language, Mode, Modem};
-use update_engine::survey::Remark;
+use update_engine::survey::{Remark, Surveyed};
 
 /// Version of the schema in docs/list-json.md.
 pub(crate) const SCHEMA: u16 = 1;
@@ -24,7 +24,17 @@ pub(crate) struct ModemLine<'a> {
     imei: Option<&'a str>,
     facts: Option<&'a Facts>,
     problem: Option<&'a str>,
+    lock: Option<LockLine<'a>>,
     warnings: &'a [Remark],
+}
+
+/// Another run that has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct LockLine<'a> {
+    pid: Option<u32>,
+    name: Option<&'a str>,
+    verb: Option<&'a str>,
+    held_s: Option<u64>,
 }
 
 /// One of its ports.
@@ -50,12 +60,8 @@ enum Role {
 
 impl<'a> ModemLine<'a> {
     /// Everything that is known of a modem.
-    pub(crate) fn new(
-        modem: &'a Modem,
-        facts: Option<&'a Facts>,
-        problem: Option<&'a str>,
-        warnings: &'a [Remark],
-    ) -> Self {
+    pub(crate) fn new(surveyed: &'a Surveyed) -> Self {
+        let (modem, facts) = (&surveyed.modem, surveyed.facts.as_ref());
         let device = &modem.device;
         Self {
             v: SCHEMA,
@@ -70,8 +76,14 @@ impl<'a> ModemLine<'a> {
             ports: ports(modem),
             imei: facts.and_then(|facts| facts.imei.as_deref()),
             facts,
-            problem,
-            warnings,
+            problem: surveyed.problem.as_deref(),
+            lock: surveyed.lock.as_ref().map(|holder| LockLine {
+                pid: holder.process,
+                name: holder.name.as_deref(),
+                verb: holder.verb.as_deref(),
+                held_s: holder.held_for.map(|held| held.as_secs()),
+            }),
+            warnings: &surveyed.warnings,
         }
     }
 }

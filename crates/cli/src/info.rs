@@ -2,12 +2,13 @@
 
 use update_engine::errand;
 use update_engine::modem::Mode;
-use update_engine::survey::{Surveyed, look, remarks};
-use update_engine::{Facts, Trio};
+use update_engine::survey::{Surveyed, locked, look, remarks};
+use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 
 use crate::Verdict;
 use crate::arguments::{self, Info};
 use crate::facts::{ModemLine, name, port_words};
+use crate::failure::Failure;
 use crate::host::Host;
 use crate::output::{print, print_json};
 
@@ -19,24 +20,48 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
     let surveyed = match candidates.as_slice() {
         [modem] if modem.mode != Mode::Normal => look(host.world(), modem.clone(), &request, false),
         _ => {
-            let (modem, facts) = host.talk(|world| errand::info(world, &request, &mut |_| {}))?;
-            Surveyed {
-                warnings: remarks(&modem, Some(&facts), None),
-                modem,
-                facts: Some(facts),
-                problem: None,
-                is_stopped: false,
+            let asked = host.talk(|world| errand::info(world, &request, &mut |_| {}));
+            match (asked, candidates.as_slice()) {
+                (Ok((modem, facts)), _) => Surveyed {
+                    warnings: remarks(&modem, Some(&facts), None),
+                    modem,
+                    facts: Some(facts),
+                    lock: None,
+                    problem: None,
+                    is_stopped: false,
+                },
+                (Err(error), [modem]) => left_alone(modem, error)?,
+                (Err(error), _) => return Err(error.into()),
             }
         }
     };
     host.finish();
     if arguments.json {
-        let facts = surveyed.facts.as_ref();
-        print_json(&ModemLine::new(&surveyed.modem, facts, None, &surveyed.warnings))?;
+        print_json(&ModemLine::new(&surveyed))?;
     } else {
         print(&text(&surveyed))?;
     }
     Ok(0)
+}
+
+/// What the bus tells of a modem that another run has.
+///
+/// # Errors
+/// The error, where it is another one.
+fn left_alone(modem: &Modem, error: UpdateError) -> Result<Surveyed, Failure> {
+    let Cause::Locked { holder } = &*error.source else {
+        return Err(error.into());
+    };
+    let mut warnings = remarks(modem, None, None);
+    warnings.push(locked(holder));
+    Ok(Surveyed {
+        warnings,
+        modem: modem.clone(),
+        facts: None,
+        lock: Some(holder.clone()),
+        problem: None,
+        is_stopped: false,
+    })
 }
 
 fn text(surveyed: &Surveyed) -> String {

@@ -155,6 +155,7 @@ fn exits_of_engine(code: &str) -> &'static str {
         | "E-NOT-SUPPORTED" => "2",
         "E-HOP-NEEDED" | "E-PRE-PRODUCTION" => "3",
         "E-MODEM-NONE" | "E-MODEM-SEVERAL" | "E-MODEM-HELD" => "4; 5 when something had been asked",
+        "E-MODEM-LOCKED" => "4; 5, 6, 7 or 9 when the modem came back at a place that another run has",
         "E-MODEM-NO-PORT" | "E-MODEM-UNREACHABLE" => "4; 5, 6 or 9 when something had been done",
         "E-MODEM-OTHER" => "5, 6 or 9 by what is known of the modem",
         "E-AT-REFUSED" | "E-DOWNLOAD-NOT-ENTERED" | "E-RESTART-REFUSED" => "5",

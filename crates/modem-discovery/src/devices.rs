@@ -186,7 +186,7 @@ pub(crate) fn wwan_kind(directory: &Path, name: &str) -> Option<PortKind> {
 }
 
 /// Bus and ports as numbers, so that `1-2` comes before `1-10`; none for what isn't a device.
-fn place_order(name: &str) -> Option<(u16, Vec<u16>)> {
+pub(crate) fn place_order(name: &str) -> Option<(u16, Vec<u16>)> {
     let (bus, ports) = name.split_once('-')?;
     let ports: Result<Vec<u16>, _> = ports.split('.').map(str::parse).collect();
     Some((bus.parse().ok()?, ports.ok()?))

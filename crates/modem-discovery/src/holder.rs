@@ -39,13 +39,30 @@ impl Sysfs {
             else {
                 continue;
             };
-            if process != own_process && has_open(&entry.path(), &node, port) {
-                let name = text(&entry.path().join("comm")).unwrap_or_else(|| "a process".to_owned());
+            let is_other = process != own_process && has_open(&entry.path(), &node, port);
+            if is_other && !self.is_just_forked(process, own_process) {
+                let processes = self.root().join("proc");
+                let name = process_name(&processes, process).unwrap_or_else(|| "a process".to_owned());
                 return Some(Holder { name, process });
             }
         }
         None
     }
+
+    /// Whether it is a child that was just forked: until it runs a program of its own it has its parent's ports.
+    fn is_just_forked(&self, process: u32, parent: u32) -> bool {
+        let of = |process: u32, file: &str| self.root().join(format!("proc/{process}/{file}"));
+        let status = text(&of(process, "status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        let program = |process| fs::read_link(of(process, "exe")).ok();
+        line.and_then(|number| number.trim().parse().ok()) == Some(parent)
+            && program(process).is_some_and(|its| program(parent) == Some(its))
+    }
+}
+
+/// The name of a process as the kernel has it, safe for a terminal. `processes` is `/proc`.
+pub fn process_name(processes: &Path, process: u32) -> Option<String> {
+    text(&processes.join(process.to_string()).join("comm"))
 }
 
 impl Sysfs {

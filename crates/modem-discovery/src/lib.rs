@@ -11,12 +11,14 @@
 mod devices;
 mod holder;
 mod host;
+mod lock;
 mod sysfs;
 mod uevent;
 mod uevent_socket;
 
-pub use holder::Holder;
+pub use holder::{Holder, process_name};
 pub use host::PowerBefore;
+pub use lock::{LockKind, LockPoint};
 pub use sysfs::{Snapshot, Sysfs};
 pub use uevent::{Action, Uevent, UeventError, UsbProduct};
 pub use uevent_socket::{Received, UeventSocket};

@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use modem_world::{DiscoveryError, PortId, PortInfo, PortKind, UsbDevice, UsbPath};
 
 use crate::devices::wwan_kind;
+use crate::lock::hub_port;
 use crate::uevent::interface_name;
 
 /// Major numbers of Unix98 pseudo-terminals (`Documentation/admin-guide/devices.txt` of the kernel).
-const PSEUDO_TERMINAL_MAJORS: std::ops::RangeInclusive<u32> = 136..=143;
+pub(crate) const PSEUDO_TERMINAL_MAJORS: std::ops::RangeInclusive<u32> = 136..=143;
 
 /// No text file of the kernel is longer than a page; what a device chose is cut here.
 const TEXT_LIMIT: usize = 4096;
@@ -276,8 +277,12 @@ fn bare(id: PortId, kind: PortKind) -> PortInfo {
 
 /// The place on the bus of the other speed: `usb2-port4` is place `2-4`, `2-1-port4` is place `2-1.4`.
 fn peer(device: &Path) -> Option<UsbPath> {
-    let link = fs::read_link(device.join("port/peer"));
-    let peer = link.ok().or_else(|| peer_without_port(device))?;
+    peer_name(&device.join("port")).or_else(|| peer_without_port(device))
+}
+
+/// The same by the directory of the hub's port.
+pub(crate) fn peer_name(port: &Path) -> Option<UsbPath> {
+    let peer = fs::read_link(port.join("peer")).ok()?;
     let (hub, number) = peer.file_name()?.to_str()?.rsplit_once("-port")?;
     number.parse::<u16>().ok()?;
     Some(UsbPath::new(match hub.strip_prefix("usb") {
@@ -287,21 +292,14 @@ fn peer(device: &Path) -> Option<UsbPath> {
 }
 
 /// The same for kernels without the link `port`, which have the folder of the hub port all the same.
-fn peer_without_port(device: &Path) -> Option<PathBuf> {
-    let name = device.file_name()?.to_str()?;
-    let (hub, interface, number) = match name.rsplit_once('.') {
-        Some((hub, number)) => (hub.to_owned(), format!("{hub}:1.0"), number),
-        None => {
-            let (bus, number) = name.split_once('-')?;
-            (format!("usb{bus}"), format!("{bus}-0:1.0"), number)
-        }
-    };
+fn peer_without_port(device: &Path) -> Option<UsbPath> {
+    let (hub, interface, number) = hub_port(device.file_name()?.to_str()?)?;
     let folder = fs::canonicalize(device).ok()?;
     let port = folder
         .parent()?
         .join(interface)
         .join(format!("{hub}-port{number}"));
-    fs::read_link(port.join("peer")).ok()
+    peer_name(&port)
 }
 
 /// A text file without the blanks around its content, safe for a terminal; none when it is empty or can't be read.

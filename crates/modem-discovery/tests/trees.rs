@@ -11,8 +11,8 @@ mod tree;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use modem_world::{DiscoveryError, HostError, PortId, PortInfo, PortKind, UsbPath};
-use modemflash_modem_discovery::Sysfs;
+use modem_world::{DiscoveryError, HostError, PortId, PortInfo, PortKind, Spot, UsbPath};
+use modemflash_modem_discovery::{LockKind, LockPoint, Sysfs};
 use tree::{Tree, em7565};
 
 /// All ports; one look at a place must tell the same as the look at the whole bus.
@@ -185,6 +185,93 @@ fn the_peer_behind_a_hub_is_named_as_the_device_there_would_be() {
         tree.sysfs().device(&UsbPath::new("1-1.3")).unwrap().peer,
         Some(UsbPath::new("2-1.3"))
     );
+}
+
+/// What is locked for a modem at this place, by label; directories without the tree's root.
+fn locks(tree: &Tree, place: &str, peer: Option<&str>) -> Vec<(String, String)> {
+    let spot = Spot::Socket {
+        place: UsbPath::new(place),
+        peer: peer.map(UsbPath::new),
+    };
+    let words = |LockPoint { label, kind }| match kind {
+        LockKind::Directory(path) => {
+            let path = path.strip_prefix(tree.path("")).unwrap();
+            (label, path.to_str().unwrap().to_owned())
+        }
+        LockKind::Name(name) => (label, format!("name {name}")),
+    };
+    let points = tree.sysfs().lock_points(&spot);
+    points.into_iter().map(words).collect()
+}
+
+#[test]
+fn both_sides_of_a_usb_3_port_are_locked_whoever_knows_of_the_other() {
+    let tree = Tree::new();
+    tree.peers("1-4", "2-4");
+    tree.link(
+        "sys/bus/usb/devices/1-0:1.0",
+        "sys/devices/pci0000:00/0000:00:14.0/usb1/1-0:1.0",
+    );
+    tree.link(
+        "sys/bus/usb/devices/2-0:1.0",
+        "sys/devices/pci0000:00/0000:00:14.0/usb2/2-0:1.0",
+    );
+    let both = [
+        ("1-4", "sys/bus/usb/devices/1-0:1.0/usb1-port4"),
+        ("2-4", "sys/bus/usb/devices/2-0:1.0/usb2-port4"),
+    ];
+    let both = both.map(|(label, path)| (label.to_owned(), path.to_owned()));
+    // No device is there now: the directories stay.
+    for (place, peer) in [
+        ("1-4", Some("2-4")),
+        ("2-4", Some("1-4")),
+        ("1-4", None),
+        ("2-4", None),
+    ] {
+        assert_eq!(locks(&tree, place, peer), both, "{place} {peer:?}");
+    }
+}
+
+#[test]
+fn a_port_of_a_hub_is_locked_by_its_directory_and_where_there_is_none_by_its_name() {
+    let tree = Tree::new();
+    let folder = "sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1:1.0";
+    tree.write(&format!("{folder}/1-1-port4/connect_type"), "hotplug\n");
+    tree.write(&format!("{folder}/port2/connect_type"), "hotplug\n");
+    tree.link("sys/bus/usb/devices/1-1:1.0", folder);
+    let one = |label: &str, what: &str| vec![(label.to_owned(), what.to_owned())];
+    assert_eq!(
+        locks(&tree, "1-1.4", None),
+        one("1-1.4", "sys/bus/usb/devices/1-1:1.0/1-1-port4")
+    );
+    // Of kernels before 3.14.
+    assert_eq!(
+        locks(&tree, "1-1.2", None),
+        one("1-1.2", "sys/bus/usb/devices/1-1:1.0/port2")
+    );
+    assert_eq!(locks(&tree, "1-1.3", None), one("1-1.3", "name 1-1.3"));
+    assert_eq!(locks(&tree, "1-1", None), one("1-1", "name 1-1"));
+    assert_eq!(
+        locks(&tree, "../../etc", None),
+        one("../../etc", "name ../../etc")
+    );
+}
+
+#[test]
+fn a_port_without_a_device_is_locked_by_what_it_is_and_not_by_a_name_of_it() {
+    let sysfs = Sysfs::default();
+    let lock = |name: &str| sysfs.lock_points(&Spot::Port(PortId::new(name))).remove(0).kind;
+    // The real null device stands for a serial port on the mainboard.
+    let LockKind::Directory(folder) = lock("/dev/null") else {
+        panic!("no directory")
+    };
+    assert!(folder.ends_with("mem/null"), "{}", folder.display());
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("link");
+    symlink("/dev/null", &link).unwrap();
+    assert_eq!(lock(link.to_str().unwrap()), LockKind::Directory(folder));
+    assert_eq!(lock("@qmi-proxy"), LockKind::Name("@qmi-proxy".to_owned()));
+    assert_eq!(lock("/dev/none"), LockKind::Name("/dev/none".to_owned()));
 }
 
 #[test]

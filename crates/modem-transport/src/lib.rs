@@ -6,6 +6,7 @@
 
 mod bus;
 mod cancel;
+mod lock;
 #[cfg(feature = "modem-manager")]
 mod logind;
 mod modem_manager;

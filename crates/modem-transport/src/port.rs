@@ -70,7 +70,14 @@ impl Port {
 
     /// Closes without waiting for unsent bytes.
     pub(crate) fn close(self) {
-        if let Channel::Tty(tty) = self.channel {
+        self.channel.close();
+    }
+}
+
+impl Channel {
+    /// Closes without waiting for unsent bytes.
+    pub(crate) fn close(self) {
+        if let Self::Tty(tty) = self {
             tty.close();
         }
     }

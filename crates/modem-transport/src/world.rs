@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use modem_discovery::{PowerBefore, Received, Sysfs, UeventSocket};
 use modem_world::{
-    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
-    PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake, World,
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
+    PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bus::Bus;
 use crate::cancel::{CancelRequests, Canceller};
+use crate::lock::Locks;
 use crate::modem_manager::{ModemManager, Way};
 use crate::port::{Channel, Port};
 use crate::proxy::Proxy;
@@ -40,6 +41,7 @@ pub struct LinuxWorld {
 #[derive(Debug)]
 struct LinuxHost {
     sysfs: Sysfs,
+    locks: Locks,
     power: Vec<PowerBefore>,
     modem_manager: ModemManager,
     #[cfg(feature = "modem-manager")]
@@ -67,6 +69,7 @@ impl LinuxWorld {
         // Before the first look, so that nothing falls between. Without it the bus is looked at more often.
         let uevents = UeventSocket::open().ok();
         let seen = sysfs.snapshot();
+        let locks = Locks::new(&root);
         Ok(Self {
             root,
             #[expect(clippy::disallowed_methods, reason = "this is the world that has a clock")]
@@ -78,6 +81,7 @@ impl LinuxWorld {
             bus: Bus::new(seen),
             host: LinuxHost {
                 sysfs,
+                locks,
                 power: Vec::new(),
                 modem_manager: ModemManager::new()?,
                 #[cfg(feature = "modem-manager")]
@@ -314,27 +318,21 @@ impl World for LinuxWorld {
             Err(_) => None,
             Ok(known) => Some(known),
         };
-        // Asked before opening: root is let in everywhere, and a port that another program uses isn't touched.
-        let own_process = std::process::id();
-        if let Some(holder) = self.host.sysfs.holder(port, own_process) {
-            return Err(failed(PortErrorKind::Busy {
-                holder: Some(holder.to_string()),
-            }));
-        }
         if self.ports.values().any(|open| open.id == *port) {
             return Err(failed(PortErrorKind::Busy {
                 holder: Some("this program".to_owned()),
             }));
         }
         let node = self.node(port);
-        let channel = match &known {
+        let sysfs = &self.host.sysfs;
+        let channel = open_alone(sysfs, port, || match &known {
             Some(known) if known.kind == PortKind::Wdm => {
                 let device = known.device.as_ref();
-                let descriptors = device.and_then(|device| self.host.sysfs.descriptors(&device.path));
+                let descriptors = device.and_then(|device| sysfs.descriptors(&device.path));
                 Wdm::open(&node, descriptors.as_deref()).map(Channel::Wdm)
             }
             _ => Tty::open(&node).map(Channel::Tty),
-        };
+        });
         Ok(self.insert(port, channel.map_err(failed)?))
     }
 
@@ -396,11 +394,24 @@ impl LinuxHost {
             let restored = self.sysfs.restore_power(&before);
             result = result.and(restored);
         }
+        self.locks.give_all_back();
         result
     }
 }
 
 impl Host for LinuxHost {
+    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        self.locks.take(&self.sysfs.lock_points(spot), verb)
+    }
+
+    fn unclaim(&mut self, spot: &Spot) {
+        self.locks.give_back(&self.sysfs.lock_points(spot));
+    }
+
+    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder> {
+        self.locks.holder_of(&self.sysfs.lock_points(spot))
+    }
+
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.sysfs.re_enumerate(device)
     }
@@ -431,9 +442,74 @@ impl Host for LinuxHost {
     }
 }
 
+/// Opens a port that no other program has.
+fn open_alone(
+    sysfs: &Sysfs,
+    port: &PortId,
+    open: impl FnOnce() -> Result<Channel, PortErrorKind>,
+) -> Result<Channel, PortErrorKind> {
+    let own_process = std::process::id();
+    let busy = || {
+        let holder = sysfs.holder(port, own_process)?;
+        Some(PortErrorKind::Busy {
+            holder: Some(holder.to_string()),
+        })
+    };
+    // Asked before opening: root is let in everywhere, and a port that another program uses isn't touched.
+    if let Some(busy) = busy() {
+        return Err(busy);
+    }
+    let channel = open()?;
+    // Asked again: another program may have opened the port in between. Nothing has been written yet.
+    match busy() {
+        Some(busy) => {
+            channel.close();
+            Err(busy)
+        }
+        None => Ok(channel),
+    }
+}
+
 fn not_open(port: PortHandle) -> PortError {
     PortError {
         port: PortId::new(format!("port {} (not open)", port.0)),
         kind: PortErrorKind::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_opened_the_port_at_the_same_time_is_seen_before_the_first_byte() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        rustix::io::ioctl_fionbio(&master, true).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let port = PortId::new(name.as_str());
+        let root = tempfile::tempdir().unwrap();
+        let process = root.path().join("proc/812");
+        std::fs::create_dir_all(process.join("fd")).unwrap();
+        std::fs::write(process.join("comm"), "gpsd\n").unwrap();
+        let sysfs = Sysfs::new(root.path());
+        let tty = || Tty::open(Path::new(&name)).map(Channel::Tty);
+        assert!(open_alone(&sysfs, &port, tty).is_ok());
+
+        let opened = open_alone(&sysfs, &port, || {
+            let opened = tty();
+            symlink(&name, process.join("fd/7")).unwrap();
+            opened
+        });
+        let holder = Some("gpsd (pid 812)".to_owned());
+        assert_eq!(opened.unwrap_err(), PortErrorKind::Busy { holder });
+        // Nobody has it open any more, and nothing came.
+        let read = rustix::io::read(&master, &mut [0_u8; 16]);
+        assert_eq!(read, Err(rustix::io::Errno::IO));
     }
 }

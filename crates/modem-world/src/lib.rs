@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+mod claim;
 mod damaged;
 mod error;
 mod mask;
@@ -18,6 +19,7 @@ pub mod trace;
 mod world;
 
 pub use bus::{Attached, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
+pub use claim::{ClaimError, LockHolder, Spot};
 pub use damaged::{Damage, Damaged};
 pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};
 pub use modem_protocol::Instant;

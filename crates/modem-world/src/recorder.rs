@@ -6,8 +6,8 @@ use std::io;
 use crate::mask::{Mask, Which, may_go_on};
 use crate::trace::{self, Event, Written};
 use crate::{
-    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortHandle, PortId,
-    PortInfo, UsbDevice, UsbPath, Wake, World,
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
+    PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
 };
 
 /// Writes a trace (`docs/trace-format.md`) of another world.
@@ -357,6 +357,24 @@ impl<W: World> World for Recorder<'_, W> {
 }
 
 impl<W: World> Host for Recorder<'_, W> {
+    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        let result = self.world.host().claim(spot, verb);
+        if let Err(ClaimError::Held(holder)) = &result {
+            let spot = self.masked_name(&spot.to_string());
+            let holder = holder.clone();
+            self.note(Event::Locked { spot, holder });
+        }
+        result
+    }
+
+    fn unclaim(&mut self, spot: &Spot) {
+        self.world.host().unclaim(spot);
+    }
+
+    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder> {
+        self.world.host().holder_of(spot)
+    }
+
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         let result = self.world.host().re_enumerate(device);
         self.note(Event::ReEnumerate {

@@ -6,8 +6,8 @@ use std::fmt;
 
 use crate::trace::{Entry, Event, Trace, Written, hex};
 use crate::{
-    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
-    PortHandle, PortId, PortInfo, UsbPath, Wake, World,
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
+    PortError, PortErrorKind, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
 };
 
 /// Replays a trace.
@@ -37,6 +37,7 @@ pub struct Replayer {
     listed: Option<Result<Vec<Attached>, DiscoveryError>>,
     kept_awake: HashMap<UsbPath, Result<(), HostError>>,
     inhibited: HashMap<UsbPath, Inhibition>,
+    locked: HashMap<String, LockHolder>,
     stays_awake: Option<Result<(), HostError>>,
     long_writes: LongWrites,
     difference: Option<Difference>,
@@ -96,6 +97,7 @@ impl Replayer {
             listed: None,
             kept_awake: HashMap::new(),
             inhibited: HashMap::new(),
+            locked: HashMap::new(),
             stays_awake: None,
             long_writes: LongWrites::Content,
             difference: None,
@@ -206,6 +208,9 @@ impl Replayer {
                 }
                 Event::Inhibit { device, answer } => {
                     self.inhibited.insert(device.clone(), answer.clone());
+                }
+                Event::Locked { spot, holder } => {
+                    self.locked.insert(spot.clone(), holder.clone());
                 }
                 Event::StayAwake(result) => self.stays_awake = Some(result.clone()),
                 _ => {}
@@ -557,6 +562,28 @@ impl Replayer {
 }
 
 impl Host for Replayer {
+    fn claim(&mut self, spot: &Spot, _: &str) -> Result<(), ClaimError> {
+        // A trace has a line only for what was refused; the answers to other questions stay for those.
+        let name = spot.to_string();
+        let ahead = self.entries.iter().skip(self.place);
+        let refused = ahead
+            .take_while(|entry| is_answer(&entry.event))
+            .position(|entry| matches!(&entry.event, Event::Locked { spot, .. } if *spot == name));
+        for _ in 0..refused.map_or(0, |place| place + 1) {
+            self.remember();
+        }
+        match self.locked.remove(&name) {
+            Some(holder) => Err(ClaimError::Held(holder)),
+            None => Ok(()),
+        }
+    }
+
+    fn unclaim(&mut self, _: &Spot) {}
+
+    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
+        None
+    }
+
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         let wanted = |event: &Event| matches!(event, Event::ReEnumerate { device: recorded, .. } if recorded == device);
         let Some(Entry {
@@ -612,6 +639,7 @@ const fn is_answer(event: &Event) -> bool {
             | Event::KeepAwake { .. }
             | Event::Inhibit { .. }
             | Event::Release(_)
+            | Event::Locked { .. }
             | Event::StayAwake(_)
             | Event::Deadline
             | Event::End

@@ -1,6 +1,9 @@
 //! The trait that both worlds implement.
 
-use crate::{Attached, DiscoveryError, HostError, Instant, PortError, PortId, PortInfo, UsbPath};
+use crate::{
+    Attached, ClaimError, DiscoveryError, HostError, Instant, LockHolder, PortError, PortId, PortInfo, Spot,
+    UsbPath,
+};
 
 /// What the engine may ask of the world.
 pub trait World {
@@ -107,6 +110,20 @@ impl<W: World + ?Sized> World for &mut W {
 
 /// The few things that the engine may ask of the host.
 pub trait Host {
+    /// Takes a modem's spot for this world, so that no other run of this program works on it; `verb` is what the user asked for
+    /// (`update`). Returns at once. The lock stays over every enumeration of the modem, until [`unclaim`](Self::unclaim) or the end
+    /// of this world, however its process ends. What this world has already it keeps; ask again when the modem is back on the bus.
+    ///
+    /// # Errors
+    /// Another world or process has it, or the host gives no lock. Then nothing was taken by this call.
+    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError>;
+
+    /// Gives a spot back. One that this world doesn't have is ignored.
+    fn unclaim(&mut self, spot: &Spot);
+
+    /// Who has the spot, this world left out; none where nobody has it or nobody can be seen. Takes nothing, not even for a moment.
+    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder>;
+
     /// Has the host configure a USB device anew: its ports have gone then, and come again. The device keeps its place and
     /// number, unless it leaves the bus for a moment by itself.
     ///

@@ -94,6 +94,13 @@ impl World for Control {
 }
 
 impl Host for Control {
+    fn claim(&mut self, _: &Spot, _: &str) -> Result<(), ClaimError> {
+        Ok(())
+    }
+    fn unclaim(&mut self, _: &Spot) {}
+    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
+        None
+    }
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         Err(HostError::Unsupported {
             device: device.clone(),

@@ -173,7 +173,26 @@ impl World for Fake {
     }
 }
 
+fn holder() -> LockHolder {
+    LockHolder {
+        process: Some(812),
+        name: Some("modem flash".into()),
+        verb: Some("update".into()),
+        held_for: Some(Duration::from_secs(12)),
+    }
+}
+
 impl Host for Fake {
+    fn claim(&mut self, spot: &Spot, _: &str) -> Result<(), ClaimError> {
+        match spot.to_string().as_str() {
+            "1-2" => Err(ClaimError::Held(holder())),
+            _ => Ok(()),
+        }
+    }
+    fn unclaim(&mut self, _: &Spot) {}
+    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
+        None
+    }
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         Err(HostError::Unsupported {
             device: device.clone(),
@@ -288,6 +307,40 @@ fn the_trace_is_as_documented_and_has_no_serial_number() {
     let end = "\n0.025000 bus\n0.025000 devices =\n0.025000 fail 1 gone\n0.025000 end\n";
     assert!(text.ends_with(end), "{text}");
     assert!(!text.contains(SERIAL), "a serial number may be an IMEI");
+}
+
+#[test]
+fn a_lock_that_another_run_has_is_replayed_and_one_that_was_given_leaves_no_line() {
+    let spot = |place| Spot::Socket {
+        place: UsbPath::new(place),
+        peer: None,
+    };
+    let mut text = vec![];
+    let mut recorder = Recorder::new(Fake::default(), &mut text, |error| panic!("{error}"));
+    recorder.devices().unwrap();
+    assert_eq!(recorder.claim(&spot("1-1.4"), "at"), Ok(()));
+    recorder.devices().unwrap();
+    assert_eq!(
+        recorder.claim(&spot("1-2"), "at"),
+        Err(ClaimError::Held(holder()))
+    );
+    recorder.finish();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.ends_with(
+            "\n0.000000 locked 1-2 pid=812 name=modem%20flash verb=update held=12\n0.000000 end\n"
+        ),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 5, "{text}");
+
+    let mut replayer = Replayer::new(Trace::parse(&text).unwrap());
+    assert_eq!(replayer.claim(&spot("1-1.4"), "at"), Ok(()));
+    assert_eq!(
+        replayer.claim(&spot("1-2"), "at"),
+        Err(ClaimError::Held(holder()))
+    );
+    assert_eq!(replayer.claim(&spot("1-2"), "at"), Ok(()));
 }
 
 #[test]
@@ -561,6 +614,14 @@ fn every_event_is_read_as_it_was_written() {
             help: String::new(),
         }),
         Event::Release(UsbPath::new("1-1.4")),
+        Event::Locked {
+            spot: "1-2".into(),
+            holder: holder(),
+        },
+        Event::Locked {
+            spot: "/dev/pts/7".into(),
+            holder: LockHolder::default(),
+        },
         Event::StayAwake(Ok(())),
         Event::StayAwake(Err(HostError::NoService {
             service: "systemd-logind".into(),

@@ -5,7 +5,7 @@ use modem_protocol::control::ControlError;
 use modem_protocol::conversation::{Refusal, Step};
 use modem_protocol::firehose::failure;
 use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus, WriteStatus};
-use modem_world::{DiscoveryError, PortError, PortErrorKind};
+use modem_world::{DiscoveryError, LockHolder, PortError, PortErrorKind};
 
 use crate::codes::Code;
 use crate::{ControlChoice, Protocol, Selector, Warning};
@@ -169,6 +169,12 @@ pub enum Cause {
         why: String,
         /// What the user can do.
         help: String,
+    },
+    /// Another run of this program has the modem.
+    #[error("{holder}")]
+    Locked {
+        /// Who has it.
+        holder: LockHolder,
     },
     /// A request over the control port failed.
     #[error("{error}")]
@@ -346,6 +352,7 @@ impl Cause {
             Self::SeveralModems { .. } => Code::ModemSeveral,
             Self::NoPort { .. } => Code::ModemNoPort,
             Self::Held { .. } => Code::ModemHeld,
+            Self::Locked { .. } => Code::ModemLocked,
             Self::Control { error } => match error {
                 ControlError::Refused { .. } => Code::ControlRefused,
                 ControlError::Gone { .. } => Code::ControlGone,
@@ -432,6 +439,7 @@ impl Cause {
             Self::SeveralModems { .. } => "there is more than one modem",
             Self::NoPort { .. } => "the modem has no port",
             Self::Held { .. } => "another program has the modem",
+            Self::Locked { .. } => "another modemflash has the modem",
             Self::Control { error } => match error {
                 ControlError::Refused { .. } => "the modem refused",
                 ControlError::Gone { .. } => "the modem left the bus",
@@ -480,6 +488,7 @@ impl Cause {
                 | Self::SeveralModems { .. }
                 | Self::NoPort { .. }
                 | Self::Held { .. }
+                | Self::Locked { .. }
                 | Self::Unreachable { .. }
                 | Self::NotInLanguage { .. }
                 | Self::VersionsMissing { .. }

@@ -13,6 +13,7 @@ use modem_protocol::qmi::dms::{
 use modem_world::World;
 
 use crate::checks::{self, Request};
+use crate::claim;
 use crate::control::PATIENCE;
 use crate::facts::{Facts, Image, Talk};
 use crate::modem::{Mode, Modem};
@@ -41,7 +42,7 @@ pub fn info(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(Modem, Facts), UpdateError> {
-    on_modem(world, request, sink, Touch::Ask, |run, modem| {
+    on_modem(world, request, sink, ("info", Touch::Ask), |run, modem| {
         let facts = run.facts_of(&modem, request)?;
         Ok((modem, facts))
     })
@@ -56,7 +57,7 @@ pub fn reset(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
-    on_modem(world, request, sink, Touch::Change, |run, modem| {
+    on_modem(world, request, sink, ("reset", Touch::Change), |run, modem| {
         if modem.mode == Mode::Normal {
             run.check_language(&modem, request.control)?;
         }
@@ -83,7 +84,7 @@ pub fn enter_download_mode(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
-    on_modem(world, request, sink, Touch::Change, |run, modem| {
+    on_modem(world, request, sink, ("reset", Touch::Change), |run, modem| {
         if modem.mode == Mode::Download {
             return Ok(restarted(&modem, Vec::new()));
         }
@@ -112,7 +113,7 @@ pub fn select_images(
     pri_image: &Image,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
-    on_modem(world, request, sink, Touch::Change, |run, modem| {
+    on_modem(world, request, sink, ("slots", Touch::Change), |run, modem| {
         let set = |preference| Dms::SetFirmwarePreference {
             preference,
             download_override: false,
@@ -152,7 +153,7 @@ pub fn delete_image(
     image: &Image,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
-    on_modem(world, request, sink, Touch::Change, |run, modem| {
+    on_modem(world, request, sink, ("slots", Touch::Change), |run, modem| {
         run.ask_once(&modem, request, Dms::DeleteStoredImage(reference(image)?))
             .map(|_| ())
     })
@@ -168,7 +169,7 @@ pub fn at_command(
     command: &str,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Vec<String>, UpdateError> {
-    on_modem(world, request, sink, Touch::Ask, |run, modem| {
+    on_modem(world, request, sink, ("at", Touch::Ask), |run, modem| {
         let Some(command) = Command::given(command) else {
             return Err(Cause::NotSupported {
                 what: "an AT command is one line of printable text that begins with AT".to_owned(),
@@ -221,19 +222,26 @@ fn on_modem<T>(
     world: &mut dyn World,
     request: &Request,
     sink: &mut dyn FnMut(&Event),
-    touch: Touch,
+    (verb, touch): (&'static str, Touch),
     job: impl FnOnce(&mut Run<'_>, Modem) -> Result<T, Cause>,
 ) -> Result<T, UpdateError> {
     let refused = |device: &DeviceId, cause: Cause| {
         UpdateError::new(device, Step::CheckDevice, ModemState::Untouched, cause)
     };
     let device = DeviceId::from_selection(&request.select);
-    let modem = request.one(world).map_err(|cause| refused(&device, cause))?;
+    let find = claim::find(world, verb, &request.select, |world| request.one(world));
+    let (modem, spot) = find.map_err(|cause| refused(&device, cause))?;
     let device = DeviceId::from_modem(&modem);
-    let port = checks::usable_port(&modem, &request.select).map_err(|cause| refused(&device, cause))?;
+    let port = match checks::usable_port(&modem, &request.select) {
+        Ok(port) => port,
+        Err(cause) => {
+            world.host().unclaim(&spot);
+            return Err(refused(&device, cause));
+        }
+    };
     let name = port.id.to_string();
     let device = DeviceId::from_port(&port, Some(&modem.name()));
-    let mut run = Run::new(world, sink, &name, port, device);
+    let mut run = Run::new(world, sink, (verb, spot), &name, port, device);
     run.had_control = !modem.ports.control.is_empty();
     run.note_bus();
     run.teller.begin(run.world.now(), Step::CheckDevice);
@@ -244,6 +252,7 @@ fn on_modem<T>(
     let result = inhibited.and_then(|()| job(&mut run, modem));
     run.close();
     run.let_go();
+    run.unclaim();
     let now = run.world.now();
     match result {
         Ok(done) => {

@@ -95,7 +95,8 @@ impl UpdateError {
                 Cause::NoModem { .. }
                 | Cause::SeveralModems { .. }
                 | Cause::NoPort { .. }
-                | Cause::Held { .. },
+                | Cause::Held { .. }
+                | Cause::Locked { .. },
                 ModemState::Untouched,
             ) => 4,
             (
@@ -303,6 +304,8 @@ pub enum Advice {
     GetPermission,
     /// End the other program.
     EndOtherProgram,
+    /// Wait until the other run has ended.
+    WaitForOtherRun,
     /// Bring the modem into download mode first.
     EnterDownloadMode,
     /// Nothing that this program can do.
@@ -392,6 +395,7 @@ impl Advice {
             Cause::SeveralModems { .. } => Self::ChooseModem,
             Cause::NoPort { .. } => Self::BindDriver,
             Cause::Held { .. } => Self::EndOtherProgram,
+            Cause::Locked { .. } => Self::WaitForOtherRun,
             Cause::ImagesMissing { .. } | Cause::NotProven { lacks: Some(_), .. } => Self::AddImage,
             Cause::VersionsMissing { .. } => Self::GiveVersions,
             Cause::VersionsDiffer { .. } => Self::GiveOnePackage,
@@ -446,6 +450,9 @@ impl fmt::Display for Advice {
             Self::ChooseAnotherPort => "choose the modem's own port; a modem in download mode has exactly one",
             Self::GetPermission => "run as root, or join the group that owns the port",
             Self::EndOtherProgram => "end the program that uses the port (ModemManager among them), then run again",
+            Self::WaitForOtherRun => {
+                "wait until the other run is done, then run again; ending it in the middle of an update leaves the modem without firmware"
+            }
             Self::EnterDownloadMode => {
                 "run the same command again; it brings a running modem into download mode by itself when it is named by its \
                  place (--port, see `modemflash list`)"

@@ -3,7 +3,7 @@
 use std::iter;
 use std::time::Duration;
 
-use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, PortInfo, UsbDevice};
+use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, PortInfo, Spot, UsbDevice};
 
 use crate::devices::{self, Quirk};
 use crate::link::HOLDER_LIMIT;
@@ -208,6 +208,7 @@ impl Run<'_> {
         }
         loop {
             if let Ok(port) = self.world.find(&self.port_name) {
+                self.claim(&Spot::of_port(&port))?;
                 self.came = self.world.now();
                 self.port = port;
                 return Ok(None);
@@ -254,6 +255,7 @@ impl Run<'_> {
                 let is_late = now >= since + PORTS_LIMIT;
                 let is_quiet = now >= seen.changed + PORTS_QUIET;
                 if self.has_its_ports(&modem, is_quiet, is_late) {
+                    self.claim(&Spot::of_device(&modem.device))?;
                     self.settle_at(&modem);
                     return Ok(modem);
                 }

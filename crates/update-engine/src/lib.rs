@@ -12,6 +12,7 @@
 mod at_port;
 mod cause;
 pub mod checks;
+mod claim;
 pub mod codes;
 mod control;
 mod detect;

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
-use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, UsbDevice, UsbPath, World};
+use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, Spot, UsbDevice, UsbPath, World};
 
+use crate::claim::{Found, same_appearance};
 use crate::devices::{self, Device, Standing, Takes};
 
 /// A Sierra Wireless modem on the bus.
@@ -192,6 +193,19 @@ impl Modem {
             480..=4999 => "USB 2",
             _ => "USB 3",
         })
+    }
+}
+
+impl Found for Modem {
+    fn spot(&self) -> Spot {
+        Spot::of_device(&self.device)
+    }
+
+    fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
+        Ok(same_appearance(world, &self.device)?.map(|there| {
+            let row = self.row;
+            Self::of(there.clone()).unwrap_or_else(|| Self::whatever(there, row))
+        }))
     }
 }
 

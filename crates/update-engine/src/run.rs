@@ -1,6 +1,6 @@
 //! What every part of a run shares: the world, the port, the buffers, and who tells the events.
 
-use modem_world::{Instant, PortError, PortHandle, PortInfo, UsbDevice, UsbPath, Wake, World};
+use modem_world::{Instant, PortError, PortHandle, PortInfo, Spot, UsbDevice, UsbPath, Wake, World};
 
 use crate::driver::Buffers;
 use crate::teller::Teller;
@@ -20,6 +20,10 @@ pub(crate) struct Run<'r> {
     pub(crate) seen: Vec<UsbDevice>,
     /// Where this modem was seen.
     pub(crate) places: Vec<UsbPath>,
+    /// What the user asked for, as other runs are told that find the modem locked.
+    pub(crate) verb: &'static str,
+    /// Places that other runs are kept away from.
+    pub(crate) claimed: Vec<Spot>,
     /// Places that ModemManager was asked to keep away from.
     pub(crate) inhibited: Vec<UsbPath>,
     /// Whether it had a control port with its firmware running.
@@ -38,9 +42,11 @@ pub(crate) struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
+    /// `claimed`: what the run has already, and for which verb.
     pub(crate) fn new(
         world: &'r mut dyn World,
         sink: &'r mut dyn FnMut(&Event),
+        (verb, claimed): (&'static str, Spot),
         port_name: &str,
         port: PortInfo,
         device: DeviceId,
@@ -56,6 +62,8 @@ impl<'r> Run<'r> {
             port,
             seen: Vec::new(),
             places: home_places,
+            verb,
+            claimed: vec![claimed],
             inhibited: Vec::new(),
             had_control: false,
             handle: None,

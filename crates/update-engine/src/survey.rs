@@ -1,9 +1,10 @@
 //! All modems of a host at a glance: what the bus tells, what each says of itself, and what may become a trouble.
 
-use modem_world::{DiscoveryError, World};
+use modem_world::{DiscoveryError, LockHolder, Spot, World};
 use serde::Serialize;
 
 use crate::checks::Request;
+use crate::claim;
 use crate::devices::Quirk;
 use crate::facts::Facts;
 use crate::modem::{Mode, Modem, modems};
@@ -17,6 +18,8 @@ pub struct Surveyed {
     pub modem: Modem,
     /// What it says of itself; none when it wasn't asked or didn't answer.
     pub facts: Option<Facts>,
+    /// Another run that has it; it is left to that run.
+    pub lock: Option<LockHolder>,
     /// Why it couldn't be asked.
     pub problem: Option<String>,
     /// The user stopped while it was asked.
@@ -35,7 +38,7 @@ pub struct Remark {
 }
 
 /// Looks at all modems; with `ask` those in normal mode are asked what they are. Nothing is changed, and a port that
-/// another program has is left to it.
+/// another program has is left to it, as is a modem that another run of this program has.
 ///
 /// # Errors
 /// The bus can't be read.
@@ -53,15 +56,28 @@ pub fn survey(world: &mut dyn World, request: &Request, ask: bool) -> Result<Vec
 }
 
 /// Looks at one modem.
-pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -> Surveyed {
+pub fn look(world: &mut dyn World, mut modem: Modem, request: &Request, ask: bool) -> Surveyed {
     let is_asked = ask && modem.mode == Mode::Normal;
-    let port = modem.all_ports().next().cloned();
-    let (mut facts, mut problem, mut is_stopped) = (None, None, false);
-    if let (true, Some(port)) = (is_asked, port) {
+    let (mut facts, mut problem, mut is_stopped, mut lock) = (None, None, false, None);
+    let mut claimed = None;
+    if is_asked && modem.can_be_reached() {
+        let found = claim::find(world, VERB, &request.select, |_| Ok(modem.clone()));
+        match found {
+            Ok((now, spot)) => {
+                claimed = now.all_ports().next().cloned().map(|port| (port, spot));
+                modem = now;
+            }
+            Err(Cause::Locked { holder }) => lock = Some(holder),
+            Err(other) => problem = Some(other.to_string()),
+        }
+    } else {
+        lock = world.host().holder_of(&Spot::of_device(&modem.device));
+    }
+    if let Some((port, spot)) = claimed {
         let device = DeviceId::from_port(&port, Some(&modem.name()));
         let name = port.id.to_string();
         let mut sink = |_: &crate::Event| {};
-        let mut run = Run::new(world, &mut sink, &name, port, device);
+        let mut run = Run::new(world, &mut sink, (VERB, spot), &name, port, device);
         match run.facts_of(&modem, request) {
             Ok(read) => facts = Some(read),
             Err(cause) => {
@@ -70,14 +86,28 @@ pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: bool) -
             }
         }
         run.close();
+        run.unclaim();
     }
-    let warnings = remarks(&modem, facts.as_ref(), problem.as_deref());
+    let mut warnings = remarks(&modem, facts.as_ref(), problem.as_deref());
+    warnings.extend(lock.as_ref().map(locked));
     Surveyed {
         modem,
         facts,
+        lock,
         problem,
         is_stopped,
         warnings,
+    }
+}
+
+/// What other runs are told.
+const VERB: &str = "list";
+
+/// That another run has a modem.
+pub fn locked(holder: &LockHolder) -> Remark {
+    Remark {
+        code: "LOCKED",
+        text: format!("{holder}; it isn't asked meanwhile"),
     }
 }
 
@@ -96,7 +126,8 @@ pub(crate) fn by_imei(world: &mut dyn World, imei: &str, request: &Request) -> R
         if surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref()) == Some(imei) {
             return Ok(surveyed.modem);
         }
-        seen.push(crate::selector::line(&surveyed.modem));
+        let locked = surveyed.lock.map(|holder| format!(": {holder}"));
+        seen.push(crate::selector::line(&surveyed.modem) + &locked.unwrap_or_default());
     }
     Err(Cause::NoModem {
         wanted: request.select.to_string(),

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use modem_world::{PortInfo, World};
+use modem_world::{DiscoveryError, PortInfo, Spot, World};
 
 use crate::checks::{self, Request};
+use crate::claim::{self, Found};
 use crate::modem::{Mode, Modem};
 use crate::run::Run;
 use crate::running::{Goal, Passed};
@@ -73,6 +74,16 @@ pub(crate) enum Until<'a> {
     End(&'a mut dyn FnMut(&Plan) -> bool),
 }
 
+impl Until<'_> {
+    /// What the user asked for, as other runs are told.
+    const fn verb(&self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::End(_) => "update",
+        }
+    }
+}
+
 /// How far a run has come.
 pub(crate) enum Reached {
     Plan(Box<Plan>),
@@ -85,6 +96,30 @@ enum Target {
     Modem(Box<Modem>),
     /// A port behind which no modem is known to be: a pseudo-terminal, or a foreign device.
     Bare(PortInfo),
+}
+
+impl Found for Target {
+    fn spot(&self) -> Spot {
+        match self {
+            Self::Modem(modem) => Spot::of_device(&modem.device),
+            Self::Bare(port) => Spot::of_port(port),
+        }
+    }
+
+    fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
+        match self {
+            Self::Modem(modem) => Ok(modem.again(world)?.map(|modem| Self::Modem(Box::new(modem)))),
+            Self::Bare(port) => {
+                let now = world.find(port.id.as_str())?;
+                let device = |port: &PortInfo| {
+                    port.device
+                        .as_ref()
+                        .map(|device| (device.path.clone(), device.number))
+                };
+                Ok((device(&now) == device(port)).then_some(Self::Bare(now)))
+            }
+        }
+    }
 }
 
 fn go(
@@ -105,8 +140,10 @@ fn go(
         Ok(warnings) => warnings,
         Err(cause) => return Err(refuse(world, &device, Step::CheckImages, cause)),
     };
-    let target = match find(world, request) {
-        Ok(target) => target,
+    let verb = until.verb();
+    let found = claim::find(world, verb, &request.select, |world| find(world, request));
+    let (target, spot) = match found {
+        Ok(found) => found,
         Err(cause) => return Err(refuse(world, &device, Step::CheckDevice, cause)),
     };
     let (port, modem) = match target {
@@ -115,7 +152,10 @@ fn go(
             device = DeviceId::from_modem(&modem);
             match checks::usable_port(&modem, &request.select) {
                 Ok(port) => (port, Some(modem)),
-                Err(cause) => return Err(refuse(world, &device, Step::CheckDevice, cause)),
+                Err(cause) => {
+                    world.host().unclaim(&spot);
+                    return Err(refuse(world, &device, Step::CheckDevice, cause));
+                }
             }
         }
     };
@@ -126,7 +166,7 @@ fn go(
         Selector::Port(name) => name.clone(),
         _ => port.id.to_string(),
     };
-    let mut run = Run::new(world, sink, &name, port, device);
+    let mut run = Run::new(world, sink, (verb, spot), &name, port, device);
     run.note_bus();
     let reached = match modem {
         Some(modem) if modem.mode == Mode::Normal => {
@@ -138,6 +178,7 @@ fn go(
     };
     run.close();
     run.let_go();
+    run.unclaim();
     let now = run.world.now();
     match reached {
         Ok(Reached::End(outcome)) => {

@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
 
 fn show(json: bool, found: &[Surveyed]) -> Result<(), Failure> {
     if json {
-        return found.iter().try_for_each(|modem| print_json(&line(modem)));
+        return found
+            .iter()
+            .try_for_each(|modem| print_json(&ModemLine::new(modem)));
     }
     if found.is_empty() {
         say("no Sierra Wireless modem is on the bus");
@@ -56,15 +58,6 @@ fn show(json: bool, found: &[Surveyed]) -> Result<(), Failure> {
 
 pub(crate) fn unreadable(error: &DiscoveryError) -> Failure {
     Failure::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
-}
-
-fn line(modem: &Surveyed) -> ModemLine<'_> {
-    ModemLine::new(
-        &modem.modem,
-        modem.facts.as_ref(),
-        modem.problem.as_deref(),
-        &modem.warnings,
-    )
 }
 
 /// The table, with ports and warnings below each row. The IMEI moves down to the ports where the row would get too long.

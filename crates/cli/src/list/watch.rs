@@ -171,7 +171,7 @@ fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) -> Result
             v: SCHEMA,
             t: seconds(now),
             change,
-            modem: ModemLine::new(modem, None, None, &surveyed.warnings),
+            modem: ModemLine::new(surveyed),
         });
     }
     let sign = match change {
@@ -226,6 +226,7 @@ mod tests {
         Surveyed {
             modem,
             facts: None,
+            lock: None,
             problem: None,
             is_stopped: false,
             warnings: Vec::new(),

@@ -6,8 +6,8 @@
 mod text;
 
 use crate::{
-    Attached, DiscoveryError, HostError, Inhibition, Instant, PortErrorKind, PortHandle, PortId, PortInfo,
-    UsbPath,
+    Attached, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle, PortId,
+    PortInfo, UsbPath,
 };
 
 /// First line of every trace.
@@ -115,6 +115,13 @@ pub enum Event {
     },
     /// A device was given back to ModemManager.
     Release(UsbPath),
+    /// A spot was asked for, and another run has it. One that was given has no line.
+    Locked {
+        /// The spot's name.
+        spot: String,
+        /// Who has it.
+        holder: LockHolder,
+    },
     /// The host was kept from sleeping.
     StayAwake(Result<(), HostError>),
     /// The recording ended in order; without it the program was killed or the disk was full.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Event, Written};
 use crate::{
-    Attached, DiscoveryError, HostError, Inhibition, Instant, PortErrorKind, PortHandle, PortId, PortInfo,
-    PortKind, UsbDevice, UsbInterface, UsbPath,
+    Attached, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle, PortId,
+    PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
 };
 
 /// System calls that an error can name; a name from a file can't become `&'static str` in another way.
@@ -100,6 +100,7 @@ pub(super) fn line(event: &Event, at: Instant) -> String {
             format!("inhibit {} {}", quote(device.as_str()), inhibition(answer))
         }
         Event::Release(device) => format!("release {}", quote(device.as_str())),
+        Event::Locked { spot, holder } => format!("locked {} {}", quote(spot), lock_holder(holder)),
         Event::StayAwake(result) => format!("stay-awake {}", host(result)),
         Event::End => "end".to_owned(),
     };
@@ -204,6 +205,11 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
             Event::Inhibit { device, answer }
         }
         "release" => Event::Release(UsbPath::new(unquote(words.next("a device")?)?)),
+        "locked" => {
+            let spot = unquote(words.next("a place")?)?;
+            let holder = words.lock_holder()?;
+            Event::Locked { spot, holder }
+        }
         "stay-awake" => Event::StayAwake(words.host(&UsbPath::new(""))?),
         "end" => Event::End,
         _ => return Err("a known event"),
@@ -487,6 +493,20 @@ fn inhibition(answer: &Inhibition) -> String {
     }
 }
 
+fn lock_holder(holder: &LockHolder) -> String {
+    let mut text = String::new();
+    put(
+        &mut text,
+        "pid",
+        holder.process.map(|process| process.to_string()),
+    );
+    put(&mut text, "name", holder.name.as_deref().map(quote));
+    put(&mut text, "verb", holder.verb.as_deref().map(quote));
+    let held = holder.held_for.map(|held| held.as_secs().to_string());
+    put(&mut text, "held", held);
+    text.trim_start().to_owned()
+}
+
 fn discovery<T>(answer: &Result<T, DiscoveryError>, good: impl Fn(&T) -> String) -> String {
     match answer {
         Ok(found) => format!("= {}", good(found)),
@@ -648,6 +668,22 @@ impl<'a> Words<'a> {
             "granted" => Inhibition::Granted,
             _ => return Err("a known answer"),
         })
+    }
+
+    fn lock_holder(&mut self) -> Result<LockHolder, Expected> {
+        let mut holder = LockHolder::default();
+        for word in self.0.by_ref() {
+            let (key, value) = word.split_once('=').ok_or("key=value")?;
+            match key {
+                "pid" => holder.process = Some(number(value)?),
+                "name" => holder.name = Some(unquote(value)?),
+                "verb" => holder.verb = Some(unquote(value)?),
+                "held" => holder.held_for = Some(Duration::from_secs(number(value)?)),
+                // Fields may be added to the format.
+                _ => {}
+            }
+        }
+        Ok(holder)
     }
 
     fn host(&mut self, device: &UsbPath) -> Result<Result<(), HostError>, Expected> {

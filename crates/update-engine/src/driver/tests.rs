@@ -5,7 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use modem_protocol::conversation;
-use modem_world::{Attached, DiscoveryError, Host, HostError, Inhibition, PortId, PortInfo, UsbPath};
+use modem_world::{
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, LockHolder, PortId, PortInfo, Spot,
+    UsbPath,
+};
 
 use super::*;
 
@@ -76,6 +79,13 @@ impl World for Mute {
 }
 
 impl Host for Mute {
+    fn claim(&mut self, _: &Spot, _: &str) -> Result<(), ClaimError> {
+        Ok(())
+    }
+    fn unclaim(&mut self, _: &Spot) {}
+    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
+        None
+    }
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         Err(HostError::Unsupported {
             device: device.clone(),

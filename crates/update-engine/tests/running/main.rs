@@ -16,6 +16,7 @@ mod entering;
 mod errands;
 mod failures;
 mod fleets;
+mod locks;
 mod neighbours;
 mod selection;
 mod stops;

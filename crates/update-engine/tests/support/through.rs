@@ -1,8 +1,8 @@
 //! A simulated world in which one thing is different.
 
 use modem_world::{
-    Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, UsbDevice,
-    Wake, World,
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
+    PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
 };
 use virtual_modem::simulated::SimulatedWorld;
 
@@ -29,6 +29,9 @@ pub trait Habit {
         bytes: &[u8],
     ) -> Result<usize, PortError> {
         world.try_write(port, bytes)
+    }
+    fn claim(&mut self, world: &mut SimulatedWorld, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        world.claim(spot, verb)
     }
     /// What is known of a device.
     fn known(&self, device: UsbDevice) -> UsbDevice {
@@ -94,6 +97,33 @@ impl<H: Habit> World for Through<H> {
         Ok(known.collect())
     }
     fn host(&mut self) -> &mut dyn Host {
-        self.world.host()
+        self
+    }
+}
+
+impl<H: Habit> Host for Through<H> {
+    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        self.habit.claim(&mut self.world, spot, verb)
+    }
+    fn unclaim(&mut self, spot: &Spot) {
+        self.world.unclaim(spot);
+    }
+    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder> {
+        self.world.holder_of(spot)
+    }
+    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        self.world.re_enumerate(device)
+    }
+    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
+        self.world.keep_awake(device)
+    }
+    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
+        self.world.inhibit(device)
+    }
+    fn release(&mut self, device: &UsbPath) {
+        self.world.release(device);
+    }
+    fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
+        self.world.stay_awake(why)
     }
 }

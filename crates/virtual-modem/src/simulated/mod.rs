@@ -6,6 +6,7 @@
 //! that minutes of booting take no time; the same setups and the same seed give the same run.
 
 mod binding;
+mod claims;
 mod kernel;
 mod line;
 mod manager;
@@ -17,13 +18,15 @@ use std::fmt;
 use std::time::Duration;
 
 use modem_world::{
-    Instant, Interest, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake,
+    Instant, Interest, LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot,
+    UsbPath, Wake,
 };
 
 use crate::modem::{Setup, VirtualModem};
 use crate::profile::Profile;
 use crate::quirk::Mode;
 use crate::random::Random;
+use claims::Claims;
 use kernel::Kernel;
 use manager::Manager;
 use socket::Socket;
@@ -55,6 +58,7 @@ pub struct SimulatedWorld {
     worker: usize,
     kernel: Kernel,
     manager: Option<Manager>,
+    claims: Claims,
     awake_reasons: Vec<String>,
     pacer: Option<Pacer>,
     next_handle: u32,
@@ -94,6 +98,7 @@ impl SimulatedWorld {
             worker: 0,
             kernel: Kernel::default(),
             manager: None,
+            claims: Claims::default(),
             awake_reasons: Vec::new(),
             pacer: None,
             next_handle: 0,
@@ -188,6 +193,26 @@ impl SimulatedWorld {
             let holder = Some(holder.to_owned());
             socket.refuse(PortErrorKind::Busy { holder }, until);
         }
+    }
+
+    /// From now on a run of another process has this spot.
+    pub fn lock(&mut self, spot: Spot, holder: LockHolder) {
+        self.claims.lock(spot, holder);
+    }
+
+    /// The run of another process has ended.
+    pub fn unlock(&mut self, spot: &Spot) {
+        self.claims.unlock(spot);
+    }
+
+    /// The spots that workers have now: none when every run has ended.
+    pub fn claimed(&self) -> Vec<Spot> {
+        self.claims.claimed().cloned().collect()
+    }
+
+    /// The ports that a worker has opened without having claimed their spot, each time that it did.
+    pub fn opened_unclaimed(&self) -> &[PortId] {
+        &self.claims.opened_without
     }
 
     /// The ports of the modem at `place` may not be opened by this user until this moment.
@@ -356,8 +381,9 @@ impl SimulatedWorld {
         self.unheard = (0..workers).map(unheard).collect();
     }
 
-    /// A worker has gone: what ModemManager did for it ends.
+    /// A worker has gone: its locks and what ModemManager did for it end.
     fn forget_worker(&mut self, worker: usize) {
+        self.claims.forget(worker);
         let Some(manager) = &mut self.manager else { return };
         let before: Vec<UsbPath> = manager.inhibited().cloned().collect();
         manager.forget(worker);

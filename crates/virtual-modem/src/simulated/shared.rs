@@ -7,8 +7,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use modem_world::{
-    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortHandle, PortId,
-    PortInfo, UsbPath, Wake, World,
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
+    PortError, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
 };
 
 use super::SimulatedWorld;
@@ -152,7 +152,7 @@ impl State {
     }
 }
 
-/// One worker's world. Dropping it ends the worker; what ModemManager did for it ends too.
+/// One worker's world. Dropping it ends the worker; its locks and what ModemManager did for it end too.
 #[derive(Debug)]
 pub struct Worker {
     group: Arc<Group>,
@@ -245,6 +245,18 @@ impl World for Worker {
 }
 
 impl Host for Worker {
+    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        self.call(|world| world.claim(spot, verb))
+    }
+
+    fn unclaim(&mut self, spot: &Spot) {
+        self.call(|world| world.unclaim(spot));
+    }
+
+    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder> {
+        self.call(|world| world.holder_of(spot))
+    }
+
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.call(|world| world.re_enumerate(device))
     }

@@ -1,8 +1,8 @@
 //! The simulated world as the engine sees it.
 
 use modem_world::{
-    Attached, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, PortError, PortErrorKind,
-    PortHandle, PortId, PortInfo, PortKind, UsbPath, Wake, World,
+    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
+    PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
 };
 
 use super::SimulatedWorld;
@@ -41,6 +41,9 @@ impl World for SimulatedWorld {
         let Some(socket) = self.sockets.iter_mut().find(|socket| socket.has_port(port)) else {
             return Err(Self::error(port, PortErrorKind::NotFound));
         };
+        if let Some(known) = socket.ports().iter().find(|known| known.id == *port) {
+            self.claims.note_open(known, self.worker);
+        }
         socket
             .open(port, handle, now)
             .map_err(|kind| Self::error(port, kind))?;
@@ -103,6 +106,18 @@ impl World for SimulatedWorld {
 }
 
 impl Host for SimulatedWorld {
+    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        self.claims.claim(spot, verb, self.worker, self.now)
+    }
+
+    fn unclaim(&mut self, spot: &Spot) {
+        self.claims.unclaim(spot, self.worker);
+    }
+
+    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder> {
+        self.claims.holder_of(spot, self.worker, self.now)
+    }
+
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         let now = self.now;
         let unsupported = || HostError::Unsupported {

@@ -1,0 +1,121 @@
+//! Where a run can lock a modem, so that the lock is the same for everybody and outlives every enumeration.
+//!
+//! A hub has a directory for each of its ports (linux.md §3). It stays while the device behind the port comes and goes, everybody
+//! may open it for reading, and both sides of a USB 3 port lead to each other. A port without a USB device has the
+//! directory of its character device. Where the kernel has neither there is only a name to lock.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use modem_world::{PortId, Spot, UsbPath};
+
+use crate::devices::place_order;
+use crate::sysfs::{PSEUDO_TERMINAL_MAJORS, Sysfs, link_name, peer_name};
+
+/// One lock of a [`Spot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockPoint {
+    /// The name of what is locked: `1-1.4`, `ttyS0`. Only for words.
+    pub label: String,
+    /// What is locked.
+    pub kind: LockKind,
+}
+
+/// What is locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// This directory of sysfs.
+    Directory(PathBuf),
+    /// A name, because the kernel has no directory: below a root of its own it is another name.
+    Name(String),
+}
+
+impl Sysfs {
+    /// All locks of a spot, in the order in which every run takes them.
+    pub fn lock_points(&self, spot: &Spot) -> Vec<LockPoint> {
+        match spot {
+            Spot::Socket { .. } => {
+                let mut points = BTreeMap::new();
+                for name in spot.names() {
+                    let directory = self.port_directory(name);
+                    let peer = directory.as_deref().and_then(peer_name);
+                    points.insert(name.to_owned(), directory);
+                    // Whoever asked may not have known it.
+                    if let Some(peer) = peer.filter(|peer| !points.contains_key(peer.as_str())) {
+                        points.insert(peer.to_string(), self.port_directory(peer.as_str()));
+                    }
+                }
+                points.into_iter().map(of_place).collect()
+            }
+            Spot::Port(port) => vec![self.of_port(port)],
+        }
+    }
+
+    /// The directory of the hub's port at this place, whether or not a device is there.
+    fn port_directory(&self, place: &str) -> Option<PathBuf> {
+        place_order(place)?;
+        let (hub, interface, number) = hub_port(place)?;
+        let folder = self
+            .device_link(&UsbPath::new(hub.clone()))?
+            .parent()?
+            .join(interface);
+        // Until kernel 3.14 it was called `port4`, without the hub.
+        let names = [format!("{hub}-port{number}"), format!("port{number}")];
+        names
+            .into_iter()
+            .map(|name| folder.join(name))
+            .find(|directory| directory.is_dir())
+    }
+
+    fn of_port(&self, port: &PortId) -> LockPoint {
+        let name = port.as_str();
+        let label = name.trim_start_matches('@').trim_start_matches("/dev/");
+        let point = |kind| LockPoint {
+            label: label.to_owned(),
+            kind,
+        };
+        let metadata = fs::metadata(self.below_root(name));
+        let Some(node) = metadata.ok().filter(|node| node.file_type().is_char_device()) else {
+            return point(LockKind::Name(name.to_owned()));
+        };
+        let (major, minor) = (rustix::fs::major(node.rdev()), rustix::fs::minor(node.rdev()));
+        if PSEUDO_TERMINAL_MAJORS.contains(&major) {
+            // Its number is given away again as soon as it has gone, also while a run still waits for the old one: the time
+            // at which it was made tells the two apart. Opening it instead, to lock it, would tell its other end that it is in use.
+            let (mount, second, nano) = (node.dev(), node.ctime(), node.ctime_nsec());
+            return point(LockKind::Name(format!("pty:{mount}:{minor}:{second}:{nano}")));
+        }
+        let directory = self.below_root("/sys/dev/char").join(format!("{major}:{minor}"));
+        match fs::canonicalize(directory) {
+            Ok(directory) => point(LockKind::Directory(whole_modem(&directory).to_owned())),
+            Err(_) => point(LockKind::Name(format!("char:{major}:{minor}"))),
+        }
+    }
+}
+
+fn of_place((name, directory): (String, Option<PathBuf>)) -> LockPoint {
+    let kind = directory.map_or_else(|| LockKind::Name(name.clone()), LockKind::Directory);
+    LockPoint { label: name, kind }
+}
+
+/// Hub, its interface, and the number of its port: `1-1.4` is `1-1`, `1-1:1.0`, `4`; `1-1` is `usb1`, `1-0:1.0`, `1`.
+pub(crate) fn hub_port(place: &str) -> Option<(String, String, &str)> {
+    Some(match place.rsplit_once('.') {
+        Some((hub, number)) => (hub.to_owned(), format!("{hub}:1.0"), number),
+        None => {
+            let (bus, number) = place.split_once('-')?;
+            (format!("usb{bus}"), format!("{bus}-0:1.0"), number)
+        }
+    })
+}
+
+/// A modem on PCIe has several ports (`…/wwan/wwan0/wwan0at0`), which come and go with its firmware: its PCI device stays.
+fn whole_modem(port: &Path) -> &Path {
+    if link_name(&port.join("subsystem")).as_deref() != Some("wwan") {
+        return port;
+    }
+    let is_on_pci = |folder: &&Path| link_name(&folder.join("subsystem")).as_deref() == Some("pci");
+    port.ancestors().find(is_on_pci).unwrap_or(port)
+}

@@ -1,0 +1,307 @@
+//! The locks of this process: one run per modem (`modem_discovery::LockPoint` says what is locked).
+//!
+//! A directory of sysfs is locked with `flock`, a name by a socket in the abstract name space: only one can have it. The kernel gives
+//! both up when the process ends, however it ends, so nothing is ever left behind; both are had or not had at once; and
+//! neither goes to a child. Both reach as far as the network namespace: sysfs has a tree of its own for each.
+
+mod note;
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use modem_discovery::{LockKind, LockPoint};
+use modem_world::{ClaimError, LockHolder};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with, sockopt,
+};
+
+use note::Notes;
+
+/// All locks of one world.
+#[derive(Debug)]
+pub(crate) struct Locks {
+    held: Vec<Held>,
+    proc: PathBuf,
+    notes: Notes,
+    /// Before each name: a tree in a test has names of its own.
+    prefix: String,
+}
+
+/// One lock.
+#[derive(Debug)]
+struct Held {
+    point: LockPoint,
+    /// As long as it is open the lock is ours.
+    lock: OwnedFd,
+}
+
+/// What came of trying to lock.
+enum Tried {
+    /// This world has it already.
+    Had,
+    Taken(OwnedFd),
+    Held(LockHolder),
+}
+
+/// A directory as the kernel tells it apart from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Locks {
+    /// None yet; for the host whose files lie below `root`.
+    pub(crate) fn new(root: &Path) -> Self {
+        let own_tree = fs::metadata(root).ok().filter(|_| root != Path::new("/"));
+        let prefix = own_tree.map_or_else(String::new, |root| format!("{}:{}:", root.dev(), root.ino()));
+        Self {
+            held: Vec::new(),
+            proc: root.join("proc"),
+            notes: Notes::new(root.join("run")),
+            prefix,
+        }
+    }
+
+    /// Takes all of these or none; what this world has already stays its own.
+    pub(crate) fn take(&mut self, points: &[LockPoint], verb: &str) -> Result<(), ClaimError> {
+        // A pseudo-terminal that has gone isn't waited for under its old name.
+        self.held
+            .retain(|held| !held.is_pseudo_terminal() || points.contains(&held.point));
+        let mut taken = Vec::new();
+        for point in points {
+            match self.try_lock(point)? {
+                Tried::Had => {}
+                Tried::Taken(lock) => taken.push(Held {
+                    point: point.clone(),
+                    lock,
+                }),
+                Tried::Held(holder) => return Err(ClaimError::Held(holder)),
+            }
+        }
+        for held in taken {
+            self.notes.write(&held.point.label, verb);
+            // The directory of a hub that went and came again is another one.
+            self.held.retain(|old| old.point.label != held.point.label);
+            self.held.push(held);
+        }
+        Ok(())
+    }
+
+    /// Gives these back.
+    pub(crate) fn give_back(&mut self, points: &[LockPoint]) {
+        let labels: Vec<&str> = points.iter().map(|point| point.label.as_str()).collect();
+        let notes = &self.notes;
+        self.held.retain(|held| {
+            let is_meant = labels.contains(&held.point.label.as_str());
+            if is_meant {
+                notes.remove(&held.point.label);
+            }
+            !is_meant
+        });
+    }
+
+    /// Gives all back.
+    pub(crate) fn give_all_back(&mut self) {
+        for held in self.held.drain(..) {
+            self.notes.remove(&held.point.label);
+        }
+    }
+
+    /// Who else has one of these, as far as can be seen. Nothing is locked for that, so that nobody who starts now is kept out.
+    pub(crate) fn holder_of(&self, points: &[LockPoint]) -> Option<LockHolder> {
+        points.iter().find_map(|point| match &point.kind {
+            LockKind::Directory(directory) => {
+                let found = fs::metadata(directory).ok()?;
+                let inode = Inode {
+                    device: found.dev(),
+                    number: found.ino(),
+                };
+                if self.has(inode) {
+                    return None;
+                }
+                let process = self.process_with(inode)?;
+                Some(self.words(&point.label, Some(process)))
+            }
+            LockKind::Name(name) if self.has_name(name) => None,
+            LockKind::Name(name) => match self.ask(name) {
+                Asked::Nobody => None,
+                Asked::Held(process) => Some(self.words(&point.label, process)),
+            },
+        })
+    }
+
+    fn try_lock(&self, point: &LockPoint) -> Result<Tried, ClaimError> {
+        match &point.kind {
+            LockKind::Directory(directory) => self.try_directory(directory, &point.label),
+            LockKind::Name(name) => self.try_name(name, &point.label),
+        }
+    }
+
+    fn try_directory(&self, path: &Path, label: &str) -> Result<Tried, ClaimError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match again(|| rustix::fs::open(path, flags, Mode::empty())) {
+            Ok(directory) => directory,
+            // The hub has left since it was looked at: its port is known by its name alone.
+            Err(Errno::NOENT) => return self.try_name(label, label),
+            Err(errno) => return Err(failed("open", errno)),
+        };
+        let found = fstat(&directory).map_err(|errno| failed("stat", errno))?;
+        // Their types differ from one architecture to another.
+        #[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
+        let inode = Inode {
+            device: u64::try_from(found.st_dev).unwrap_or_default(),
+            number: u64::try_from(found.st_ino).unwrap_or_default(),
+        };
+        if self.has(inode) {
+            return Ok(Tried::Had);
+        }
+        match again(|| flock(&directory, FlockOperation::NonBlockingLockExclusive)) {
+            Ok(()) => Ok(Tried::Taken(directory)),
+            Err(Errno::WOULDBLOCK) => Ok(Tried::Held(self.words(label, self.process_with(inode)))),
+            Err(errno) => Err(failed("flock", errno)),
+        }
+    }
+
+    fn try_name(&self, name: &str, label: &str) -> Result<Tried, ClaimError> {
+        if self.has_name(name) {
+            return Ok(Tried::Had);
+        }
+        let socket = stream_socket().map_err(|errno| failed("socket", errno))?;
+        let address = self.address(name).map_err(|errno| failed("socket", errno))?;
+        match bind(&socket, &address) {
+            Ok(()) => {}
+            Err(Errno::ADDRINUSE) => {
+                let process = match self.ask(name) {
+                    Asked::Held(process) => process,
+                    Asked::Nobody => None,
+                };
+                return Ok(Tried::Held(self.words(label, process)));
+            }
+            Err(errno) => return Err(failed("bind", errno)),
+        }
+        // So that others can ask whose it is; nobody is ever let in.
+        listen(&socket, 16).map_err(|errno| failed("listen", errno))?;
+        Ok(Tried::Taken(socket))
+    }
+
+    fn has(&self, inode: Inode) -> bool {
+        self.held.iter().any(|held| {
+            matches!(held.point.kind, LockKind::Directory(_)) && inode_of(&held.lock) == Some(inode)
+        })
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        let is_it = |held: &Held| matches!(&held.point.kind, LockKind::Name(held) if held == name);
+        self.held.iter().any(is_it)
+    }
+
+    fn address(&self, name: &str) -> Result<SocketAddrUnix, Errno> {
+        let name = format!("modemflash/{}{name}", self.prefix);
+        SocketAddrUnix::new_abstract_name(short(&name).as_bytes())
+    }
+
+    /// Who has a name. The kernel tells.
+    fn ask(&self, name: &str) -> Asked {
+        let (Ok(socket), Ok(address)) = (stream_socket(), self.address(name)) else {
+            return Asked::Nobody;
+        };
+        match again(|| connect(&socket, &address)) {
+            Ok(()) => {
+                let credentials = sockopt::socket_peercred(&socket).ok();
+                let number = credentials.map(|known| known.pid.as_raw_nonzero().get());
+                Asked::Held(number.and_then(|number| u32::try_from(number).ok()))
+            }
+            // So many have asked that the queue is full.
+            Err(Errno::AGAIN) => Asked::Held(None),
+            Err(_) => Asked::Nobody,
+        }
+    }
+
+    /// The process that has locked a file, as the kernel tells; none for one of another container.
+    fn process_with(&self, inode: Inode) -> Option<u32> {
+        let text = fs::read_to_string(self.proc.join("locks")).ok()?;
+        let (major, minor) = (rustix::fs::major(inode.device), rustix::fs::minor(inode.device));
+        let wanted = format!("{major:02x}:{minor:02x}:{}", inode.number);
+        text.lines().find_map(|line| {
+            // `1: FLOCK  ADVISORY  WRITE 812 00:16:5257 0 EOF`; one that waits has `->` before FLOCK.
+            let mut words = line.split_whitespace().skip(1);
+            let is_flock = words.next() == Some("FLOCK");
+            let process = words.nth(2)?.parse().ok()?;
+            (is_flock && words.next() == Some(&wanted)).then_some(process)
+        })
+    }
+
+    /// A holder with what is known of it. What it has written down itself counts only where it is from the process that the kernel
+    /// names.
+    fn words(&self, label: &str, process: Option<u32>) -> LockHolder {
+        let Some(process) = process else {
+            return LockHolder::default();
+        };
+        let note = self.notes.read(label).filter(|note| note.process == process);
+        LockHolder {
+            process: Some(process),
+            name: modem_discovery::process_name(&self.proc, process),
+            verb: note.as_ref().map(|note| note.verb.clone()),
+            held_for: note.and_then(|note| note.age()),
+        }
+    }
+}
+
+/// Whose a name is.
+enum Asked {
+    Nobody,
+    Held(Option<u32>),
+}
+
+impl Held {
+    fn is_pseudo_terminal(&self) -> bool {
+        matches!(&self.point.kind, LockKind::Name(name) if name.starts_with("pty:"))
+    }
+}
+
+fn inode_of(file: impl AsFd) -> Option<Inode> {
+    let found = fstat(file).ok()?;
+    #[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
+    Some(Inode {
+        device: u64::try_from(found.st_dev).ok()?,
+        number: u64::try_from(found.st_ino).ok()?,
+    })
+}
+
+fn stream_socket() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// A name that fits into an address (108 bytes with the NUL before it): a long one becomes its FNV-1a sum.
+fn short(name: &str) -> String {
+    if name.len() <= 100 {
+        return name.to_owned();
+    }
+    let sum = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("modemflash/long:{sum:016x}")
+}
+
+fn failed(call: &'static str, errno: Errno) -> ClaimError {
+    ClaimError::Io {
+        call,
+        errno: errno.raw_os_error(),
+    }
+}
+
+/// Calls until no signal interrupts.
+fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}

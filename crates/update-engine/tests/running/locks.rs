@@ -1,0 +1,357 @@
+//! One modem, one run: what another run has is left alone, and what this run has nobody else gets.
+
+use std::time::Duration;
+
+use modem_world::{Host, LockHolder, PortError, PortHandle, PortId, Spot, UsbPath, World};
+use modemflash_update_engine::survey::survey;
+use modemflash_update_engine::{
+    Cause, Code, Image, ModemState, Outcome, Request, Selector, UpdateError, errand, prepare, update,
+};
+use virtual_modem::profile::Profile;
+use virtual_modem::simulated::{Shared, SimulatedWorld, SocketKind};
+use virtual_modem::{Mode, Setup};
+
+use crate::support::firmware;
+use crate::support::normal::{release, running, wish};
+use crate::support::through::{Habit, Through};
+
+fn socket(place: &str, peer: Option<&str>) -> Spot {
+    Spot::Socket {
+        place: UsbPath::new(place),
+        peer: peer.map(UsbPath::new),
+    }
+}
+
+fn other_run() -> LockHolder {
+    LockHolder {
+        process: Some(812),
+        name: Some("modemflash".to_owned()),
+        verb: Some("update".to_owned()),
+        held_for: Some(Duration::from_secs(12)),
+    }
+}
+
+fn images(setup: &Setup) -> modemflash_update_engine::Firmware {
+    firmware(&release(setup.profile))
+}
+
+/// A run of any verb.
+type Verb = fn(&mut dyn World, &Setup) -> Result<(), UpdateError>;
+
+fn image(kind: &str) -> Image {
+    Image {
+        kind: kind.to_owned(),
+        slot: Some(1),
+        unique_id: "002.072_000".to_owned(),
+        build_id: "02.33.03.00_GENERIC".to_owned(),
+        is_preferred: false,
+        is_running: false,
+        failures: None,
+    }
+}
+
+const VERBS: [(&str, Verb); 8] = [
+    ("update", |world, setup| {
+        update(world, &wish(), &images(setup), &mut |_| {}).map(|_| ())
+    }),
+    ("plan", |world, setup| {
+        prepare(world, &wish(), &images(setup)).map(|_| ())
+    }),
+    ("info", |world, _| {
+        errand::info(world, &Request::default(), &mut |_| {}).map(|_| ())
+    }),
+    ("reset", |world, _| {
+        errand::reset(world, &Request::default(), &mut |_| {}).map(|_| ())
+    }),
+    ("reset into download mode", |world, _| {
+        errand::enter_download_mode(world, &Request::default(), &mut |_| {}).map(|_| ())
+    }),
+    ("slots select", |world, _| {
+        errand::select_images(
+            world,
+            &Request::default(),
+            &image("modem"),
+            &image("PRI"),
+            &mut |_| {},
+        )
+    }),
+    ("slots delete", |world, _| {
+        errand::delete_image(world, &Request::default(), &image("modem"), &mut |_| {})
+    }),
+    ("at", |world, _| {
+        errand::at_command(world, &Request::default(), "ATI", &mut |_| {}).map(|_| ())
+    }),
+];
+
+fn setups() -> [Setup; 3] {
+    let waiting = |model| Setup::of(Profile::named(model).unwrap());
+    [running("MC7455"), running("EM7565"), waiting("MC7455")]
+}
+
+#[test]
+fn a_modem_that_another_run_has_gets_no_byte_from_any_verb() {
+    for setup in setups() {
+        for (verb, run) in VERBS {
+            let what = format!("{verb}, {}, {:?}", setup.profile.name, setup.mode);
+            let mut world = SimulatedWorld::new(setup.clone());
+            world.lock(socket("1-1", Some("2-1")), other_run());
+            let error = run(&mut world, &setup).unwrap_err();
+            assert_eq!(error.code(), Code::ModemLocked, "{what}: {error}");
+            assert_eq!(error.exit_code(), 4, "{what}");
+            assert_eq!(error.modem, ModemState::Untouched, "{what}");
+            assert_eq!(
+                error.source.to_string(),
+                "`modemflash update` (pid 812) has had it for 12 s",
+                "{what}"
+            );
+            assert_eq!(world.written(0, 0), 0, "{what}");
+            assert_eq!(world.opened_unclaimed(), [], "{what}");
+            assert_eq!(
+                world.now(),
+                modem_world::Instant::START,
+                "{what}: it doesn't wait"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_verb_opens_a_port_before_it_has_the_lock_and_none_keeps_the_lock() {
+    for setup in setups() {
+        for (verb, run) in VERBS {
+            let what = format!("{verb}, {}, {:?}", setup.profile.name, setup.mode);
+            let mut world = SimulatedWorld::new(setup.clone());
+            let _ = run(&mut world, &setup);
+            assert_eq!(world.opened_unclaimed(), [], "{what}");
+            assert_eq!(world.claimed(), [], "{what}");
+            // The next run of the same process isn't locked out by the one before.
+            let next = run(&mut world, &setup);
+            assert!(
+                !matches!(&next, Err(error) if error.code() == Code::ModemLocked),
+                "{what}: {next:?}"
+            );
+        }
+        let mut world = SimulatedWorld::new(setup);
+        survey(&mut world, &Request::default(), true).unwrap();
+        assert_eq!((world.opened_unclaimed(), world.claimed()), (&[][..], vec![]));
+    }
+}
+
+#[test]
+fn a_port_without_a_device_behind_it_is_locked_too() {
+    let setup = Setup::of(Profile::named("MC7455").unwrap());
+    let request = Request {
+        select: Selector::Port(SimulatedWorld::LINK.to_owned()),
+        force: true,
+        ..wish()
+    };
+    let mut world = SimulatedWorld::new(setup.clone());
+    world.hide_device(0);
+    // By the port's own name, whatever link led there.
+    let port = world.port(0).unwrap().id.clone();
+    world.lock(Spot::Port(port.clone()), other_run());
+    let error = update(&mut world, &request, &images(&setup), &mut |_| {}).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), (Code::ModemLocked, 4));
+    assert_eq!(world.written(0, 0), 0);
+    world.unlock(&Spot::Port(port));
+    let result = update(&mut world, &request, &images(&setup), &mut |_| {});
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!((world.opened_unclaimed(), world.claimed()), (&[][..], vec![]));
+}
+
+/// Of two workers that start at the same moment one gets the modem.
+#[test]
+fn of_two_runs_on_one_modem_one_updates_it_and_the_other_says_who_does() {
+    for setup in [
+        running("EM7565"),
+        running("MC7455"),
+        Setup::of(Profile::named("EM7565").unwrap()),
+    ] {
+        let images = images(&setup);
+        let shared = Shared::new(SimulatedWorld::new(setup.clone()), 2);
+        let workers: Vec<_> = (0..2).map(|number| shared.worker(number).unwrap()).collect();
+        let results: Vec<Result<Outcome, UpdateError>> = std::thread::scope(|scope| {
+            let images = &images;
+            let threads: Vec<_> = workers
+                .into_iter()
+                .map(|mut world| scope.spawn(move || update(&mut world, &wish(), images, &mut |_| {})))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let won = results.iter().position(Result::is_ok).unwrap();
+        let error = results[1 - won].as_ref().unwrap_err();
+        assert_eq!(
+            (error.code(), error.exit_code()),
+            (Code::ModemLocked, 4),
+            "{error}"
+        );
+        assert!(
+            error.source.to_string().starts_with("`modemflash update` has"),
+            "{}",
+            error.source
+        );
+        let world = shared.into_world().unwrap();
+        assert_eq!(world.written(1 - won, 0), 0);
+        assert_eq!(world.opened_unclaimed(), []);
+        assert_eq!(world.modem(0).unwrap().violations(), []);
+        assert_eq!(world.claimed(), []);
+    }
+}
+
+/// Tries, as another run would, to get the modem each time that a port is opened, at every place that it has.
+struct Rival {
+    tries: usize,
+    got: Vec<String>,
+    places: Vec<String>,
+}
+
+impl Habit for Rival {
+    fn open(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
+        let mut claimed = world.claimed();
+        claimed.dedup();
+        for place in &self.places {
+            self.tries += 1;
+            let rival = socket(place, None);
+            if !claimed.iter().any(|spot| spot.meets(&rival)) {
+                self.got.push(format!("{place} at {port}"));
+            }
+        }
+        world.open(port)
+    }
+}
+
+#[test]
+fn the_lock_holds_over_every_enumeration_and_for_both_places_of_a_socket() {
+    for (model, places) in [("EM7565", ["1-1", "2-1"]), ("MC7455", ["1-1", "2-1"])] {
+        let setup = running(model);
+        let habit = Rival {
+            tries: 0,
+            got: Vec::new(),
+            places: places.map(str::to_owned).to_vec(),
+        };
+        let world = SimulatedWorld::new(setup.clone());
+        let mut world = Through { world, habit };
+        let result = update(&mut world, &wish(), &images(&setup), &mut |_| {});
+        assert!(matches!(result, Ok(Outcome::Updated(_))), "{model}: {result:?}");
+        assert!(world.habit.tries >= 6, "{model}: {}", world.habit.tries);
+        assert_eq!(world.habit.got, Vec::<String>::new(), "{model}");
+    }
+}
+
+#[test]
+fn a_modem_that_comes_back_at_a_place_that_another_run_has_is_left_to_that_run() {
+    // The kernel doesn't know the peer, and the modem goes to the bus of the other speed.
+    struct NoPeer;
+    impl Habit for NoPeer {
+        fn known(&self, device: modem_world::UsbDevice) -> modem_world::UsbDevice {
+            modem_world::UsbDevice {
+                peer: None,
+                serial: Some("LF53210001010".to_owned()),
+                ..device
+            }
+        }
+    }
+    let setup = running("EM7455");
+    for is_locked in [false, true] {
+        let mut world = SimulatedWorld::new(setup.clone());
+        if is_locked {
+            world.lock(socket("1-1", None), other_run());
+        }
+        let mut world = Through { world, habit: NoPeer };
+        let request = Request {
+            select: Selector::Place("2-1".to_owned()),
+            ..wish()
+        };
+        let result = update(&mut world, &request, &images(&setup), &mut |_| {});
+        match result {
+            Ok(_) => assert!(!is_locked),
+            Err(error) => {
+                assert!(is_locked, "{error}: {}", error.source);
+                assert_eq!(error.code(), Code::ModemLocked, "{error}: {}", error.source);
+                assert_ne!(error.exit_code(), 4, "the modem was told something before");
+            }
+        }
+        assert_eq!(world.world.opened_unclaimed(), []);
+        assert_eq!(world.world.claimed(), []);
+    }
+}
+
+#[test]
+fn a_modem_that_is_off_the_bus_in_another_run_is_called_locked_and_not_missing() {
+    let setup = running("MC7455");
+    let mut world = SimulatedWorld::new(setup.clone());
+    let place = socket("1-7", None);
+    let request = Request {
+        select: Selector::Place("1-7".to_owned()),
+        ..wish()
+    };
+    world.lock(place.clone(), other_run());
+    let error = update(&mut world, &request, &images(&setup), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::ModemLocked);
+    world.unlock(&place);
+    let error = update(&mut world, &request, &images(&setup), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::ModemNone);
+}
+
+#[test]
+fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
+    let mut world = SimulatedWorld::new(running("EM7565"));
+    let mut second = running("MC7455");
+    second.storage.imei = "987654321098765".to_owned();
+    world.plug_into(SocketKind::Usb3, second);
+    world.lock(socket("1-1", Some("2-1")), other_run());
+    for ask in [true, false] {
+        let found = survey(&mut world, &Request::default(), ask).unwrap();
+        assert_eq!(found[0].lock, Some(other_run()));
+        assert_eq!((&found[0].facts, &found[0].problem), (&None, &None));
+        let codes: Vec<_> = found[0].warnings.iter().map(|warning| warning.code).collect();
+        assert!(codes.contains(&"LOCKED"), "{codes:?}");
+        assert_eq!(found[1].lock, None);
+        assert_eq!(found[1].facts.is_some(), ask);
+    }
+    assert_eq!(world.written(0, 0), 0);
+    // Its IMEI can't be read, and that is said where the modem with an IMEI is looked for.
+    let request = Request {
+        select: Selector::Imei("359260080110775".to_owned()),
+        ..wish()
+    };
+    let error = errand::info(&mut world, &request, &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(&*error.source, Cause::NoModem { others, .. } if others[0].contains("(pid 812)")),
+        "{}",
+        error.source
+    );
+    assert_eq!(world.written(0, 0), 0);
+}
+
+#[test]
+fn what_was_found_is_looked_at_again_when_the_lock_is_there() {
+    /// The run that had the modem lets go just now, and has restarted it: it has another number on the bus.
+    struct JustLeft;
+    impl Habit for JustLeft {
+        fn claim(
+            &mut self,
+            world: &mut SimulatedWorld,
+            spot: &Spot,
+            verb: &str,
+        ) -> Result<(), modem_world::ClaimError> {
+            if world.now() == modem_world::Instant::START {
+                let now = world.now();
+                world.re_enumerate_at(0, now);
+                let until = now + Duration::from_secs(20);
+                while world.wait(&[], until) != modem_world::Wake::Deadline {}
+            }
+            world.claim(spot, verb)
+        }
+    }
+    let setup = running("MC7455");
+    let mut world = Through {
+        world: SimulatedWorld::new(setup.clone()),
+        habit: JustLeft,
+    };
+    let (modem, _) = errand::info(&mut world, &Request::default(), &mut |_| {}).unwrap();
+    let now = world.world.devices().unwrap().remove(0).device;
+    assert_eq!(modem.device, now);
+    assert!(now.number > 2, "{}", now.number);
+    assert_eq!(world.world.modem(0).unwrap().mode(), Mode::Normal);
+}
