@@ -19,6 +19,7 @@ pub(crate) mod measure;
 mod modem;
 mod pairwise;
 mod process;
+mod rivals;
 mod scenario;
 mod serve;
 mod tools;

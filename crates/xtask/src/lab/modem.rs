@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +21,8 @@ pub(crate) struct Bench {
     stop: UnixStream,
     thread: Served,
     moves: Receiver<Move>,
+    /// Bytes that have come to it.
+    received: Arc<AtomicUsize>,
     /// Where it is, as far as was looked.
     place: Place,
 }
@@ -75,6 +79,8 @@ impl Bench {
         let mut modem = VirtualModem::new(setup);
         let (stop, stopped) = UnixStream::pair()?;
         let (sender, moves) = channel();
+        let received = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&received);
         let thread = std::thread::spawn(move || {
             let mut report = |moment: modem_world::Instant, happening: &Happening<'_>| {
                 let moved = match happening {
@@ -82,6 +88,9 @@ impl Bench {
                     Happening::Detached => Some(Move::Left),
                     _ => None,
                 };
+                if let Happening::Received(_, bytes) = happening {
+                    counted.fetch_add(bytes.len(), Ordering::Relaxed);
+                }
                 if let Some(moved) = moved {
                     // Nobody may be waiting for it.
                     let _ = sender.send(moved);
@@ -99,8 +108,14 @@ impl Bench {
             stop,
             thread,
             moves,
+            received,
             place: Place::default(),
         })
+    }
+
+    /// Bytes that have come to the modem since its start, on all interfaces.
+    pub(crate) fn received(&self) -> usize {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Waits until the modem has left the bus so often since its start, and is on the bus.

@@ -70,6 +70,8 @@ pub(crate) enum Task {
     /// `modemflash` is used for all but an update: it asks the running modem, changes what it prefers and has stored, and
     /// restarts it.
     Verbs,
+    /// Two `modemflash` start on the running modem at the same moment: 49 times to ask it, once to update it.
+    Rivals,
 }
 
 /// A program that flashes.
@@ -132,7 +134,7 @@ impl Task {
             Self::Bind => "drivers",
             Self::Ask => "qmicli/mbimcli",
             Self::Flash(program) | Self::Update(program) | Self::Reset(program) => program.name(),
-            Self::Verbs => Program::Ours.name(),
+            Self::Verbs | Self::Rivals => Program::Ours.name(),
         }
     }
 
@@ -270,6 +272,7 @@ fn verbs() -> Vec<Scenario> {
         only_in_all(verbs("WP7607", Qmi, one)),
         with_manager(verbs("MC7455", Mbim, two)),
         with_manager(verbs("EM7565", Qmi, two)),
+        scenario(Task::Rivals, "MC7455", Some(Qmi), Files::Sent(PAIR)),
         // By AT!BOOTHOLD, when both ways over QMI are refused (dms_boothold trace).
         reset("EM7565", Qmi),
         // By DMS 0x003E, by AT!BOOTHOLD over MBIM, and to the peer port.
@@ -406,6 +409,7 @@ pub(crate) fn scenario(
         Task::Reset(Reference) => "reference-reset",
         Task::Reset(Ours) => "ours-reset",
         Task::Verbs => "ours-verbs",
+        Task::Rivals => "ours-rivals",
     };
     let control_name = match control {
         Some(Qmi) => "-qmi",

@@ -7,10 +7,12 @@ use super::images;
 use super::machine::now;
 use super::modem::{self, Bench};
 use super::process::run;
+use super::rivals::Rivals;
 use super::scenario::{Bus, Files, Program, Scenario, Task};
 use super::verbs::Operator;
 use super::verdict::{compare, is_as_before, is_updated};
 use anyhow::{Context, ensure};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -73,7 +75,7 @@ impl Trial<'_> {
             };
             compare(&flashed, sent)?;
             match scenario.task {
-                Task::Update(_) => is_updated(&flashed, profile)?,
+                Task::Update(_) | Task::Rivals => is_updated(&flashed, profile)?,
                 Task::Verbs | Task::Reset(Program::Ours) => is_as_before(&flashed, profile)?,
                 _ => {}
             }
@@ -204,6 +206,21 @@ impl Trial<'_> {
                 let mut operator = self.operator(setup, bench, daemons)?;
                 let end = operator.enter_and_leave_download_mode();
                 operator.verdict(end)
+            }
+            Task::Rivals => {
+                let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);
+                let port = port.context("no control port")?;
+                let rivals = Rivals {
+                    program: self.ours,
+                    log: self.log("program"),
+                };
+                rivals.ask(Path::new(&port), bench)?;
+                let mut update = vec![OsStr::new("update"), OsStr::new("-w"), OsStr::new(&port)];
+                update.extend(files.iter().map(|file| file.path.as_os_str()));
+                rivals.meet(&update)?;
+                let appearance = bench.appearance(2, BUS_TIMEOUT)?;
+                SOCKET.ready(&appearance)?;
+                Ok("of two that started together one got in, 50 times".into())
             }
             Task::Verbs => {
                 let mut operator = self.operator(setup, bench, daemons)?;
