@@ -156,3 +156,59 @@ impl Page {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use modem_world::{LockHolder, Spot};
+    use update_engine::modem::modems;
+    use update_engine::{Code, Request};
+    use virtual_modem::profile::Profile;
+    use virtual_modem::simulated::SimulatedWorld;
+    use virtual_modem::{Mode, Setup};
+
+    use super::*;
+
+    #[test]
+    fn of_a_modem_that_another_run_has_the_bus_is_told_and_who_has_it() {
+        let mut world = SimulatedWorld::new(Setup::running(Profile::named("MC7455").unwrap()));
+        let modem = modems(&mut world).unwrap().remove(0);
+        let holder = LockHolder {
+            process: Some(812),
+            name: Some("modemflash".to_owned()),
+            verb: Some("update".to_owned()),
+            held_for: Some(Duration::from_secs(12)),
+        };
+        world.lock(Spot::of_device(&modem.device), holder);
+        let error = errand::info(&mut world, &Request::default(), &mut |_| {}).unwrap_err();
+        let told = left_alone(&modem, error).unwrap();
+        let text = text(&told);
+        assert!(text.contains("place         1-1\n"), "{text}");
+        assert!(text.contains("QMI /dev/cdc-wdm0"), "{text}");
+        assert!(
+            text.ends_with(
+                "warning: `modemflash update` (pid 812) has had it for 12 s; it isn't asked meanwhile\n"
+            ),
+            "{text}"
+        );
+        let json = serde_json::to_value(ModemLine::new(&told)).unwrap();
+        let lock = serde_json::json!({ "pid": 812, "name": "modemflash", "verb": "update", "held_s": 12 });
+        assert_eq!((&json["lock"], &json["facts"]), (&lock, &serde_json::Value::Null));
+        assert_eq!(json["warnings"][0]["code"], "LOCKED");
+        assert_eq!(world.written(0, 0), 0);
+
+        // Any other failure stays one.
+        let gone = errand::reset(
+            &mut SimulatedWorld::new(Setup {
+                mode: Mode::Foreign,
+                ..Setup::running(Profile::named("MC7455").unwrap())
+            }),
+            &Request::default(),
+            &mut |_| {},
+        );
+        let error = gone.unwrap_err();
+        assert_eq!(error.code(), Code::ModemNone);
+        assert_eq!(left_alone(&modem, error).unwrap_err().exit(), 4);
+    }
+}

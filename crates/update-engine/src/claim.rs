@@ -8,7 +8,7 @@ use modem_world::{
 };
 
 use crate::run::Run;
-use crate::{Cause, Selector};
+use crate::{Cause, DeviceId, Selector};
 
 /// How often what was found may have changed while its place was being claimed.
 const LOOKS: u8 = 3;
@@ -17,6 +17,8 @@ const LOOKS: u8 = 3;
 pub(crate) trait Found: Sized {
     /// Where it is.
     fn spot(&self) -> Spot;
+    /// What it is called.
+    fn device(&self) -> DeviceId;
     /// The same as it is now; none when that is something else, or nothing.
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError>;
 }
@@ -24,32 +26,35 @@ pub(crate) trait Found: Sized {
 /// Finds what is meant, and keeps other runs away from it.
 ///
 /// # Errors
-/// `find`'s; another run has it.
+/// `find`'s; another run has it. With the modem, where one was found.
 pub(crate) fn find<T: Found>(
     world: &mut dyn World,
     verb: &str,
     select: &Selector,
     mut find: impl FnMut(&mut dyn World) -> Result<T, Cause>,
-) -> Result<(T, Spot), Cause> {
+) -> Result<(T, Spot), Box<(DeviceId, Cause)>> {
+    let refused = |device: DeviceId, cause: Cause| Box::new((device, cause));
     let mut looks = 0_u8;
     loop {
-        let found = find(world).map_err(|cause| away(world, select, cause))?;
-        let spot = found.spot();
-        claim(world, &spot, verb)?;
+        let found = find(world)
+            .map_err(|cause| refused(DeviceId::from_selection(select), away(world, select, cause)))?;
+        let (spot, device) = (found.spot(), found.device());
+        if let Err(cause) = claim(world, &spot, verb) {
+            return Err(refused(device, cause));
+        }
         looks = looks.saturating_add(1);
         match found.again(world) {
             Ok(Some(now)) => return Ok((now, spot)),
             Ok(None) => world.host().unclaim(&spot),
             Err(error) => {
                 world.host().unclaim(&spot);
-                return Err(error.into());
+                return Err(refused(device, error.into()));
             }
         }
         if looks >= LOOKS {
-            return Err(Cause::Port(PortError {
-                port: PortId::new(spot.to_string()),
-                kind: PortErrorKind::Gone,
-            }));
+            let port = PortId::new(spot.to_string());
+            let kind = PortErrorKind::Gone;
+            return Err(refused(device, Cause::Port(PortError { port, kind })));
         }
     }
 }

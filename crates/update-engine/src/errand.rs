@@ -228,9 +228,8 @@ fn on_modem<T>(
     let refused = |device: &DeviceId, cause: Cause| {
         UpdateError::new(device, Step::CheckDevice, ModemState::Untouched, cause)
     };
-    let device = DeviceId::from_selection(&request.select);
     let find = claim::find(world, verb, &request.select, |world| request.one(world));
-    let (modem, spot) = find.map_err(|cause| refused(&device, cause))?;
+    let (modem, spot) = find.map_err(|error| refused(&error.0, error.1))?;
     let device = DeviceId::from_modem(&modem);
     let port = match checks::usable_port(&modem, &request.select) {
         Ok(port) => port,

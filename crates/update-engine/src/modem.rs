@@ -7,6 +7,7 @@ use std::fmt;
 
 use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, Spot, UsbDevice, UsbPath, World};
 
+use crate::DeviceId;
 use crate::claim::{Found, same_appearance};
 use crate::devices::{self, Device, Standing, Takes};
 
@@ -199,6 +200,10 @@ impl Modem {
 impl Found for Modem {
     fn spot(&self) -> Spot {
         Spot::of_device(&self.device)
+    }
+
+    fn device(&self) -> DeviceId {
+        DeviceId::from_modem(self)
     }
 
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {

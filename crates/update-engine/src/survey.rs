@@ -67,8 +67,10 @@ pub fn look(world: &mut dyn World, mut modem: Modem, request: &Request, ask: boo
                 claimed = now.all_ports().next().cloned().map(|port| (port, spot));
                 modem = now;
             }
-            Err(Cause::Locked { holder }) => lock = Some(holder),
-            Err(other) => problem = Some(other.to_string()),
+            Err(refused) => match refused.1 {
+                Cause::Locked { holder } => lock = Some(holder),
+                other => problem = Some(other.to_string()),
+            },
         }
     } else {
         lock = world.host().holder_of(&Spot::of_device(&modem.device));

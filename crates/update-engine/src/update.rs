@@ -106,6 +106,13 @@ impl Found for Target {
         }
     }
 
+    fn device(&self) -> DeviceId {
+        match self {
+            Self::Modem(modem) => modem.device(),
+            Self::Bare(port) => DeviceId::from_port(port, None),
+        }
+    }
+
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
         match self {
             Self::Modem(modem) => Ok(modem.again(world)?.map(|modem| Self::Modem(Box::new(modem)))),
@@ -144,7 +151,10 @@ fn go(
     let found = claim::find(world, verb, &request.select, |world| find(world, request));
     let (target, spot) = match found {
         Ok(found) => found,
-        Err(cause) => return Err(refuse(world, &device, Step::CheckDevice, cause)),
+        Err(refused) => {
+            let (device, cause) = *refused;
+            return Err(refuse(world, &device, Step::CheckDevice, cause));
+        }
     };
     let (port, modem) = match target {
         Target::Bare(port) => (port, None),

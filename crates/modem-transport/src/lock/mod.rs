@@ -70,8 +70,14 @@ impl Locks {
     /// Takes all of these or none; what this world has already stays its own.
     pub(crate) fn take(&mut self, points: &[LockPoint], verb: &str) -> Result<(), ClaimError> {
         // A pseudo-terminal that has gone isn't waited for under its old name.
-        self.held
-            .retain(|held| !held.is_pseudo_terminal() || points.contains(&held.point));
+        let notes = &self.notes;
+        self.held.retain(|held| {
+            let is_kept = !held.is_pseudo_terminal() || points.contains(&held.point);
+            if !is_kept {
+                notes.remove(&held.point.label);
+            }
+            is_kept
+        });
         let mut taken = Vec::new();
         for point in points {
             match self.try_lock(point)? {

@@ -104,6 +104,7 @@ fn a_modem_that_another_run_has_gets_no_byte_from_any_verb() {
                 "`modemflash update` (pid 812) has had it for 12 s",
                 "{what}"
             );
+            assert_eq!(error.device.path(), Some("1-1"), "{what}: it is said which modem");
             assert_eq!(world.written(0, 0), 0, "{what}");
             assert_eq!(world.opened_unclaimed(), [], "{what}");
             assert_eq!(
