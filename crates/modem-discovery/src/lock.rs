@@ -61,7 +61,7 @@ impl Sysfs {
             .device_link(&UsbPath::new(hub.clone()))?
             .parent()?
             .join(interface);
-        // Until kernel 3.14 it was called `port4`, without the hub.
+        // Old kernels, which know no peers either, call it `port4`, without the hub.
         let names = [format!("{hub}-port{number}"), format!("port{number}")];
         names
             .into_iter()

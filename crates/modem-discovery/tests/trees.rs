@@ -244,7 +244,7 @@ fn a_port_of_a_hub_is_locked_by_its_directory_and_where_there_is_none_by_its_nam
         locks(&tree, "1-1.4", None),
         one("1-1.4", "sys/bus/usb/devices/1-1:1.0/1-1-port4")
     );
-    // Of kernels before 3.14.
+    // Of old kernels.
     assert_eq!(
         locks(&tree, "1-1.2", None),
         one("1-1.2", "sys/bus/usb/devices/1-1:1.0/port2")
