@@ -313,7 +313,7 @@ pub(crate) fn text(path: &Path) -> Option<String> {
 
 /// A device chooses its strings, and a process its name: what could move the cursor, hide text or turn its direction doesn't
 /// go to the user's terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let is_hidden = |character: char| {
         character.is_control()
             || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

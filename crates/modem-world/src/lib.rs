@@ -25,4 +25,4 @@ pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};
 pub use modem_protocol::Instant;
 pub use recorder::Recorder;
 pub use replayer::{Difference, Replayer};
-pub use world::{Host, Inhibition, Interest, PortHandle, Wake, World};
+pub use world::{Binding, Host, Inhibition, Interest, PortHandle, Wake, World};

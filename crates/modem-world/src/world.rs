@@ -152,6 +152,20 @@ pub trait Host {
     fn stay_awake(&mut self, why: &str) -> Result<(), HostError>;
 }
 
+/// Whether the host will make a serial port of a modem in download mode with a certain USB id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// A driver of this host takes such a device.
+    Binds,
+    /// No driver of this host takes such a device: all its tables were read, and the id is in none.
+    WontBind,
+    /// It can't be told.
+    Unknown {
+        /// Why, in words.
+        why: String,
+    },
+}
+
 /// What ModemManager says when it is asked to let go of a modem (linux.md §6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inhibition {

@@ -1,0 +1,232 @@
+//! Whether a driver of this host will make a serial port of a modem in download mode (linux.md §2 and its last section).
+//!
+//! It is asked before the modem is sent there. A wrong *no* keeps a modem from its update and a wrong *yes* leaves it without
+//! a port, so *no* is said only where everything was read that could say otherwise.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use modem_world::Binding;
+
+use crate::module_tables::{fits, is_same_module};
+use crate::sysfs::{Sysfs, link_name, list};
+
+/// Drivers that make a serial port of a download interface: by module, by their name as USB drivers, and by their name on
+/// the bus of serial converters. `usbserial` is the generic driver, which takes only ids that it was given.
+const SERIAL: [&str; 8] = [
+    "qcserial",
+    "option",
+    "option1",
+    "sierra",
+    "usbserial",
+    "usbserial_generic",
+    "generic",
+    "ipw",
+];
+/// Drivers that are known to make no serial port of it.
+const NOT_SERIAL: [&str; 6] = [
+    "qmi_wwan",
+    "sierra_net",
+    "GobiNet",
+    "cdc_mbim",
+    "cdc_wdm",
+    "usb_storage",
+];
+/// Drivers in mainline that know modems; where this kernel has one of them, some table must say what it takes.
+const OF_MODEMS: [&str; 2] = ["qcserial", "option"];
+/// The generic driver is in no table: it takes what it was given.
+const WITHOUT_TABLE: &str = "usbserial";
+
+/// What the single interface of a modem in download mode was seen to be, all of class ff: subclass and protocol ff on most,
+/// ff and 10 on EM7590, EM8695, EM919x and EM929x.
+const PROTOCOLS: [&str; 2] = ["FF", "10"];
+/// `bcdDevice`: 0.00 where it was seen. The other one is that of an EM7565 in normal mode; a driver that takes only some
+/// revisions is in doubt.
+const REVISIONS: [&str; 2] = ["0000", "0006"];
+/// The largest attribute of sysfs is a page; a list that fills it may have been cut.
+const PAGE: u64 = 4096;
+/// Own choice: no host has more drivers.
+const DRIVERS: usize = 1024;
+
+impl Sysfs {
+    /// Whether a driver of this host will make a serial port of a modem that comes in download mode with this id.
+    pub fn will_bind(&self, vendor: u16, product: u16) -> Binding {
+        let mut takers = Takers::of(vendor, product);
+        let mut doubts = Vec::new();
+        self.ask_dynamic_ids((vendor, product), &mut takers, &mut doubts);
+        if takers.are_enough() {
+            return Binding::Binds;
+        }
+        let drivers = self.loaded_serial_drivers();
+        let mut asked: Vec<&str> = OF_MODEMS.to_vec();
+        asked.extend(drivers.iter().map(String::as_str));
+        let mut in_tables = vec![false; asked.len()];
+        let tables = self.read_module_tables(&OF_MODEMS, |alias| {
+            if !alias.pattern.starts_with(b"usb:") {
+                return;
+            }
+            for (driver, is_there) in asked.iter().zip(&mut in_tables) {
+                *is_there |= is_same_module(alias.module, driver.as_bytes());
+            }
+            takers.add(alias.module, |port| fits(alias.pattern, port));
+        });
+        if takers.are_enough() {
+            return Binding::Binds;
+        }
+        doubts.extend(tables.doubts);
+        for (driver, is_there) in asked.iter().zip(in_tables) {
+            let is_here = drivers.iter().any(|loaded| loaded == driver)
+                || tables.has.iter().any(|known| known == driver)
+                || self.root().join("sys/module").join(driver).is_dir();
+            if is_here && !is_there && *driver != WITHOUT_TABLE {
+                doubts.push(format!("no table says which devices the driver {driver} takes"));
+            }
+        }
+        if let Some(stranger) = takers.stranger() {
+            doubts.insert(0, stranger);
+        }
+        if let Some(rule) = self.rule_for(vendor, product) {
+            doubts.insert(0, format!("{rule} may give it to a driver when it comes"));
+        }
+        match doubts.into_iter().next() {
+            Some(why) => Binding::Unknown { why },
+            None => Binding::WontBind,
+        }
+    }
+
+    /// Ids that drivers were given while they run. A driver for serial converters has its list on the bus of these; its list
+    /// as a USB driver, if it has one, is the same.
+    fn ask_dynamic_ids(&self, id: (u16, u16), takers: &mut Takers, doubts: &mut Vec<String>) {
+        for bus in ["usb-serial", "usb"] {
+            let folder = format!("/sys/bus/{bus}/drivers");
+            let names = match list(&self.below_root(&folder)) {
+                Ok(names) => names,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    doubts.push(format!("{folder} can't be read: {error}"));
+                    continue;
+                }
+            };
+            for driver in names.into_iter().take(DRIVERS) {
+                let path = format!("{folder}/{driver}/new_id");
+                let text = match page(&self.below_root(&path)) {
+                    Ok(text) => text,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    // Before Linux 3.4 it could only be written.
+                    Err(error) => {
+                        if SERIAL.contains(&driver.as_str()) {
+                            doubts.push(format!("{path} can't be read: {error}"));
+                        }
+                        continue;
+                    }
+                };
+                if u64::try_from(text.len() + 1).unwrap_or(u64::MAX) >= PAGE {
+                    doubts.push(format!("{path} is too long to be read as a whole"));
+                }
+                if text.lines().any(|line| is_given(line, id)) {
+                    takers.add(driver.as_bytes(), |_| true);
+                }
+            }
+        }
+    }
+
+    /// The modules of the drivers on the bus of serial converters.
+    fn loaded_serial_drivers(&self) -> Vec<String> {
+        let folder = self.root().join("sys/bus/usb-serial/drivers");
+        let names = list(&folder).unwrap_or_default().into_iter().take(DRIVERS);
+        let module = |name: String| {
+            // A driver that is part of the kernel has no such link.
+            let module = link_name(&folder.join(&name).join("module"));
+            module.unwrap_or_else(|| match name.as_str() {
+                "option1" => "option".to_owned(),
+                "generic" => WITHOUT_TABLE.to_owned(),
+                _ => name,
+            })
+        };
+        names.map(module).collect()
+    }
+}
+
+/// Who takes the interface of the modem, for each form that it may have.
+struct Takers {
+    ports: Vec<Port>,
+    stranger: Option<String>,
+}
+
+/// One form, as modprobe looks for it.
+struct Port {
+    modalias: String,
+    is_taken: bool,
+}
+
+impl Takers {
+    fn of(vendor: u16, product: u16) -> Self {
+        let forms = PROTOCOLS
+            .iter()
+            .flat_map(|protocol| REVISIONS.iter().map(move |revision| (protocol, revision)));
+        let port = |(protocol, revision)| Port {
+            modalias: format!(
+                "usb:v{vendor:04X}p{product:04X}d{revision}dc00dsc00dp00icFFiscFFip{protocol}in00"
+            ),
+            is_taken: false,
+        };
+        Self {
+            ports: forms.map(port).collect(),
+            stranger: None,
+        }
+    }
+
+    /// This driver takes the ports that fit.
+    fn add(&mut self, driver: &[u8], is_fit: impl Fn(&[u8]) -> bool) {
+        let is_one_of = |names: &[&str]| names.iter().any(|name| is_same_module(driver, name.as_bytes()));
+        if is_one_of(&NOT_SERIAL) {
+            return;
+        }
+        let is_serial = is_one_of(&SERIAL);
+        for port in &mut self.ports {
+            if !port.is_taken && is_fit(port.modalias.as_bytes()) {
+                if is_serial {
+                    port.is_taken = true;
+                } else if self.stranger.is_none() {
+                    self.stranger = Some(crate::sysfs::printable(&String::from_utf8_lossy(driver)));
+                }
+            }
+        }
+    }
+
+    /// Whatever form it has, a driver makes a serial port of it.
+    fn are_enough(&self) -> bool {
+        self.ports.iter().all(|port| port.is_taken)
+    }
+
+    /// Why it may be taken without being sure.
+    fn stranger(&self) -> Option<String> {
+        match &self.stranger {
+            Some(driver) => Some(format!(
+                "the driver {driver} takes it, and whether that makes a serial port is not known"
+            )),
+            None if self.ports.iter().any(|port| port.is_taken) => {
+                Some("a driver takes only some devices with this id".to_owned())
+            }
+            None => None,
+        }
+    }
+}
+
+/// Whether a line of `new_id` is this id: `1199 90b0`, and behind it a class where one was given (usb_show_dynids in the
+/// kernel's `drivers/usb/core/driver.c`).
+fn is_given(line: &str, (vendor, product): (u16, u16)) -> bool {
+    let mut words = line.split_whitespace();
+    let mut number = || u32::from_str_radix(words.next()?, 16).ok();
+    let is_id = number() == Some(u32::from(vendor)) && number() == Some(u32::from(product));
+    // A class of 0 counts as none.
+    is_id && matches!(number(), None | Some(0 | 0xff))
+}
+
+/// An attribute of sysfs.
+fn page(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(PAGE).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
