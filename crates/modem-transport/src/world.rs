@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use modem_discovery::{PowerBefore, Received, Sysfs, UeventSocket};
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
-    PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
+    LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -427,6 +427,10 @@ impl Host for LinuxHost {
 
     fn release(&mut self, device: &UsbPath) {
         self.modem_manager.release(&self.sysfs, device);
+    }
+
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
+        self.sysfs.will_bind(vendor, product)
     }
 
     #[cfg(feature = "modem-manager")]

@@ -6,8 +6,8 @@ use std::io;
 use crate::mask::{Mask, Which, may_go_on};
 use crate::trace::{self, Event, Written};
 use crate::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
-    PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
+    LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
 };
 
 /// Writes a trace (`docs/trace-format.md`) of another world.
@@ -411,5 +411,15 @@ impl<W: World> Host for Recorder<'_, W> {
         let result = self.world.host().stay_awake(why);
         self.note(Event::StayAwake(result.clone()));
         result
+    }
+
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
+        let answer = self.world.host().will_bind(vendor, product);
+        self.note(Event::WillBind {
+            vendor,
+            product,
+            answer: answer.clone(),
+        });
+        answer
     }
 }

@@ -6,14 +6,14 @@ use std::fmt;
 
 use crate::trace::{Entry, Event, Trace, Written, hex};
 use crate::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
-    PortError, PortErrorKind, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
+    LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
 };
 
 /// Replays a trace.
 ///
 /// What the engine does to the world (open, write, re-enumerate, close) has to come in the recorded order; how it is cut
-/// into calls doesn't matter. What it asks (find, devices, keep awake, inhibit, release) is answered with what was last known and may be
+/// into calls doesn't matter. What it asks (find, devices, keep awake, inhibit, release, will bind) is answered with what was last known and may be
 /// asked more or less often. After the first [`Difference`] every port fails, so that the engine soon ends.
 ///
 /// The trace needs no serial port and no modem. Of long writes, which carry image data, it has only length and checksum: they
@@ -39,6 +39,7 @@ pub struct Replayer {
     inhibited: HashMap<UsbPath, Inhibition>,
     locked: HashMap<String, LockHolder>,
     stays_awake: Option<Result<(), HostError>>,
+    bindings: HashMap<(u16, u16), Binding>,
     long_writes: LongWrites,
     difference: Option<Difference>,
 }
@@ -99,6 +100,7 @@ impl Replayer {
             inhibited: HashMap::new(),
             locked: HashMap::new(),
             stays_awake: None,
+            bindings: HashMap::new(),
             long_writes: LongWrites::Content,
             difference: None,
         }
@@ -213,6 +215,13 @@ impl Replayer {
                     self.locked.insert(spot.clone(), holder.clone());
                 }
                 Event::StayAwake(result) => self.stays_awake = Some(result.clone()),
+                Event::WillBind {
+                    vendor,
+                    product,
+                    answer,
+                } => {
+                    self.bindings.insert((*vendor, *product), answer.clone());
+                }
                 _ => {}
             }
             self.advance();
@@ -620,6 +629,13 @@ impl Host for Replayer {
         self.next_answer();
         self.stays_awake.clone().unwrap_or(Ok(()))
     }
+
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
+        self.next_answer();
+        // The first traces don't have it: what they record went on.
+        let recorded = self.bindings.get(&(vendor, product)).cloned();
+        recorded.unwrap_or(Binding::Binds)
+    }
 }
 
 /// Whether the engine does it.
@@ -641,6 +657,7 @@ const fn is_answer(event: &Event) -> bool {
             | Event::Release(_)
             | Event::Locked { .. }
             | Event::StayAwake(_)
+            | Event::WillBind { .. }
             | Event::Deadline
             | Event::End
     )

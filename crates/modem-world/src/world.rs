@@ -150,6 +150,10 @@ pub trait Host {
     /// # Errors
     /// Nothing on this host can do it, or it refuses.
     fn stay_awake(&mut self, why: &str) -> Result<(), HostError>;
+
+    /// Whether a driver of this host will make a serial port of a modem that comes in download mode with this id. Looks at
+    /// the host alone; no such device need be there.
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding;
 }
 
 /// Whether the host will make a serial port of a modem in download mode with a certain USB id.

@@ -122,6 +122,9 @@ impl Host for Control {
             service: "systemd-logind".into(),
         })
     }
+    fn will_bind(&mut self, _: u16, _: u16) -> Binding {
+        Binding::WontBind
+    }
 }
 
 const IMEI: &str = "359072061234567";
@@ -133,6 +136,7 @@ fn ask(world: &mut dyn World) -> Result<String, String> {
         let deadline = world.now() + milliseconds(20);
         assert_eq!(world.wait(&[Interest::Bus], deadline), Wake::Deadline);
     }
+    assert_eq!(world.host().will_bind(0x1199, 0x90b0), Binding::WontBind);
     let asleep = world.host().stay_awake("a test");
     assert!(asleep.is_err());
     let id = world.find("/dev/cdc-wdm0").map_err(|error| error.to_string())?.id;
@@ -221,6 +225,14 @@ fn control_ports_inhibition_and_the_numbers_of_a_modem_are_recorded_and_replayed
     let result = ask(&mut replayer);
     assert_eq!(replayer.difference(), None);
     assert_eq!(result.unwrap(), "still 000000000000001. 1 lost");
+    replayer.finish().unwrap();
+}
+
+#[test]
+fn a_trace_from_before_drivers_were_asked_is_replayed_as_it_went_on() {
+    let text = "modemflash-trace 1\n0.000000 stay-awake =\n0.000000 end\n";
+    let mut replayer = Replayer::new(Trace::parse(text).unwrap());
+    assert_eq!(replayer.host().will_bind(0x1199, 0x90b0), Binding::Binds);
     replayer.finish().unwrap();
 }
 

@@ -208,6 +208,9 @@ impl Host for Fake {
     fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
         Ok(())
     }
+    fn will_bind(&mut self, _: u16, _: u16) -> Binding {
+        Binding::WontBind
+    }
 }
 
 /// A small engine: sends `data`, reading all the while, and waits for one answer for each 100 bytes.
@@ -566,6 +569,11 @@ fn every_event_is_read_as_it_was_written() {
         device: UsbPath::new("1-1.4"),
         answer,
     };
+    let will_bind = |answer| Event::WillBind {
+        vendor: 0x1199,
+        product: 0x90b0,
+        answer,
+    };
     let digest = Written::Digest {
         length: 5_000_000_000,
         crc32: 0xab,
@@ -622,6 +630,11 @@ fn every_event_is_read_as_it_was_written() {
             spot: "/dev/pts/7".into(),
             holder: LockHolder::default(),
         },
+        will_bind(Binding::Binds),
+        will_bind(Binding::WontBind),
+        will_bind(Binding::Unknown {
+            why: "no table here".into(),
+        }),
         Event::StayAwake(Ok(())),
         Event::StayAwake(Err(HostError::NoService {
             service: "systemd-logind".into(),

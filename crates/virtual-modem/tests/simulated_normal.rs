@@ -13,7 +13,8 @@ use modem_protocol::mbim::{Body, Message};
 use modem_protocol::qmi::dms::{self, OperatingMode};
 use modem_protocol::qmi::{Frame, Service, ctl};
 use modem_world::{
-    Host, Inhibition, Instant, Interest, PortErrorKind, PortHandle, PortInfo, PortKind, UsbPath, Wake, World,
+    Binding, Host, Inhibition, Instant, Interest, PortErrorKind, PortHandle, PortInfo, PortKind, UsbPath,
+    Wake, World,
 };
 use modemflash_virtual_modem::profile::Timings;
 use modemflash_virtual_modem::simulated::{Grants, ModemManager, Shared, SimulatedWorld, SocketKind};
@@ -218,6 +219,57 @@ fn an_id_that_no_driver_knows_has_no_ports() {
     let place = world.plug(setup);
     let device = world.devices().unwrap().remove(place);
     assert_eq!(device.ports.len(), 1);
+}
+
+#[test]
+fn what_the_host_says_of_an_id_is_what_becomes_of_it() {
+    let every = || SimulatedWorld::new(running("MC7455"));
+    let mainline = || every().with_mainline_drivers();
+    let taught = || {
+        let mut world = mainline();
+        world.teach_id(0x1199, 0x90b0);
+        world
+    };
+    let worlds: [&dyn Fn() -> SimulatedWorld; 3] = [&every, &mainline, &taught];
+    let mut refused = 0;
+    for world in worlds {
+        let boots = Profile::ALL.iter().map(|profile| profile.download.product);
+        for product in boots.chain([0x90b0, 0x90c2, 0x90d8]) {
+            let mut world = world();
+            let said = world.will_bind(0x1199, product);
+            let mut setup = Setup::of(Profile::named("EM7565").unwrap());
+            setup.storage.usb.boot = product;
+            let place = world.plug(setup);
+            let device = world.devices().unwrap().remove(place);
+            assert_eq!(device.device.product, product);
+            let is_bound = !device.ports.is_empty();
+            let expected = if is_bound {
+                Binding::Binds
+            } else {
+                Binding::WontBind
+            };
+            assert_eq!(said, expected, "{product:04x}");
+            refused += usize::from(!is_bound);
+        }
+    }
+    // EM9291's, 90b0, 90c2 and 90d8 on a mainline kernel, and without 90b0 where it was taught.
+    assert_eq!(refused, 4 + 3);
+    let mut world = every();
+    world.hide_driver_tables();
+    assert!(matches!(world.will_bind(0x1199, 0x9070), Binding::Unknown { .. }));
+}
+
+#[test]
+fn a_driver_that_is_taught_an_id_takes_the_device_that_is_there() {
+    let mut setup = running("MC7455");
+    setup.control = ControlProtocol::Mbim;
+    let mut world = SimulatedWorld::new(setup);
+    let ports = |world: &mut SimulatedWorld| world.devices().unwrap().remove(0).ports.len();
+    let all = ports(&mut world);
+    world.forget_id(0x1199, 0x9071);
+    assert_eq!(ports(&mut world), 1);
+    world.teach_id(0x1199, 0x9071);
+    assert_eq!(ports(&mut world), all);
 }
 
 #[test]

@@ -6,8 +6,8 @@
 mod text;
 
 use crate::{
-    Attached, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle, PortId,
-    PortInfo, UsbPath,
+    Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle,
+    PortId, PortInfo, UsbPath,
 };
 
 /// First line of every trace.
@@ -124,6 +124,15 @@ pub enum Event {
     },
     /// The host was kept from sleeping.
     StayAwake(Result<(), HostError>),
+    /// It was asked whether a driver will take a modem in download mode.
+    WillBind {
+        /// `idVendor` that it has there.
+        vendor: u16,
+        /// `idProduct` that it has there.
+        product: u16,
+        /// What the host said.
+        answer: Binding,
+    },
     /// The recording ended in order; without it the program was killed or the disk was full.
     End,
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Event, Written};
 use crate::{
-    Attached, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle, PortId,
-    PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
+    Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle,
+    PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
 };
 
 /// System calls that an error can name; a name from a file can't become `&'static str` in another way.
@@ -102,6 +102,11 @@ pub(super) fn line(event: &Event, at: Instant) -> String {
         Event::Release(device) => format!("release {}", quote(device.as_str())),
         Event::Locked { spot, holder } => format!("locked {} {}", quote(spot), lock_holder(holder)),
         Event::StayAwake(result) => format!("stay-awake {}", host(result)),
+        Event::WillBind {
+            vendor,
+            product,
+            answer,
+        } => format!("will-bind {vendor:04x}:{product:04x} {}", binding(answer)),
         Event::End => "end".to_owned(),
     };
     line.push_str(what.trim_end());
@@ -211,6 +216,15 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
             Event::Locked { spot, holder }
         }
         "stay-awake" => Event::StayAwake(words.host(&UsbPath::new(""))?),
+        "will-bind" => {
+            let (vendor, product) = words.id()?;
+            let answer = words.binding()?;
+            Event::WillBind {
+                vendor,
+                product,
+                answer,
+            }
+        }
         "end" => Event::End,
         _ => return Err("a known event"),
     };
@@ -507,6 +521,14 @@ fn lock_holder(holder: &LockHolder) -> String {
     text.trim_start().to_owned()
 }
 
+fn binding(answer: &Binding) -> String {
+    match answer {
+        Binding::Binds => "= yes".to_owned(),
+        Binding::WontBind => "= no".to_owned(),
+        Binding::Unknown { why } => format!("! {}", quote(why)),
+    }
+}
+
 fn discovery<T>(answer: &Result<T, DiscoveryError>, good: impl Fn(&T) -> String) -> String {
     match answer {
         Ok(found) => format!("= {}", good(found)),
@@ -684,6 +706,26 @@ impl<'a> Words<'a> {
             }
         }
         Ok(holder)
+    }
+
+    /// `1199:90b0`.
+    fn id(&mut self) -> Result<(u16, u16), Expected> {
+        const EXPECTED: Expected = "an id as vendor:product";
+        let (vendor, product) = self.next(EXPECTED)?.split_once(':').ok_or(EXPECTED)?;
+        let identifier = |digits| u16::from_str_radix(digits, 16).map_err(|_| EXPECTED);
+        Ok((identifier(vendor)?, identifier(product)?))
+    }
+
+    fn binding(&mut self) -> Result<Binding, Expected> {
+        if !self.is_good()? {
+            let why = unquote(self.next("a reason")?)?;
+            return Ok(Binding::Unknown { why });
+        }
+        Ok(match self.next("an answer")? {
+            "yes" => Binding::Binds,
+            "no" => Binding::WontBind,
+            _ => return Err("a known answer"),
+        })
     }
 
     fn host(&mut self, device: &UsbPath) -> Result<Result<(), HostError>, Expected> {

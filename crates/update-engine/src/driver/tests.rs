@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use modem_protocol::conversation;
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, LockHolder, PortId, PortInfo, Spot,
-    UsbPath,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, LockHolder, PortId, PortInfo,
+    Spot, UsbPath,
 };
 
 use super::*;
@@ -100,6 +100,9 @@ impl Host for Mute {
     fn release(&mut self, _: &UsbPath) {}
     fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
         Ok(())
+    }
+    fn will_bind(&mut self, _: u16, _: u16) -> Binding {
+        Binding::WontBind
     }
 }
 

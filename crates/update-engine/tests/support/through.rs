@@ -1,8 +1,8 @@
 //! A simulated world in which one thing is different.
 
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
-    PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
+    LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
 };
 use virtual_modem::simulated::SimulatedWorld;
 
@@ -125,5 +125,8 @@ impl<H: Habit> Host for Through<H> {
     }
     fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
         self.world.stay_awake(why)
+    }
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
+        self.world.will_bind(vendor, product)
     }
 }

@@ -79,7 +79,8 @@ impl Socket {
     /// Binds the driver of this interface, if there is one; whether that made a port.
     fn bind_one(&mut self, function: &Function, kernel: &mut Kernel, now: Instant) -> bool {
         let Some(device) = &self.device else { return false };
-        let Some(driver) = kernel::driver(device, function, &kernel.unknown_ids) else {
+        let id = (device.vendor, device.product);
+        let Some(driver) = kernel::driver(id, function, &kernel.unknown_ids) else {
             return false;
         };
         let mut interfaces = self.interfaces.iter_mut();
@@ -128,6 +129,27 @@ impl Socket {
         let (stay, go) = std::mem::take(&mut self.lines).into_iter().partition(stays);
         self.lines = stay;
         self.free_names(go, kernel);
+    }
+
+    /// The drivers that go by the id take such a device, if it is here; gives how many ports that made.
+    pub(super) fn bind_rest(
+        &mut self,
+        (vendor, product): (u16, u16),
+        kernel: &mut Kernel,
+        now: Instant,
+    ) -> u32 {
+        let is_it = |device: &UsbDevice| (device.vendor, device.product) == (vendor, product);
+        if !self.device.as_ref().is_some_and(is_it) {
+            return 0;
+        }
+        self.await_drivers(kernel, now);
+        let interfaces = &self.interfaces;
+        let has_driver = |number: u8| {
+            let mut interfaces = interfaces.iter();
+            interfaces.any(|interface| interface.number == number && interface.driver.is_some())
+        };
+        self.unbound.retain(|(_, function)| !has_driver(function.number));
+        self.bind(kernel, now)
     }
 
     /// The modem leaves.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use modem_world::{PortId, PortKind, UsbDevice};
+use modem_world::{Binding, PortId, PortKind, UsbDevice};
 
 use crate::layout::{Function, FunctionKind, Layout};
 use crate::random::Random;
@@ -27,12 +27,46 @@ pub(super) struct Kernel {
     pub(super) unknown_ids: Vec<(u16, u16)>,
     /// How long drivers take to bind; none: no time.
     pub(super) slow_drivers: Option<Random>,
+    /// No table tells which ids the drivers know.
+    pub(super) has_no_tables: bool,
 }
 
+/// Ids of modems that no driver of a mainline kernel knows, in normal and in download mode (devices.md, "Kernel driver
+/// knowledge"). Of the first kind, what goes by class has its driver all the same.
+pub(super) const NOT_IN_MAINLINE: [(u16, u16); 11] = [
+    (0x1199, 0x90b0),
+    (0x1199, 0x90b1),
+    (0x1199, 0x90c0),
+    (0x1199, 0x90c1),
+    (0x1199, 0x90c2),
+    (0x1199, 0x90c3),
+    (0x1199, 0x90d8),
+    (0x1199, 0x90d9),
+    (0x1199, 0x90e0),
+    (0x1199, 0x90e1),
+    (0x1199, 0x90e2),
+];
+
 impl Kernel {
+    /// Whether a driver will take a boot loader with this id.
+    pub(super) fn will_bind(&self, id: (u16, u16)) -> Binding {
+        if self.has_no_tables {
+            let why = "this host has no table of its drivers".to_owned();
+            return Binding::Unknown { why };
+        }
+        let loader = Layout::single(FunctionKind::Download);
+        let mut functions = loader.interfaces.iter();
+        if functions.any(|function| driver(id, function, &self.unknown_ids).is_some()) {
+            Binding::Binds
+        } else {
+            Binding::WontBind
+        }
+    }
+
     /// How long after its device each interface gets its driver, the first to get one first.
     pub(super) fn bindings(&mut self, device: &UsbDevice, layout: &Layout) -> Vec<(Duration, Function)> {
         let functions = layout.interfaces.iter().copied();
+        let id = (device.vendor, device.product);
         let Some(random) = &mut self.slow_drivers else {
             return functions.map(|function| (Duration::ZERO, function)).collect();
         };
@@ -41,7 +75,7 @@ impl Kernel {
         let each = whole * 1000 / count;
         let late = random.once_in(8).then(|| {
             let function = random.pick(&layout.interfaces);
-            let driver = function.and_then(|function| driver(device, function, &self.unknown_ids));
+            let driver = function.and_then(|function| driver(id, function, &self.unknown_ids));
             (driver, Duration::from_millis(random.below(LOADED_WITHIN)))
         });
         // One after the other, each after a time of its own.
@@ -50,7 +84,7 @@ impl Kernel {
             .map(|function| {
                 let at = before + Duration::from_micros(random.below(each));
                 before += Duration::from_micros(each);
-                let loaded = late.filter(|(late, _)| *late == driver(device, &function, &self.unknown_ids));
+                let loaded = late.filter(|(late, _)| *late == driver(id, &function, &self.unknown_ids));
                 (at + loaded.map_or(Duration::ZERO, |(_, after)| after), function)
             })
             .collect();
@@ -129,7 +163,7 @@ fn bus_of(device: &UsbDevice) -> &str {
 
 /// The driver that has an interface. Those that go by the device's id don't bind to one of `unknown_ids`.
 pub(super) fn driver(
-    device: &UsbDevice,
+    id: (u16, u16),
     function: &Function,
     unknown_ids: &[(u16, u16)],
 ) -> Option<&'static str> {
@@ -147,7 +181,7 @@ pub(super) fn driver(
         FunctionKind::At | FunctionKind::Diag | FunctionKind::Nmea | FunctionKind::Download => "qcserial",
         FunctionKind::Adb | FunctionKind::Network => return None,
     };
-    let is_unknown = unknown_ids.contains(&(device.vendor, device.product));
+    let is_unknown = unknown_ids.contains(&id);
     (!is_unknown).then_some(by_id)
 }
 

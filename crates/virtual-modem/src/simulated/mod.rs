@@ -154,6 +154,32 @@ impl SimulatedWorld {
         }
     }
 
+    /// The kernel's drivers know what a mainline kernel knows. Without this they know every id, as patched kernels do.
+    #[must_use]
+    pub fn with_mainline_drivers(mut self) -> Self {
+        for (vendor, product) in kernel::NOT_IN_MAINLINE {
+            self.forget_id(vendor, product);
+        }
+        self
+    }
+
+    /// A driver is told this id, as by `new_id`.
+    pub fn teach_id(&mut self, vendor: u16, product: u16) {
+        self.kernel.unknown_ids.retain(|id| *id != (vendor, product));
+        let mut changes = 0;
+        for socket in &mut self.sockets {
+            changes += socket.bind_rest((vendor, product), &mut self.kernel, self.now);
+        }
+        for unheard in &mut self.unheard {
+            unheard.bus_changes += changes;
+        }
+    }
+
+    /// This host has no table that tells which ids its drivers know.
+    pub fn hide_driver_tables(&mut self) {
+        self.kernel.has_no_tables = true;
+    }
+
     /// ModemManager runs from now on.
     pub fn set_modem_manager(&mut self, manager: ModemManager) {
         let at = self.now + manager.probes_after;

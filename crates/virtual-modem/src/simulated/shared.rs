@@ -7,8 +7,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
-    PortError, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
+    LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
 };
 
 use super::SimulatedWorld;
@@ -275,5 +275,9 @@ impl Host for Worker {
 
     fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
         self.call(|world| world.stay_awake(why))
+    }
+
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
+        self.call(|world| world.will_bind(vendor, product))
     }
 }

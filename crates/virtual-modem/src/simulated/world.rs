@@ -1,8 +1,8 @@
 //! The simulated world as the engine sees it.
 
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest, LockHolder,
-    PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
+    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
+    LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
 };
 
 use super::SimulatedWorld;
@@ -167,5 +167,9 @@ impl Host for SimulatedWorld {
     fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
         self.awake_reasons.push(why.to_owned());
         Ok(())
+    }
+
+    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
+        self.kernel.will_bind((vendor, product))
     }
 }
