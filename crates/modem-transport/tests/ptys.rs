@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, UsbPath, Wake, World};
+use modem_world::{Binding, Instant, Interest, PortErrorKind, PortHandle, PortId, UsbPath, Wake, World};
 use modemflash_modem_transport::LinuxWorld;
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -375,4 +375,26 @@ fn what_was_changed_on_the_host_is_put_back_at_the_end() {
         }
         assert_eq!(fs::read_to_string(&control).unwrap(), "auto");
     }
+}
+
+#[test]
+fn the_host_tells_whether_a_driver_will_take_an_id_and_hears_of_one_that_was_given() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let mut world = LinuxWorld::with_root(root.path()).unwrap();
+    let mut asked = |product| world.host().will_bind(0x1199, product);
+    assert!(matches!(asked(0x9090), Binding::Unknown { .. }));
+    write("proc/sys/kernel/osrelease", "6.1.0\n");
+    write(
+        "lib/modules/6.1.0/modules.alias",
+        "alias usb:v1199p9090d*dc*dsc*dp*ic*isc*ip*in* qcserial\n",
+    );
+    assert_eq!(asked(0x9090), Binding::Binds);
+    assert_eq!(asked(0x90b0), Binding::WontBind);
+    write("sys/bus/usb-serial/drivers/option1/new_id", "1199 90b0\n");
+    assert_eq!(asked(0x90b0), Binding::Binds);
 }
