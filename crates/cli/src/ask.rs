@@ -10,6 +10,7 @@ use update_engine::codes::Code;
 
 use crate::failure::Failure;
 use crate::images::say;
+use crate::screen::Screen;
 use crate::{INTERRUPTED, Verdict};
 
 /// Asks; made together with the world that a verb works in.
@@ -26,6 +27,9 @@ pub(crate) enum Answer {
     /// Ctrl-C, SIGTERM, a closed terminal or the end of the input: there is no answer.
     Left,
 }
+
+/// The question about warnings that stand above it.
+pub(crate) const GO_ON: &str = "go on all the same?";
 
 /// Whether somebody can be asked: both ends are a terminal.
 pub(crate) fn is_possible() -> bool {
@@ -57,6 +61,19 @@ impl Asker {
                 Answer::Left
             }
         }
+    }
+
+    /// Asks several questions, one after the other, while a screen shows a run. The first one without a yes ends that.
+    pub(crate) fn ask_over(&self, screen: &mut dyn Screen, questions: &[String]) -> Answer {
+        screen.rest();
+        for question in questions {
+            let answer = self.ask(question);
+            if answer != Answer::Yes {
+                return answer;
+            }
+        }
+        screen.resume();
+        Answer::Yes
     }
 
     /// Whether Ctrl-C or SIGTERM has come since this was made.

@@ -212,7 +212,7 @@ fn confirm(
             Err(error) => say(&format!("{place}: {}", error.what())),
         }
     }
-    is_doubtful.then(|| asker.ask("go on all the same?"))
+    is_doubtful.then(|| asker.ask(ask::GO_ON))
 }
 
 /// What a modem runs, and what it is to run.

@@ -2,7 +2,7 @@
 
 use update_engine::errand;
 use update_engine::modem::Mode;
-use update_engine::survey::{Surveyed, locked, look, remarks};
+use update_engine::survey::{Surveyed, locked, look, remarks, unreachable_later};
 use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 
 use crate::Verdict;
@@ -22,14 +22,18 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
         _ => {
             let asked = host.talk(|world| errand::info(world, &request, &mut |_| {}));
             match (asked, candidates.as_slice()) {
-                (Ok((modem, facts)), _) => Surveyed {
-                    warnings: remarks(&modem, Some(&facts), None),
-                    modem,
-                    facts: Some(facts),
-                    lock: None,
-                    problem: None,
-                    is_stopped: false,
-                },
+                (Ok((modem, facts)), _) => {
+                    let mut warnings = remarks(&modem, Some(&facts), None);
+                    warnings.extend(unreachable_later(host.world(), &modem));
+                    Surveyed {
+                        warnings,
+                        modem,
+                        facts: Some(facts),
+                        lock: None,
+                        problem: None,
+                        is_stopped: false,
+                    }
+                }
                 (Err(error), [modem]) => left_alone(modem, error)?,
                 (Err(error), _) => return Err(error.into()),
             }

@@ -1,15 +1,19 @@
 //! `modemflash reset`: restarts a modem, by whatever way works.
 
+use std::cell::{Cell, RefCell};
+
 use serde::Serialize;
 use update_engine::errand::{self, Restarted};
+use update_engine::{Request, Warning};
 
-use crate::Verdict;
 use crate::arguments::{self, Reset};
+use crate::ask::Answer;
 use crate::facts::SCHEMA;
-use crate::host::Host;
+use crate::host::{Host, overheard};
 use crate::images::say;
 use crate::output::print_json;
 use crate::screen::{self, Pace};
+use crate::{Verdict, ask};
 
 /// How it ended, as JSON has it.
 #[derive(Debug, Serialize)]
@@ -20,22 +24,42 @@ struct RestartedLine {
 
 /// Restarts the modem and says where it is now.
 pub(crate) fn run(arguments: &Reset, mut host: Host, verbose: u8) -> Verdict {
-    let request = arguments::request(&arguments.select, &arguments.control);
+    let request = Request {
+        confirmed: arguments.yes,
+        force: arguments.force,
+        ..arguments::request(&arguments.select, &arguments.control)
+    };
     let pace = if host.is_virtual() {
         Pace::Played
     } else {
         Pace::Real
     };
-    let mut screen = screen::choose(arguments.json, verbose, pace);
-    let mut show = |event: &update_engine::Event| screen.show(event);
-    let errand = if arguments.download_mode {
-        errand::enter_download_mode
-    } else {
-        errand::reset
+    let screen = RefCell::new(screen::choose(arguments.json, verbose, pace));
+    let declined = Cell::new(None);
+    let (world, asker) = host.parts();
+    let mut show = |event: &update_engine::Event| screen.borrow_mut().show(event);
+    let mut ask = |_: &[Warning]| {
+        // A script needs `--yes`.
+        if arguments.json || !ask::is_possible() {
+            return false;
+        }
+        let answer = asker.ask_over(screen.borrow_mut().as_mut(), &[ask::GO_ON.to_owned()]);
+        declined.set(Some(answer).filter(|answer| *answer != Answer::Yes));
+        answer == Answer::Yes
     };
-    let result = host.talk(|world| errand(world, &request, &mut show));
+    let result = overheard(world, verbose, |world| {
+        if arguments.download_mode {
+            errand::enter_download_mode_asking(world, &request, &mut show, &mut ask)
+        } else {
+            errand::reset(world, &request, &mut show)
+        }
+    });
+    let mut screen = screen.into_inner();
     screen.rest();
     host.finish();
+    if let Some(answer) = declined.get() {
+        return answer.end("nothing was changed on the modem");
+    }
     let restarted = result?;
     say(&format!(
         "the modem is at {} now, USB id {}, in {} mode",

@@ -87,16 +87,9 @@ fn on_screen(
         if show.output.json || !ask::is_possible() || plan.to_confirm().next().is_none() {
             return false;
         }
-        screen.borrow_mut().rest();
-        for question in questions(plan, request) {
-            let answer = asker.ask(&question);
-            if answer != Answer::Yes {
-                declined.set(Some(answer));
-                return false;
-            }
-        }
-        screen.borrow_mut().resume();
-        true
+        let answer = asker.ask_over(screen.borrow_mut().as_mut(), &questions(plan, request));
+        declined.set(Some(answer).filter(|answer| *answer != Answer::Yes));
+        answer == Answer::Yes
     };
     let result = update_asking(
         world,
@@ -115,7 +108,7 @@ fn on_screen(
 
 /// What to ask about a plan, one after the other: against what is known of the modem it takes two answers.
 fn questions(plan: &Plan, request: &Request) -> Vec<String> {
-    let mut questions = vec!["go on all the same?".to_owned()];
+    let mut questions = vec![ask::GO_ON.to_owned()];
     let is_vouched = plan.to_confirm().any(|warning| warning.code == fit::VOUCHED);
     if let (true, Some(platform)) = (is_vouched, &request.as_platform) {
         questions.push(format!("are you sure that this modem takes {platform} firmware?"));

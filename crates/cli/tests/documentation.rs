@@ -118,6 +118,14 @@ const WARNINGS: &[(&str, &str)] = &[
         "there is no safe way back to so old a version; needs a confirmation",
     ),
     (
+        "DOWNLOAD-NO-PORT",
+        "with `--force`: in download mode the modem has an id that no driver of this host knows",
+    ),
+    (
+        "DOWNLOAD-PORT-UNKNOWN",
+        "it can't be told whether this host makes a port of the modem in download mode; needs a confirmation",
+    ),
+    (
         "HOP",
         "with `--force`: the modem should get a firmware in between first; needs a confirmation",
     ),
@@ -156,6 +164,7 @@ fn exits_of_engine(code: &str) -> &'static str {
         "E-HOP-NEEDED" | "E-PRE-PRODUCTION" => "3",
         "E-MODEM-NONE" | "E-MODEM-SEVERAL" | "E-MODEM-HELD" => "4; 5 when something had been asked",
         "E-MODEM-LOCKED" => "4; 5, 6, 7 or 9 when the modem came back at a place that another run has",
+        "E-DOWNLOAD-NO-PORT" => "4; 5 when it shows on the way only",
         "E-MODEM-NO-PORT" | "E-MODEM-UNREACHABLE" => "4; 5, 6 or 9 when something had been done",
         "E-MODEM-OTHER" => "5, 6 or 9 by what is known of the modem",
         "E-AT-REFUSED" | "E-DOWNLOAD-NOT-ENTERED" | "E-RESTART-REFUSED" => "5",
@@ -352,6 +361,7 @@ fn every_warning_of_a_list_is_described() {
 fn every_warning_of_the_engine_is_listed() {
     let mut source = String::new();
     for file in [
+        "boot_id.rs",
         "checks.rs",
         "fit.rs",
         "follow.rs",

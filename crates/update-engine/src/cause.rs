@@ -162,6 +162,15 @@ pub enum Cause {
         /// Its mode, in words.
         mode: String,
     },
+    /// In download mode the modem would have an id that no driver knows.
+    #[error(
+        "in download mode it is {}, and no driver of this host makes a port of that",
+        crate::boot_id::words(ids)
+    )]
+    NoDownloadPort {
+        /// `(vendor, product)` that it may have there.
+        ids: Vec<(u16, u16)>,
+    },
     /// ModemManager has the modem and can't be asked to let go.
     #[error("ModemManager has the modem: {why}")]
     Held {
@@ -351,6 +360,7 @@ impl Cause {
             Self::NoModem { .. } => Code::ModemNone,
             Self::SeveralModems { .. } => Code::ModemSeveral,
             Self::NoPort { .. } => Code::ModemNoPort,
+            Self::NoDownloadPort { .. } => Code::DownloadNoPort,
             Self::Held { .. } => Code::ModemHeld,
             Self::Locked { .. } => Code::ModemLocked,
             Self::Control { error } => match error {
@@ -438,6 +448,7 @@ impl Cause {
             Self::NoModem { .. } => "no modem was found",
             Self::SeveralModems { .. } => "there is more than one modem",
             Self::NoPort { .. } => "the modem has no port",
+            Self::NoDownloadPort { .. } => "the modem can't be reached in download mode on this host",
             Self::Held { .. } => "another program has the modem",
             Self::Locked { .. } => "another modemflash has the modem",
             Self::Control { error } => match error {
@@ -487,6 +498,7 @@ impl Cause {
                 | Self::NoModem { .. }
                 | Self::SeveralModems { .. }
                 | Self::NoPort { .. }
+                | Self::NoDownloadPort { .. }
                 | Self::Held { .. }
                 | Self::Locked { .. }
                 | Self::Unreachable { .. }

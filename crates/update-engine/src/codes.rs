@@ -96,6 +96,7 @@ codes! {
     SlotNone = "E-SLOT-NONE", "there is no slot of this number, or no such stored image", "`modemflash slots` lists them";
     NotSupported = "E-NOT-SUPPORTED", "the modem can't do what was asked", "see what it can do with `modemflash info`";
     DownloadNotEntered = "E-DOWNLOAD-NOT-ENTERED", "no way brings the modem into download mode", "power-cycle the modem; on M.2 boards check pin 25 (DPR)";
+    DownloadNoPort = "E-DOWNLOAD-NO-PORT", "in download mode the modem has another USB id, and no driver of this host knows it: it was not sent there", "let `option` know that id (new_id, the message has the commands), run again";
     DownloadModeAgain = "E-DOWNLOAD-MODE-AGAIN", "all images were accepted, but the modem's boot loader doesn't start them", "check that the package is for exactly this modem; power-cycle it and run again";
     RestartedIntoLoader = "E-RESTART-LOADER", "the modem was restarted and came back in download mode", "give it firmware with `modemflash update`, or take its power away for 10 s";
     CommandRefused = "E-AT-REFUSED", "the modem answered an AT command with an error", "some commands need AT!ENTERCND first";

@@ -18,7 +18,7 @@ use crate::control::PATIENCE;
 use crate::facts::{Facts, Image, Talk};
 use crate::modem::{Mode, Modem};
 use crate::run::Run;
-use crate::{Cause, DeviceId, Event, EventKind, ModemState, Step, UpdateError};
+use crate::{Cause, DeviceId, Event, EventKind, ModemState, Step, UpdateError, Warning};
 
 /// What a restart has led to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -84,9 +84,31 @@ pub fn enter_download_mode(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
+    enter_download_mode_asking(world, request, sink, &mut |_| false)
+}
+
+/// The same; `ask` is shown warnings that nobody has confirmed, and says whether to go on. Nothing was sent by then.
+///
+/// # Errors
+/// As [`enter_download_mode`].
+pub fn enter_download_mode_asking(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+    ask: &mut dyn FnMut(&[Warning]) -> bool,
+) -> Result<Restarted, UpdateError> {
     on_modem(world, request, sink, ("reset", Touch::Change), |run, modem| {
         if modem.mode == Mode::Download {
             return Ok(restarted(&modem, Vec::new()));
+        }
+        let mut warnings = Vec::new();
+        run.check_download_port(&modem, request.force, &mut warnings)?;
+        for warning in &warnings {
+            run.teller.warn(run.world.now(), warning.clone());
+        }
+        warnings.retain(|warning| warning.confirm);
+        if !request.confirmed && !warnings.is_empty() && !ask(&warnings) {
+            return Err(Cause::NotConfirmed { warnings });
         }
         run.check_language(&modem, request.control)?;
         run.teller.begin(run.world.now(), Step::EnterDownloadMode);

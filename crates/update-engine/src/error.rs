@@ -10,6 +10,7 @@ use modem_protocol::conversation::Refusal;
 use modem_world::{DiscoveryError, PortErrorKind};
 use serde::Serialize;
 
+use crate::boot_id::commands;
 use crate::cause::rejects_image;
 use crate::codes::Code;
 use crate::{Cause, DeviceId, Step};
@@ -103,6 +104,8 @@ impl UpdateError {
                 Cause::Control { .. } | Cause::Unreachable { .. } | Cause::NotInLanguage { .. },
                 ModemState::Untouched,
             ) => 4,
+            // It was asked at most. What is missing is missing on the host.
+            (Cause::NoDownloadPort { .. }, ModemState::Untouched | ModemState::RunsFirmware) => 4,
             (_, ModemState::RunsOther) => 7,
             (Cause::ImagesMissing { .. }, _) => 3,
             (Cause::NotEntered { .. } | Cause::NotRestarted { .. }, _) => 5,
@@ -150,6 +153,12 @@ impl UpdateError {
         if matches!(&*self.source, Cause::CommandRefused { .. }) {
             return "some commands need AT!ENTERCND=\"A710\" first, which lasts until the next restart"
                 .to_owned();
+        }
+        if let Cause::NoDownloadPort { ids } = &*self.source {
+            return format!(
+                "let a driver know that id first, as root: {}; then run the same command again",
+                commands(ids)
+            );
         }
         let Cause::Protocol { error, .. } = &*self.source else {
             return self.next.to_string();
@@ -393,7 +402,7 @@ impl Advice {
             Cause::Bug { .. } => Self::ReportBug,
             Cause::NoModem { .. } => Self::CheckModem,
             Cause::SeveralModems { .. } => Self::ChooseModem,
-            Cause::NoPort { .. } => Self::BindDriver,
+            Cause::NoPort { .. } | Cause::NoDownloadPort { .. } => Self::BindDriver,
             Cause::Held { .. } => Self::EndOtherProgram,
             Cause::Locked { .. } => Self::WaitForOtherRun,
             Cause::ImagesMissing { .. } | Cause::NotProven { lacks: Some(_), .. } => Self::AddImage,

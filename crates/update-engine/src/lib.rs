@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod at_port;
+mod boot_id;
 mod cause;
 pub mod checks;
 mod claim;
@@ -44,6 +45,7 @@ mod teller;
 pub mod update;
 mod watch;
 
+pub use boot_id::{BootIds, boot_ids};
 pub use cause::{Cause, Layer};
 pub use checks::Request;
 pub use codes::{ALL_CODES, Code};

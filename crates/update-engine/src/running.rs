@@ -182,6 +182,10 @@ impl Run<'_> {
         }
         checks::warn_of_habits(modem.row, &self.port, firmware, &mut warnings);
         let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
+        let can_choose = matches!(talk, Talk::Control(_)) && has_stored(&facts, &wanted, request);
+        if !is_there && !can_choose {
+            self.check_download_port(modem, request.force, &mut warnings)?;
+        }
         let plan = checks::make_running_plan(modem, firmware, fit.families, warnings, &facts, &wanted);
         let ask = match until {
             Until::Plan => return Ok(Decided::Plan(Box::new(plan))),
@@ -213,6 +217,7 @@ impl Run<'_> {
             Talk::Control(control) if goal.knows_preferences() => control,
             other => {
                 self.close_talk(other, Closing::Release)?;
+                self.refuse_unreachable(&modem, goal.request.force)?;
                 self.teller.begin(self.world.now(), Step::EnterDownloadMode);
                 let arrival = self.boot_and_hold(modem, goal.request.control)?;
                 return if arrival.is_in_download_mode() {
@@ -228,6 +233,13 @@ impl Run<'_> {
             return Err(Cause::ImagesMissing { what });
         }
         let is_stored = list.as_ref().is_some_and(Vec::is_empty);
+        // A modem that has all images starts them without going into download mode.
+        if !is_stored {
+            if let Err(cause) = self.refuse_unreachable(&modem, goal.request.force) {
+                self.put_back(Some(control), &modem, goal)?;
+                return Err(cause);
+            }
+        }
         let step = if is_stored {
             Step::Boot
         } else {
@@ -300,7 +312,9 @@ impl Run<'_> {
     ) -> Result<Passed, Cause> {
         let first = "preference and power cycle: it came back in normal mode".to_owned();
         self.tell_retry("the way into download mode", 2, &first);
-        let arrival = match self.boot_and_hold(back, goal.request.control) {
+        // It may have come back under another id than before.
+        let is_reachable = self.refuse_unreachable(&back, goal.request.force);
+        let arrival = match is_reachable.and_then(|()| self.boot_and_hold(back, goal.request.control)) {
             Ok(arrival) => arrival,
             // Stopped, or lost on the way: where it runs, it must not prefer what it hasn't got.
             Err(cause) => {
@@ -695,6 +709,17 @@ fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
             .as_ref()
             .is_none_or(|preferred| preferred == wanted)
         && facts.mismatch.is_none()
+}
+
+/// Whether the modem stores all that it is to run, so that it only has to choose it.
+fn has_stored(facts: &Facts, wanted: &Trio, request: &Request) -> bool {
+    facts.has_preferences()
+        && wanted.is_complete()
+        && !request.force
+        && !request.download_override
+        && request.slot.is_none()
+        && facts.stores(ImageType::Modem, wanted)
+        && facts.stores(ImageType::Pri, wanted)
 }
 
 /// Whether the modem has told enough for a decision. One that isn't ready would be taken for one without preferences, and

@@ -3,6 +3,7 @@
 use modem_world::{DiscoveryError, LockHolder, Spot, World};
 use serde::Serialize;
 
+use crate::boot_id::{Reach, commands, reach, words};
 use crate::checks::Request;
 use crate::claim;
 use crate::devices::Quirk;
@@ -92,6 +93,7 @@ pub fn look(world: &mut dyn World, mut modem: Modem, request: &Request, ask: boo
     }
     let mut warnings = remarks(&modem, facts.as_ref(), problem.as_deref());
     warnings.extend(lock.as_ref().map(locked));
+    warnings.extend(unreachable_later(world, &modem));
     Surveyed {
         modem,
         facts,
@@ -137,6 +139,24 @@ pub(crate) fn by_imei(world: &mut dyn World, imei: &str, request: &Request) -> R
     })
 }
 
+/// That an update would fail, because no driver of this host knows the modem's id in download mode.
+pub fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
+    if modem.mode != Mode::Normal {
+        return None;
+    }
+    let Reach::Never { ids } = reach(world, modem) else {
+        return None;
+    };
+    Some(Remark {
+        code: "DOWNLOAD-NO-PORT",
+        text: format!(
+            "an update can't reach it in download mode here: it is {} there, which no driver knows: {}",
+            words(&ids),
+            commands(&ids)
+        ),
+    })
+}
+
 /// What a user should know of a modem, with what to do.
 pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
     let mut remarks = Vec::new();
@@ -162,14 +182,8 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
     }
     let is_known_dead = matches!(modem.mode, Mode::Emergency | Mode::NotConfigured);
     if !modem.can_be_reached() && !is_known_dead {
-        let (vendor, product) = (modem.device.vendor, modem.device.product);
-        remark(
-            "NO-DRIVER",
-            format!(
-                "no driver for {id}: `modprobe option`, then `echo {vendor:04x} {product:04x} > \
-                 /sys/bus/usb-serial/drivers/option1/new_id`"
-            ),
-        );
+        let own = (modem.device.vendor, modem.device.product);
+        remark("NO-DRIVER", format!("no driver for {id}: {}", commands(&[own])));
     }
     if modem.row.is_none() && !is_known_dead {
         remark("UNKNOWN-ID", format!("{id} is not in the list of known modems"));

@@ -96,6 +96,30 @@ fn a_modem_beyond_repair_is_said_to_be_so() {
 }
 
 #[test]
+fn a_modem_that_no_driver_would_know_in_download_mode_comes_with_the_commands_that_help() {
+    let setup = Setup::running(Profile::named("EM9291").unwrap());
+    let images = support::normal::release(setup.profile);
+    let world = SimulatedWorld::new(setup).with_mainline_drivers();
+    let run = run_in(world, &Request::default(), &images);
+    let error = run.error();
+    assert_eq!(
+        format!(
+            "error[{}]: {error}\n  cause: {}\n  modem: {}\nhint: {}\nexit {}",
+            error.code(),
+            error.source,
+            error.modem,
+            error.hint(),
+            error.exit_code()
+        ),
+        "error[E-DOWNLOAD-NO-PORT]: 2-1 (EM9291): the modem can't be reached in download mode on this host\n  \
+         cause: in download mode it is 1199:90e2, and no driver of this host makes a port of that\n  \
+         modem: in normal mode, it runs its firmware\n\
+         hint: let a driver know that id first, as root: `modprobe option`, then \
+         `echo 1199 90e2 > /sys/bus/usb-serial/drivers/option1/new_id`; then run the same command again\nexit 4"
+    );
+}
+
+#[test]
 fn a_dead_port_is_reported_with_everything_that_was_tried() {
     let tail = "modem: not known; it left the bus or gives no answer that can be understood\n\
                 hint: take the modem's power away for 10 s, then run the same command again (safe to repeat)\nexit 9";

@@ -190,6 +190,15 @@ pub(crate) struct Reset {
     #[arg(long)]
     pub(crate) download_mode: bool,
 
+    /// With --download-mode: take warnings as answered with yes; needed in scripts where it can't be told whether this host makes a
+    /// port of the modem there
+    #[arg(short, long, requires = "download_mode")]
+    pub(crate) yes: bool,
+
+    /// With --download-mode: go on although no driver of this host makes a port of the modem there
+    #[arg(long, requires = "download_mode")]
+    pub(crate) force: bool,
+
     /// Print events, one JSON object per line, on standard output (docs/events.md)
     #[arg(long)]
     pub(crate) json: bool,
@@ -254,7 +263,8 @@ pub(crate) struct Update {
     pub(crate) override_download: bool,
 
     /// As --override-download, and go on where it is refused: a port that doesn't look like a modem's, a file that is probably
-    /// damaged, versions that differ, a firmware that has to come first, images that are missing
+    /// damaged, versions that differ, a firmware that has to come first, images that are missing, a download mode in which this
+    /// host makes no port of the modem
     #[arg(long)]
     pub(crate) force: bool,
 

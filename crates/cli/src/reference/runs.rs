@@ -290,6 +290,42 @@ fn a_reset_ends_when_the_modem_is_in_download_mode() {
     assert!(world.now() > BEGIN + Duration::from_secs(1));
 }
 
+// That program would leave it there.
+#[test]
+fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
+    let files = files(&MC7455);
+    let update = ["-u", "-d", "1199", &files.system, &files.settings];
+    let mut world = bus("MC7455");
+    world.forget_id(0x1199, 0x9070);
+    let seen = run(&mut world, &update);
+    assert!(seen.err.contains("[E-DOWNLOAD-NO-PORT]"), "{}", seen.err);
+    assert!(
+        seen.err
+            .contains("echo 1199 9070 > /sys/bus/usb-serial/drivers/option1/new_id"),
+        "{}",
+        seen.err
+    );
+    assert!(!seen.is_done && !seen.out.contains("rebooting"), "{}", seen.out);
+    let seen = run(&mut world, &["-b", "-d", "1199"]);
+    seen.fails_with("error: reseter operation finished: couldn't run reset operation");
+    assert!(seen.err.contains("[E-DOWNLOAD-NO-PORT]"), "{}", seen.err);
+    world.teach_id(0x1199, 0x9070);
+    assert!(run(&mut world, &update).is_done);
+    // Where it can't be told, that is a warning: that program asks nothing.
+    for line in [&update[..], &["-b", "-d", "1199"]] {
+        let mut world = bus("MC7455");
+        world.hide_driver_tables();
+        let seen = run(&mut world, line);
+        assert!(seen.is_done, "{seen:?}");
+        assert!(
+            seen.err
+                .contains("it can't be told whether a driver of this host"),
+            "{}",
+            seen.err
+        );
+    }
+}
+
 #[test]
 fn versions_that_differ_are_an_error_that_can_be_ignored() {
     let system = files(&EM7565);

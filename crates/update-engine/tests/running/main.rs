@@ -20,5 +20,6 @@ mod locks;
 mod neighbours;
 mod selection;
 mod stops;
+mod unreachable;
 mod whole;
 mod whose;

@@ -348,7 +348,7 @@ fn images_of_another_product_line_are_refused_by_what_the_modem_says_it_is() {
     }
 }
 
-fn em7565_with(firmware: &str, config: &str) -> Setup {
+pub(crate) fn em7565_with(firmware: &str, config: &str) -> Setup {
     let mut setup = running("EM7565");
     let old = Selection::new(firmware, "GENERIC", config);
     setup.storage.modem_images[0].as_mut().unwrap().firmware = firmware.to_owned();

@@ -359,6 +359,10 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
     if let Some((vendor, product)) = case.unknown_id {
         world.forget_id(vendor, product);
     }
+    // Where a host can't tell what its drivers know, the confirmed run goes on and meets what comes.
+    if case.seed % 8 == 5 {
+        world.hide_driver_tables();
+    }
     if let Some(until) = case.held_until {
         world.hold(0, "minicom", until);
     }

@@ -92,6 +92,8 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
     let fits = match error.modem {
         _ if exit == 130 => error.code().as_str() == "E-STOPPED",
         ModemState::Untouched => matches!(exit, 2..=5),
+        // What is missing is missing on the host: the modem was asked at most.
+        ModemState::RunsFirmware if error.code() == Code::DownloadNoPort => exit == 4 && written == 0,
         ModemState::RunsFirmware => matches!(exit, 2 | 3 | 5),
         ModemState::WrongPreference => exit == 5,
         ModemState::RunsOther => exit == 7,

@@ -171,7 +171,7 @@ impl Trial<'_> {
                 let mut command = self.command(program);
                 match program {
                     Program::Reference => command.args(["--update-download", "--ignore-mm-runtime-check"]),
-                    Program::Ours => command.args(["update", "-vv"]),
+                    Program::Ours => command.args(["update", "--yes", "-vv"]),
                 };
                 command.arg("-t").arg(port);
                 self.finish(command, setup, bench, files)
@@ -182,7 +182,7 @@ impl Trial<'_> {
                 let mut command = self.command(program);
                 match program {
                     Program::Reference => command.args(["--update", "--ignore-mm-runtime-check"]),
-                    Program::Ours => command.args(["update", "-vv"]),
+                    Program::Ours => command.args(["update", "--yes", "-vv"]),
                 };
                 command.arg("-w").arg(port);
                 self.finish(command, setup, bench, files)

@@ -206,7 +206,8 @@ impl<'a> Operator<'a> {
     /// `list` and `info` tell what the bus does. `reset` makes it run its firmware again.
     pub(crate) fn enter_and_leave_download_mode(&mut self) -> anyhow::Result<()> {
         let port = node(&self.here, FunctionKind::is_message_port)?;
-        let said = self.run(&["reset", "--json", "--download-mode", "-w", &port], 0)?;
+        // The guest has no table of its drivers: it can't be told whether they know the boot loader.
+        let said = self.run(&["reset", "--json", "--download-mode", "--yes", "-w", &port], 0)?;
         self.come_back()?;
         ensure!(
             self.here.appearance.layout.count() == 1,

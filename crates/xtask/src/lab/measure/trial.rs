@@ -198,7 +198,8 @@ impl<'a> Stand<'a> {
             }
             Program::Ours => {
                 let mut command = Command::new(self.ours);
-                command.arg("update");
+                // The guest has no table of its drivers.
+                command.args(["update", "--yes"]);
                 if self.keeps_log {
                     command.arg("-vv");
                 }
