@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 use update_engine::codes::Code;
-use update_engine::{Advice, Cause, DeviceId, ModemState, SCHEMA_VERSION, Step, UpdateError};
+use update_engine::{Advice, Cause, DeviceId, ModemState, Radio, SCHEMA_VERSION, Step, UpdateError};
 
 use crate::event::Device;
 use crate::{output, words};
@@ -44,6 +44,9 @@ struct FailedLine<'a> {
 struct State<'a> {
     step: &'a Step,
     modem: ModemState,
+    as_found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    radio: Option<&'a Radio>,
     modem_words: &'a str,
     next: Advice,
 }
@@ -113,6 +116,8 @@ impl Failure {
         let state = engine.map(|(_, failure)| State {
             step: &failure.step,
             modem: failure.modem,
+            as_found: failure.as_found,
+            radio: failure.radio.as_ref(),
             modem_words: &failure.modem_words,
             next: failure.next,
         });

@@ -19,6 +19,7 @@ use firmware_image::codes as of_images;
 use serde_json::Value;
 use snapbox::Data;
 use update_engine::codes as of_engine;
+use update_engine::exit::{self, Class, Standing};
 
 /// A row: code, meaning, advice, exit codes.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -156,37 +157,49 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The exit codes with which an error of the engine can end.
-fn exits_of_engine(code: &str) -> &'static str {
-    match code {
-        "E-IMAGE-NONE" | "E-NOT-CONFIRMED" | "E-VERSION-MISSING" | "E-VERSION-DIFFERS" | "E-SLOT-NONE"
-        | "E-NOT-SUPPORTED" => "2",
-        "E-HOP-NEEDED" | "E-PRE-PRODUCTION" => "3",
-        "E-MODEM-NONE" | "E-MODEM-SEVERAL" | "E-MODEM-HELD" => "4; 5 when something had been asked",
-        "E-MODEM-LOCKED" => "4; 5, 6, 7 or 9 when the modem came back at a place that another run has",
-        "E-DOWNLOAD-NO-PORT" => "4; 5 when it shows on the way only",
-        "E-MODEM-NO-PORT" | "E-MODEM-UNREACHABLE" => "4; 5, 6 or 9 when something had been done",
-        "E-MODEM-OTHER" => "5, 6 or 9 by what is known of the modem",
-        "E-AT-REFUSED" | "E-DOWNLOAD-NOT-ENTERED" | "E-RESTART-REFUSED" => "5",
-        "E-NOT-PROVEN" => "7",
-        "E-NOT-READ-BACK" => "7; 9 when its state is not known",
-        "E-DOWNLOAD-MODE-AGAIN" => "6",
-        code if code.starts_with("E-CONTROL-") => "4 or 5; 7 or 9 after the images were written",
-        "E-IMAGE-REJECTED" => "6",
-        "E-IMAGE-CHANGED" | "E-IMAGE-READ" | "E-IMAGE-UNSENDABLE" => "3; 6 when writing had begun",
-        "E-PORT-FAULT" | "E-PORT-GONE" => "4; 6 or 9 when something had been sent",
-        "E-MODE-NORMAL" => "5",
-        "E-DETECT-SILENT" | "E-RESET-NO-RETURN" => "9",
-        "E-MODE-DUMP" | "E-SAHARA-SPOILED" | "E-RESET-STAYED" => "6",
-        "E-STOPPED" => "130",
-        "E-BUG" => "1",
-        "E-ANSWER-FOREIGN" | "E-BUS-UNREADABLE" => "4",
-        "E-MODE-EMERGENCY" => "4; 9 when it became so during the run",
-        code if code.starts_with("E-IMAGE-") => "3",
-        code if code.starts_with("E-PORT-") || code.starts_with("E-DEVICE-") => "4",
-        // Of a protocol: by what is known of the modem afterwards.
-        _ => "6; 9 when its state is not known",
+/// The exit codes with which an error of this class can end, in words. The table above the codes has all of them.
+fn exits_of_class(class: Class) -> &'static str {
+    match class {
+        Class::Request => "2; 5, 6, 7 or 9 once the modem was changed",
+        Class::Image => "3; 5, 6, 7 or 9 once the modem was changed",
+        Class::Host | Class::NoModem => "4; 5, 6, 7 or 9 once the modem was changed",
+        Class::Running => "5; 6, 7 or 9 once the modem was changed",
+        Class::Fault => "1, 5, 6, 7 or 9, by the modem's state",
+        Class::Stopped => "130",
     }
+}
+
+/// The same for a program: every code there can be.
+fn exits_of(code: &str, words: &str) -> BTreeSet<u8> {
+    match of_engine::ALL_CODES.iter().find(|known| known.as_str() == code) {
+        Some(known) => {
+            let codes = Standing::ALL.map(|standing| exit::code(known.class(), standing));
+            codes.into_iter().collect()
+        }
+        None => words
+            .split("; ")
+            .map(|code| code.parse().expect("a code"))
+            .collect(),
+    }
+}
+
+/// The table of every class of causes and every state of the modem.
+fn exits_table() -> String {
+    let mut table = String::from("| |");
+    for standing in Standing::ALL {
+        table.push_str(&format!(" {} |", standing.words()));
+    }
+    table.push_str(&format!("\n|---|{}\n", "---|".repeat(Standing::ALL.len())));
+    for class in Class::ALL {
+        let codes = of_engine::ALL_CODES.iter().filter(|code| code.class() == class);
+        let codes: Vec<String> = codes.map(|code| format!("`{}`", code.as_str())).collect();
+        table.push_str(&format!("| {}: {} |", class.words(), codes.join(" ")));
+        for standing in Standing::ALL {
+            table.push_str(&format!(" {} |", exit::code(class, standing)));
+        }
+        table.push('\n');
+    }
+    table
 }
 
 fn exits_of_images(code: &str) -> &'static str {
@@ -196,7 +209,7 @@ fn exits_of_images(code: &str) -> &'static str {
 fn all_errors() -> Vec<(&'static str, Vec<Row>)> {
     let engine = of_engine::ALL_CODES.iter();
     let engine = engine.map(|code| {
-        let exits = exits_of_engine(code.as_str());
+        let exits = exits_of_class(code.class());
         (code.as_str(), code.meaning(), code.advice(), exits)
     });
     let images = of_images::ALL_CODES.iter();
@@ -233,16 +246,28 @@ the event `failed` ([events.md](events.md)), with `inspect --json` of the line a
 | 2 | wrong command line or configuration | untouched |
 | 3 | image refused (damaged, wrong product) | untouched |
 | 4 | no modem, more than one, busy, or no permission | untouched |
-| 5 | failed, the modem runs its old firmware | usable |
-| 6 | failed, in download mode; the same command may be run again | not usable now |
-| 7 | written, but what the modem reports is not what was wanted | usable |
+| 5 | failed, the modem runs the firmware that it had | usable as before |
+| 6 | failed, in download mode or memory-dump mode; the same command may be run again | not usable now |
+| 7 | something was written or switched, and the modem runs, but not what was wanted | usable if its radio is on |
 | 8 | several modems, which ended differently; each has its own code in its last event and in the table at the end | mixed |
 | 9 | failed, and the modem's state is not known (left the bus, or nothing understandable answers) | unknown |
 | 130 | interrupted by the user at a safe point | see message |
+
+*Untouched* means that the modem is as it was found: it was at most asked something. A modem that was found in download mode still
+waits there then. What would be 2, 3 or 4 ends with the modem's own code once the run has changed anything: files that are pulled or
+change while the modem waits in download mode end with 6.
+
+A modem that runs can still keep its radio off, as it does while firmware, settings and preference don't belong together. Behind 7 the
+line `modem:` says whether the radio is on, off (and why, as the modem says), or not known; behind 5 it says so when the radio is
+off. With `--json` that is `radio` of the event `failed`.
+
+What happened and what is true of the modem decide together. The codes below name their row in their last column:
+
 ";
 
 fn errors_page() -> String {
     let mut page = HEAD.to_owned();
+    page.push_str(&exits_table());
     for (title, rows) in all_errors() {
         page.push_str(&format!(
             "\n## {title}\n\n| code | meaning | what to do | exit |\n|---|---|---|---|\n"
@@ -275,6 +300,19 @@ fn the_page_of_errors_is_what_the_lists_of_codes_say() {
     snapbox::Assert::new()
         .action_env("SNAPSHOTS")
         .eq(Data::text(errors_page()).raw(), expected);
+}
+
+#[test]
+fn the_column_of_exit_codes_says_what_the_table_says() {
+    for code in of_engine::ALL_CODES {
+        let class = code.class();
+        let words = exits_of_class(class);
+        let usual = exit::code(class, Standing::Untouched);
+        let numbers = exits_of(code.as_str(), words);
+        let is_said = words.split(' ').any(|word| word == usual.to_string());
+        assert!(is_said || class == Class::Fault, "{code}: {words}");
+        assert_eq!(words.contains("the modem"), numbers.len() > 1, "{code}: {words}");
+    }
 }
 
 #[test]
@@ -397,9 +435,9 @@ fn errors_end_with_the_exit_code_that_the_page_says() {
             continue;
         }
         let said = exits.get(code).unwrap_or_else(|| panic!("{code} isn't listed"));
-        let numbers: Vec<_> = said.split(|c: char| !c.is_ascii_digit()).collect();
+        let numbers = exits_of(code, said);
         assert!(
-            numbers.contains(&exit),
+            numbers.contains(&exit.parse().unwrap()),
             "{code} ended with {exit}, the page says {said}"
         );
         checked += 1;

@@ -7,7 +7,7 @@
 
 use modem_world::{Binding, PortKind, World};
 
-use crate::devices::{self, Standing};
+use crate::devices::{self, Quirk, Standing};
 use crate::modem::Modem;
 use crate::run::Run;
 use crate::{Cause, Warning};
@@ -32,11 +32,14 @@ pub struct BootIds {
 pub fn boot_ids(vendor: u16, product: u16) -> BootIds {
     let id = (vendor, product);
     let by_rule = (vendor, product.wrapping_sub(1));
-    let download = match devices::standing(vendor, product) {
-        Standing::Known(row) => row.download,
-        _ => &[],
+    let (download, is_guess) = match devices::standing(vendor, product) {
+        Standing::Known(row) => (row.download, row.has(Quirk::DownloadIdByRule)),
+        _ => (&[][..], true),
     };
-    let known = |ids| BootIds { ids, is_known: true };
+    let known = |ids| BootIds {
+        ids,
+        is_known: !is_guess,
+    };
     if download.contains(&id) {
         return known(vec![id]);
     }

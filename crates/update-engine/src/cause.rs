@@ -530,19 +530,6 @@ impl Cause {
                 | Self::Mute { .. }
         )
     }
-
-    /// Whether the images are at fault.
-    pub(crate) fn is_about_images(&self) -> bool {
-        matches!(
-            self.code(),
-            Code::ImageRead
-                | Code::ImageDamaged
-                | Code::ImageChanged
-                | Code::ImageConflict
-                | Code::ImageFamily
-                | Code::ImageUnsendable
-        )
-    }
 }
 
 /// `wanted` is the selection in words.

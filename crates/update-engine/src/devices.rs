@@ -21,6 +21,8 @@ pub enum Quirk {
     BreaksOnUsb3,
     /// Pre-production firmware 00.xx has another partition table: releases bricked some (field-reports.md E6, F6).
     PreProductionBricks,
+    /// Nobody has seen its download id: the table has the one that the rule gives (devices.md).
+    DownloadIdByRule,
     /// M.2 pin 25 (DPR) tied to ground or 1.8 V makes it leave download mode (field-reports.md B1).
     DprPin,
 }
@@ -116,17 +118,22 @@ pub const DEVICES: &[Device] = &[
     // Long taken for Gobi 3000; they report SWI9X15C_01.08.16.02.
     Device { models: "DW5570 (MC8805/EM8805)", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(DELL, 0x81a3), (DELL, 0x81a4)], download: &[(DELL, 0x81a6)] },
-    // 68b1 is an MC7455 that was left with MBIM only.
     Device { models: "MC7455/MC7430/EM7455/EM7430", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
-        quirks: &[Quirk::PreProductionBricks],
-        normal: &[(SIERRA, 0x9071), (SIERRA, 0x9077), (SIERRA, 0x68b1)], download: &[(SIERRA, 0x9070), (SIERRA, 0x9076)] },
+        quirks: &[Quirk::PreProductionBricks], normal: &[(SIERRA, 0x9071)], download: &[(SIERRA, 0x9070)] },
+    Device { models: "EM7430", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
+        quirks: &[Quirk::PreProductionBricks, Quirk::DownloadIdByRule], normal: &[(SIERRA, 0x9077)], download: &[(SIERRA, 0x9076)] },
+    // An MC7455 that was left with MBIM only (forum 8499).
+    Device { models: "MC7455 (MBIM only)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
+        quirks: &[Quirk::PreProductionBricks], normal: &[(SIERRA, 0x68b1)], download: &[] },
     Device { models: "EM7455 (Lenovo)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9079), (SIERRA, 0x907b)], download: &[(SIERRA, 0x9078), (SIERRA, 0x907a)] },
     Device { models: "EM7455 (Fujitsu)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9075)], download: &[] },
-    // 9071 with Dell's vendor number is left over where AT!USBVID was forgotten (field-reports.md I5).
     Device { models: "DW5811e (EM7455)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
-        normal: &[(DELL, 0x81b6), (DELL, 0x81c2), (DELL, 0x9071)], download: &[(DELL, 0x81b5), (DELL, 0x9070)] },
+        normal: &[(DELL, 0x81b6), (DELL, 0x81c2)], download: &[(DELL, 0x81b5)] },
+    // Left over where AT!USBVID was forgotten (field-reports.md I5).
+    Device { models: "EM7455 (with Dell's number)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
+        normal: &[(DELL, 0x9071)], download: &[(DELL, 0x9070)] },
     Device { models: "DW5816e/DW5818/DW5819", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(DELL, 0x81cc), (DELL, 0x81d2), (DELL, 0x81d0)],
         download: &[(DELL, 0x81cb), (DELL, 0x81d1), (DELL, 0x81cf)] },

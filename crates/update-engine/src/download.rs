@@ -18,6 +18,7 @@ use crate::fit;
 use crate::follow::{LEAVE_LIMIT, RETURN_LIMIT};
 use crate::outcome::Written;
 use crate::run::Run;
+use crate::teller::Deed;
 use crate::watch::{Named, Watch};
 use crate::{Cause, EventKind, Layer, ModemState, Protocol, Step};
 
@@ -114,6 +115,9 @@ impl Run<'_> {
                     provoked: true,
                 };
                 end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+            }
+            if watch.accepted > 0 {
+                self.note_deed(Deed::Written);
             }
             match end {
                 End::Done => return self.leave(&watch),
@@ -222,6 +226,7 @@ impl Run<'_> {
             Ok(images) => images.clone(),
             Err(cause) => return End::Failed(cause.clone()),
         };
+        self.note_deed(Deed::Changed);
         watch.restart(Protocol::Qdl);
         let mut conversation = qdl::Download::new(images, qdl::Start::SwitchSent { received });
         match self.converse(&mut conversation, watch, feed) {
@@ -279,6 +284,8 @@ impl Run<'_> {
             Ok(images) => images.clone(),
             Err(cause) => return End::Failed(cause.clone()),
         };
+        // The switch from Sahara before it only asks who is there.
+        self.note_deed(Deed::Changed);
         watch.restart(Protocol::SaharaFirehose);
         let mut conversation = firehose::session::Session::new(&images, &received, self.world.now());
         match self.converse(&mut conversation, watch, feed) {
@@ -353,6 +360,7 @@ impl Run<'_> {
             &format!("{cause}; the modem is restarted"),
         );
         self.teller.begin(now, Step::Return);
+        self.note_deed(Deed::Changed);
         let mut conversation = sahara::reset::Reset::new(now);
         let handle = self.handle()?;
         let ignore = &mut |_: Instant, _: Note| {};

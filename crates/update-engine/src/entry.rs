@@ -19,7 +19,8 @@ use crate::follow::RETURN_LIMIT;
 use crate::link::HOLDER_LIMIT;
 use crate::modem::{Mode, Modem, modems};
 use crate::run::Run;
-use crate::{Cause, EventKind, ModemState, Step};
+use crate::teller::Deed;
+use crate::{Cause, EventKind, ModemState, Radio, Step};
 
 /// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
 pub(crate) const POWER_CYCLE_LIMIT: Duration = Duration::from_secs(30);
@@ -310,6 +311,7 @@ impl Run<'_> {
         // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
         let revision = self.ask(&mut control, Request::GetRevision, PATIENCE)?;
         tracing::debug!(?revision, "before it is restarted");
+        self.note_deed(Deed::Changed);
         let said = match way {
             Way::SetFirmwareId => {
                 let answer = self.ask(&mut control, Request::SetFirmwareId, PATIENCE)?;
@@ -341,9 +343,12 @@ impl Run<'_> {
 
     /// Offline, then reset. A refused *offline* doesn't matter (qmi.md §5).
     fn power_cycle(&mut self, control: &mut Control) -> Result<Said, Cause> {
+        self.note_deed(Deed::Changed);
         let offline = Request::SetOperatingMode(OperatingMode::Offline);
         match self.ask(control, offline, PATIENCE)? {
-            Ok(_) => {}
+            Ok(_) => self.teller.set_radio(Radio::Off {
+                why: "offline, for a restart".to_owned(),
+            }),
             Err(error @ ControlError::Gone { .. }) => return Ok(accepted(Err(error))),
             Err(error) => tracing::info!(%error, "offline"),
         }
@@ -382,6 +387,7 @@ impl Run<'_> {
             Ok(port) => port,
             Err(why) => return Ok(Said::No(why)),
         };
+        self.note_deed(Deed::Changed);
         let said = self.at_unlocking(&mut port, &command)?;
         self.close_at(port);
         Ok(said)

@@ -18,7 +18,8 @@ use crate::control::PATIENCE;
 use crate::facts::{Facts, Image, Talk};
 use crate::modem::{Mode, Modem};
 use crate::run::Run;
-use crate::{Cause, DeviceId, Event, EventKind, ModemState, Step, UpdateError, Warning};
+use crate::teller::Deed;
+use crate::{Cause, DeviceId, Event, ModemState, Step, UpdateError, Warning};
 
 /// What a restart has led to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -149,8 +150,11 @@ pub fn select_images(
         match run.ask_once(&modem, request, set(chosen))? {
             // It would wait for images at its next start.
             Response::FirmwarePreferenceSet(Some(list)) if !list.is_empty() => {
+                run.set_modem(ModemState::WrongPreference);
                 if let Some(before) = before {
                     run.ask_once(&modem, request, set(before))?;
+                    run.teller.note_put_back();
+                    run.set_modem(ModemState::RunsFirmware);
                 }
                 let kinds: Vec<String> = list.iter().map(ToString::to_string).collect();
                 Err(Cause::NotSupported {
@@ -210,6 +214,7 @@ pub fn at_command(
             Ok(port) => port,
             Err(tried) => return Err(Cause::Unreachable { tried }),
         };
+        run.note_deed(Deed::Changed);
         let answer = run.at(&mut port, &command);
         run.close_at(port);
         match answer? {
@@ -281,7 +286,10 @@ fn on_modem<T>(
             run.teller.finish(now);
             Ok(done)
         }
-        Err(cause) => Err(run.teller.fail(now, cause)),
+        Err(cause) => {
+            run.note_absence();
+            Err(run.teller.fail(now, cause))
+        }
     }
 }
 
@@ -324,8 +332,7 @@ impl Run<'_> {
         self.close_talk(talk, Closing::Release)?;
         let facts = facts?;
         self.name_modem(&facts);
-        let kind = EventKind::ModemRead { facts: facts.clone() };
-        self.teller.tell(self.world.now(), kind);
+        self.teller.read(self.world.now(), &facts);
         self.stop_if_asked("stopped; the modem was only asked")?;
         Ok(facts)
     }
@@ -339,6 +346,11 @@ impl Run<'_> {
                 what: "that needs a control port (QMI or MBIM), and none answers".to_owned(),
             });
         };
+        match &asked {
+            Dms::SetFirmwarePreference { .. } => self.note_deed(Deed::Preference),
+            Dms::DeleteStoredImage(_) => self.note_deed(Deed::Changed),
+            _ => {}
+        }
         let answer = self.ask(&mut control, asked, PATIENCE);
         self.close_control(control, Closing::Release)?;
         answer?.map_err(|error| Cause::Control { error })

@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::boot_id::commands;
 use crate::cause::rejects_image;
 use crate::codes::Code;
-use crate::{Cause, DeviceId, Step};
+use crate::exit::{self, Standing};
+use crate::{Cause, DeviceId, Radio, Step};
 
 /// A run has failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -25,6 +26,10 @@ pub struct UpdateError {
     pub step: Step,
     /// What is true of the modem now.
     pub modem: ModemState,
+    /// Whether the run has at most asked the modem something.
+    pub is_as_found: bool,
+    /// What the modem says of its radio, where its firmware runs.
+    pub radio: Option<Radio>,
     /// What to do now.
     pub next: Advice,
     /// What happened.
@@ -40,6 +45,8 @@ impl UpdateError {
             device: device.clone(),
             step,
             modem,
+            is_as_found: modem == ModemState::Untouched,
+            radio: modem.runs().then(Radio::default),
             next,
             source: Box::new(cause),
         }
@@ -66,79 +73,23 @@ impl UpdateError {
     }
 
     /// The exit code that belongs to this error (docs/errors.md).
-    ///
-    /// 1 unexpected, 2 wrong request, 3 image refused with nothing sent, 4 no port or no modem to update,
-    /// 5 the modem runs its old firmware, 6 in download mode, 9 the modem's state is not known, 130 stopped by the user.
     pub fn exit_code(&self) -> u8 {
-        match (&*self.source, self.modem) {
-            (
-                Cause::Stopped { .. }
-                | Cause::StoppedMidway
-                | Cause::Protocol {
-                    error: ProtocolError::Stopped { .. },
-                    ..
-                },
-                _,
-            ) => 130,
-            (
-                Cause::NotConfirmed { .. }
-                | Cause::NoImages
-                | Cause::VersionsMissing { .. }
-                | Cause::VersionsDiffer { .. }
-                | Cause::NoSuchSlot { .. }
-                | Cause::NotSupported { .. },
-                _,
-            ) => 2,
-            (Cause::Declined, _) => 130,
-            (Cause::NotProven { .. }, _) => 7,
-            (Cause::HopNeeded { .. } | Cause::PreProduction { .. }, _) => 3,
-            (
-                Cause::NoModem { .. }
-                | Cause::SeveralModems { .. }
-                | Cause::NoPort { .. }
-                | Cause::Held { .. }
-                | Cause::Locked { .. },
-                ModemState::Untouched,
-            ) => 4,
-            (
-                Cause::Control { .. } | Cause::Unreachable { .. } | Cause::NotInLanguage { .. },
-                ModemState::Untouched,
-            ) => 4,
-            // It was asked at most. What is missing is missing on the host.
-            (Cause::NoDownloadPort { .. }, ModemState::Untouched | ModemState::RunsFirmware) => 4,
-            (_, ModemState::RunsOther) => 7,
-            (Cause::ImagesMissing { .. }, _) => 3,
-            (Cause::NotEntered { .. } | Cause::NotRestarted { .. }, _) => 5,
-            (cause, ModemState::Untouched | ModemState::RunsFirmware | ModemState::InDownloadMode)
-                if cause.is_about_images() =>
-            {
-                3
+        exit::code(self.code().class(), self.standing())
+    }
+
+    /// What is true of the modem, as far as the exit code goes.
+    pub fn standing(&self) -> Standing {
+        Standing::of(self.modem, self.is_as_found)
+    }
+
+    /// What is true of the modem now, in words: of one that runs and has failed to become what was wanted, or keeps its
+    /// radio off, with its radio.
+    pub fn modem_words(&self) -> String {
+        match (&self.radio, self.modem) {
+            (Some(radio), ModemState::RunsOther) | (Some(radio @ Radio::Off { .. }), _) => {
+                format!("{}; {radio}", self.modem)
             }
-            (Cause::RunsNormally { .. }, _) => 5,
-            (
-                Cause::Port(_)
-                | Cause::Discovery(_)
-                | Cause::NotAModem { .. }
-                | Cause::UnknownDevice { .. }
-                | Cause::EmergencyMode { .. },
-                ModemState::Untouched,
-            ) => 4,
-            (Cause::ForeignAnswer { .. }, ModemState::Unknown) => 4,
-            // Found like that: no modem for this program. What became one under its hands is another matter.
-            (_, ModemState::Emergency) => match self.step {
-                Step::CheckDevice | Step::Detect | Step::Connect => 4,
-                _ => 9,
-            },
-            (_, ModemState::Untouched) => 1,
-            (_, ModemState::RunsFirmware | ModemState::WrongPreference) => 5,
-            (
-                _,
-                ModemState::InDownloadMode
-                | ModemState::Crashed
-                | ModemState::PartlyWritten { .. }
-                | ModemState::AllWritten,
-            ) => 6,
-            (_, ModemState::Restarting | ModemState::Unknown) => 9,
+            _ => self.modem.to_string(),
         }
     }
 
@@ -187,7 +138,9 @@ impl UpdateError {
             cause: self.source.to_string(),
             step: self.step.clone(),
             modem: self.modem,
-            modem_words: self.modem.to_string(),
+            as_found: self.standing().is_untouched(),
+            radio: self.radio.clone(),
+            modem_words: self.modem_words(),
             next: self.next,
             hint: self.hint(),
         }
@@ -209,7 +162,12 @@ pub struct Failure {
     pub step: Step,
     /// What is true of the modem now.
     pub modem: ModemState,
-    /// The same in words.
+    /// Whether the run has at most asked the modem something: it is as it was found.
+    pub as_found: bool,
+    /// What the modem says of its radio, where its firmware runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
+    /// State and radio in words.
     pub modem_words: String,
     /// What to do next, for programs.
     pub next: Advice,
@@ -224,11 +182,11 @@ pub struct Failure {
 pub enum ModemState {
     /// No byte was sent to it.
     Untouched,
-    /// It runs its firmware; nothing was changed.
+    /// It runs its firmware; nothing was written.
     RunsFirmware,
     /// It runs its old firmware, but its preference names firmware that it doesn't have.
     WrongPreference,
-    /// The images were written and it runs, but it doesn't report what was wanted.
+    /// Something was written, or another stored image was chosen, and it runs, but not what was wanted.
     RunsOther,
     /// In download mode, its memory as it was before.
     InDownloadMode,
@@ -251,6 +209,13 @@ pub enum ModemState {
     Unknown,
 }
 
+impl ModemState {
+    /// Whether its firmware runs and can be asked.
+    pub const fn runs(self) -> bool {
+        matches!(self, Self::RunsFirmware | Self::WrongPreference | Self::RunsOther)
+    }
+}
+
 impl fmt::Display for ModemState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -261,7 +226,7 @@ impl fmt::Display for ModemState {
                 "in normal mode with its old firmware, but it prefers firmware that it doesn't have: \
                  its radio stays off after the next restart"
             ),
-            Self::RunsOther => write!(f, "in normal mode, but what it reports is not what was wanted"),
+            Self::RunsOther => write!(f, "in normal mode, but it does not run what was wanted"),
             Self::InDownloadMode => {
                 write!(
                     f,

@@ -15,7 +15,7 @@ use crate::control::{Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
 use crate::modem::{Language, Modem};
 use crate::run::Run;
 use crate::target::Trio;
-use crate::{Cause, selector};
+use crate::{Cause, Radio, selector};
 
 /// What a running modem says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -60,6 +60,12 @@ pub struct Facts {
     /// Why its radio is off, when that is because its images don't belong together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
+    /// Whether its radio is on, where it says so.
+    #[serde(skip)]
+    pub(crate) is_online: Option<bool>,
+    /// Who else keeps its radio off.
+    #[serde(skip)]
+    pub(crate) radio_voters: Vec<String>,
     /// The preference as it is on the wire, to be put back.
     #[serde(skip)]
     pub(crate) preference: Option<FirmwarePreference>,
@@ -272,6 +278,8 @@ impl Run<'_> {
         let power = self.told_by_at(port, &Command::POWER, facts)?;
         if let Some(power) = power.and_then(|lines| parse::pcinfo(&lines)) {
             facts.operating_mode = Some(power.mode.to_string());
+            facts.is_online = Some(power.mode == parse::Mode::Online);
+            facts.radio_voters = power.other_voters().map(str::to_owned).collect();
             if power.is_image_mismatch() {
                 facts
                     .mismatch
@@ -307,6 +315,22 @@ impl Facts {
     /// Whether it knows firmware preferences.
     pub fn has_preferences(&self) -> bool {
         self.preferred.is_some()
+    }
+
+    /// Whether its radio is on, and why it isn't.
+    pub(crate) fn radio(&self) -> Radio {
+        let is_off = self.is_online == Some(false) || (self.is_online.is_none() && self.mismatch.is_some());
+        if !is_off {
+            return self.is_online.map_or(Radio::NotTold, |_| Radio::On);
+        }
+        let mut reasons: Vec<&str> = self.mismatch.as_deref().into_iter().collect();
+        reasons.extend(self.radio_voters.iter().map(String::as_str));
+        let why = match (self.operating_mode.as_deref(), reasons.join(", ")) {
+            (None, reasons) => reasons,
+            (Some(mode), reasons) if reasons.is_empty() => mode.to_owned(),
+            (Some(mode), reasons) => format!("{mode}: {reasons}"),
+        };
+        Radio::Off { why }
     }
 
     fn note(&mut self, response: Response) {
@@ -376,6 +400,10 @@ impl Facts {
     fn note_mode(&mut self, state: OperatingState) {
         self.operating_mode = Some(state.mode.to_string());
         let is_off = state.mode != OperatingMode::Online;
+        self.is_online = Some(!is_off);
+        if state.is_hardware_restricted == Some(true) {
+            self.radio_voters = vec!["a switch or a pin".to_owned()];
+        }
         let images = [
             OfflineReason::HOST_IMAGE_MISCONFIGURED,
             OfflineReason::PRI_IMAGE_MISCONFIGURED,

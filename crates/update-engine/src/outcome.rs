@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::Advice;
 use crate::target::Trio;
+use crate::{Advice, Radio};
 
 /// What a run has reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +40,9 @@ pub struct Updated {
     pub bytes: u64,
     /// How often it had to be told: 1, or 2 for a modem that needed it twice.
     pub passes: u8,
+    /// That its radio is off, where it is for a reason that has nothing to do with its images: a switch, a lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
 }
 
 /// The modem ran what was wanted already.
@@ -49,6 +52,9 @@ pub struct Unchanged {
     pub proven: bool,
     /// What it runs.
     pub runs: Trio,
+    /// As with [`Updated`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
 }
 
 /// What a download has written.
@@ -125,10 +131,13 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Updated(updated) => updated.fmt(f),
-            Self::Unchanged(Unchanged { runs, .. }) => write!(
-                f,
-                "nothing to do: the modem runs {runs} already (--override-download sends it all the same)"
-            ),
+            Self::Unchanged(Unchanged { runs, radio, .. }) => {
+                write!(
+                    f,
+                    "nothing to do: the modem runs {runs} already (--override-download sends it all the same)"
+                )?;
+                radio.iter().try_for_each(|radio| write!(f, "; {radio}"))
+            }
             Self::Accepted(accepted) => accepted.fmt(f),
         }
     }
@@ -171,7 +180,7 @@ impl fmt::Display for Updated {
         if self.passes > 1 {
             write!(f, "; it had to be told twice")?;
         }
-        Ok(())
+        self.radio.iter().try_for_each(|radio| write!(f, "; {radio}"))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::run::Run;
 use crate::running::Goal;
 use crate::selector::masked;
 use crate::target::Trio;
-use crate::{Cause, EventKind, ModemState};
+use crate::{Cause, ModemState};
 
 /// How long a difference may last after the first good answer before it counts (update-flow.md §8).
 const DIFFERENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -80,13 +80,12 @@ impl Run<'_> {
                     self.is_same_modem(&facts, goal)?;
                     if told.as_ref() != Some(&*facts) {
                         told = Some((*facts).clone());
-                        let facts = (*facts).clone();
-                        self.teller.tell(self.world.now(), EventKind::ModemRead { facts });
+                        self.teller.read(self.world.now(), &facts);
                     }
                     let differences = differences(&facts, goal, is_half);
                     if differences.is_empty() {
                         if self.stays(STAY)? {
-                            self.set_modem(ModemState::RunsFirmware);
+                            self.set_proven();
                             return Ok(ReadBack::Proven(modem, facts));
                         }
                         modem = self.wait_again(until)?;

@@ -3,7 +3,7 @@
 use modem_world::{Instant, PortError, PortHandle, PortInfo, Spot, UsbDevice, UsbPath, Wake, World};
 
 use crate::driver::Buffers;
-use crate::teller::Teller;
+use crate::teller::{Deed, Teller};
 use crate::{Cause, DeviceId, Event, EventKind, ModemState};
 
 /// A run on one modem.
@@ -75,9 +75,36 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Notes what is true of the modem now.
+    /// Notes what is true of the modem now. Firmware that runs after something was written isn't the old one; only what
+    /// the modem says of itself can prove that it is the wanted one ([`Self::set_proven`]).
     pub(crate) fn set_modem(&mut self, modem: ModemState) {
+        let is_other = modem.runs() && self.teller.deed() == Deed::Written;
+        let modem = if is_other { ModemState::RunsOther } else { modem };
         self.teller.set_modem(self.world.now(), modem);
+    }
+
+    /// Notes that the modem runs what was wanted.
+    pub(crate) fn set_proven(&mut self) {
+        self.teller.set_modem(self.world.now(), ModemState::RunsFirmware);
+    }
+
+    /// Notes what is done to the modem, before it is done.
+    pub(crate) fn note_deed(&mut self, deed: Deed) {
+        self.teller.note_deed(deed);
+    }
+
+    /// At the end of a run that failed: a modem that has left the bus doesn't run any more, as far as anybody can see.
+    pub(crate) fn note_absence(&mut self) {
+        let places = self.places.clone();
+        let is_gone = |run: &mut Self| {
+            !places.is_empty()
+                && places
+                    .iter()
+                    .all(|place| matches!(run.world.device_at(place), Ok(None)))
+        };
+        if self.teller.modem().runs() && is_gone(self) {
+            self.set_modem(ModemState::Unknown);
+        }
     }
 
     /// Notes that it is in download mode. What was written into it before is still there.

@@ -21,8 +21,9 @@ use crate::outcome::{Unchanged, Updated, Written};
 use crate::read_back::ReadBack;
 use crate::run::Run;
 use crate::target::{self, Trio};
+use crate::teller::Deed;
 use crate::update::{Reached, Until};
-use crate::{Cause, DeviceId, EventKind, Firmware, ModemState, Outcome, Protocol, Step, Warning};
+use crate::{Cause, DeviceId, Firmware, ModemState, Outcome, Protocol, Step, Warning};
 
 /// How often a modem is told and flashed at most.
 const PASSES: u8 = 2;
@@ -43,6 +44,11 @@ pub(crate) struct Goal<'g> {
     pub(crate) firmware_first: bool,
 }
 
+/// How long a modem that came back in normal mode is waited for while it answers "not ready" (update-flow.md §8 gives a
+/// modem 300 s after a flash; here nothing was written).
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How often a modem may restart by itself before it is asked for the first time.
 const RESTARTS: u8 = 2;
 
@@ -125,8 +131,11 @@ impl Run<'_> {
                 left.saturating_add(1),
                 "it left the bus and is waited for",
             );
-            modem = self.wait_back(RETURN_LIMIT)?;
+            modem = self
+                .wait_back(RETURN_LIMIT)
+                .inspect_err(|cause| self.note_whereabouts(cause))?;
             if modem.mode != Mode::Normal {
+                self.note_loader();
                 return Err(cause);
             }
         }
@@ -153,8 +162,7 @@ impl Run<'_> {
         self.stop_if_asked("stopped before anything was changed")?;
         check_talkative(&facts, request)?;
         self.name_modem(&facts);
-        self.teller
-            .tell(self.world.now(), EventKind::ModemRead { facts: facts.clone() });
+        self.teller.read(self.world.now(), &facts);
         let wanted = target::wanted(
             &firmware.combination().versions,
             &request.given,
@@ -194,6 +202,7 @@ impl Run<'_> {
         if is_there {
             return Ok(Decided::Nothing(Outcome::Unchanged(Unchanged {
                 proven: true,
+                radio: facts.radio().if_off(),
                 runs: facts.running.clone(),
             })));
         }
@@ -275,6 +284,9 @@ impl Run<'_> {
             }
             self.set_modem(ModemState::Unknown);
         }
+        if is_stored {
+            self.note_deed(Deed::Written);
+        }
         let limit = if is_stored { BOOT_LIMIT } else { RETURN_LIMIT };
         let why = if is_stored {
             "the modem starts the firmware that it has"
@@ -326,6 +338,7 @@ impl Run<'_> {
             return self.send(goal, which, list);
         }
         self.set_modem(ModemState::WrongPreference);
+        self.note_what_runs(&arrival.modem, goal)?;
         self.put_back(None, &arrival.modem, goal)?;
         let tried = std::iter::once(first).chain(arrival.tried).collect();
         Err(self.not_entered(tried))
@@ -369,6 +382,7 @@ impl Run<'_> {
             download_override: which == Which::All || goal.request.force || goal.request.download_override,
             storage_index: goal.request.slot,
         };
+        self.note_deed(Deed::Preference);
         // Who doesn't wait for the answer doesn't know whether the modem has it.
         let mut answer = self
             .ask(&mut control, request.clone(), PATIENCE)
@@ -407,6 +421,7 @@ impl Run<'_> {
         if is_in_doubt || !matches!(error, ControlError::Refused { .. }) {
             self.put_back(Some(control), modem, goal)?;
         } else {
+            self.teller.note_put_back();
             self.close_control(control, Closing::Release)?;
         }
         Err(Cause::Control { error })
@@ -443,10 +458,59 @@ impl Run<'_> {
             Ok(Response::FirmwarePreferenceSet(Some(list))) if !list.is_empty() && !runs_preferred => {
                 tracing::warn!(?list, "the modem hasn't got what it preferred before");
             }
-            Ok(_) => self.set_modem(goal.state_before),
+            Ok(_) => {
+                self.teller.note_put_back();
+                // What runs is another matter.
+                if self.teller.modem() != ModemState::Unknown {
+                    self.set_modem(goal.state_before);
+                }
+            }
             Err(error) => tracing::warn!(%error, "the preference of before isn't taken"),
         }
         self.close_control(control, Closing::Release)
+    }
+
+    /// A modem that was restarted with the new preference may have started firmware that it had stored. It is asked, and
+    /// waited for while it says that it isn't ready; when it doesn't tell, nobody knows.
+    fn note_what_runs(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
+        let before = goal.before.as_ref();
+        let until = self.world.now() + READY_LIMIT;
+        let mut is_told = false;
+        while let Ok(control) =
+            self.open_control(modem, goal.request.control, crate::control::OPEN_PATIENCE)?
+        {
+            let mut talk = Talk::Control(control);
+            let facts = self.read_facts(&mut talk);
+            self.close_talk(talk, Closing::Release)?;
+            let is_booting = match facts {
+                Ok(facts) if !facts.is_booting && facts.running.firmware.is_some() => {
+                    self.teller.read(self.world.now(), &facts);
+                    let ran = before.and_then(|before| before.running.firmware.as_ref());
+                    if ran.is_some() && ran != facts.running.firmware.as_ref() {
+                        self.note_deed(Deed::Written);
+                        self.set_modem(ModemState::RunsOther);
+                    }
+                    return Ok(());
+                }
+                Ok(facts) => facts.is_booting,
+                Err(Cause::Control { .. }) => false,
+                Err(other) => return Err(other),
+            };
+            if !is_booting || self.world.now() >= until {
+                break;
+            }
+            // Also after a wish to stop: what it prefers can't be put back before.
+            if !std::mem::replace(&mut is_told, true) {
+                self.tell_silence(READY_LIMIT, "the modem came back, but is not ready yet");
+            }
+            if self.wait_leave(ASK_AGAIN)? {
+                break;
+            }
+        }
+        if before.is_some_and(|facts| facts.stores(ImageType::Modem, &goal.wanted)) {
+            self.set_modem(ModemState::Unknown);
+        }
+        Ok(())
     }
 
     /// Sends images to the modem, which is in download mode.
@@ -461,7 +525,7 @@ impl Run<'_> {
             self.teller.set_stage(0.12, 0.85);
             self.download(&job, &mut goal.firmware.feed(&places))
         });
-        if written.is_err() && self.teller.modem() == ModemState::RunsFirmware {
+        if written.is_err() && self.teller.modem().runs() {
             self.undo_in_normal_mode(goal)?;
         }
         let written = written?;
@@ -484,6 +548,7 @@ impl Run<'_> {
             .is_some_and(|facts| facts.preference.is_some())
         {
             self.set_modem(ModemState::WrongPreference);
+            self.note_what_runs(&modem, goal)?;
             self.put_back(None, &modem, goal)?;
         }
         Ok(())
@@ -530,6 +595,7 @@ impl Run<'_> {
                     return Ok(Outcome::Updated(Updated {
                         proven: true,
                         from: goal.before.as_ref().map(|facts| facts.running.clone()),
+                        radio: facts.radio().if_off(),
                         to: facts.running,
                         accepted: written.accepted,
                         not_required: written.not_required,
@@ -547,6 +613,7 @@ impl Run<'_> {
                     differences,
                 } => (modem, facts, differences),
             };
+            self.note_deed(Deed::Written);
             self.set_modem(ModemState::RunsOther);
             let can_be_told = facts.has_preferences() && goal.wanted.is_complete();
             let lacks = goal.would_lack(&facts);

@@ -5,7 +5,21 @@ use std::time::Duration;
 use modem_world::Instant;
 
 use crate::event::seconds;
-use crate::{Cause, DeviceId, Event, EventKind, ModemState, Step, UpdateError, Warning};
+use crate::facts::Facts;
+use crate::{Cause, DeviceId, Event, EventKind, ModemState, Radio, Step, UpdateError, Warning};
+
+/// What a run has done to the modem; the later one includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deed {
+    /// At most asked.
+    Asked,
+    /// Its preference may be another one, and nothing else.
+    Preference,
+    /// It was restarted, sent something in download mode, or told to do something.
+    Changed,
+    /// It has accepted an image, or has been started with another preference: what it runs isn't what it ran before.
+    Written,
+}
 
 /// Tells events to the caller.
 pub(crate) struct Teller<'r> {
@@ -15,6 +29,8 @@ pub(crate) struct Teller<'r> {
     step_since: Instant,
     is_step_open: bool,
     modem: ModemState,
+    deed: Deed,
+    radio: Radio,
     progress: f64,
     /// The part of the whole run that the present stage is: where it begins, and how long it is.
     stage: (f64, f64),
@@ -29,6 +45,8 @@ impl<'r> Teller<'r> {
             step_since: now,
             is_step_open: false,
             modem: ModemState::Untouched,
+            deed: Deed::Asked,
+            radio: Radio::NotTold,
             progress: 0.0,
             stage: (0.0, 1.0),
         }
@@ -95,9 +113,42 @@ impl<'r> Teller<'r> {
     /// Notes what is true of the modem now.
     pub(crate) fn set_modem(&mut self, now: Instant, modem: ModemState) {
         if self.modem != modem {
+            // What it said before it went away is no longer true.
+            if !modem.runs() {
+                self.radio = Radio::NotTold;
+            }
             self.modem = modem;
             self.tell(now, EventKind::ModemStateChanged { modem });
         }
+    }
+
+    /// What was done to the modem.
+    pub(crate) fn deed(&self) -> Deed {
+        self.deed
+    }
+
+    /// Notes what is done to the modem.
+    pub(crate) fn note_deed(&mut self, deed: Deed) {
+        self.deed = self.deed.max(deed);
+    }
+
+    /// Notes that the preference is again what it was. That alone leaves the modem as it was found.
+    pub(crate) fn note_put_back(&mut self) {
+        if self.deed == Deed::Preference {
+            self.deed = Deed::Asked;
+        }
+    }
+
+    /// Notes what is true of the radio.
+    pub(crate) fn set_radio(&mut self, radio: Radio) {
+        self.radio = radio;
+    }
+
+    /// Tells what the running firmware says of itself.
+    pub(crate) fn read(&mut self, now: Instant, facts: &Facts) {
+        self.radio = facts.radio();
+        let facts = facts.clone();
+        self.tell(now, EventKind::ModemRead { facts });
     }
 
     /// Says that the modem is going to be silent, and why.
@@ -132,7 +183,9 @@ impl<'r> Teller<'r> {
 
     /// An error in the present step and state; told as the last event.
     pub(crate) fn fail(&mut self, now: Instant, cause: Cause) -> UpdateError {
-        let error = UpdateError::new(&self.device, self.step.clone(), self.modem, cause);
+        let mut error = UpdateError::new(&self.device, self.step.clone(), self.modem, cause);
+        error.is_as_found = self.deed == Deed::Asked;
+        error.radio = self.modem.runs().then(|| self.radio.clone());
         tracing::error!(%error, cause = %error.source, code = %error.code());
         self.tell(
             now,

@@ -201,7 +201,10 @@ fn go(
             Ok(Reached::End(outcome))
         }
         Ok(plan) => Ok(plan),
-        Err(cause) => Err(run.teller.fail(now, cause)),
+        Err(cause) => {
+            run.note_absence();
+            Err(run.teller.fail(now, cause))
+        }
     }
 }
 

@@ -80,7 +80,7 @@ fn a_port_of_something_else_is_named_with_what_it_is_or_says() {
         "error[E-ANSWER-FOREIGN]: /dev/ttyUSB0: what answers is no boot loader\n  \
          cause: the answer to the download probe was \"\\r\\nlogin: \"\n  \
          modem: not known; it left the bus or gives no answer that can be understood\n\
-         hint: choose the modem's own port; a modem in download mode has exactly one\nexit 4"
+         hint: choose the modem's own port; a modem in download mode has exactly one\nexit 9"
     );
 }
 

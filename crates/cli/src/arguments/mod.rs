@@ -36,13 +36,13 @@ Exit codes:
     2  wrong command line
     3  image refused
     4  no modem, more than one, port busy, or no permission
-    5  failed; the modem runs its old firmware
+    5  failed; the modem runs the firmware that it had
     6  failed; the modem is in download mode
-    7  written, but the modem doesn't report what was wanted
+    7  changed, but the modem doesn't run what was wanted
     8  several modems, which ended differently
     9  failed; the modem's state is not known
   130  stopped by the user
-Each failure prints a stable code; docs/errors.md lists them.")]
+After 2, 3 and 4 the modem is as it was found. Each failure prints a stable code; docs/errors.md lists them.")]
 pub(crate) struct Arguments {
     /// More detail; up to -vvv, which shows the bytes on the wire where one modem is meant
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]

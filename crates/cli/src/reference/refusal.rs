@@ -32,7 +32,7 @@ pub(crate) fn print(error: &UpdateError, job: Job, firmware: Option<&Firmware>, 
             console.warn(&format!("  cause: {}", line.trim()));
         }
     }
-    console.warn(&format!("  modem: {}", error.modem));
+    console.warn(&format!("  modem: {}", error.modem_words()));
     match &*error.source {
         Cause::Held { help, .. } => {
             console.warn(&format!("hint: {help}"));

@@ -317,8 +317,8 @@ fn a_second_pass_under_another_id_is_not_sent_where_nobody_reaches_it() {
     let mut world = world();
     world.forget_id(0x1199, 0x90b0);
     let run = run_in(world, &wish(), &images);
-    // It still prefers the settings that it was told of in the first pass.
-    assert_fails(&run, Code::DownloadNoPort, 5, ModemState::WrongPreference);
+    // It has the firmware of the first pass, and lacks the settings.
+    assert_fails(&run, Code::DownloadNoPort, 7, ModemState::RunsOther);
     assert_eq!(run.modem().mode(), Mode::Normal);
     assert_eq!(run.modem().storage().current.firmware, between.firmware);
 }

@@ -1,7 +1,8 @@
 //! Whether what an error says of the modem is true of the modem.
 
-use modemflash_update_engine::{Cause, Code, ModemState, UpdateError};
+use modemflash_update_engine::{Cause, Code, ModemState, Radio, UpdateError};
 use virtual_modem::quirk::HelloHabit;
+use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ImageState, Mode, Storage, VirtualModem};
 
 /// Whether a modem has the images that it prefers.
@@ -46,7 +47,11 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
             let is_current = modem.storage().preferred.as_ref() == Some(&modem.storage().current);
             runs && (!is_content || !is_current || *error.source == Cause::StoppedMidway)
         }
-        ModemState::RunsOther => runs && accepted > 0,
+        ModemState::RunsOther => {
+            let (was, now) = (&modem.setup().storage, modem.storage());
+            // Or stored firmware was started.
+            runs && (accepted > 0 || now.current != was.current)
+        }
         // A second pass finds what the first one has written, whole.
         ModemState::InDownloadMode => in_loader && (written == 0 || modem.is_bootable()),
         ModemState::Crashed => matches!(modem.mode(), Mode::RamDump(_)),
@@ -97,12 +102,70 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
         ModemState::RunsFirmware => matches!(exit, 2 | 3 | 5),
         ModemState::WrongPreference => exit == 5,
         ModemState::RunsOther => exit == 7,
-        ModemState::Unknown | ModemState::Restarting | ModemState::Emergency => matches!(exit, 4 | 9),
+        ModemState::Emergency => matches!(exit, 4 | 9),
+        ModemState::Unknown | ModemState::Restarting => exit == 9,
+        // Images that can't be for what was found there, with none of them sent.
+        ModemState::InDownloadMode if error.is_as_found => matches!(exit, 3 | 6),
         _ => exit == 6,
     };
-    if fits {
-        Ok(())
-    } else {
-        Err(format!("exit code {exit}; {facts}"))
+    if !fits {
+        return Err(format!("exit code {exit}; {facts}"));
     }
+    exit_is_true(modem, error).map_err(|why| format!("exit code {exit}: {why}; {facts}"))
+}
+
+/// Holds the exit code against what the modem remembers, whatever the error says in words (docs/errors.md).
+fn exit_is_true(modem: &VirtualModem, error: &UpdateError) -> Result<(), String> {
+    let runs = matches!(modem.mode(), Mode::Normal | Mode::Diag | Mode::Echo);
+    let waits = matches!(modem.mode(), Mode::Download | Mode::RamDump(_));
+    let is_online = modem.is_on_bus() && modem.is_online();
+    match &error.radio {
+        Some(Radio::On) if !is_online => return Err("its radio is said to be on".to_owned()),
+        Some(Radio::Off { why }) if is_online => return Err(format!("its radio is said to be off: {why}")),
+        _ => {}
+    }
+    let changed = changes(modem);
+    let was = &modem.setup().storage;
+    let wrong = match error.exit_code() {
+        2..=4 if !changed.is_empty() => {
+            format!("called untouched, but it has another {}", changed.join(" and "))
+        }
+        5 | 7 if !runs || !modem.is_on_bus() => "called running".to_owned(),
+        // A restart lets it start what it preferred already when it was found.
+        5 if modem.storage().current != was.current
+            && Some(&modem.storage().current) != was.preferred.as_ref() =>
+        {
+            format!("its old firmware {} is said to run", was.current)
+        }
+        // One that was to restart and didn't may leave when nobody waits any more.
+        6 if !(waits && modem.is_on_bus() || error.code() == Code::ResetStayed) => {
+            "said to wait in download mode".to_owned()
+        }
+        7 if changed.is_empty() => "said to run something else, but nothing was changed".to_owned(),
+        0 | 1 | 8 | 10..=129 => "no code for a modem that was there".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(wrong)
+}
+
+/// What of the modem isn't as it was when the run began.
+fn changes(modem: &VirtualModem) -> Vec<&'static str> {
+    // The first start of its firmware, before the run, writes to its memory too.
+    let found = SimulatedWorld::new(modem.setup().clone());
+    let was = found.modem(0).expect("there is a modem").storage();
+    let now = modem.storage();
+    let all = [
+        ("mode", modem.mode() == modem.setup().mode),
+        ("image in its memory", modem.image_bytes() == 0),
+        ("stored firmware", now.modem_images == was.modem_images),
+        ("stored settings", now.pri_images == was.pri_images),
+        ("preference", now.preferred == was.preferred),
+        ("running firmware", now.current == was.current),
+        ("OEM configuration", now.oem == was.oem),
+        ("USB settings", now.usb == was.usb),
+    ];
+    all.into_iter()
+        .filter(|(_, is_same)| !is_same)
+        .map(|(what, _)| what)
+        .collect()
 }
