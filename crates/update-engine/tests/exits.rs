@@ -17,7 +17,7 @@ use modemflash_update_engine::{
     Cause, Code, DeviceId, Firmware, ModemState, Outcome, Radio, Request, Step, UpdateError, errand, update,
 };
 use support::normal::{
-    at_only, faulty, newer, release, running, settings_of, speaking, update_in, update_one, wish,
+    after, at_only, faulty, newer, release, running, settings_of, speaking, update_in, update_one, wish,
 };
 use support::{Memory, Run, called, run_in};
 use virtual_modem::profile::Profile;
@@ -356,4 +356,26 @@ fn a_modem_that_runs_what_was_wanted_with_its_radio_switched_off_is_said_to_have
         words.ends_with("; its radio is off (low power), so it does not connect"),
         "{words}"
     );
+}
+
+#[test]
+fn a_modem_that_leaves_while_it_is_asked_is_not_said_to_run() {
+    let mut lost = 0;
+    for model in ["MC7455", "EM7565"] {
+        for millisecond in 1..20_u32 {
+            let mut world = SimulatedWorld::new(running(model));
+            world.re_enumerate_at(0, after(f64::from(millisecond) / 1000.0));
+            let (run, _) = update_in(world, &wish());
+            let Err(error) = &run.result else { continue };
+            let log = run.log();
+            let expected = if run.modem().is_on_bus() {
+                (5, ModemState::RunsFirmware)
+            } else {
+                lost += 1;
+                (9, ModemState::Unknown)
+            };
+            assert_eq!((error.exit_code(), error.modem), expected, "{log}");
+        }
+    }
+    assert!(lost > 0, "{lost}");
 }
