@@ -5,7 +5,7 @@ use std::time::Duration;
 use firmware_image::generate::models;
 use firmware_image::generate::sets::{Wishes, usual_files};
 use firmware_image::source::ImageSource;
-use firmware_image::{Family, Platform, Target};
+use firmware_image::{Family, Model, Platform};
 use modem_transport::LinuxWorld;
 use modem_world::{Instant, Wake, World};
 use update_engine::codes::Code;
@@ -34,7 +34,7 @@ const USUAL_MODEL: &str = "EM7565";
 pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     let trace = trace_file::judged(&arguments.output, &arguments.files)?;
     let asked = arguments.model.as_deref().and_then(Profile::named);
-    let target = asked.and_then(|profile| Target::of_model(profile.name));
+    let target = asked.and_then(|profile| Model::in_text(profile.name)?.target);
     let given = match arguments.files.as_slice() {
         [] => None,
         files => Some(Firmware::from(images::load(files, &arguments.images, target)?)),
@@ -178,7 +178,7 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
         };
         match Platform::parse(profile.family) {
             Some(own) if !claims.platforms.is_empty() => {
-                claims.platforms.iter().any(|platform| platform.is_same(&own))
+                !claims.platforms.iter().any(|platform| platform.contradicts(&own))
             }
             _ => claims.families.contains(&family(profile)),
         }

@@ -82,8 +82,9 @@ fn target_of(world: &mut dyn World, select: &Selector) -> Option<Target> {
     let [modem] = candidates.as_slice() else {
         return None;
     };
-    match Nature::of_modem(modem).targets().as_slice() {
-        [target] if target.platform.is_some() => Some(target.clone()),
+    let takes = Nature::of_modem(modem).candidates();
+    match takes.targets.as_slice() {
+        [target] if target.platform.is_some() && !takes.is_doubtful => Some(target.clone()),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     Family, FamilySource, FileKind, Finding, Platform, Report, VersionKind, Versions, cwe::ImageType,
 };
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 /// What several files are together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Combination {
     pub families: Vec<Family>,
     /// What told the families: the headers of at least one file, or else the names.
     pub families_from: FamilySource,
+    /// The files whose headers don't tell whom they are for, beside others whose headers do.
+    pub silent: Vec<String>,
     /// What is to be said about the files together, worst first; their own findings stay with them.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::findings"))]
     pub findings: Vec<Finding>,
@@ -75,18 +77,22 @@ impl Combination {
     }
 
     fn find_platforms(&mut self, files: &[&Report]) {
-        let mut first: Option<(&Report, &Platform)> = None;
-        for file in files {
+        let mut told: Vec<(usize, &Platform)> = Vec::new();
+        for (place, file) in files.iter().enumerate() {
             for platform in &file.platforms {
-                let (first_file, first) = *first.get_or_insert((file, platform));
-                if !first.is_same(platform) && first_file.name != file.name {
+                let mut others = told.iter().filter(|(other, _)| *other != place);
+                let other = others.find(|(_, known)| known.contradicts(platform));
+                if let Some((first_file, first)) =
+                    other.and_then(|(at, known)| Some((files.get(*at)?, known)))
+                {
                     self.findings.push(Finding::PlatformConflict {
                         first_file: first_file.name.clone(),
-                        first: first.clone(),
+                        first: (*first).clone(),
                         other_file: file.name.clone(),
                         other: platform.clone(),
                     });
                 }
+                told.push((place, platform));
                 if !self.platforms.contains(platform) {
                     self.platforms.push(platform.clone());
                 }
@@ -108,6 +114,11 @@ impl Combination {
                 is_telling(file)
             }
         });
+        self.silent = files
+            .iter()
+            .filter(|file| has_proof && !is_proven(file))
+            .map(|file| file.name.clone())
+            .collect();
         let Some(first) = telling.next() else { return };
         self.families = first.families.clone();
         self.families_from = first.families_from;

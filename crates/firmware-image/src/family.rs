@@ -3,7 +3,7 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::fmt;
 
-use crate::platform::{Platform, Target, tokens};
+use crate::platform::{Model, Platform, tokens};
 
 /// A family of modems: one chipset, one download protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +95,7 @@ impl Family {
         if tokens(text).any(|token| token == "9200") {
             return Some(Self::Swi9200);
         }
-        Target::of_model(text).map(|target| target.family)
+        Model::in_text(text)?.target.map(|target| target.family)
     }
 
     /// How its modems are flashed in download mode; `None` when the family isn't known (devices.md).

@@ -43,7 +43,7 @@ pub use family::{DownloadProtocol, Family};
 pub use finding::{Finding, Severity};
 pub use fingerprint::{BLOCK_SIZE, Fingerprint};
 pub use gobi::GobiType;
-pub use platform::{NotAPlatform, Platform, Target};
+pub use platform::{Model, NotAPlatform, Platform, Target};
 pub use report::{CrcVerdict, FamilySource, FileKind, ImageNode, Report, Trailer};
 pub use text::Text;
 #[cfg(feature = "std")]

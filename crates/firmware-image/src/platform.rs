@@ -21,9 +21,6 @@ use crate::Family;
 )]
 pub struct Platform(String);
 
-/// Bytes of the longest token that counts. The longest known one has 8; a version text has 84 in all.
-const LONGEST: usize = 12;
-
 /// Platforms without the letter of their line, and their families (images.md §5, §7).
 const FAMILIES: [(&str, Family); 10] = [
     ("SWI9200", Family::Swi9200),
@@ -39,15 +36,17 @@ const FAMILIES: [(&str, Family); 10] = [
 ];
 
 impl Platform {
-    /// The platform that this token names, in any case. `None` for everything that isn't `SWI` with letters and at least
-    /// one digit behind it: `SWISSCOM` is a carrier.
+    /// The platform that this token names, in any case: `SWI`, then a digit, or a letter and a digit, then anything.
+    /// `None` for everything else: `SWISSCOM5G` is a carrier.
     pub fn parse(token: &str) -> Option<Self> {
         let token = token.to_ascii_uppercase();
-        let rest = token.strip_prefix("SWI")?;
-        let is_token = token.len() <= LONGEST
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            && rest.bytes().any(|byte| byte.is_ascii_digit());
-        is_token.then_some(Self(token))
+        let rest = token.strip_prefix("SWI")?.as_bytes();
+        let is_token = match rest {
+            [first, ..] if first.is_ascii_digit() => true,
+            [first, second, ..] => first.is_ascii_alphabetic() && second.is_ascii_digit(),
+            _ => false,
+        };
+        (is_token && rest.iter().all(u8::is_ascii_alphanumeric)).then_some(Self(token))
     }
 
     /// All platforms that a version text or a file name tells, in their order.
@@ -72,15 +71,39 @@ impl Platform {
         known.map(|(_, family)| family.clone())
     }
 
-    /// Whether firmware for one is firmware for the other.
+    /// Whether firmware for one is firmware for the other; `None` where one of them lacks the letter of its line, so that it
+    /// may be.
     ///
-    /// A token without the letter of its line doesn't contradict any line. 9200 has one line with two letters: the vendor's
-    /// own `SWI9200M_3.5-Release13-SWI9200X_03.05.29.03.exe` carries both (images.md §7).
-    pub fn is_same(&self, other: &Self) -> bool {
+    /// 9200 has one line with two letters: the vendor's own `SWI9200M_3.5-Release13-SWI9200X_03.05.29.03.exe` carries both
+    /// (images.md §7).
+    pub fn agrees(&self, other: &Self) -> Option<bool> {
         let has_line = |platform: &Self| platform.0.len() > platform.stem().len();
-        self == other
-            || (self.stem() == other.stem()
-                && (!has_line(self) || !has_line(other) || self.family() == Some(Family::Swi9200)))
+        if self.stem() != other.stem() {
+            return Some(false);
+        }
+        let family = self.family();
+        if has_line(self) && has_line(other) {
+            return Some(self == other || family == Some(Family::Swi9200));
+        }
+        match family {
+            Some(family) => (family.lines() <= 1).then_some(true),
+            None => (self == other).then_some(true),
+        }
+    }
+
+    /// Whether firmware for one is certainly not for the other.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        self.agrees(other) == Some(false)
+    }
+
+    /// The models that take its firmware, for people: `WP76xx`. `None` when the platform isn't in the list.
+    pub fn models(&self) -> Option<String> {
+        let mut rows = MODELS.iter().filter(|(platform, _)| *platform == self.0);
+        let names = match rows.next() {
+            Some((_, names)) => names.replace(' ', ", "),
+            None => self.family()?.models().to_owned(),
+        };
+        Some(names)
     }
 
     /// The token without the letter of its line.
@@ -163,56 +186,107 @@ impl fmt::Display for Target {
     }
 }
 
-/// Names of models and what firmware they take (devices.md). AR755x have no letter: no source says which one.
-/// EM86xx, EM7595 and MC7444 are missing on purpose: no package for them was seen.
-const MODELS: [(&str, &str); 10] = [
-    ("MC7700 MC7710 MC7750 MC7770 EM7700", "SWI9200X"),
+/// Platforms and the models that take their firmware (devices.md). An `x` stands for any digit, and for itself. devices.md has
+/// AR755x beside WP85xx, but no version text of an AR755x was seen: the letter is left open. EM86xx, EM7595 and MC7444 are
+/// missing on purpose: no package for them was seen.
+const MODELS: [(&str, &str); 13] = [
+    ("SWI9200X", "MC7700 MC7710 MC7750 MC7770 EM7700"),
     (
-        "MC7304 MC7354 MC7330 MC7804 MC7305 MC7355 MC8805 EM7305 EM7355 EM8805 DW5570 DW5570e",
         "SWI9X15C",
+        "MC7304 MC7305 MC7330 MC7354 MC7355 MC7804 MC8805 EM7305 EM7355 EM8805 DW5570 DW5570e",
     ),
-    ("WP8548 WP85xx WPx5xx WP75xx WP750x WP7502 WP7504", "SWI9X15Y"),
-    ("AR755x", "SWI9X15"),
-    ("MC7455 EM7455 MC7430 EM7430", "SWI9X30C"),
-    ("EM7565 EM7511 EM7411 EM7421 MC7411 MC7421", "SWI9X50C"),
-    (
-        "WP76xx WP7600 WP7601 WP7603 WP7605 WP7607 WP7608 WP7609 WP7610 WP7611",
-        "SWI9X07Y",
-    ),
-    ("RC76xx RC7611 RC7612 RC7620", "SWI9X07H"),
-    ("WP77xx WP770x WP7700 WP7702", "SWI9X06Y"),
-    ("AR758x AR759x", "SWI9X40C"),
-];
-
-/// The same for modems of the fifth generation and their relatives.
-const NEWER_MODELS: [(&str, &str); 3] = [
-    ("EM7590", "SWIX12C"),
-    ("EM9190 EM9191 EM919x EM7690", "SWIX55C"),
-    ("EM9290 EM9291 EM9293 EM929x", "SWIX65C"),
+    ("SWI9X15Y", "WP75xx WP85xx WPx5xx"),
+    ("SWI9X15", "AR755x"),
+    ("SWI9X30C", "MC7430 MC7455 EM7430 EM7455"),
+    ("SWI9X40C", "AR758x AR759x"),
+    ("SWI9X50C", "EM7411 EM7421 EM7511 EM7565 MC7411 MC7421"),
+    ("SWI9X07Y", "WP76xx"),
+    ("SWI9X07H", "RC76xx"),
+    ("SWI9X06Y", "WP77xx"),
+    ("SWIX12C", "EM7590"),
+    ("SWIX55C", "EM7690 EM919x"),
+    ("SWIX65C", "EM929x"),
 ];
 
 /// Gobi modems (devices.md).
 const GOBI_MODELS: &str = "MC8305 MC8355";
 
-impl Target {
-    /// What the model takes that is named in a text: a version text, a file name, the product string of a USB device, a
-    /// model's name. `None` where no model of the list is named: `EM92xx` and `QUSB__BULK` say nothing.
-    pub fn of_model(text: &str) -> Option<Self> {
-        tokens(text).find_map(|token| {
-            let is_named = |names: &str| {
-                let mut names = names.split(' ');
-                names.any(|name| name.eq_ignore_ascii_case(token))
-            };
-            if is_named(GOBI_MODELS) {
-                return Some(Self {
-                    family: Family::Gobi3000,
-                    platform: None,
-                });
-            }
-            let mut rows = MODELS.iter().chain(&NEWER_MODELS);
-            let (_, platform) = rows.find(|(names, _)| is_named(names))?;
-            Platform::parse(platform).map(Self::from)
+/// How Sierra's own names of models begin; four digits follow.
+const OWN_NAMES: [&str; 5] = ["EM", "MC", "WP", "RC", "AR"];
+
+/// A model that a text names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model<'t> {
+    /// Its name, as the text has it.
+    pub name: &'t str,
+    /// What firmware it takes; none when that isn't known.
+    pub target: Option<Target>,
+}
+
+impl<'t> Model<'t> {
+    /// The first model that is named in a text: a version text, a file name, the product string of a USB device, a model's
+    /// own name. `None` where none is: `EM92xx` and `QUSB__BULK` say nothing.
+    pub fn in_text(text: &'t str) -> Option<Self> {
+        tokens(text).find_map(|name| {
+            let target = target_of_model(name);
+            (target.is_some() || is_own_name(name)).then_some(Self { name, target })
         })
+    }
+}
+
+fn target_of_model(name: &str) -> Option<Target> {
+    let is_in = |names: &str| names.split(' ').any(|pattern| is_named(pattern, name));
+    if is_in(GOBI_MODELS) {
+        return Some(Target {
+            family: Family::Gobi3000,
+            platform: None,
+        });
+    }
+    let (platform, _) = MODELS.iter().find(|(_, names)| is_in(names))?;
+    Platform::parse(platform).map(Target::from)
+}
+
+/// Whether a name fits a pattern in which `x` stands for a digit.
+fn is_named(pattern: &str, name: &str) -> bool {
+    let fits = |(pattern, letter): (u8, u8)| {
+        pattern.eq_ignore_ascii_case(&letter) || (pattern == b'x' && letter.is_ascii_digit())
+    };
+    pattern.len() == name.len() && pattern.bytes().zip(name.bytes()).all(fits)
+}
+
+/// Whether it looks like the name of a model of Sierra's.
+fn is_own_name(name: &str) -> bool {
+    let is_number = |number: &str| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit());
+    let begins = |prefix: &str| name.strip_prefix(prefix).is_some_and(is_number);
+    OWN_NAMES.into_iter().any(begins)
+}
+
+impl Family {
+    /// How many platforms its modems have. With several the family alone doesn't tell which is meant.
+    fn lines(&self) -> usize {
+        let platforms = MODELS
+            .iter()
+            .filter_map(|(platform, _)| Platform::parse(platform));
+        platforms
+            .filter(|platform| platform.family().as_ref() == Some(self))
+            .count()
+    }
+
+    /// Whether firmware for this family is for what a modem takes; `None` where the family has several product lines, or
+    /// isn't in the list.
+    pub fn agrees(&self, target: &Target) -> Option<bool> {
+        let is_gobi = |family: &Self| matches!(family, Self::Gobi1000 | Self::Gobi2000 | Self::Gobi3000);
+        if !self.is_known() || !target.family.is_known() {
+            return None;
+        }
+        // Gobi generations share ids and file names (update-flow.md §2): they aren't told apart here.
+        if is_gobi(self) && is_gobi(&target.family) {
+            return Some(true);
+        }
+        if *self != target.family {
+            return Some(false);
+        }
+        (self.lines() <= 1).then_some(true)
     }
 }
 
@@ -249,25 +323,34 @@ mod tests {
             "9999999_9907152_9200_01.00",
             "WP76xx_Release16.0.1_GENERIC.spk",
             "SWISSCOM_002.035_000",
+            "/swir/nvdelta/SWISSCOM5G.010",
             "SWI",
-            "SWI9X30CSWI9X30CSWI9X30C",
+            "SWIX",
             "",
         ] {
             assert_eq!(of(silent), None, "{silent}");
         }
+        // What reads like one is one, and then no other: it isn't silence.
+        assert_eq!(of("SWI9X50CABCDEFGHIJ_1").as_deref(), Some("SWI9X50CABCDEFGHIJ"));
     }
 
     #[test]
-    fn product_lines_differ_and_a_token_without_one_contradicts_none() {
-        let is_same = |one: &str, other: &str| {
-            let result = platform(one).is_same(&platform(other));
-            assert_eq!(platform(other).is_same(&platform(one)), result);
+    fn product_lines_differ_and_a_token_without_one_leaves_it_open() {
+        let agrees = |one: &str, other: &str| {
+            let result = platform(one).agrees(&platform(other));
+            assert_eq!(platform(other).agrees(&platform(one)), result);
             result
         };
-        assert!(is_same("SWI9X07Y", "swi9x07y"));
-        assert!(is_same("SWI9X07", "SWI9X07H"));
+        assert_eq!(agrees("SWI9X07Y", "swi9x07y"), Some(true));
+        for open in ["SWI9X07", "SWI9X07H"] {
+            assert_eq!(agrees("SWI9X07", open), None);
+        }
+        assert_eq!(agrees("SWI9X30", "SWI9X30C"), Some(true));
+        assert_eq!(agrees("SWI1234", "SWI1234"), Some(true));
+        assert_eq!(agrees("SWI1234", "SWI1234Q"), None);
         // images.md §7: the vendor's own file name has both.
-        assert!(is_same("SWI9200M", "SWI9200X"));
+        assert_eq!(agrees("SWI9200M", "SWI9200X"), Some(true));
+        assert_eq!(agrees("SWI9200", "SWI9200X"), Some(true));
         for (one, other) in [
             ("SWI9X07Y", "SWI9X07H"),
             ("SWI9X15C", "SWI9X15Y"),
@@ -276,8 +359,26 @@ mod tests {
             ("SWI1234Q", "SWI1234R"),
             ("SWI1234", "SWI5678"),
         ] {
-            assert!(!is_same(one, other), "{one} {other}");
+            assert_eq!(agrees(one, other), Some(false), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn a_family_with_several_lines_leaves_open_which_is_meant() {
+        let target = |name: &str| Target::from(platform(name));
+        assert_eq!(Family::Swi9x30.agrees(&target("SWI9X30C")), Some(true));
+        assert_eq!(Family::Swi9x30.agrees(&target("SWI9X50C")), Some(false));
+        for line in ["SWI9X07Y", "SWI9X07H"] {
+            assert_eq!(Family::Swi9x07.agrees(&target(line)), None);
+        }
+        assert_eq!(Family::Swi9x15.agrees(&target("SWI9X15Y")), None);
+        assert_eq!(Family::Swi9x30.agrees(&target("SWI1234Q")), None);
+        let gobi = Target {
+            family: Family::Gobi2000,
+            platform: None,
+        };
+        assert_eq!(Family::Gobi3000.agrees(&gobi), Some(true));
+        assert_eq!(Family::Swi9x30.agrees(&gobi), Some(false));
     }
 
     #[test]
@@ -290,15 +391,19 @@ mod tests {
 
     #[test]
     fn product_strings_of_real_devices_name_their_platform_or_nothing() {
-        let of = |text| Target::of_model(text).map(|target| target.platform.unwrap().0);
+        let of = |text| Model::in_text(text).map(|model| model.target.unwrap().platform.unwrap().0);
         let cases = [
             ("Sierra Wireless EM7421 Qualcomm® Snapdragonâ\u{84}¢", "SWI9X50C"),
             ("Sierra Wireless WP7607", "SWI9X07Y"),
             ("Sierra Wireless RC7620", "SWI9X07H"),
             ("Sierra Wireless WP7702", "SWI9X06Y"),
+            ("WP8548", "SWI9X15Y"),
+            ("AR7554", "SWI9X15"),
+            ("AR7588", "SWI9X40C"),
             ("MC7304", "SWI9X15C"),
             ("Sierra Wireless EM7590", "SWIX12C"),
             ("Sierra Wireless EM9191", "SWIX55C"),
+            ("WPx5xx_Release14_GENERIC_SPK.spk", "SWI9X15Y"),
         ];
         for (text, expected) in cases {
             assert_eq!(of(text).as_deref(), Some(expected), "{text}");
@@ -308,21 +413,39 @@ mod tests {
             "QUSB__BULK",
             "QUSB_BULK_CID:040A_SN:1234",
             "QDLoader",
+            "DW5811e",
             "",
         ] {
-            assert_eq!(Target::of_model(silent), None, "{silent}");
+            assert_eq!(Model::in_text(silent), None, "{silent}");
         }
         // devices.md: no package was seen for these.
-        for unknown in ["Semtech EM8695 Mobile Broadband Adapter", "EM7595"] {
-            assert_eq!(Target::of_model(unknown), None, "{unknown}");
+        for (text, name) in [
+            ("Semtech EM8695 Mobile Broadband Adapter", "EM8695"),
+            ("EM7595", "EM7595"),
+        ] {
+            assert_eq!(Model::in_text(text), Some(Model { name, target: None }));
         }
-        assert_eq!(Target::of_model("MC8305").unwrap().family, Family::Gobi3000);
+        assert_eq!(
+            Model::in_text("MC8305").unwrap().target.unwrap().family,
+            Family::Gobi3000
+        );
+    }
+
+    #[test]
+    fn a_platform_is_described_by_its_own_models() {
+        assert_eq!(platform("SWI9X07H").models().as_deref(), Some("RC76xx"));
+        assert_eq!(platform("SWI9X07Y").models().as_deref(), Some("WP76xx"));
+        assert_eq!(
+            platform("SWI9X07").models().as_deref(),
+            Some(Family::Swi9x07.models())
+        );
+        assert_eq!(platform("SWI1234Q").models(), None);
     }
 
     #[test]
     fn every_row_of_the_tables_is_well_formed() {
         let mut seen: Vec<&str> = Vec::new();
-        for (names, platform) in MODELS.iter().chain(&NEWER_MODELS) {
+        for (platform, names) in MODELS {
             assert!(
                 Platform::parse(platform).unwrap().family().is_some(),
                 "{platform}"

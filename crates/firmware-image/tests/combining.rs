@@ -333,6 +333,37 @@ fn headers_that_are_for_different_modems_contradict_each_other() {
     }
 }
 
+// The code of the package around them isn't known from real files for 9X50 and newer ones (images.md §4).
+#[test]
+fn brothers_contradict_each_other_as_parents_and_children_do() {
+    let inner = |kind, product: &str| Plan::new(kind, product, "", Body::Bytes(vec![1; 10]));
+    let images = Body::Images(vec![inner("BOOT", "9X30"), inner("APPL", "9X50")]);
+    let report = inspect(&Plan::new("SPKG", "????", "", images).build("x.cwe").unwrap());
+    let said = contradictions(&report);
+    assert_eq!(said.len(), 1, "{:?}", report.findings);
+    assert!(
+        said[0].contains("image 0.1 is for 9x50 (product code 9X50), but image 0.0"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_file_that_contradicts_itself_a_thousand_times_is_told_a_few_times() {
+    let inner = |place: usize| {
+        let product = if place % 2 == 0 { "9X30" } else { "9X50" };
+        Plan::new("APPL", product, "", Body::Bytes(vec![1; 10]))
+    };
+    let images = Body::Images((0..1000).map(inner).collect());
+    let report = inspect(&Plan::new("SPKG", "????", "", images).build("x.cwe").unwrap());
+    assert_eq!(contradictions(&report).len(), 8);
+    assert!(
+        !report
+            .findings
+            .iter()
+            .any(|finding| matches!(finding, Finding::More { .. }))
+    );
+}
+
 #[test]
 fn codes_that_are_shared_or_unknown_contradict_nothing() {
     let cases = [

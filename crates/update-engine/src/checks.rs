@@ -126,7 +126,8 @@ pub(crate) fn prepare_download(
     warn_of_habits(row, port, firmware, &mut warnings);
     let places = firmware.all();
     let protocol = protocol_for(nature.unwrap_or_default(), vouched);
-    let job = job_for(protocol, firmware, &places).map_err(|cause| Box::new((Step::CheckImages, cause)))?;
+    let job = job_for(request, protocol, firmware, &places)
+        .map_err(|cause| Box::new((Step::CheckImages, cause)))?;
     let protocol = job.device_protocol.or(job.image_protocol);
     let plan = make_plan(firmware, protocol, families, warnings);
     Ok(Prepared { plan, job, places })
@@ -141,11 +142,13 @@ pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Op
     }
 }
 
-/// What is to be sent to a modem in download mode; `device_protocol` is how it is flashed, when that is known.
+/// What is to be sent to a modem in download mode; `device_protocol` is how it is flashed, when that is known. With a user's
+/// word for the platform, that tells for the images, too.
 ///
 /// # Errors
 /// A file can't be read any more, or can't be sent in the protocol that is to be expected.
 pub(crate) fn job_for(
+    request: &Request,
     device_protocol: Option<Protocol>,
     firmware: &Firmware,
     places: &[usize],
@@ -157,7 +160,10 @@ pub(crate) fn job_for(
         qdl: firmware.for_qdl(places),
         firehose: firmware.for_firehose(places),
         device_protocol,
-        image_protocol: fit::image_protocol(claims),
+        image_protocol: match &request.as_platform {
+            Some(_) => device_protocol,
+            None => fit::common_protocol(&claims.families),
+        },
         image_words: fit::words(claims),
         images: images
             .map(|report| Named {
@@ -210,17 +216,8 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
                     confirm: false,
                 });
             }
-            (
-                Finding::FamilyConflict { .. }
-                | Finding::FamilyContradiction { .. }
-                | Finding::PlatformConflict { .. },
-                _,
-            ) if is_vouched(request, firmware) => {
-                warnings.push(Warning {
-                    code: finding.code(),
-                    text,
-                    confirm: true,
-                });
+            (Finding::FamilyContradiction { .. }, _) if is_vouched(request, firmware) => {
+                warnings.push(fit::vouched_for("the images are for this modem", &text));
             }
             (
                 Finding::VersionConflict { .. }
@@ -266,11 +263,13 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
 
 /// Whether the images say, among other things, that they are for the platform that the user vouches for.
 fn is_vouched(request: &Request, firmware: &Firmware) -> bool {
-    let Some(vouched) = &request.as_platform else {
-        return false;
-    };
     let platforms = &firmware.combination().platforms;
-    platforms.is_empty() || platforms.iter().any(|platform| platform.is_same(vouched))
+    request.as_platform.as_ref().is_some_and(|vouched| {
+        platforms.is_empty()
+            || platforms
+                .iter()
+                .any(|platform| platform.agrees(vouched) == Some(true))
+    })
 }
 
 /// Whether the port is the single port of a Sierra modem in download mode, as the bus says.

@@ -98,7 +98,7 @@ pub const DEVICES: &[Device] = &[
     Device { models: "EM7700/MC7770", takes: Platforms(&["SWI9200X"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x901c), (SIERRA, 0x901b)], download: &[] },
     // QDL on MC73xx and WP85xx, Sahara on WP76xx and RC76xx: only the modem can tell (sahara-firehose.md §6).
-    Device { models: "MC73xx/WP85xx or WP76xx/RC76xx",
+    Device { models: "MC73xx/WP75xx/WP85xx or WP76xx/WP77xx/RC76xx",
         takes: Platforms(&["SWI9X15", "SWI9X07Y", "SWI9X07H", "SWI9X06Y"]), protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x68c0)], download: &[(SIERRA, 0x68c0)] },
     Device { models: "MC7305/MC7355", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
@@ -140,7 +140,7 @@ pub const DEVICES: &[Device] = &[
     // The only pair whose download id is the higher one.
     Device { models: "DW5826e", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(DELL, 0x8217)], download: &[(DELL, 0x8218)] },
-    Device { models: "EM7565/EM7511/MC7411/MC7421", takes: Platforms(&["SWI9X50C"]), protocol: Some(SaharaFirehose),
+    Device { models: "EM7565/EM7511/EM7411/EM7421/MC7411/MC7421", takes: Platforms(&["SWI9X50C"]), protocol: Some(SaharaFirehose),
         quirks: &[Quirk::HoldBack, Quirk::BreaksOnUsb3, Quirk::PreProductionBricks, Quirk::DprPin],
         normal: &[(SIERRA, 0x9091), (SIERRA, 0x90b1), (SIERRA, 0x90c1), (SIERRA, 0x90c3)],
         download: &[(SIERRA, 0x9090), (SIERRA, 0x90b0), (SIERRA, 0x90c0), (SIERRA, 0x90c2)] },
@@ -150,12 +150,12 @@ pub const DEVICES: &[Device] = &[
     // Routers set EM929x to these ids too (devices.md, last section).
     Device { models: "EM9190/EM9191/EM7690 or EM929x", takes: Platforms(&["SWIX55C", "SWIX65C"]), protocol: Some(SaharaFirehose),
         quirks: &[], normal: &[(SIERRA, 0x90d3)], download: &[(SIERRA, 0x90d2)] },
-    Device { models: "EM9190/EM9191", takes: Platforms(&["SWIX55C"]), protocol: Some(SaharaFirehose), quirks: &[],
+    Device { models: "EM9190/EM9191/EM7690", takes: Platforms(&["SWIX55C"]), protocol: Some(SaharaFirehose), quirks: &[],
         normal: &[(SIERRA, 0x90d9)], download: &[(SIERRA, 0x90d8)] },
     // The one report of an EM9291 with SWIX55C ended in a refusal (forum 32102).
     Device { models: "EM9290/EM9291/EM9293", takes: Platforms(&["SWIX65C"]), protocol: Some(SaharaFirehose), quirks: &[],
         normal: &[(SIERRA, 0x90e3), (SIERRA, 0x90e1)], download: &[(SIERRA, 0x90e2), (SIERRA, 0x90e0)] },
-    Device { models: "EM86xx", takes: Unknown, protocol: None, quirks: &[],
+    Device { models: "EM86xx (EM8695)", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(SIERRA, 0x90e5)], download: &[(SIERRA, 0x90e4)] },
 ];
 

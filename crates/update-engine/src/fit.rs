@@ -1,11 +1,11 @@
 //! Whether images are for this modem.
 //!
 //! What the headers of the images say is compared with what is known of the modem, the surest first: what its running
-//! firmware says of itself, the model that it or its USB strings name, the row of the device table. Platforms are compared
-//! as text, so one that no table has is told apart like any other. Only a contradiction refuses. Where a fact is missing,
-//! the user is asked; `--yes` answers that.
+//! firmware says of itself, then the model that it or its USB strings name together with the row of the device table.
+//! Platforms are compared as text, so one that no table has is told apart like any other. Only a contradiction refuses.
+//! Where a fact is missing, the user is asked; `--yes` answers that.
 
-use firmware_image::{Combination, Family, FamilySource, Platform, Target};
+use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target};
 use modem_world::{PortInfo, UsbDevice};
 
 use crate::devices::{self, Device};
@@ -26,6 +26,15 @@ pub struct Nature<'a> {
     pub revision: Option<&'a str>,
 }
 
+/// What firmware a modem takes, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// One of these; empty where nothing tells.
+    pub targets: Vec<Target>,
+    /// Whether it may be something else all the same: the name of its model isn't in the list, or doesn't go with its id.
+    pub is_doubtful: bool,
+}
+
 /// The images are for the modem, as far as can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fit {
@@ -39,10 +48,12 @@ impl<'a> Nature<'a> {
     /// What the bus tells of a device.
     pub fn of_device(device: &'a UsbDevice) -> Self {
         let row = devices::lookup(device);
+        let product = device.product_name.as_deref();
+        let model = product.and_then(Model::in_text).map(|model| model.name);
         Self {
-            name: row.map(|row| row.models).or(device.product_name.as_deref()),
+            name: model.or(row.map(|row| row.models)).or(product),
             row,
-            model: device.product_name.as_deref(),
+            model: product,
             revision: None,
         }
     }
@@ -65,31 +76,42 @@ impl<'a> Nature<'a> {
         }
     }
 
-    /// What firmware the modem takes: one target, several where its id or its model leaves that open, none where nothing
-    /// tells.
-    pub fn targets(&self) -> Vec<Target> {
+    /// What firmware the modem takes.
+    pub fn candidates(&self) -> Candidates {
+        let sure = |targets| Candidates {
+            targets,
+            is_doubtful: false,
+        };
         if let Some(platform) = self.revision.and_then(Platform::first_in) {
-            return vec![Target::from(platform)];
+            return sure(vec![Target::from(platform)]);
         }
         let of_row = self.row.map(Device::targets).unwrap_or_default();
-        let Some(of_model) = self.model.and_then(Target::of_model) else {
-            return of_row;
+        let Some(model) = self.model.and_then(Model::in_text) else {
+            return sure(of_row);
         };
-        // Gobi ids and names are shared by several generations, and a row may be surer of the line than the name is.
-        let agreeing: Vec<Target> = of_row
-            .into_iter()
-            .filter(|target| is_same_target(target, &of_model))
-            .collect();
-        match agreeing.as_slice() {
-            [] => vec![of_model],
-            [one] if !is_surer(&of_model, one) => agreeing,
-            _ => vec![of_model],
+        let Some(of_model) = model.target else {
+            return Candidates {
+                targets: of_row,
+                is_doubtful: true,
+            };
+        };
+        let agrees = |target: &Target| agree(target, &of_model) != Some(false);
+        if of_row.is_empty() || of_row.iter().any(agrees) {
+            return sure(vec![of_model]);
+        }
+        // The id belongs to one model and the string names another.
+        let mut targets = of_row;
+        targets.push(of_model);
+        Candidates {
+            targets,
+            is_doubtful: true,
         }
     }
 
     /// How it is flashed in download mode; none where nothing tells, or more than one way is left.
     pub fn protocol(&self) -> Option<Protocol> {
-        let families: Vec<Family> = self.targets().into_iter().map(|target| target.family).collect();
+        let targets = self.candidates().targets.into_iter();
+        let families: Vec<Family> = targets.map(|target| target.family).collect();
         common_protocol(&families)
     }
 }
@@ -105,50 +127,81 @@ pub(crate) fn protocol_of(port: &PortInfo) -> Option<Protocol> {
 /// They are for another modem.
 pub fn judge(nature: Nature<'_>, firmware: &Firmware, vouched: Option<&Platform>) -> Result<Fit, Cause> {
     let claims = firmware.combination();
-    let targets = nature.targets();
-    if let Some(platform) = vouched {
-        return judge_vouched(nature, firmware, platform, &targets);
-    }
-    let fit = |families, doubt: Option<String>| Fit {
-        families,
-        doubt: doubt.map(uncertain),
-    };
+    let takes = nature.candidates();
     let name = nature.name.unwrap_or("this modem");
-    match compare(&targets, claims) {
-        Agreement::All(families) => Ok(fit(families, None)),
-        Agreement::Some(families) => {
-            let may_be = listed(&targets);
-            let doubt = format!(
-                "{name} may take {may_be}, and nothing tells which; the images are for {}",
-                words(claims)
-            );
-            Ok(fit(families, Some(doubt)))
+    if let Some(platform) = vouched {
+        return judge_vouched(name, firmware, platform, &takes);
+    }
+    let targets = takes.targets.as_slice();
+    let verdicts: Vec<Option<bool>> = targets.iter().map(|target| suits(claims, target)).collect();
+    let is_named_only = claims.families_from == FamilySource::FileName;
+    if !verdicts.is_empty() && verdicts.iter().all(|verdict| *verdict == Some(false)) {
+        if !is_named_only {
+            return Err(of_others(firmware, called(name, targets)));
         }
-        Agreement::NameDiffers => {
-            let doubt = format!(
-                "the images don't tell whom they are for, and by their names they are for {}; the modem is {}",
-                words(claims),
-                called(name, &targets)
-            );
-            Ok(fit(claims.families.clone(), Some(doubt)))
+        let doubt = format!(
+            "the images don't tell whom they are for, and by their names they are for {}; the modem is {}",
+            words(claims),
+            called(name, targets)
+        );
+        return Ok(asked(claims.families.clone(), doubt));
+    }
+    let mut families: Vec<Family> = Vec::new();
+    for (target, verdict) in targets.iter().zip(&verdicts) {
+        if *verdict != Some(false) && target.family.is_known() && !families.contains(&target.family) {
+            families.push(target.family.clone());
         }
-        Agreement::Silent => {
-            let doubt = if is_silent(claims) {
-                "the images don't tell which modems they are for".to_owned()
-            } else {
+    }
+    if families.is_empty() {
+        families.clone_from(&claims.families);
+    }
+    let is_certain = !verdicts.is_empty() && verdicts.iter().all(|verdict| *verdict == Some(true));
+    let doubt = if is_silent(claims) {
+        "the images don't tell which modems they are for".to_owned()
+    } else if let Some(file) = claims.silent.first() {
+        format!(
+            "{file} doesn't tell which modems it is for; the other files are for {}",
+            words(claims)
+        )
+    } else if is_certain && !takes.is_doubtful {
+        return Ok(Fit {
+            families,
+            doubt: None,
+        });
+    } else {
+        let known = match targets {
+            [] => format!("it isn't known which firmware {name} takes"),
+            targets if takes.is_doubtful => {
                 format!(
-                    "it isn't known which firmware {name} takes; the images are for {}",
-                    words(claims)
+                    "by its USB id the modem takes {}, but it calls itself {name}",
+                    listed(targets)
                 )
-            };
-            Ok(fit(claims.families.clone(), Some(doubt)))
-        }
-        Agreement::None => Err(of_others(firmware, called(name, &targets))),
+            }
+            [target] => format!("{name} takes {target}"),
+            targets => format!("{name} may take {}, and nothing tells which", listed(targets)),
+        };
+        format!(
+            "{known}; the images are for {}, which may be something else",
+            words(claims)
+        )
+    };
+    Ok(asked(families, doubt))
+}
+
+/// The images may be for the modem; the user says.
+fn asked(families: Vec<Family>, doubt: String) -> Fit {
+    Fit {
+        families,
+        doubt: Some(Warning {
+            code: "MODEM-UNCERTAIN",
+            text: doubt,
+            confirm: true,
+        }),
     }
 }
 
 /// The cause for images of others.
-pub(crate) fn of_others(firmware: &Firmware, modem: String) -> Cause {
+fn of_others(firmware: &Firmware, modem: String) -> Cause {
     let first = firmware.reports().next().map(|report| report.name.clone());
     Cause::ImageOfOtherFamily {
         file: first.unwrap_or_default(),
@@ -159,17 +212,18 @@ pub(crate) fn of_others(firmware: &Firmware, modem: String) -> Cause {
 
 /// Whom images are for, in words.
 pub fn words(claims: &Combination) -> String {
-    if let [_, ..] = claims.platforms.as_slice() {
-        let names: Vec<String> = claims.platforms.iter().map(described).collect();
-        return names.join(" or ");
-    }
-    match claims.families.as_slice() {
-        [] => "unknown modems".to_owned(),
-        families => families
-            .iter()
-            .map(|family| format!("{family} ({})", family.models()))
-            .collect::<Vec<_>>()
-            .join(" or "),
+    let platforms = claims.platforms.iter().map(described);
+    let families = claims.families.iter();
+    let families = families.map(|family| format!("{family} ({})", family.models()));
+    let words: Vec<String> = if claims.platforms.is_empty() {
+        families.collect()
+    } else {
+        platforms.collect()
+    };
+    if words.is_empty() {
+        "unknown modems".to_owned()
+    } else {
+        words.join(" or ")
     }
 }
 
@@ -182,72 +236,46 @@ pub(crate) fn common_protocol(families: &[Family]) -> Option<Protocol> {
     protocols.all(|other| other == Some(first)).then_some(first)
 }
 
-/// The protocol of the images, as far as their platforms and families tell.
-pub(crate) fn image_protocol(claims: &Combination) -> Option<Protocol> {
-    common_protocol(&claims.families)
-}
-
-/// The code of the warning that a fact is missing.
-const UNCERTAIN: &str = "MODEM-UNCERTAIN";
 /// The code of the warning that the user vouches for a platform against what is known.
 pub const VOUCHED: &str = "AS-PLATFORM";
 
-fn uncertain(text: String) -> Warning {
-    Warning {
-        code: UNCERTAIN,
-        text,
-        confirm: true,
+/// Whether firmware for one is firmware for the other; `None` where their product lines leave that open.
+fn agree(one: &Target, other: &Target) -> Option<bool> {
+    match (&one.platform, &other.platform) {
+        (Some(one), Some(other)) => one.agrees(other),
+        (None, None) => one.family.agrees(other),
+        _ => Some(false),
     }
 }
 
-/// How far what is known of the modem agrees with what the images say.
-enum Agreement {
-    /// Whatever the modem may be, it takes them.
-    All(Vec<Family>),
-    /// It may be one that takes them.
-    Some(Vec<Family>),
-    /// Nothing is known on one side.
-    Silent,
-    /// Only the names of the files speak, and against it.
-    NameDiffers,
-    /// They contradict each other.
-    None,
-}
-
-fn compare(targets: &[Target], claims: &Combination) -> Agreement {
-    if targets.is_empty() || is_silent(claims) {
-        return Agreement::Silent;
-    }
-    let takes = |target: &Target| match (&target.platform, claims.platforms.as_slice()) {
-        (Some(own), [_, ..]) => Some(claims.platforms.iter().all(|platform| platform.is_same(own))),
+/// Whether images that claim this are for a modem that takes `target`; `None` where that is open.
+fn suits(claims: &Combination, target: &Target) -> Option<bool> {
+    match (&target.platform, claims.platforms.as_slice()) {
         // Gobi files carry no platform.
         (None, [_, ..]) => Some(false),
-        // A modem of an unlisted platform, and images that tell only a family or a product code.
-        _ if !target.family.is_known() => None,
-        _ => Some(
-            claims
+        (Some(own), [_, ..]) => {
+            let mut verdicts = claims.platforms.iter().map(|platform| platform.agrees(own));
+            let is_other = claims.platforms.iter().any(|platform| platform.contradicts(own));
+            if is_other {
+                Some(false)
+            } else {
+                verdicts.all(|verdict| verdict == Some(true)).then_some(true)
+            }
+        }
+        (_, []) => {
+            let verdicts: Vec<Option<bool>> = claims
                 .families
                 .iter()
-                .any(|family| is_same_family(&target.family, family)),
-        ),
-    };
-    let verdicts: Vec<Option<bool>> = targets.iter().map(takes).collect();
-    let mut families: Vec<Family> = Vec::new();
-    for (target, verdict) in targets.iter().zip(&verdicts) {
-        if *verdict == Some(true) && !families.contains(&target.family) {
-            families.push(target.family.clone());
+                .map(|family| family.agrees(target))
+                .collect();
+            if verdicts.contains(&Some(true)) {
+                Some(true)
+            } else if verdicts.is_empty() || verdicts.contains(&None) {
+                None
+            } else {
+                Some(false)
+            }
         }
-    }
-    if verdicts.iter().all(|verdict| *verdict == Some(true)) {
-        Agreement::All(families)
-    } else if !families.is_empty() {
-        Agreement::Some(families)
-    } else if verdicts.contains(&None) {
-        Agreement::Silent
-    } else if claims.families_from == FamilySource::FileName {
-        Agreement::NameDiffers
-    } else {
-        Agreement::None
     }
 }
 
@@ -258,40 +286,31 @@ fn is_silent(claims: &Combination) -> bool {
 
 /// The user says which platform the modem takes: that replaces what is known of the modem, not what the images say.
 fn judge_vouched(
-    nature: Nature<'_>,
+    name: &str,
     firmware: &Firmware,
     platform: &Platform,
-    targets: &[Target],
+    takes: &Candidates,
 ) -> Result<Fit, Cause> {
     let claims = firmware.combination();
     let vouched = Target::from(platform.clone());
-    let fits = if claims.platforms.is_empty() {
-        let is_of_family = claims
-            .families
-            .iter()
-            .any(|family| is_same_family(&vouched.family, family));
-        is_of_family || is_silent(claims) || claims.families_from == FamilySource::FileName
-    } else {
-        claims.platforms.iter().any(|claimed| claimed.is_same(platform))
-    };
-    if !fits {
+    let has_it = claims
+        .platforms
+        .iter()
+        .any(|claimed| claimed.agrees(platform) == Some(true));
+    let may_be = claims.platforms.is_empty()
+        && (suits(claims, &vouched) != Some(false) || claims.families_from == FamilySource::FileName);
+    if !has_it && !may_be {
         return Err(of_others(firmware, format!("{platform}, as --as-platform says")));
     }
-    let is_known_as = !targets.is_empty() && targets.iter().all(|target| is_same_target(target, &vouched));
-    let doubt = (!is_known_as).then(|| {
-        let name = nature.name.unwrap_or("this modem");
-        let known = match targets {
+    let known = takes.targets.as_slice();
+    let is_known = |target: &Target| agree(target, &vouched) == Some(true);
+    let is_superfluous = !known.is_empty() && known.iter().all(is_known) && !takes.is_doubtful;
+    let doubt = (!is_superfluous).then(|| {
+        let known = match known {
             [] => "nothing else tells what it takes".to_owned(),
-            targets => format!("what is known of it says {}", listed(targets)),
+            known => format!("what is known of it says {}", listed(known)),
         };
-        Warning {
-            code: VOUCHED,
-            text: format!(
-                "only --as-platform says that {name} takes {platform} firmware; {known}. Firmware for another platform can \
-                 make a modem unusable for good"
-            ),
-            confirm: true,
-        }
+        vouched_for(&format!("{name} takes {platform} firmware"), &known)
     });
     Ok(Fit {
         families: vec![vouched.family],
@@ -299,30 +318,15 @@ fn judge_vouched(
     })
 }
 
-/// Whether firmware for one is firmware for the other.
-fn is_same_target(one: &Target, other: &Target) -> bool {
-    match (&one.platform, &other.platform) {
-        (Some(one), Some(other)) => one.is_same(other),
-        (None, None) => is_same_family(&one.family, &other.family),
-        _ => false,
+/// The warning about what only the user's word speaks for.
+pub(crate) fn vouched_for(what: &str, against: &str) -> Warning {
+    Warning {
+        code: VOUCHED,
+        text: format!(
+            "only --as-platform says that {what}; {against}. Firmware for another platform can make a modem unusable for good"
+        ),
+        confirm: true,
     }
-}
-
-/// Whether the first names a product line that the second leaves open.
-fn is_surer(one: &Target, other: &Target) -> bool {
-    let length = |target: &Target| {
-        target
-            .platform
-            .as_ref()
-            .map_or(0, |platform| platform.as_str().len())
-    };
-    length(one) > length(other)
-}
-
-/// Gobi generations share ids and file names (update-flow.md §2): they aren't told apart here.
-fn is_same_family(device: &Family, image: &Family) -> bool {
-    let is_gobi = |family: &Family| matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000);
-    device == image || (is_gobi(device) && is_gobi(image))
 }
 
 fn listed(targets: &[Target]) -> String {
@@ -338,10 +342,10 @@ fn called(name: &str, targets: &[Target]) -> String {
     }
 }
 
-/// `SWI9X30C (MC7455, EM7455, …)`.
+/// `SWI9X07H (RC76xx)`.
 fn described(platform: &Platform) -> String {
-    match platform.family() {
-        Some(family) => format!("{platform} ({})", family.models()),
+    match platform.models() {
+        Some(models) => format!("{platform} ({models})"),
         None => format!("{platform}, a platform that this program doesn't know"),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use firmware_image::Family;
 use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, Spot, UsbDevice, UsbPath, World};
 
 use crate::DeviceId;
@@ -235,6 +236,8 @@ fn layout(device: &UsbDevice) -> Serial {
         (0x1199, 0x90d9) => known(Some(2), None, Some(1)),
         (0x1199, 0x90d3 | 0x90e1 | 0x90e3) => known(Some(4), None, Some(3)),
         _ => match devices::lookup(device).map(|row| row.takes) {
+            // linux.md §2: Gobi 1000 has no position sentences on a port of their own.
+            Some(Takes::Gobi([Family::Gobi1000])) => known(Some(0), None, Some(2)),
             Some(Takes::Gobi(_)) => known(Some(1), Some(3), Some(2)),
             Some(_) => known(Some(0), Some(2), Some(3)),
             None => known(None, None, None),

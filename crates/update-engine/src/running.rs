@@ -518,7 +518,7 @@ impl Run<'_> {
         self.note_loader();
         self.stop_if_asked("stopped in download mode, before anything was sent")?;
         let places = goal.places(which, list);
-        let job = checks::job_for(goal.protocol, goal.firmware, &places)?;
+        let job = checks::job_for(goal.request, goal.protocol, goal.firmware, &places)?;
         self.teller.begin(self.world.now(), Step::OpenPort);
         let written = self.open_following(HOLDER_LIMIT).and_then(|()| {
             self.keep_awake();
@@ -620,6 +620,11 @@ impl Run<'_> {
             if pass >= PASSES || !can_be_told || lacks.is_some() {
                 return Err(Cause::NotProven { differences, lacks });
             }
+            // Found in download mode it had told nothing of what it takes.
+            let nature = Nature::of_modem(&modem).with_facts(&facts);
+            let vouched = goal.request.as_platform.as_ref();
+            fit::judge(nature, goal.firmware, vouched)?;
+            let protocol = checks::protocol_for(nature, vouched);
             pass = pass.saturating_add(1);
             self.tell_retry("the update", pass, &differences.join("; "));
             let talk = match self.open_talk(&modem, goal.request.control) {
@@ -638,6 +643,7 @@ impl Run<'_> {
             let again = Goal {
                 wanted: goal.wanted.clone(),
                 before: Some(found),
+                protocol,
                 state_before: ModemState::RunsOther,
                 ..*goal
             };

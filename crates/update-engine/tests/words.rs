@@ -149,7 +149,7 @@ fn a_boot_loader_that_refuses_after_every_provocation_points_to_other_programs()
     };
     assert_eq!(
         words("RC7620", refuses, false),
-        "error[E-SAHARA-SPOILED]: 1-1 (MC73xx/WP85xx or WP76xx/RC76xx): \
+        "error[E-SAHARA-SPOILED]: 1-1 (MC73xx/WP75xx/WP85xx or WP76xx/WP77xx/RC76xx): \
          the boot loader refuses to take firmware while the download protocol was being started\n  \
          cause: it refused the switch to Firehose (command unsupported (0x1f)) again after it was reset\n  \
          modem: in download mode, nothing written; it connects again after an update or a restart\n\

@@ -1,16 +1,16 @@
 //! Which modems a file is for, as the headers of all its images tell (cwe.md §7, images.md §4, devices.md).
 //!
 //! Three things tell: the platform in a version text (`SWI9X30C`), a model's name in it (`EM7455`), and the product code
-//! (`9X30`). They must agree within one header, from parent to child, and platforms throughout the file. What isn't in a
-//! list contradicts nothing but another platform. The file's name is asked only where all headers are silent: people rename
-//! files, and the vendor's own names carry two platforms at once.
+//! (`9X30`). All images of a file are for the same modem, so all that they tell must agree. What isn't in a list contradicts
+//! nothing but another platform. The file's name is asked only where all headers are silent: people rename files, and the
+//! vendor's own names carry two platforms at once.
 
 use alloc::{format, string::String, string::ToString, vec::Vec};
 
 use super::ImageType;
 use crate::finding::Findings;
 use crate::gobi::base_name;
-use crate::platform::Platform;
+use crate::platform::{Model, Platform};
 use crate::{Family, FamilySource, FileKind, Finding, GobiType, ImageNode, Report};
 
 /// Whom a file is for.
@@ -23,6 +23,8 @@ pub(super) struct Claims {
 
 /// Platforms of one file that are kept. Two are a contradiction already.
 const MOST_PLATFORMS: usize = 8;
+/// Contradictions of one file that are told. One is enough to refuse it.
+const MOST_CONTRADICTIONS: usize = 8;
 
 impl Claims {
     /// Whom the file is for; contradictions go to `findings`.
@@ -34,78 +36,19 @@ impl Claims {
                 source: FamilySource::FileKind,
             };
         }
-        let mut claims = Self::default();
-        claims.read_headers(report, findings);
+        let mut reader = Reader {
+            report,
+            platforms: Vec::new(),
+            families: Vec::new(),
+            told_by: 0,
+            contradictions: Vec::new(),
+        };
+        for (place, node) in report.images.iter().enumerate() {
+            reader.read(place, node);
+        }
+        let mut claims = reader.finish(findings);
         claims.read_name(base_name(&report.name), findings);
         claims
-    }
-
-    fn read_headers(&mut self, report: &Report, findings: &mut Findings) {
-        // For each image what it and those around it leave; empty while nothing is known.
-        let mut effective: Vec<Vec<Family>> = Vec::with_capacity(report.images.len());
-        let mut telling: Option<usize> = None;
-        for (place, node) in report.images.iter().enumerate() {
-            self.read_platforms(report, place, telling, findings);
-            if telling.is_none() && !self.platforms.is_empty() {
-                telling = Some(place);
-            }
-            let own = own_families(report, place, node, findings);
-            let around = node.parent.and_then(|parent| effective.get(parent));
-            let around = around.map(Vec::as_slice).unwrap_or_default();
-            if is_disjoint(&own, around) {
-                findings.add(Finding::FamilyContradiction {
-                    image: report.path(place),
-                    says: said(node, &own),
-                    other_image: node.parent.map(|parent| report.path(parent)).unwrap_or_default(),
-                    other_says: listed(around),
-                });
-            }
-            effective.push(narrowed(&own, around));
-        }
-        for told in &effective {
-            if !is_disjoint(&self.families, told) {
-                self.families = narrowed(&self.families, told);
-            }
-        }
-        let unlisted = self.platforms.iter().find(|platform| platform.family().is_none());
-        if let Some(platform) = unlisted {
-            // It counts more than a product code: nothing is known of what it takes.
-            self.families = [Family::Unknown(platform.to_string())].into();
-        } else if self.families.is_empty() {
-            let product = report.root().map(|root| root.header.product.as_str());
-            self.families = Family::of_product(product.unwrap_or_default());
-        }
-        if self.families.iter().any(Family::is_known) || !self.platforms.is_empty() {
-            self.source = FamilySource::Header;
-        }
-    }
-
-    /// Platforms are the same throughout a file; `telling` is the image that told the first one.
-    fn read_platforms(
-        &mut self,
-        report: &Report,
-        place: usize,
-        telling: Option<usize>,
-        findings: &mut Findings,
-    ) {
-        let Some(node) = report.images.get(place) else {
-            return;
-        };
-        for platform in Platform::all_in(node.header.version.as_str()) {
-            if self.platforms.contains(&platform) || self.platforms.len() >= MOST_PLATFORMS {
-                continue;
-            }
-            let other = self.platforms.iter().find(|known| !known.is_same(&platform));
-            if let Some(other) = other {
-                findings.add(Finding::FamilyContradiction {
-                    image: report.path(place),
-                    says: platform.to_string(),
-                    other_image: report.path(telling.unwrap_or(place)),
-                    other_says: other.to_string(),
-                });
-            }
-            self.platforms.push(platform);
-        }
     }
 
     fn read_name(&mut self, name: &str, findings: &mut Findings) {
@@ -121,7 +64,7 @@ impl Claims {
         }
         let mut platforms = Platform::all_in(name).peekable();
         let is_other = if platforms.peek().is_some() && !self.platforms.is_empty() {
-            !platforms.any(|named| self.platforms.iter().any(|platform| platform.is_same(&named)))
+            platforms.all(|named| self.platforms.iter().all(|platform| platform.contradicts(&named)))
         } else {
             named.is_known() && is_disjoint(&self.families, core::slice::from_ref(&named))
         };
@@ -134,37 +77,133 @@ impl Claims {
     }
 }
 
+/// Reads one header after the other.
+struct Reader<'r> {
+    report: &'r Report,
+    /// Each platform with the image that told it first.
+    platforms: Vec<(Platform, usize)>,
+    /// What the headers up to now leave; empty while nothing is known.
+    families: Vec<Family>,
+    /// The image that left the fewest.
+    told_by: usize,
+    contradictions: Vec<Finding>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, place: usize, node: &ImageNode) {
+        let platforms = platforms_of(place, node);
+        let mut own: Vec<Family> = platforms.iter().filter_map(Platform::family).collect();
+        for platform in platforms {
+            self.add_platform(platform, place);
+        }
+        if own.is_empty() && names_models(place, node) {
+            own.extend(Family::of_version_text(node.header.version.as_str()).filter(Family::is_known));
+        }
+        let product = node.header.product.as_str();
+        let mut by_product = Family::of_product(product);
+        by_product.retain(Family::is_known);
+        let said = |families: &[Family]| format!("{} (product code {product})", listed(families));
+        if is_disjoint(&own, &by_product) {
+            self.contradict((place, listed(&own)), (place, said(&by_product)));
+        }
+        let told = if own.is_empty() {
+            said(&by_product)
+        } else {
+            listed(&own)
+        };
+        let own = narrowed(&own, &by_product);
+        if is_disjoint(&own, &self.families) {
+            self.contradict((place, told), (self.told_by, listed(&self.families)));
+            return;
+        }
+        let left = narrowed(&self.families, &own);
+        if left.len() != self.families.len() {
+            self.told_by = place;
+        }
+        self.families = left;
+    }
+
+    fn add_platform(&mut self, platform: Platform, place: usize) {
+        let is_new = !self.platforms.iter().any(|(known, _)| *known == platform);
+        if !is_new || self.platforms.len() >= MOST_PLATFORMS {
+            return;
+        }
+        let other = self
+            .platforms
+            .iter()
+            .find(|(known, _)| known.contradicts(&platform));
+        if let Some((other, other_place)) = other.cloned() {
+            self.contradict((place, platform.to_string()), (other_place, other.to_string()));
+        }
+        self.platforms.push((platform, place));
+    }
+
+    fn contradict(&mut self, (place, says): (usize, String), (other, other_says): (usize, String)) {
+        if self.contradictions.len() < MOST_CONTRADICTIONS {
+            self.contradictions.push(Finding::FamilyContradiction {
+                image: self.report.path(place),
+                says,
+                other_image: self.report.path(other),
+                other_says,
+            });
+        }
+    }
+
+    fn finish(self, findings: &mut Findings) -> Claims {
+        for contradiction in self.contradictions {
+            findings.add(contradiction);
+        }
+        let platforms: Vec<Platform> = self.platforms.into_iter().map(|(platform, _)| platform).collect();
+        // A platform counts more than a product code, and of one that isn't in the list nothing is known but its name.
+        let families = match platforms.first() {
+            Some(first) => {
+                let unlisted = || Family::Unknown(first.to_string());
+                [first.family().unwrap_or_else(unlisted)].into()
+            }
+            None if self.families.is_empty() => {
+                let root = self.report.root();
+                Family::of_product(root.map_or("", |root| root.header.product.as_str()))
+            }
+            None => self.families,
+        };
+        let is_told = !platforms.is_empty() || families.iter().any(Family::is_known);
+        Claims {
+            platforms,
+            families,
+            source: if is_told {
+                FamilySource::Header
+            } else {
+                FamilySource::Nothing
+            },
+        }
+    }
+}
+
+/// The platforms that a version text tells; else the one of the model that it names.
+fn platforms_of(place: usize, node: &ImageNode) -> Vec<Platform> {
+    let text = node.header.version.as_str();
+    // The path of a file on the modem (images.md §1).
+    if text.starts_with('/') {
+        return Vec::new();
+    }
+    let told: Vec<Platform> = Platform::all_in(text).collect();
+    if !told.is_empty() || !names_models(place, node) {
+        return told;
+    }
+    let model = Model::in_text(text).and_then(|model| model.target);
+    model.and_then(|target| target.platform).into_iter().collect()
+}
+
+/// Whether a version text may name a model: that of a whole package, or of a boot loader.
+fn names_models(place: usize, node: &ImageNode) -> bool {
+    place == 0 || node.header.image_type == ImageType::Boot
+}
+
 fn of_gobi(kind: GobiType) -> Vec<Family> {
     match kind {
         GobiType::Amss | GobiType::Apps => [Family::Gobi1000, Family::Gobi2000, Family::Gobi3000].into(),
         GobiType::Uqcn => [Family::Gobi2000, Family::Gobi3000].into(),
     }
-}
-
-/// What one header tells; empty when it tells nothing that is known.
-fn own_families(report: &Report, place: usize, node: &ImageNode, findings: &mut Findings) -> Vec<Family> {
-    let header = &node.header;
-    let version = header.version.as_str();
-    let mut by_text: Vec<Family> = Platform::all_in(version)
-        .filter_map(|platform| platform.family())
-        .collect();
-    let names_models = place == 0 || header.image_type == ImageType::Boot;
-    if by_text.is_empty() && names_models {
-        by_text.extend(Family::of_version_text(version).filter(Family::is_known));
-    }
-    let mut by_product = Family::of_product(header.product.as_str());
-    by_product.retain(Family::is_known);
-    if is_disjoint(&by_text, &by_product) {
-        let image = report.path(place);
-        findings.add(Finding::FamilyContradiction {
-            image: image.clone(),
-            says: listed(&by_text),
-            other_image: image,
-            other_says: said(node, &by_product),
-        });
-        return by_text;
-    }
-    narrowed(&by_text, &by_product)
 }
 
 /// Both tell something, and nothing in common.
@@ -186,15 +225,6 @@ fn narrowed(one: &[Family], other: &[Family]) -> Vec<Family> {
     } else {
         one.to_vec()
     }
-}
-
-/// `9x30 (product code 9X30)`.
-fn said(node: &ImageNode, families: &[Family]) -> String {
-    format!(
-        "{} (product code {})",
-        listed(families),
-        node.header.product.as_str()
-    )
 }
 
 fn listed(families: &[Family]) -> String {

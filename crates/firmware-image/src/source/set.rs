@@ -512,7 +512,10 @@ fn tells_settings(report: &Report, wanted: &Wanted) -> bool {
 /// Whether the file may be for the wanted family: a code that isn't known says nothing against it (images.md §4).
 fn fits_family(report: &Report, wanted: &Wanted) -> bool {
     if let (Some(wanted), [_, ..]) = (&wanted.platform, report.platforms.as_slice()) {
-        return report.platforms.iter().any(|platform| platform.is_same(wanted));
+        return !report
+            .platforms
+            .iter()
+            .any(|platform| platform.contradicts(wanted));
     }
     let Some(family) = &wanted.family else { return true };
     let families = &report.families;

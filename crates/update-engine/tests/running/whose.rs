@@ -4,6 +4,7 @@
 use firmware_image::Platform;
 use firmware_image::generate::{Body, Plan};
 use modem_world::{UsbDevice, UsbPath, Wake, World};
+use modemflash_update_engine::checks::judge_images;
 use modemflash_update_engine::fit::{self, Fit, Nature};
 use modemflash_update_engine::{Code, ControlChoice, EventKind, ModemState, Outcome, Request, Step};
 use virtual_modem::profile::Profile;
@@ -321,8 +322,8 @@ fn the_users_word_for_a_platform_opens_the_way_and_nothing_else() {
     for mode in [Mode::Normal, Mode::Download] {
         let mut strange = profile.clone();
         strange.family = "SWI9X59C";
-        strange.download.product_name = "EM7590";
-        strange.normal.product_name = "EM7590";
+        (strange.download.product_name, strange.download.product) = ("EM7590", 0xc080);
+        (strange.normal.product_name, strange.normal.product) = ("EM7590", 0xc081);
         let strange: &'static Profile = Box::leak(Box::new(strange));
         let setup = match mode {
             Mode::Normal => Setup::running(strange),
@@ -553,13 +554,174 @@ fn the_real_files_are_for_open_modules_and_for_nothing_else() {
             name: name.into(),
             bytes,
         }]);
-        for own in ["Sierra Wireless WP7607", "Sierra Wireless WP7702"] {
+        // 9x07 has two product lines, and nothing in these files tells which is meant.
+        for (own, expected) in [
+            ("Sierra Wireless WP7607", Verdict::Asks),
+            ("Sierra Wireless RC7620", Verdict::Asks),
+            ("Sierra Wireless WP7702", Verdict::Goes),
+        ] {
             let verdict = verdict(&on_the_bus(0x1199, 0x68c0, own), &firmware);
-            assert_eq!(verdict, Verdict::Goes, "{name} for {own}");
+            assert_eq!(verdict, expected, "{name} for {own}");
         }
         for (id, other) in [(0x68c0, "MC7304"), (0x9090, "EM7565"), (0x9070, "QDLoader")] {
             let verdict = verdict(&on_the_bus(0x1199, id, other), &firmware);
             assert_eq!(verdict, Verdict::Refused, "{name} for {other}");
         }
     }
+}
+
+/// What comes of these packages for a device in download mode.
+fn verdict_of(vendor: u16, id: u16, name: &str, packages: &[Memory]) -> Verdict {
+    verdict(&on_the_bus(vendor, id, name), &firmware(packages))
+}
+
+#[test]
+fn a_product_line_that_nothing_tells_is_asked_about() {
+    use Verdict::{Asks, Goes, Refused};
+    let token = |text: &str| [package(text, "????")];
+    // Images that tell the family only, and ids or models that do.
+    for (name, product) in [
+        ("RC7620", "Y921"),
+        ("WP7607", "9X28"),
+        ("MC7304", "9X15"),
+        ("WP8548", "Y912"),
+    ] {
+        assert_eq!(
+            verdict_of(0x1199, 0x68c0, name, &[package("", product)]),
+            Asks,
+            "{name} {product}"
+        );
+    }
+    for platform in [
+        "SWI9X15C_05.05.58.01",
+        "SWI9X15Y_07.13.07.00",
+        "SWI9X15_01.00.00.00",
+    ] {
+        assert_eq!(
+            verdict_of(0x1199, 0x9060, "", &token(platform)),
+            Asks,
+            "{platform}"
+        );
+        assert_eq!(
+            verdict_of(0x1199, 0x68c0, "AR7554", &token(platform)),
+            Asks,
+            "{platform}"
+        );
+    }
+    assert_eq!(
+        verdict_of(0x1199, 0x68c0, "MC7304", &token("SWI9X15_01.00.00.00")),
+        Asks
+    );
+    assert_eq!(
+        verdict_of(0x1199, 0x9062, "EM7305", &token("SWI9X15C_05.05.58.01")),
+        Goes
+    );
+    // A model's name in a header tells the line.
+    let model = [package(
+        "1102662_9905046_RC7620_00.08.24.02_00_GENERIC_001.110_000",
+        "Y921",
+    )];
+    assert_eq!(verdict_of(0x1199, 0x68c0, "WP7607", &model), Refused);
+    assert_eq!(verdict_of(0x1199, 0x68c0, "RC7620", &model), Goes);
+    // A name that contradicts the modem, beside headers that leave it open: a question, not more.
+    let named = Memory {
+        name: "RC76xx_Release9_GENERIC_GCF_7620.spk".into(),
+        ..package("", "Y921")
+    };
+    assert_eq!(verdict_of(0x1199, 0x68c0, "WP7607", &[named]), Asks);
+}
+
+#[test]
+fn an_id_that_belongs_to_one_model_and_a_string_that_names_another_are_asked_about() {
+    let (em7565, mc7455) = ("SWI9X50C_01.14.13.00", "SWI9X30C_02.33.03.00");
+    for version in [em7565, mc7455] {
+        assert_eq!(
+            verdict_of(0x1199, 0x9090, "MC7455", &[package(version, "????")]),
+            Verdict::Asks
+        );
+    }
+    let third = [package("SWIX55C_03.14.10.00", "????")];
+    assert_eq!(verdict_of(0x1199, 0x9090, "MC7455", &third), Verdict::Refused);
+    // devices.md: no package for EM7595 was seen, whatever its id.
+    let em7590 = [package("SWIX12C_03.01.02.00", "????")];
+    assert_eq!(
+        verdict_of(0x1199, 0xc080, "Sierra Wireless EM7595", &em7590),
+        Verdict::Asks
+    );
+    // Nor does such a device get the first bytes of either protocol unasked.
+    let device = on_the_bus(0x1199, 0x9090, "MC7455");
+    assert_eq!(Nature::of_device(&device).protocol(), None);
+}
+
+#[test]
+fn a_file_that_tells_nothing_is_asked_about_also_beside_one_that_does() {
+    let telling = package("SWI9X30C_02.33.03.00", "9X30");
+    let silent = Memory {
+        name: "other.nvu".into(),
+        ..package("", "????")
+    };
+    assert_eq!(
+        verdict_of(0x1199, 0x9070, "QDLoader", std::slice::from_ref(&telling)),
+        Verdict::Goes
+    );
+    assert_eq!(
+        verdict_of(0x1199, 0x9070, "QDLoader", &[telling, silent]),
+        Verdict::Asks
+    );
+}
+
+#[test]
+fn what_the_user_vouches_for_is_one_product_line_and_no_other_file() {
+    let judge = |name: &str, platform: &str, packages: &[Memory]| {
+        let device = on_the_bus(0x1199, 0x68c0, name);
+        let platform = Platform::parse(platform);
+        fit::judge(Nature::of_device(&device), &firmware(packages), platform.as_ref())
+    };
+    // Without the letter it names no product line: nothing is vouched for.
+    let wp76 = [package("SWI9X07Y_02.37.03.00", "Y921")];
+    assert!(judge("RC7620", "SWI9X07", &wp76).is_err());
+    assert!(judge("RC7620", "SWI9X07H", &wp76).is_err());
+    let fit = judge("RC7620", "SWI9X07Y", &wp76).unwrap();
+    assert_eq!(fit.doubt.unwrap().code, "AS-PLATFORM");
+    // Two files for two platforms stay a contradiction; one that contradicts itself takes the user's word, and two answers.
+    let request = Request {
+        as_platform: Platform::parse("SWI9X30C"),
+        ..Request::default()
+    };
+    let two = [package("SWI9X30C_02.33.03.00", "9X30"), {
+        let other = package("SWI9X50C_01.14.13.00", "9X50");
+        Memory {
+            name: "other.cwe".into(),
+            ..other
+        }
+    }];
+    let refused = judge_images(&request, &firmware(&two)).unwrap_err();
+    assert_eq!(refused.code(), Code::ImageConflict);
+    let one = [package("SWI9X30C_02.33.03.00", "9X50")];
+    let warnings = judge_images(&request, &firmware(&one)).unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.code == "AS-PLATFORM" && warning.confirm)
+    );
+}
+
+// Found in download mode with a string that says nothing: only when it runs does it say what it takes.
+#[test]
+fn a_second_pass_is_judged_by_what_the_rescued_modem_says() {
+    // An id that leaves open which platform it is, and a boot loader that takes the package of the other one, as real ones do
+    // (field-reports.md I6).
+    let em9191 = Profile::named("EM9191").unwrap();
+    let mut profile = em9191.clone();
+    profile.download.product_name = "EM92xx";
+    profile.normal.product_name = "EM92xx";
+    profile.family = "SWIX65C";
+    let profile: &'static Profile = Box::leak(Box::new(profile));
+    let setup = Setup {
+        mode: Mode::Download,
+        ..Setup::running(profile)
+    };
+    let run = run_in(SimulatedWorld::new(setup), &wish(), &release(em9191));
+    assert_fails(&run, Code::ImageFamily, 7, ModemState::RunsOther);
+    assert_eq!(run.modem().images().len(), 2, "{}", run.log());
 }
