@@ -40,7 +40,10 @@ const LETTER: &str = "MODEMFLASH_TEST_LETTER";
 fn a_process_of_its_own() {
     let Ok(place) = std::env::var(PLACE) else { return };
     let mut world = LinuxWorld::with_root(std::env::var(ROOT).unwrap()).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "a pipe from the test, and nobody to ask")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pipe from the test, and nobody to ask"
+    )]
     let mut input = std::io::stdin();
     // Both are there before one begins.
     input.read_exact(&mut [0]).unwrap();
