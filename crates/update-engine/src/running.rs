@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use modem_protocol::control::{Closing, ControlError};
-use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType, Request as Dms, Response};
+use modem_protocol::qmi::dms::{DownloadList, Request as Dms, Response};
 
 use crate::checks::{self, Request};
 use crate::control::{Control, PATIENCE};
@@ -15,53 +15,22 @@ use crate::entry::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use crate::facts::{Facts, Talk, is_unheard};
 use crate::fit::{self, Nature};
 use crate::follow::RETURN_LIMIT;
+use crate::goal::{Goal, Which, check_slot, check_talkative, has_stored, is_as_wanted};
 use crate::link::HOLDER_LIMIT;
 use crate::modem::{Mode, Modem};
 use crate::outcome::{Unchanged, Updated, Written};
 use crate::read_back::ReadBack;
 use crate::run::Run;
-use crate::target::{self, Trio};
+use crate::target;
 use crate::teller::Deed;
 use crate::update::{Reached, Until};
-use crate::{Cause, DeviceId, Firmware, ModemState, Outcome, Protocol, Step, Warning};
+use crate::{Cause, DeviceId, Firmware, ModemState, Outcome, Step, Warning};
 
 /// How often a modem is told and flashed at most.
 const PASSES: u8 = 2;
 
-/// What a run is to reach.
-pub(crate) struct Goal<'g> {
-    /// What the modem shall run.
-    pub(crate) wanted: Trio,
-    pub(crate) request: &'g Request,
-    pub(crate) firmware: &'g Firmware,
-    /// What it ran before; none for one that was found in download mode.
-    pub(crate) before: Option<Facts>,
-    /// How it is flashed, as far as this run knows.
-    pub(crate) protocol: Option<Protocol>,
-    /// What is true of the modem as long as nothing of this pass is in force.
-    pub(crate) state_before: ModemState,
-    /// The first pass brings the firmware alone (field-reports.md F4).
-    pub(crate) firmware_first: bool,
-}
-
-/// How long a modem that came back in normal mode is waited for while it answers "not ready" (update-flow.md §8 gives a
-/// modem 300 s after a flash; here nothing was written).
-const READY_LIMIT: Duration = Duration::from_secs(60);
-/// How often it is asked meanwhile.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How often a modem may restart by itself before it is asked for the first time.
 const RESTARTS: u8 = 2;
-
-/// Which images a pass sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
-    /// Those that the modem asks for.
-    Asked,
-    /// The firmware without the settings (field-reports.md F4).
-    FirmwareOnly,
-    /// All.
-    All,
-}
 
 impl Run<'_> {
     /// The update of a modem in normal mode.
@@ -427,92 +396,6 @@ impl Run<'_> {
         Err(Cause::Control { error })
     }
 
-    /// Sets the preference of before back when the modem hasn't got what the new one names. A failure is noted, and the
-    /// modem's state says it.
-    fn put_back(&mut self, control: Option<Control>, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
-        let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
-        // Of settings that it didn't tell, for it refuses now and then, it is believed that they are those.
-        let runs_preferred = goal.before.as_ref().is_some_and(|facts| {
-            let preferred = facts
-                .preferred
-                .as_ref()
-                .filter(|_| facts.running.firmware.is_some());
-            preferred.is_some_and(|preferred| {
-                preferred.is_by_sim() || preferred.differences(&facts.running).is_empty()
-            })
-        });
-        let opened = match control {
-            Some(control) => Ok(control),
-            None => self.open_control(modem, goal.request.control, crate::control::OPEN_PATIENCE)?,
-        };
-        let (Ok(mut control), Some(preference)) = (opened, before) else {
-            return Ok(());
-        };
-        let request = Dms::SetFirmwarePreference {
-            preference,
-            download_override: false,
-            storage_index: None,
-        };
-        match self.ask(&mut control, request, PATIENCE)? {
-            // What it runs may lie outside its slots (field-reports.md D9); then it isn't asked for in earnest.
-            Ok(Response::FirmwarePreferenceSet(Some(list))) if !list.is_empty() && !runs_preferred => {
-                tracing::warn!(?list, "the modem hasn't got what it preferred before");
-            }
-            Ok(_) => {
-                self.teller.note_put_back();
-                // What runs is another matter.
-                if self.teller.modem() != ModemState::Unknown {
-                    self.set_modem(goal.state_before);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the preference of before isn't taken"),
-        }
-        self.close_control(control, Closing::Release)
-    }
-
-    /// A modem that was restarted with the new preference may have started firmware that it had stored. It is asked, and
-    /// waited for while it says that it isn't ready; when it doesn't tell, nobody knows.
-    fn note_what_runs(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
-        let before = goal.before.as_ref();
-        let until = self.world.now() + READY_LIMIT;
-        let mut is_told = false;
-        while let Ok(control) =
-            self.open_control(modem, goal.request.control, crate::control::OPEN_PATIENCE)?
-        {
-            let mut talk = Talk::Control(control);
-            let facts = self.read_facts(&mut talk);
-            self.close_talk(talk, Closing::Release)?;
-            let is_booting = match facts {
-                Ok(facts) if !facts.is_booting && facts.running.firmware.is_some() => {
-                    self.teller.read(self.world.now(), &facts);
-                    let ran = before.and_then(|before| before.running.firmware.as_ref());
-                    if ran.is_some() && ran != facts.running.firmware.as_ref() {
-                        self.note_deed(Deed::Written);
-                        self.set_modem(ModemState::RunsOther);
-                    }
-                    return Ok(());
-                }
-                Ok(facts) => facts.is_booting,
-                Err(Cause::Control { .. }) => false,
-                Err(other) => return Err(other),
-            };
-            if !is_booting || self.world.now() >= until {
-                break;
-            }
-            // Also after a wish to stop: what it prefers can't be put back before.
-            if !std::mem::replace(&mut is_told, true) {
-                self.tell_silence(READY_LIMIT, "the modem came back, but is not ready yet");
-            }
-            if self.wait_leave(ASK_AGAIN)? {
-                break;
-            }
-        }
-        if before.is_some_and(|facts| facts.stores(ImageType::Modem, &goal.wanted)) {
-            self.set_modem(ModemState::Unknown);
-        }
-        Ok(())
-    }
-
     /// Sends images to the modem, which is in download mode.
     fn send(&mut self, goal: &Goal<'_>, which: Which, list: &DownloadList) -> Result<Passed, Cause> {
         self.note_loader();
@@ -530,28 +413,6 @@ impl Run<'_> {
         }
         let written = written?;
         Ok(Passed { written, back: None })
-    }
-
-    /// A modem whose download failed came back with its old firmware: it must not prefer what it hasn't got.
-    fn undo_in_normal_mode(&mut self, goal: &Goal<'_>) -> Result<(), Cause> {
-        let place = self.port.device.as_ref().map(|device| device.path.clone());
-        let modems = crate::modem::modems(self.world).unwrap_or_default();
-        let here = modems
-            .into_iter()
-            .find(|modem| Some(modem.path()) == place.as_ref());
-        let Some(modem) = here.filter(|modem| modem.mode == Mode::Normal) else {
-            return Ok(());
-        };
-        if goal
-            .before
-            .as_ref()
-            .is_some_and(|facts| facts.preference.is_some())
-        {
-            self.set_modem(ModemState::WrongPreference);
-            self.note_what_runs(&modem, goal)?;
-            self.put_back(None, &modem, goal)?;
-        }
-        Ok(())
     }
 
     /// Follows a modem that has everything and restarts, until it is proven or has failed.
@@ -696,126 +557,4 @@ enum Decided<'g> {
     Plan(Box<crate::Plan>),
     Nothing(Outcome),
     Go(Box<Goal<'g>>),
-}
-
-impl Goal<'_> {
-    fn knows_preferences(&self) -> bool {
-        self.before.as_ref().is_some_and(Facts::has_preferences) && self.wanted.is_complete()
-    }
-
-    fn preference(&self) -> Result<FirmwarePreference, Cause> {
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        let (firmware, config, carrier) = (
-            part(&self.wanted.firmware),
-            part(&self.wanted.config),
-            part(&self.wanted.carrier),
-        );
-        FirmwarePreference::new(&firmware, &config, &carrier).map_err(|error| Cause::ImagesDisagree {
-            why: error.to_string(),
-        })
-    }
-
-    /// What the modem asks for and no file brings, in words: it would keep its radio off without.
-    fn not_brought(&self, list: &DownloadList) -> Option<&'static str> {
-        let list = list.as_ref()?;
-        let mut reports = self.firmware.reports();
-        let (mut firmware, mut settings) = (false, false);
-        reports.by_ref().for_each(|report| {
-            let unclear = !report.brings_firmware() && !report.brings_settings();
-            firmware |= report.brings_firmware() || unclear;
-            settings |= report.brings_settings() || unclear;
-        });
-        if list.contains(&ImageType::Modem) && !firmware {
-            return Some("firmware (.cwe)");
-        }
-        (list.contains(&ImageType::Pri) && !settings).then_some("the carrier's settings (.nvu)")
-    }
-
-    /// What the modem, told once more what to run, would ask for and no file brings, as far as its own list of images tells.
-    fn would_lack(&self, facts: &Facts) -> Option<&'static str> {
-        if facts.images.is_empty() || !self.wanted.is_complete() || self.request.force {
-            return None;
-        }
-        let (wanted, runs) = (&self.wanted, &facts.running);
-        let mut list = Vec::new();
-        // What it runs may lie outside its slots (field-reports.md D9).
-        if runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted) {
-            list.push(ImageType::Modem);
-        }
-        if runs != wanted && !facts.stores(ImageType::Pri, wanted) {
-            list.push(ImageType::Pri);
-        }
-        self.not_brought(&Some(list))
-    }
-
-    /// The images to send, as places in the firmware's list.
-    fn places(&self, which: Which, list: &DownloadList) -> Vec<usize> {
-        let all = || (0..self.firmware.reports().len()).collect::<Vec<usize>>();
-        let is_wanted = |kind: ImageType| match (which, list) {
-            (Which::FirmwareOnly, _) => kind == ImageType::Modem,
-            (Which::Asked, Some(list)) => list.contains(&kind),
-            (Which::Asked, None) | (Which::All, _) => true,
-        };
-        let places: Vec<usize> = self
-            .firmware
-            .reports()
-            .enumerate()
-            .filter(|(_, report)| {
-                let (firmware, settings) = (report.brings_firmware(), report.brings_settings());
-                // What is neither is for the modem to judge.
-                (!firmware && !settings && which != Which::FirmwareOnly)
-                    || (firmware && is_wanted(ImageType::Modem))
-                    || (settings && is_wanted(ImageType::Pri))
-            })
-            .map(|(place, _)| place)
-            .collect();
-        if places.is_empty() { all() } else { places }
-    }
-}
-
-/// Whether the modem runs what is wanted, and is content with it.
-fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
-    wanted.is_complete()
-        && facts.running == *wanted
-        && facts
-            .preferred
-            .as_ref()
-            .is_none_or(|preferred| preferred == wanted)
-        && facts.mismatch.is_none()
-}
-
-/// Whether the modem stores all that it is to run, so that it only has to choose it.
-fn has_stored(facts: &Facts, wanted: &Trio, request: &Request) -> bool {
-    facts.has_preferences()
-        && wanted.is_complete()
-        && !request.force
-        && !request.download_override
-        && request.slot.is_none()
-        && facts.stores(ImageType::Modem, wanted)
-        && facts.stores(ImageType::Pri, wanted)
-}
-
-/// Whether the modem has told enough for a decision. One that isn't ready would be taken for one without preferences, and
-/// its old preference would then hold against what was written.
-fn check_talkative(facts: &Facts, request: &Request) -> Result<(), Cause> {
-    let why = if facts.is_booting {
-        "it says that it isn't ready yet"
-    } else if facts.revision.is_none() && facts.running.firmware.is_none() && !request.force {
-        "it doesn't tell its firmware version"
-    } else {
-        return Ok(());
-    };
-    Err(Cause::Unreachable {
-        tried: vec![format!("{}: {why}", facts.over)],
-    })
-}
-
-/// Whether the modem has the slot that is asked for.
-fn check_slot(slot: Option<u8>, facts: &Facts) -> Result<(), Cause> {
-    let Some(index) = slot else { return Ok(()) };
-    let maximum = facts.modem_slots;
-    if index == 0 || maximum.is_none_or(|maximum| index > maximum) {
-        return Err(Cause::NoSuchSlot { index, maximum });
-    }
-    Ok(())
 }

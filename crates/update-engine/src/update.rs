@@ -10,9 +10,10 @@ use modem_world::{DiscoveryError, PortInfo, Spot, World};
 
 use crate::checks::{self, Request};
 use crate::claim::{self, Found};
+use crate::goal::Goal;
 use crate::modem::{Mode, Modem};
 use crate::run::Run;
-use crate::running::{Goal, Passed};
+use crate::running::Passed;
 use crate::selector::Selector;
 use crate::teller::Teller;
 use crate::{

@@ -20,6 +20,7 @@ mod locks;
 mod neighbours;
 mod selection;
 mod stops;
+mod takes;
 mod unreachable;
 mod whole;
 mod whose;
