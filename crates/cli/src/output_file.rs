@@ -1,7 +1,8 @@
 //! Files that the program writes under a name of the user's: the only place that opens one.
 //!
-//! Nothing is destroyed: a name stands for a new file, an empty one, or an older one of the same kind, which is written anew. A
-//! shell makes `--trace *.cwe` into `--trace first.cwe second.cwe`, so the name may be that of a firmware file.
+//! Nothing is destroyed: a name stands for a new file, an empty one, or an older one of the same kind, which is written anew,
+//! but never for one that another run writes. A shell makes `--trace *.cwe` into `--trace first.cwe second.cwe`, so the name may
+//! be that of a firmware file.
 
 use std::fmt;
 use std::fs::{self, File, FileType, Metadata};
@@ -10,7 +11,8 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use firmware_image::source::content::{Content, HEAD_SIZE};
-use rustix::fs::{Mode, OFlags};
+use firmware_image::source::is_firmware_name;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 /// A file to be written.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +34,13 @@ pub(crate) enum Unwritable {
     Input,
     /// It holds something else.
     Foreign(Content),
+    /// Its name ends as that of firmware or an archive. One that is empty, as after a broken download, or not there is told by
+    /// nothing else.
+    Name,
     /// It is a link, a folder, a device or a pipe.
     Special(&'static str),
+    /// Another program writes it, most likely this one in another run.
+    Busy,
     /// The system says no.
     System(io::Error),
 }
@@ -44,6 +51,15 @@ impl OutputFile<'_> {
     /// # Errors
     /// It would not be written.
     pub(crate) fn judge(&self) -> Result<(), Unwritable> {
+        self.judge_contents()?;
+        // What is there tells more than its name.
+        if is_firmware_name(&self.path.to_string_lossy()) {
+            return Err(Unwritable::Name);
+        }
+        Ok(())
+    }
+
+    fn judge_contents(&self) -> Result<(), Unwritable> {
         if self.path == Path::new("-") {
             return Err(Unwritable::Hyphen);
         }
@@ -61,7 +77,8 @@ impl OutputFile<'_> {
         self.judge_file(&File::from(file))
     }
 
-    /// Opens it, empty. A new file is readable by its owner only; another keeps its mode and its owner.
+    /// Opens it, empty, and locks it for as long as the file is open. A new file is readable by its owner only; another keeps its
+    /// mode and its owner.
     ///
     /// # Errors
     /// As [`judge`](Self::judge): what has the name is as it was.
@@ -73,6 +90,7 @@ impl OutputFile<'_> {
         let flags = OFlags::RDWR | OFlags::CREATE | CAREFULLY;
         let mode = Mode::RUSR | Mode::WUSR;
         let file = File::from(rustix::fs::open(self.path, flags, mode).map_err(system)?);
+        lock(&file)?;
         self.judge_file(&file)?;
         file.set_len(0).map_err(Unwritable::System)?;
         Ok(file)
@@ -120,6 +138,15 @@ const CAREFULLY: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// Has the file for itself: the same command, typed twice, doesn't empty what the first one writes. Where a file system has no
+/// locks, there is none.
+fn lock(file: &File) -> Result<(), Unwritable> {
+    match rustix::io::retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Unwritable::Busy),
+        _ => Ok(()),
+    }
+}
+
 fn system(error: rustix::io::Errno) -> Unwritable {
     Unwritable::System(error.into())
 }
@@ -141,9 +168,9 @@ impl Unwritable {
     /// Whether the name is that of firmware.
     pub(crate) fn is_firmware(&self) -> bool {
         match self {
-            Self::Input => true,
+            Self::Input | Self::Name => true,
             Self::Foreign(content) => *content == Content::Image || content.is_archive(),
-            Self::Hyphen | Self::Special(_) | Self::System(_) => false,
+            Self::Hyphen | Self::Special(_) | Self::Busy | Self::System(_) => false,
         }
     }
 }
@@ -156,7 +183,9 @@ impl fmt::Display for Unwritable {
             Self::Foreign(content @ (Content::Image | Content::Text)) => write!(f, "there is {content}"),
             Self::Foreign(content) if content.is_archive() => write!(f, "there is {content}"),
             Self::Foreign(_) => f.write_str("there is something else"),
+            Self::Name => f.write_str("its name is that of firmware or an archive"),
             Self::Special(kind) => write!(f, "there is {kind}"),
+            Self::Busy => f.write_str("another run writes it"),
             Self::System(error) => error.fmt(f),
         }
     }
@@ -191,6 +220,73 @@ mod tests {
         symlink(folder.path().join("elsewhere"), &path).unwrap();
         assert!(matches!(file.create(), Err(Unwritable::Special(_))));
         assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_file_that_another_run_writes_is_left_alone_until_that_run_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("note");
+        let file = output(&path, &[]);
+        // The other has opened it, and has written nothing yet; then it has.
+        let mut first = file.create().unwrap();
+        assert!(matches!(file.create(), Err(Unwritable::Busy)));
+        io::Write::write_all(&mut first, b"note 1").unwrap();
+        assert!(matches!(file.create(), Err(Unwritable::Busy)));
+        assert_eq!(fs::read(&path).unwrap(), b"note 1");
+        drop(first);
+        drop(file.create().unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_name_of_firmware_or_an_archive_is_taken_for_no_output_whatever_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "a.cwe",
+            "a.CWE",
+            "a.nvu",
+            "a.spk",
+            "a.Spk",
+            "a.mbn",
+            "a.zip",
+            "a.7z",
+            "a.exe",
+            "a.EXE",
+            "1.2.3.cwe",
+            "a.tar",
+            "a.tar.gz",
+            "a.rar",
+        ] {
+            let path = folder.path().join(name);
+            let file = output(&path, &[]);
+            assert!(matches!(file.create(), Err(Unwritable::Name)), "{name}");
+            assert!(!path.exists(), "{name}");
+            for text in ["", "note 1"] {
+                fs::write(&path, text).unwrap();
+                assert!(matches!(file.create(), Err(Unwritable::Name)), "{name}");
+                assert_eq!(fs::read_to_string(&path).unwrap(), text, "{name}");
+            }
+        }
+        for name in [
+            "run.trace",
+            "log",
+            "log.txt",
+            "a.log",
+            "cwe",
+            "zip",
+            "a.cwe.trace",
+            "a.zip.log",
+            "7z",
+            "MC7455_02.38.00.00",
+            ".zip",
+        ] {
+            let path = folder.path().join(name);
+            drop(
+                output(&path, &[])
+                    .create()
+                    .unwrap_or_else(|why| panic!("{name}: {why}")),
+            );
+        }
     }
 
     #[test]

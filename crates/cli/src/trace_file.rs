@@ -40,7 +40,8 @@ pub(crate) fn refused(path: &Path, why: &Unwritable) -> Failure {
         Unwritable::Hyphen | Unwritable::Special(_) => {
             "name a file; -vvv shows the same on standard error".to_owned()
         }
-        Unwritable::Foreign(_) | Unwritable::Input => {
+        Unwritable::Busy => "wait for that run, or give each its own file".to_owned(),
+        Unwritable::Foreign(_) | Unwritable::Input | Unwritable::Name => {
             "choose another file: only an older trace or an empty file is written anew".to_owned()
         }
         Unwritable::System(_) => "choose another file, or leave --trace out".to_owned(),

@@ -13,7 +13,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use common::{modemflash, names, put_release, serve, setup, transcript};
+use common::{Run, modemflash, names, put_release, serve, setup, transcript};
 use firmware_image::Family;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use virtual_modem::pty::PtyModem;
@@ -101,6 +101,69 @@ fn firmware_survives_whatever_way_the_trace_is_named_like_it() {
     assert!(text.contains("it is one of the files to be read\n"), "{text}");
     assert_eq!(fs::read_to_string(bench.path().join("all.zip")).unwrap(), OLDER);
     bench.end_untouched();
+}
+
+// A broken download can be empty.
+#[test]
+fn an_empty_or_missing_firmware_file_is_no_trace() {
+    let bench = Bench::new();
+    let settings = bench.files[1].as_str();
+    fs::write(bench.path().join("system.CWE"), "").unwrap();
+    for name in ["system.CWE", "missing.cwe", "missing.zip"] {
+        let text = bench.refused(&["--trace", name, settings]);
+        assert!(
+            text.contains("its name is that of firmware or an archive\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("hint: --trace takes the name of a file to write, and has taken this one"),
+            "{text}"
+        );
+        assert!(!bench.path().join("missing.cwe").exists());
+    }
+    assert_eq!(fs::read(bench.path().join("system.CWE")).unwrap(), b"");
+    bench.end_untouched();
+}
+
+#[test]
+fn a_second_run_of_the_same_command_leaves_the_trace_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = names(&put_release(folder.path(), Family::Swi9x30, 8_000_000));
+    let (served, port) = serve(setup("MC7455", 4 << 20));
+    let update = || {
+        let mut command = modemflash(folder.path());
+        command.args(["update", "--json", "-t", &port, "--trace", "run.trace"]);
+        command.args(&files);
+        command
+    };
+    let mut first = Run::start(update());
+    first.wait_for_bytes(1);
+    let output = update().output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("error[E-TRACE-WRITE]: the trace run.trace can't be written: another run writes it\n"),
+        "{text}"
+    );
+    let (code, seen) = first.finish();
+    assert_eq!(code, 0, "{seen}");
+    let trace = fs::read_to_string(folder.path().join("run.trace")).unwrap();
+    assert!(
+        trace.starts_with("modemflash-trace 1\n# modemflash "),
+        "{trace:.300}"
+    );
+    assert!(trace.ends_with(" end\n"));
+    assert_eq!(served.stop().unwrap().violations(), []);
+    // What ended is an older trace.
+    let text = transcript(
+        folder.path(),
+        &[
+            &["rehearse", "--fast", "--trace", "run.trace"][..],
+            &[&files[0], &files[1]],
+        ]
+        .concat(),
+    );
+    assert!(text.ends_with("--- exit 0\n"), "{text}");
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub use content::Content;
 pub use error::SourceError;
 pub use gather::{Candidate, Gathered, Options, Origin, gather};
 pub use inspect::{FileError, FirmwareFile, Inspected, Progress, Refused, check, inspect};
+pub use names::is_firmware_name;
 pub use note::{Note, Reason};
 pub use set::{FirmwareSet, LeftOut, Why};
 pub use spool::SpoolPolicy;

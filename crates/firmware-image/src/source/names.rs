@@ -65,6 +65,13 @@ pub(crate) fn is_archive_name(name: &str) -> bool {
     has_extension(name, &["zip", "7z", "exe"])
 }
 
+/// Whether the name ends like firmware's or an archive's, also one that can't be opened here: no name for a file to be written.
+#[must_use]
+pub fn is_firmware_name(name: &str) -> bool {
+    let packed = ["rar", "tar", "tgz", "gz", "xz"];
+    is_image_name(name) || is_archive_name(name) || has_extension(name, &packed)
+}
+
 fn has_extension(name: &str, known: &[&str]) -> bool {
     let last = base(name);
     last.rsplit_once('.').is_some_and(|(stem, extension)| {
