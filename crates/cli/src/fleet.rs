@@ -51,9 +51,8 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let places: Vec<String> = chosen.iter().map(place).collect();
     if !request.confirmed && !is_json && ask::is_possible() {
         let (world, asker) = host.parts();
-        match confirm(world, asker, &requests, &firmware) {
-            None => {}
-            Some(Answer::Yes) => requests.iter_mut().for_each(|request| request.confirmed = true),
+        match confirm(world, asker, &mut requests, &firmware) {
+            None | Some(Answer::Yes) => {}
             Some(refused) => return refused.end(UNCHANGED),
         }
     }
@@ -187,12 +186,12 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
         .map(|cause| cause.to_string())
 }
 
-/// Shows all plans and asks once about all warnings in them, where there are any. What speaks against one is said in full later,
-/// by its run.
+/// Shows all plans and asks once about all warnings in them, where there are any. Yes confirms what was shown, and nothing that a
+/// run meets later, as where a modem couldn't be asked by now. What speaks against one is said in full later, by its run.
 fn confirm(
     world: &mut dyn World,
     asker: &Asker,
-    requests: &[Request],
+    requests: &mut [Request],
     firmware: &Firmware,
 ) -> Option<Answer> {
     let count = words::count(requests.len(), "modem");
@@ -206,7 +205,9 @@ fn confirm(
                 for warning in &plan.warnings {
                     say(&format!("  warning: {}", warning.text));
                 }
-                is_doubtful |= plan.to_confirm().next().is_some();
+                let shown = plan.to_confirm().map(|warning| warning.code.to_owned());
+                request.confirmed_codes = shown.collect();
+                is_doubtful |= !request.confirmed_codes.is_empty();
             }
             Err(error) if error.exit_code() == INTERRUPTED => return Some(Answer::Left),
             Err(error) => say(&format!("{place}: {}", error.what())),

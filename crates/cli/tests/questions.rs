@@ -227,6 +227,48 @@ fn a_signal_before_the_workers_begin_reaches_them_though_nobody_is_asked() {
     }
 }
 
+// The first of two modems is held by another run while the plans are shown: nobody has seen its warning.
+#[test]
+fn yes_to_the_warnings_of_some_modems_confirms_none_that_was_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    // Pre-production firmware.
+    let files = put(folder.path(), "00.05.01.00");
+    let (one, one_port) = serve(setup("EM7565", 10 << 20));
+    let (other, other_port) = serve(setup("EM7565", 10 << 20));
+    let update = |ports: &[&str]| {
+        let mut command = modemflash(folder.path());
+        command.env("TERM", "dumb").arg("update");
+        for port in ports {
+            command.args(["-t", port]);
+        }
+        command.args(&files);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_for_question();
+        terminal
+    };
+    let mut holder = update(&[&one_port]);
+    let mut fleet = update(&[&one_port, &other_port]);
+    let shown = fleet.text();
+    assert!(
+        shown.contains(&format!("{one_port}: another modemflash has the modem")),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("warning: this is pre-production firmware"),
+        "{shown}"
+    );
+    holder.press("n\n");
+    assert_eq!(holder.finish().0, 130);
+    fleet.press("y\n");
+    let (code, text) = fleet.finish();
+    assert_eq!(code, 8, "{text}");
+    assert_eq!(text.matches("error[E-NOT-CONFIRMED]: ").count(), 1, "{text}");
+    let one = one.stop().unwrap();
+    assert!(one.images().is_empty());
+    assert_eq!(one.violations(), []);
+    assert_eq!(other.stop().unwrap().images().len(), files.len(), "{text}");
+}
+
 // Firmware for another platform can cost the modem: one keystroke isn't enough.
 #[test]
 fn a_platform_against_what_is_known_of_the_modem_is_asked_for_twice() {

@@ -27,6 +27,9 @@ pub struct Request {
     pub force: bool,
     /// The warnings are confirmed.
     pub confirmed: bool,
+    /// Codes of the warnings that somebody was shown and has confirmed, where `confirmed` isn't for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confirmed_codes: Vec<String>,
     /// Go on although the files name different versions; the largest file's count (update-flow.md §5.4), or the user's.
     pub ignore_versions: bool,
     /// Versions that the user gives.
@@ -46,6 +49,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether the warning needs a confirmation that nobody has given.
+    pub(crate) fn leaves_open(&self, warning: &Warning) -> bool {
+        let is_known = || self.confirmed_codes.iter().any(|code| code == warning.code);
+        warning.confirm && !self.confirmed && !is_known()
+    }
+
     /// An update of the modem behind this port.
     pub fn on_port(name: impl Into<String>) -> Self {
         Self {

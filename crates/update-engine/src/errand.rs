@@ -107,8 +107,8 @@ pub fn enter_download_mode_asking(
         for warning in &warnings {
             run.teller.warn(run.world.now(), warning.clone());
         }
-        warnings.retain(|warning| warning.confirm);
-        if !request.confirmed && !warnings.is_empty() && !ask(&warnings) {
+        warnings.retain(|warning| request.leaves_open(warning));
+        if !warnings.is_empty() && !ask(&warnings) {
             return Err(Cause::NotConfirmed { warnings });
         }
         run.check_language(&modem, request.control)?;

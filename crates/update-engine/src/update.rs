@@ -302,8 +302,9 @@ impl Run<'_> {
         for warning in &plan.warnings {
             self.teller.warn(now, warning.clone());
         }
-        let unconfirmed: Vec<Warning> = plan.to_confirm().cloned().collect();
-        if request.confirmed || unconfirmed.is_empty() || ask(plan) {
+        let is_open = |warning: &&Warning| request.leaves_open(warning);
+        let unconfirmed: Vec<Warning> = plan.warnings.iter().filter(is_open).cloned().collect();
+        if unconfirmed.is_empty() || ask(plan) {
             return Ok(());
         }
         self.is_declined = true;
