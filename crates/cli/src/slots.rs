@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use update_engine::modem::Modem;
-use update_engine::{Facts, Image, Request, errand};
+use update_engine::{Advice, Code, Facts, Image, Request, errand};
 
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::ask::{self, Answer};
@@ -95,7 +95,7 @@ fn text(modem: &Modem, facts: &Facts) -> String {
             or_hyphen(carrier.filter(|carrier| *carrier != "?")),
             or_hyphen(Some(image.unique_id.as_str()).filter(|_| !is_modem(image))),
             or_hyphen(image.failures.map(|count| count.to_string()).as_deref()),
-            marks(image).join(", "),
+            image.uses().collect::<Vec<_>>().join(", "),
         ]);
     }
     if !facts.images.is_empty() {
@@ -117,15 +117,6 @@ fn text(modem: &Modem, facts: &Facts) -> String {
         text.push_str(&format!("  it prefers {preferred}{end}\n"));
     }
     text
-}
-
-fn marks(image: &Image) -> Vec<&'static str> {
-    let marks = [(image.is_running, "runs"), (image.is_preferred, "preferred")];
-    marks
-        .into_iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, word)| word)
-        .collect()
 }
 
 fn is_modem(image: &Image) -> bool {
@@ -226,7 +217,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &m
         &facts,
         &format!("no image {wish} is stored"),
     )?;
-    let marks = marks(image);
+    let marks: Vec<&str> = image.uses().collect();
     if !marks.is_empty() && !arguments.force {
         let what = format!(
             "{}: {} {} kept: {}",
@@ -235,8 +226,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &m
             verb(image),
             marks.join(", ")
         );
-        return Err(Failure::of_code("E-SLOT-IN-USE", 2, what)
-            .hint("select other images first, or add --force: the modem may keep its radio off then"));
+        return Err(Failure::new(Code::SlotInUse, 2, what).hint(Advice::SelectOthers.to_string()));
     }
     if !arguments.yes {
         // A script needs `--yes`.
@@ -255,7 +245,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &m
         }
     }
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    host.talk(|world| errand::delete_image(world, &request, image, &mut |_| {}))?;
+    host.talk(|world| errand::delete_image(world, &request, image, arguments.force, &mut |_| {}))?;
     say(&format!(
         "{}: {} {} deleted",
         modem.path(),

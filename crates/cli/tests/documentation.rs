@@ -69,12 +69,6 @@ const OF_PROGRAM: &[Row] = &[
         "2",
     ),
     (
-        "E-SLOT-IN-USE",
-        "a stored image that runs or is preferred isn't deleted",
-        "select other images first, or add --force",
-        "2",
-    ),
-    (
         "E-OUTPUT-WRITE",
         "standard output can't be written, so that what a program reads there is incomplete",
         "see that there is room where it goes; what was done to a modem is done",

@@ -247,6 +247,14 @@ pub enum Cause {
         /// How many the modem has; none: it doesn't tell.
         maximum: Option<u8>,
     },
+    /// The stored image that is to be deleted is in use.
+    #[error("{image}: {}", uses.join(", "))]
+    SlotInUse {
+        /// Build id of the image.
+        image: String,
+        /// What the modem does with it.
+        uses: Vec<&'static str>,
+    },
     /// What was asked of a modem that can't do it.
     #[error("{what}")]
     NotSupported {
@@ -376,6 +384,7 @@ impl Cause {
             Self::HopNeeded { .. } => Code::HopNeeded,
             Self::PreProduction { .. } => Code::PreProduction,
             Self::NoSuchSlot { .. } => Code::SlotNone,
+            Self::SlotInUse { .. } => Code::SlotInUse,
             Self::NotSupported { .. } => Code::NotSupported,
             Self::NotEntered { .. } => Code::DownloadNotEntered,
             Self::BackInDownloadMode => Code::DownloadModeAgain,
@@ -464,6 +473,7 @@ impl Cause {
             Self::HopNeeded { .. } => "the modem needs another firmware first",
             Self::PreProduction { .. } => "the modem is not meant for released firmware",
             Self::NoSuchSlot { .. } => "there is no such slot",
+            Self::SlotInUse { .. } => "the image is kept",
             Self::NotSupported { .. } => "the modem can't do that",
             Self::NotEntered { .. } => "the modem does not go into download mode",
             Self::BackInDownloadMode | Self::RestartedIntoLoader => "the modem does not start its firmware",
@@ -508,6 +518,7 @@ impl Cause {
                 | Self::HopNeeded { .. }
                 | Self::PreProduction { .. }
                 | Self::NoSuchSlot { .. }
+                | Self::SlotInUse { .. }
                 | Self::NotSupported { .. }
                 | Self::NotEntered { .. }
                 | Self::BackInDownloadMode

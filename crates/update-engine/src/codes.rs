@@ -100,6 +100,7 @@ codes! {
     PreProduction: Image = "E-PRE-PRODUCTION", "the modem runs pre-production firmware, and releases have made such modems unusable", "leave it as it is, or ask the vendor; --force goes on";
     HopNeeded: Image = "E-HOP-NEEDED", "the modem needs a firmware in between first", "install that one first";
     SlotNone: Request = "E-SLOT-NONE", "there is no slot of this number, or no such stored image", "`modemflash slots` lists them";
+    SlotInUse: Request = "E-SLOT-IN-USE", "a stored image that runs or is preferred isn't deleted", "select other images first, or add --force";
     NotSupported: Request = "E-NOT-SUPPORTED", "the modem can't do what was asked", "see what it can do with `modemflash info`";
     DownloadNotEntered: Fault = "E-DOWNLOAD-NOT-ENTERED", "no way brings the modem into download mode", "power-cycle the modem; on M.2 boards check pin 25 (DPR)";
     DownloadNoPort: Host = "E-DOWNLOAD-NO-PORT", "in download mode the modem has another USB id, and no driver of this host knows it: it was not sent there", "let `option` know that id (new_id, the message has the commands), run again";

@@ -169,18 +169,38 @@ pub fn select_images(
     })
 }
 
-/// Deletes a stored image.
+/// Deletes a stored image. What it is used for is read again: since somebody looked, another run may have changed that.
 ///
 /// # Errors
-/// The modem has no such image, or refuses, as it does for the one that runs.
+/// The modem has no such image, or refuses, as it does for the one that runs. The image runs or is preferred, and
+/// `even_in_use` isn't said.
 pub fn delete_image(
     world: &mut dyn World,
     request: &Request,
     image: &Image,
+    even_in_use: bool,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
     on_modem(world, request, sink, ("slots", Touch::Change), |run, modem| {
-        run.ask_once(&modem, request, Dms::DeleteStoredImage(reference(image)?))
+        let wanted = reference(image)?;
+        let facts = run.facts_of(&modem, request)?;
+        let is_meant = |stored: &&Image| {
+            (&stored.kind, &stored.unique_id, &stored.build_id)
+                == (&image.kind, &image.unique_id, &image.build_id)
+        };
+        let mut in_use = facts
+            .images
+            .iter()
+            .filter(is_meant)
+            .flat_map(Image::uses)
+            .peekable();
+        if in_use.peek().is_some() && !even_in_use {
+            return Err(Cause::SlotInUse {
+                image: image.build_id.clone(),
+                uses: in_use.collect(),
+            });
+        }
+        run.ask_once(&modem, request, Dms::DeleteStoredImage(wanted))
             .map(|_| ())
     })
 }

@@ -310,6 +310,8 @@ pub enum Advice {
     SeeWhichModem,
     /// Ask for something that the modem can do.
     AskForLess,
+    /// Select other images first.
+    SelectOthers,
     /// See what the carrier board does with pin 25.
     CheckPin,
     /// Send the images once more although the modem has them.
@@ -376,6 +378,7 @@ impl Advice {
             Cause::HopNeeded { .. } => Self::HopFirst,
             Cause::PreProduction { .. } => Self::LeaveFirmware,
             Cause::NoSuchSlot { .. } | Cause::NotSupported { .. } => Self::AskForLess,
+            Cause::SlotInUse { .. } => Self::SelectOthers,
             Cause::NotEntered { is_pin: true, .. } => Self::CheckPin,
             Cause::BackInDownloadMode => Self::GetOtherImages,
             Cause::RestartedIntoLoader => Self::GiveFirmware,
@@ -457,6 +460,9 @@ impl fmt::Display for Advice {
             Self::SeeWhichModem => "see with `modemflash list` which modem is plugged in where",
             Self::HopFirst => "install that firmware first, then this one; --force goes on without",
             Self::AskForLess => "`modemflash info` and `modemflash slots` show what the modem has",
+            Self::SelectOthers => {
+                "select other images first, or add --force: the modem may keep its radio off then"
+            }
             Self::CheckPin => {
                 "see whether the carrier board ties pin 25 (DPR) of the M.2 slot to ground or 1.8 V; it has to float"
             }

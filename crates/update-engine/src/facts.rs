@@ -98,6 +98,14 @@ pub struct Image {
     pub failures: Option<u8>,
 }
 
+impl Image {
+    /// What it is in use for.
+    pub fn uses(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let uses = [(self.is_running, "runs"), (self.is_preferred, "preferred")];
+        uses.into_iter().filter(|(is, _)| *is).map(|(_, word)| word)
+    }
+}
+
 /// How a modem is talked to while its firmware runs.
 pub(crate) enum Talk {
     /// Over a control port.

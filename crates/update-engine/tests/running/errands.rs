@@ -275,8 +275,8 @@ fn a_stored_image_is_deleted_and_one_that_is_not_there_is_refused() {
         let image = images
             .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))
             .unwrap();
-        errand::delete_image(&mut world, &any(), image, &mut |_| {}).unwrap();
-        let error = errand::delete_image(&mut world, &any(), image, &mut |_| {}).unwrap_err();
+        errand::delete_image(&mut world, &any(), image, false, &mut |_| {}).unwrap();
+        let error = errand::delete_image(&mut world, &any(), image, false, &mut |_| {}).unwrap_err();
         assert_eq!(error.code(), Code::ControlRefused, "{error}: {}", error.source);
         assert_eq!(error.exit_code(), 5);
     }
@@ -286,11 +286,47 @@ fn a_stored_image_is_deleted_and_one_that_is_not_there_is_refused() {
     assert!(storage.has_modem(&newer.firmware) && storage.has_pri(&newer.pri()));
 }
 
+// Between the question and the deed another run may select the image.
+#[test]
+fn an_image_that_is_in_use_by_now_is_kept_whatever_it_was_when_somebody_looked() {
+    let (first, _) = update_one(running("MC7455"));
+    let mut setup = running("MC7455");
+    let old = setup.storage.current.clone();
+    setup.storage = first.modem().storage().clone();
+    let mut world = world(setup);
+    let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
+    let [firmware, settings] = ["modem", "PRI"].map(|kind| {
+        let mut images = facts.images.iter();
+        images
+            .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))
+            .cloned()
+            .unwrap()
+    });
+    assert_eq!(firmware.uses().count() + settings.uses().count(), 0);
+    errand::select_images(&mut world, &any(), &firmware, &settings, &mut |_| {}).unwrap();
+    for image in [&firmware, &settings] {
+        let error = errand::delete_image(&mut world, &any(), image, false, &mut |_| {}).unwrap_err();
+        assert_eq!(error.code(), Code::SlotInUse, "{error}: {}", error.source);
+        assert!(error.is_as_found);
+        assert_eq!((error.exit_code(), error.modem), (2, ModemState::RunsFirmware));
+        assert!(
+            error.source.to_string().ends_with(": preferred"),
+            "{}",
+            error.source
+        );
+    }
+    let storage = world.modem(0).unwrap().storage();
+    assert!(storage.has_modem(&old.firmware) && storage.has_pri(&old.pri()));
+    // Whoever means it can.
+    errand::delete_image(&mut world, &any(), &settings, true, &mut |_| {}).unwrap();
+    assert!(!world.modem(0).unwrap().storage().has_pri(&old.pri()));
+}
+
 #[test]
 fn slots_need_a_control_port() {
     let mut world = world(at_only("MC7455"));
     let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
-    let error = errand::delete_image(&mut world, &any(), &facts.images[0], &mut |_| {}).unwrap_err();
+    let error = errand::delete_image(&mut world, &any(), &facts.images[0], true, &mut |_| {}).unwrap_err();
     assert_eq!(error.code(), Code::NotSupported);
     assert_eq!(error.exit_code(), 2);
     let kept = Selection::new("02.24.05.06", "GENERIC", "002.026_000");

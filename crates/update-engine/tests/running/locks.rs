@@ -76,7 +76,7 @@ const VERBS: [(&str, Verb); 8] = [
         )
     }),
     ("slots delete", |world, _| {
-        errand::delete_image(world, &Request::default(), &image("modem"), &mut |_| {})
+        errand::delete_image(world, &Request::default(), &image("modem"), false, &mut |_| {})
     }),
     ("at", |world, _| {
         errand::at_command(world, &Request::default(), "ATI", &mut |_| {}).map(|_| ())
