@@ -239,7 +239,7 @@ the event `failed` ([events.md](events.md)), with `inspect --json` of the line a
 | 1 | bug or unexpected failure | see message |
 | 2 | wrong command line or configuration | untouched |
 | 3 | image refused (damaged, wrong product) | untouched |
-| 4 | no modem, more than one, busy, or no permission | untouched |
+| 4 | no modem that can be used, or the host can't do it: more than one, busy, no permission, no driver for download mode | untouched |
 | 5 | failed, the modem runs the firmware that it had | usable as before |
 | 6 | failed, in download mode or memory-dump mode; the same command may be run again | not usable now |
 | 7 | something was written or switched, and the modem runs, but not what was wanted | usable if its radio is on |

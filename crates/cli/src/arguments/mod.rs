@@ -35,7 +35,8 @@ Exit codes:
     1  unexpected failure
     2  wrong command line
     3  image refused
-    4  no modem, more than one, port busy, or no permission
+    4  no modem that can be used, or the host can't do it: more than one,
+       port busy, no permission, no driver for download mode
     5  failed; the modem runs the firmware that it had
     6  failed; the modem is in download mode
     7  changed, but the modem doesn't run what was wanted
