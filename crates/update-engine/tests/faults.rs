@@ -557,8 +557,17 @@ fn a_warning_that_is_not_confirmed_stops_before_the_port_is_opened() {
     assert!(
         run.told(|kind| matches!(kind, EventKind::Warning { warning } if warning.code == "PRE-PRODUCTION"))
     );
-    let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+    let run = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
     assert!(run.result.is_ok(), "{}", run.log());
+    // A yes to one kind of warning is none to another.
+    for (code, is_enough) in [("DOWNGRADE", false), ("PRE-PRODUCTION", true)] {
+        let confirmed = modemflash_update_engine::Request {
+            confirmed_codes: vec![code.into()],
+            ..unconfirmed.clone()
+        };
+        let run = run_in(SimulatedWorld::new(setup.clone()), &confirmed, &images);
+        assert_eq!(run.result.is_ok(), is_enough, "{code}: {}", run.log());
+    }
 }
 
 #[test]
