@@ -62,6 +62,11 @@ impl Sysfs {
         let mut asked: Vec<&str> = OF_MODEMS.to_vec();
         asked.extend(drivers.iter().map(String::as_str));
         let mut in_tables = vec![false; asked.len()];
+        let is_loaded = |module: &str| {
+            drivers.iter().any(|driver| driver == module)
+                || self.root().join("sys/module").join(module).is_dir()
+        };
+        let bars = self.bars();
         let tables = self.read_module_tables(&OF_MODEMS, |alias| {
             if !alias.pattern.starts_with(b"usb:") {
                 return;
@@ -69,22 +74,24 @@ impl Sysfs {
             for (driver, is_there) in asked.iter().zip(&mut in_tables) {
                 *is_there |= is_same_module(alias.module, driver.as_bytes());
             }
-            takers.add(alias.module, |port| fits(alias.pattern, port));
+            let bar = |driver: &str| {
+                let is_loaded = |module: &str| alias.is_built_in || is_loaded(module);
+                bars.against(driver, is_loaded)
+            };
+            takers.add(alias.module, |port| fits(alias.pattern, port), bar);
         });
         if takers.are_enough() {
             return Binding::Binds;
         }
         doubts.extend(tables.doubts);
         for (driver, is_there) in asked.iter().zip(in_tables) {
-            let is_here = drivers.iter().any(|loaded| loaded == driver)
-                || tables.has.iter().any(|known| known == driver)
-                || self.root().join("sys/module").join(driver).is_dir();
+            let is_here = is_loaded(driver) || tables.has.iter().any(|known| known == driver);
             if is_here && !is_there && *driver != WITHOUT_TABLE {
                 doubts.push(format!("no table says which devices the driver {driver} takes"));
             }
         }
-        if let Some(stranger) = takers.stranger() {
-            doubts.insert(0, stranger);
+        if let Some(doubt) = takers.doubt() {
+            doubts.insert(0, doubt);
         }
         if let Some(rule) = self.rule_for(vendor, product) {
             doubts.insert(0, format!("{rule} may give it to a driver when it comes"));
@@ -125,7 +132,8 @@ impl Sysfs {
                     doubts.push(format!("{path} is too long to be read as a whole"));
                 }
                 if text.lines().any(|line| is_given(line, id)) {
-                    takers.add(driver.as_bytes(), |_| true);
+                    // It runs, or it couldn't have been given one.
+                    takers.add(driver.as_bytes(), |_| true, |_| None);
                 }
             }
         }
@@ -152,6 +160,8 @@ impl Sysfs {
 struct Takers {
     ports: Vec<Port>,
     stranger: Option<String>,
+    /// Why a driver that would take it may not be there.
+    barred: Option<String>,
 }
 
 /// One form, as modprobe looks for it.
@@ -174,23 +184,31 @@ impl Takers {
         Self {
             ports: forms.map(port).collect(),
             stranger: None,
+            barred: None,
         }
     }
 
-    /// This driver takes the ports that fit.
-    fn add(&mut self, driver: &[u8], is_fit: impl Fn(&[u8]) -> bool) {
-        let is_one_of = |names: &[&str]| names.iter().any(|name| is_same_module(driver, name.as_bytes()));
-        if is_one_of(&NOT_SERIAL) {
+    /// This driver takes the ports that fit, unless something keeps it from being there, which `bar` tells.
+    fn add(&mut self, driver: &[u8], is_fit: impl Fn(&[u8]) -> bool, bar: impl Fn(&str) -> Option<String>) {
+        let name_in = |names: &[&'static str]| {
+            let mut names = names.iter().copied();
+            names.find(|name| is_same_module(driver, name.as_bytes()))
+        };
+        if name_in(&NOT_SERIAL).is_some() {
             return;
         }
-        let is_serial = is_one_of(&SERIAL);
+        let serial = name_in(&SERIAL);
         for port in &mut self.ports {
-            if !port.is_taken && is_fit(port.modalias.as_bytes()) {
-                if is_serial {
-                    port.is_taken = true;
-                } else if self.stranger.is_none() {
+            if port.is_taken || !is_fit(port.modalias.as_bytes()) {
+                continue;
+            }
+            match serial.map(&bar) {
+                Some(None) => port.is_taken = true,
+                Some(Some(why)) => self.barred = self.barred.take().or(Some(why)),
+                None if self.stranger.is_none() => {
                     self.stranger = Some(crate::sysfs::printable(&String::from_utf8_lossy(driver)));
                 }
+                None => {}
             }
         }
     }
@@ -201,8 +219,9 @@ impl Takers {
     }
 
     /// Why it may be taken without being sure.
-    fn stranger(&self) -> Option<String> {
+    fn doubt(&self) -> Option<String> {
         match &self.stranger {
+            _ if self.barred.is_some() => self.barred.clone(),
             Some(driver) => Some(format!(
                 "the driver {driver} takes it, and whether that makes a serial port is not known"
             )),

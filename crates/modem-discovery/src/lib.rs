@@ -13,6 +13,7 @@ mod binding;
 mod devices;
 mod holder;
 mod host;
+mod loading;
 mod local_rules;
 mod lock;
 mod module_tables;

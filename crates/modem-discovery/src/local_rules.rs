@@ -23,9 +23,9 @@ const FOLDERS: [&str; 9] = [
     "/lib/modprobe.d",
 ];
 /// The kernel's own command line may have a module's options.
-const COMMAND_LINE: &str = "/proc/cmdline";
+pub(crate) const COMMAND_LINE: &str = "/proc/cmdline";
 /// Own choice: a host has some hundred rules.
-const FILES: usize = 1024;
+pub(crate) const FILES: usize = 1024;
 /// Own choice: the largest rule file of Debian 12, `40-usb_modeswitch.rules`, has less than 64 KiB.
 const FILE_LIMIT: u64 = 256 * 1024;
 
@@ -47,7 +47,7 @@ impl Sysfs {
 }
 
 /// The beginning of a file in lower case; nothing where there is none.
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     let mut bytes = Vec::new();
     // To open a pipe would wait for whoever writes to it.
     if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {

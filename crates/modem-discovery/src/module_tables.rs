@@ -30,6 +30,8 @@ pub(crate) struct Alias<'t> {
     pub(crate) pattern: &'t [u8],
     /// The module: `qcserial`.
     pub(crate) module: &'t [u8],
+    /// Whether it is part of the kernel, so that nothing needs to be loaded.
+    pub(crate) is_built_in: bool,
 }
 
 /// What was found out of the tables besides the lines themselves.
@@ -139,7 +141,11 @@ fn alias_of_line(line: &[u8]) -> Option<Alias<'_>> {
     let is_alias = words.next() == Some(b"alias");
     let (pattern, module) = (words.next()?, words.next()?);
     let is_whole = is_alias && words.next().is_none() && !pattern.is_empty() && !module.is_empty();
-    is_whole.then_some(Alias { pattern, module })
+    is_whole.then_some(Alias {
+        pattern,
+        module,
+        is_built_in: false,
+    })
 }
 
 /// `qcserial.alias=usb:v1199p9090d*dc*dsc*dp*ic*isc*ip*in*`.
@@ -147,7 +153,11 @@ fn alias_of_modinfo(record: &[u8]) -> Option<Alias<'_>> {
     let dot = record.iter().position(|byte| *byte == b'.')?;
     let (module, rest) = record.split_at_checked(dot)?;
     let pattern = rest.strip_prefix(b".alias=")?;
-    Some(Alias { pattern, module })
+    Some(Alias {
+        pattern,
+        module,
+        is_built_in: true,
+    })
 }
 
 /// Whether this is the file of that module: `kernel/drivers/usb/serial/qcserial.ko.xz`.

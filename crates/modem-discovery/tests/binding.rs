@@ -469,6 +469,71 @@ fn rules_that_bind_nothing_are_no_reason_to_ask() {
     assert_wont(&tree, "1199:90b0");
 }
 
+// modprobe.d(5); the kernel's Documentation/admin-guide/kernel-parameters.txt
+#[test]
+fn a_driver_that_the_host_keeps_away_is_in_doubt_until_it_is_loaded() {
+    for (path, text) in [
+        ("etc/modprobe.d/modem.conf", "# mine\nblacklist qcserial\n"),
+        ("usr/lib/modprobe.d/modem.conf", "\tblacklist \\\n  qcserial\n"),
+        ("lib/modprobe.d/modem.conf", "install qcserial /bin/false\n"),
+        ("run/modprobe.d/modem.conf", "install usb-wwan /bin/true\n"),
+        ("proc/cmdline", "quiet module_blacklist=nouveau,qcserial ro\n"),
+        ("proc/cmdline", "quiet module_blacklist=usbserial\n"),
+        ("proc/cmdline", "modprobe.blacklist=qcserial\n"),
+        ("proc/sys/kernel/modules_disabled", "1\n"),
+    ] {
+        let tree = debian();
+        tree.write(path, text);
+        assert_asks(&tree, "1199:9090", path);
+        assert_asks(&tree, "1199:9090", "the driver qcserial isn't loaded");
+        // It takes nothing from what no driver takes.
+        assert_wont(&tree, "1199:90b0");
+        // A driver that runs counts, whatever the list says; what it needs runs as well.
+        driver(&tree, "qcserial", "qcserial", "");
+        assert_binds(&tree, "1199:9090");
+        let tree = debian();
+        tree.write(path, text);
+        tree.write("sys/module/qcserial/initstate", "live\n");
+        assert_binds(&tree, "1199:9090");
+    }
+}
+
+#[test]
+fn a_driver_that_is_part_of_the_kernel_can_not_be_kept_away() {
+    let tree = debian();
+    tree.write("etc/modprobe.d/modem.conf", "blacklist option\n");
+    tree.write("proc/sys/kernel/modules_disabled", "1\n");
+    tree.write(
+        &format!("{FOLDER}/modules.builtin.modinfo"),
+        "option.alias=usb:v1199p90B0d*dc*dsc*dp*ic*isc*ip*in*\0",
+    );
+    assert_binds(&tree, "1199:90b0");
+}
+
+#[test]
+fn what_a_host_keeps_away_besides_is_no_reason_to_ask() {
+    let tree = debian();
+    tree.write("proc/sys/kernel/modules_disabled", "0\n");
+    tree.write(
+        "proc/cmdline",
+        "quiet module_blacklist=nouveau,qcserial2 blacklist=qcserial\n",
+    );
+    tree.write(
+        "etc/modprobe.d/blacklist.conf",
+        "# blacklist qcserial\nblacklist qmi_wwan\nblacklist pcspkr\noptions qcserial dyndbg=+p\nsoftdep qcserial pre: a\n\
+         blacklist usbserial\n",
+    );
+    // modprobe reads no other name, and the owner's file hides that of the distribution.
+    tree.write("etc/modprobe.d/old.conf.bak", "blacklist qcserial\n");
+    tree.write("usr/lib/modprobe.d/blacklist.conf", "blacklist qcserial\n");
+    assert_binds(&tree, "1199:9090");
+    // Another driver takes the id too.
+    let line = "alias usb:v1199p9090d*dc*dsc*dp*ic*isc*ip*in* option\n";
+    tree.write(&format!("{FOLDER}/modules.alias"), &format!("{DEBIAN_12}{line}"));
+    tree.write("etc/modprobe.d/more.conf", "blacklist qcserial\n");
+    assert_binds(&tree, "1199:9090");
+}
+
 #[test]
 fn pipes_are_not_waited_for() {
     let tree = debian();
