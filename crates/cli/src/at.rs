@@ -2,7 +2,7 @@
 
 use modem_protocol::at::command::{Consent, danger, is_valid_text};
 use serde::Serialize;
-use update_engine::{Request, errand};
+use update_engine::{Event, EventKind, Request, errand};
 
 use crate::arguments::At;
 use crate::ask::{self, Answer, Asker};
@@ -38,7 +38,12 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
         Answer::Yes => {}
         refused => return refused.end("nothing was sent to the modem"),
     }
-    let lines = host.talk(|world| errand::at_command(world, &request, command, &mut |_| {}));
+    let warn = &mut |event: &Event| {
+        if let EventKind::Warning { warning } = &event.kind {
+            say(&format!("warning: {}", warning.text));
+        }
+    };
+    let lines = host.talk(|world| errand::at_command(world, &request, command, warn));
     host.finish();
     let lines = lines?;
     if arguments.json {

@@ -342,3 +342,33 @@ fn a_text_that_is_more_or_less_than_one_command_is_refused() {
     }
     assert_eq!(Command::given("ATI\rAT!RESET"), None);
 }
+
+#[test]
+fn a_line_that_leads_into_download_mode_is_told_from_one_that_only_has_its_name() {
+    let leads = |text: &str| Command::given(text).unwrap().leads_into_download_mode();
+    for text in [
+        "AT!BOOTHOLD",
+        "at!boothold",
+        "AT !BOOT HOLD",
+        "ATE0!BOOTHOLD",
+        "AT!ENTERCND=\"A710\";!BOOTHOLD",
+        "AT!BOOTHOLD?;!BOOTHOLD",
+        "AT!BOOTHOLD=1",
+    ] {
+        assert!(leads(text), "{text}");
+        assert!(is_dangerous(text).is_some(), "{text}");
+    }
+    for text in [
+        "AT!RESET",
+        "AT+CFUN=1,1",
+        "AT!RMARESET=1",
+        "AT!IMPREF=\"GENERIC\"",
+        "AT!USBPRODUCT=\"AT!BOOTHOLD\"",
+        "AT!BOOTHOLD?",
+        "AT!BOOTHOLD=?",
+        "ATI",
+    ] {
+        assert!(!leads(text), "{text}");
+    }
+    assert!(Command::BOOT_HOLD.leads_into_download_mode());
+}

@@ -205,10 +205,13 @@ pub fn delete_image(
     })
 }
 
-/// Sends one AT command; gives the answer's lines with the final one at the end.
+/// Sends one AT command; gives the answer's lines with the final one at the end. Whether a dangerous one is meant, the
+/// caller has asked; one that leads into download mode adds a warning where it can't be told whether the modem can be
+/// reached there.
 ///
 /// # Errors
-/// No AT port answers; the command isn't one line of text; the modem says ERROR.
+/// No AT port answers; the command isn't one line of text; the modem says ERROR; no driver would make a port of the modem
+/// where the command sends it.
 pub fn at_command(
     world: &mut dyn World,
     request: &Request,
@@ -221,6 +224,13 @@ pub fn at_command(
                 what: "an AT command is one line of printable text that begins with AT".to_owned(),
             });
         };
+        if command.leads_into_download_mode() && modem.mode == Mode::Normal {
+            let mut warnings = Vec::new();
+            run.check_download_port(&modem, request.force, &mut warnings)?;
+            for warning in warnings {
+                run.teller.warn(run.world.now(), warning);
+            }
+        }
         let mut opened = run.open_at(&modem)?;
         // Only when it has the port: a connection that runs through it ends with that.
         if opened

@@ -17,6 +17,9 @@ pub const SYNC: Duration = Duration::from_secs(2);
 /// The longest command that is taken from a user: more than the longest form of AT!IMAGE= or AT!PRIID=.
 const LONGEST: usize = 256;
 
+/// Commands that restart the modem into its boot loader (at.md §3).
+const INTO_DOWNLOAD_MODE: &[&str] = &["!BOOTHOLD"];
+
 /// One AT command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -146,6 +149,18 @@ impl Command {
     /// What it does to the port.
     pub const fn effect(&self) -> Effect {
         self.effect
+    }
+
+    /// Whether it sends the modem into download mode, alone or with others in its line.
+    pub fn leads_into_download_mode(&self) -> bool {
+        let line = super::line::unquoted(&self.text);
+        INTO_DOWNLOAD_MODE.iter().any(|name| {
+            line.match_indices(name).any(|(at, _)| {
+                let rest = line.get(at + name.len()..).unwrap_or_default();
+                // The query and test forms only ask.
+                !rest.starts_with('?') && !rest.starts_with("=?")
+            })
+        })
     }
 
     /// What is to be written in one write: the text and a CR (at.md §2).

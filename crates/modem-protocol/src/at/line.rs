@@ -35,7 +35,7 @@ pub(super) fn unknown_change(text: &str) -> Option<&'static str> {
 
 /// In capitals, without blanks, and with nothing between quotation marks: what stands there is no command. Marks that don't
 /// pair hide nothing.
-fn unquoted(text: &str) -> String {
+pub(super) fn unquoted(text: &str) -> String {
     let is_paired = text.matches('"').count() % 2 == 0;
     let mut is_quoted = false;
     text.chars()

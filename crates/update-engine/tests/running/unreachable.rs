@@ -2,7 +2,7 @@
 
 use modem_world::trace::{Event as Traced, Trace, Written};
 use modem_world::{Recorder, Replayer};
-use modemflash_update_engine::errand::{enter_download_mode, enter_download_mode_asking};
+use modemflash_update_engine::errand::{at_command, enter_download_mode, enter_download_mode_asking};
 use modemflash_update_engine::survey::survey;
 use modemflash_update_engine::{
     Advice, Code, Event, EventKind, ModemState, Outcome, Request, UpdateError, prepare, update, update_asking,
@@ -390,6 +390,48 @@ fn a_restart_into_download_mode_is_refused_or_asked_in_the_same_way() {
     };
     let error = enter_download_mode(&mut world, &force, &mut |_| {}).unwrap_err();
     assert_eq!(error.code(), Code::ModemNoPort);
+}
+
+#[test]
+fn an_at_command_that_leads_into_download_mode_is_refused_in_the_same_way() {
+    let hold = |world: &mut SimulatedWorld, command: &str| {
+        let mut told = Vec::new();
+        let answer = at_command(world, &Request::default(), command, &mut |event: &Event| {
+            if let EventKind::Warning { warning } = &event.kind {
+                told.push(warning.code);
+            }
+        });
+        (answer.map_err(|error| (error.code(), error.exit_code())), told)
+    };
+    let unknown = || {
+        let mut world = SimulatedWorld::new(running("EM7565"));
+        world.forget_id(0x1199, 0x9090);
+        world
+    };
+    for command in ["AT!BOOTHOLD", "ATE0!boothold"] {
+        let mut world = unknown();
+        let (answer, told) = hold(&mut world, command);
+        assert_eq!(answer, Err((Code::DownloadNoPort, 4)), "{command}");
+        assert_eq!(told, [] as [&str; 0]);
+        assert_eq!(world.modem(0).unwrap().mode(), Mode::Normal);
+    }
+    // Others are sent.
+    let mut world = unknown();
+    hold(&mut world, "ATI").0.unwrap();
+    hold(&mut world, "AT!RESET").0.unwrap();
+    // Whoever sends it has been asked whether it is meant; a doubt is said.
+    let mut world = SimulatedWorld::new(running("EM7565"));
+    world.hide_driver_tables();
+    let (answer, told) = hold(&mut world, "AT!BOOTHOLD");
+    answer.unwrap();
+    assert_eq!(told, ["DOWNLOAD-PORT-UNKNOWN"]);
+    // A host that knows the id sends it without a word, and so does one with a modem that keeps its id.
+    for model in ["EM7565", "MC7354"] {
+        let mut world = SimulatedWorld::new(running(model));
+        let (answer, told) = hold(&mut world, "AT!BOOTHOLD");
+        answer.unwrap();
+        assert_eq!(told, [] as [&str; 0], "{model}");
+    }
 }
 
 #[test]
