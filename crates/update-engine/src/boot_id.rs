@@ -5,8 +5,9 @@
 //! stays off the network. So this is looked at before anything sends it there. Only what is certain refuses: the device
 //! table names the id, and the host's tables were read as a whole and lack it. Everything else is a question.
 
-use modem_world::{Binding, PortKind, World};
+use modem_world::{Binding, World};
 
+use crate::checks::Request;
 use crate::devices::{self, Quirk, Standing};
 use crate::modem::Modem;
 use crate::run::Run;
@@ -55,6 +56,37 @@ pub fn boot_ids(vendor: u16, product: u16) -> BootIds {
     known(own)
 }
 
+/// What was agreed to before anything was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// That no driver makes a port of it in download mode.
+    pub(crate) no_port: bool,
+    /// That it can't be told whether one does.
+    pub(crate) doubt: bool,
+}
+
+impl Agreed {
+    pub(crate) const NOTHING: Self = Self {
+        no_port: false,
+        doubt: false,
+    };
+
+    pub(crate) const fn by(request: &Request) -> Self {
+        Self {
+            no_port: request.force,
+            doubt: request.force || request.confirmed,
+        }
+    }
+
+    /// A doubt was agreed to, or has been answered by the modem itself.
+    pub(crate) const fn with_doubt(self, doubt: bool) -> Self {
+        Self {
+            no_port: self.no_port,
+            doubt: self.doubt || doubt,
+        }
+    }
+}
+
 /// Whether a modem can be reached in download mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -70,9 +102,9 @@ pub(crate) enum Reach {
 pub(crate) fn reach(world: &mut dyn World, modem: &Modem) -> Reach {
     let own = (modem.device.vendor, modem.device.product);
     let ids = boot_ids(own.0, own.1);
-    // What makes serial ports of the id now makes one of it then.
-    let is_serial = |port: &modem_world::PortInfo| port.kind == PortKind::Serial && port.driver.is_some();
-    if ids.is_known && ids.ids == [own] && modem.all_ports().any(is_serial) {
+    // A modem that keeps its id keeps its drivers (68c0, 68a2). Which of its ports are there now, and which driver made them,
+    // says nothing about the one that it has then: an MBIM modem has none that is serial, and cdc_acm takes none of it.
+    if ids.is_known && ids.ids == [own] {
         return Reach::Sure;
     }
     let mut open = None;
@@ -106,11 +138,7 @@ impl Run<'_> {
     ) -> Result<(), Cause> {
         match reach(self.world, modem) {
             Reach::Sure => {}
-            Reach::Open { ids, why } => warnings.push(Warning {
-                code: "DOWNLOAD-PORT-UNKNOWN",
-                text: doubt(&ids, &why),
-                confirm: true,
-            }),
+            Reach::Open { ids, why } => warnings.push(doubt(&ids, &why)),
             Reach::Never { ids } if is_forced => warnings.push(Warning {
                 code: "DOWNLOAD-NO-PORT",
                 text: Cause::NoDownloadPort { ids }.to_string(),
@@ -121,13 +149,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The same on the way, when the modem may have another id than before and nobody can be asked any more.
+    /// The same on the way, when the modem may have another id than before, or goes there unexpectedly, and nobody can be asked
+    /// any more.
     ///
     /// # Errors
-    /// No driver would make a port of it there, and nobody insists.
-    pub(crate) fn refuse_unreachable(&mut self, modem: &Modem, is_forced: bool) -> Result<(), Cause> {
+    /// No driver would make a port of it there, or that can't be told, and nobody has agreed to it.
+    pub(crate) fn refuse_unreachable(&mut self, modem: &Modem, agreed: Agreed) -> Result<(), Cause> {
         match reach(self.world, modem) {
-            Reach::Never { ids } if !is_forced => Err(Cause::NoDownloadPort { ids }),
+            Reach::Never { ids } if !agreed.no_port => Err(Cause::NoDownloadPort { ids }),
+            Reach::Open { ids, why } if !agreed.doubt => {
+                let warning = doubt(&ids, &why);
+                self.teller.warn(self.world.now(), warning.clone());
+                Err(Cause::NotConfirmed {
+                    warnings: vec![warning],
+                })
+            }
             other => {
                 tracing::info!(?other, "download mode");
                 Ok(())
@@ -136,14 +172,19 @@ impl Run<'_> {
     }
 }
 
-fn doubt(ids: &BootIds, why: &str) -> String {
+fn doubt(ids: &BootIds, why: &str) -> Warning {
     let likely = if ids.is_known { "" } else { "probably " };
-    format!(
+    let text = format!(
         "in download mode the modem is {likely}{}, and it can't be told whether a driver of this host makes a port of that \
          ({why}); without a port it can't be reached there until a driver knows the id: {}",
         words(&ids.ids),
         commands(&ids.ids)
-    )
+    );
+    Warning {
+        code: "DOWNLOAD-PORT-UNKNOWN",
+        text,
+        confirm: true,
+    }
 }
 
 /// `1199:90b0 or 1199:90c0`.

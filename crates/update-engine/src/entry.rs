@@ -13,6 +13,7 @@ use modem_protocol::qmi::QmiError;
 use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request};
 
 use crate::at_port::AtPort;
+use crate::boot_id::Agreed;
 use crate::control::{Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
 use crate::download::{Job, NoImages};
 use crate::follow::RETURN_LIMIT;
@@ -100,14 +101,20 @@ enum Said {
 }
 
 impl Run<'_> {
-    /// Sends the modem into download mode without telling it what is to come: all ways in turn.
+    /// Sends the modem into download mode without telling it what is to come: all ways in turn. Whether it can be reached there,
+    /// the caller has looked.
     ///
     /// # Errors
-    /// The modem is lost on the way; the user stops.
-    pub(crate) fn boot_and_hold(&mut self, modem: Modem, choice: ControlChoice) -> Result<Arrival, Cause> {
+    /// The modem is lost on the way, or comes back under an id with which it can't be reached there; the user stops.
+    pub(crate) fn boot_and_hold(
+        &mut self,
+        modem: Modem,
+        choice: ControlChoice,
+        agreed: Agreed,
+    ) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::SetFirmwareId, Way::BootImageDownloadMode];
         ways.extend((0..modem.ports.at.len()).map(Way::BootHold));
-        self.restart_by(modem, &ways, Into::Download, choice)
+        self.restart_by(modem, &ways, Into::Download, choice, agreed)
     }
 
     /// Restarts the modem into its firmware.
@@ -117,7 +124,7 @@ impl Run<'_> {
     pub(crate) fn restart(&mut self, modem: Modem, choice: ControlChoice) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::PowerCycle];
         ways.extend((0..modem.ports.at.len()).map(Way::Reset));
-        self.restart_by(modem, &ways, Into::Firmware, choice)
+        self.restart_by(modem, &ways, Into::Firmware, choice, Agreed::NOTHING)
     }
 
     fn restart_by(
@@ -126,10 +133,17 @@ impl Run<'_> {
         ways: &[Way],
         into: Into,
         choice: ControlChoice,
+        agreed: Agreed,
     ) -> Result<Arrival, Cause> {
         let mut tried = Vec::new();
+        let id_of = |modem: &Modem| (modem.device.vendor, modem.device.product);
+        let mut looked_at = id_of(&modem);
         let mut is_expected = false;
         for way in ways {
+            if into == Into::Download && id_of(&modem) != looked_at {
+                self.refuse_unreachable(&modem, agreed)?;
+                looked_at = id_of(&modem);
+            }
             if self.stops > 0 && is_expected {
                 // It may leave at any moment.
                 self.set_modem(ModemState::Unknown);

@@ -12,6 +12,7 @@ use modem_protocol::qmi::dms::{
 };
 use modem_world::World;
 
+use crate::boot_id::Agreed;
 use crate::checks::{self, Request};
 use crate::claim;
 use crate::control::PATIENCE;
@@ -111,9 +112,10 @@ pub fn enter_download_mode_asking(
         if !warnings.is_empty() && !ask(&warnings) {
             return Err(Cause::NotConfirmed { warnings });
         }
+        let agreed = Agreed::by(request).with_doubt(!warnings.is_empty());
         run.check_language(&modem, request.control)?;
         run.teller.begin(run.world.now(), Step::EnterDownloadMode);
-        let arrival = run.boot_and_hold(modem, request.control)?;
+        let arrival = run.boot_and_hold(modem, request.control, agreed)?;
         if arrival.is_in_download_mode() {
             return Ok(restarted(&arrival.modem, arrival.tried));
         }

@@ -2,6 +2,7 @@
 
 use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType};
 
+use crate::boot_id::Agreed;
 use crate::checks::Request;
 use crate::facts::Facts;
 use crate::target::Trio;
@@ -21,6 +22,8 @@ pub(crate) struct Goal<'g> {
     pub(crate) state_before: ModemState,
     /// The first pass brings the firmware alone (field-reports.md F4).
     pub(crate) firmware_first: bool,
+    /// What was agreed to about the way into download mode.
+    pub(crate) agreed: Agreed,
 }
 
 /// Which images a pass sends.

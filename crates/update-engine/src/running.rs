@@ -9,6 +9,7 @@ use std::time::Duration;
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::{DownloadList, Request as Dms, Response};
 
+use crate::boot_id::Agreed;
 use crate::checks::{self, Request};
 use crate::control::{Control, PATIENCE};
 use crate::entry::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
@@ -160,9 +161,11 @@ impl Run<'_> {
         checks::warn_of_habits(modem.row, &self.port, firmware, &mut warnings);
         let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
         let can_choose = matches!(talk, Talk::Control(_)) && has_stored(&facts, &wanted, request);
+        let before = warnings.len();
         if !is_there && !can_choose {
             self.check_download_port(modem, request.force, &mut warnings)?;
         }
+        let has_doubt = warnings.len() > before;
         let plan = checks::make_running_plan(modem, firmware, fit.families, warnings, &facts, &wanted);
         let ask = match until {
             Until::Plan => return Ok(Decided::Plan(Box::new(plan))),
@@ -185,6 +188,8 @@ impl Run<'_> {
             protocol,
             state_before: ModemState::RunsFirmware,
             firmware_first: way.firmware_first,
+            // Whoever was shown the doubt has said yes by now.
+            agreed: Agreed::by(request).with_doubt(has_doubt),
         };
         Ok(Decided::Go(Box::new(goal)))
     }
@@ -195,9 +200,9 @@ impl Run<'_> {
             Talk::Control(control) if goal.knows_preferences() => control,
             other => {
                 self.close_talk(other, Closing::Release)?;
-                self.refuse_unreachable(&modem, goal.request.force)?;
+                self.refuse_unreachable(&modem, goal.agreed)?;
                 self.teller.begin(self.world.now(), Step::EnterDownloadMode);
-                let arrival = self.boot_and_hold(modem, goal.request.control)?;
+                let arrival = self.boot_and_hold(modem, goal.request.control, goal.agreed)?;
                 return if arrival.is_in_download_mode() {
                     self.send(goal, which, &None)
                 } else {
@@ -213,7 +218,7 @@ impl Run<'_> {
         let is_stored = list.as_ref().is_some_and(Vec::is_empty);
         // A modem that has all images starts them without going into download mode.
         if !is_stored {
-            if let Err(cause) = self.refuse_unreachable(&modem, goal.request.force) {
+            if let Err(cause) = self.refuse_unreachable(&modem, goal.agreed) {
                 self.put_back(Some(control), &modem, goal)?;
                 return Err(cause);
             }
@@ -294,8 +299,9 @@ impl Run<'_> {
         let first = "preference and power cycle: it came back in normal mode".to_owned();
         self.tell_retry("the way into download mode", 2, &first);
         // It may have come back under another id than before.
-        let is_reachable = self.refuse_unreachable(&back, goal.request.force);
-        let arrival = match is_reachable.and_then(|()| self.boot_and_hold(back, goal.request.control)) {
+        let is_reachable = self.refuse_unreachable(&back, goal.agreed);
+        let (control, agreed) = (goal.request.control, goal.agreed);
+        let arrival = match is_reachable.and_then(|()| self.boot_and_hold(back, control, agreed)) {
             Ok(arrival) => arrival,
             // Stopped, or lost on the way: where it runs, it must not prefer what it hasn't got.
             Err(cause) => {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use modem_world::{DiscoveryError, PortInfo, Spot, World};
 
+use crate::boot_id::Agreed;
 use crate::checks::{self, Request};
 use crate::claim::{self, Found};
 use crate::goal::Goal;
@@ -285,6 +286,8 @@ impl Run<'_> {
             protocol: prepared.job.device_protocol,
             state_before: ModemState::RunsFirmware,
             firmware_first: false,
+            // It was found there, with a port.
+            agreed: Agreed::by(request).with_doubt(true),
         };
         let passed = Passed { written, back: None };
         self.see_through(&goal, passed).map(Reached::End)

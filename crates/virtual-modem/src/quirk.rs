@@ -48,6 +48,8 @@ pub struct Quirks {
     pub mbim_close_is_unanswered: bool,
     /// `AT!BOOTHOLD`.
     pub boot_hold: BootHoldHabit,
+    /// It wants images to be sent again that it lists as stored.
+    pub asks_for_stored: bool,
     /// The index of the running image that it tells (field-reports.md D9).
     pub running_index: Option<u8>,
     /// The NMEA port prints lines without being asked (at.md §1).

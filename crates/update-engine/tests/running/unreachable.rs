@@ -225,6 +225,21 @@ fn a_modem_that_keeps_its_id_is_never_asked_about() {
 }
 
 #[test]
+fn a_modem_that_keeps_its_id_passes_without_a_serial_port_too() {
+    let mut setup = speaking("WP7607", ControlProtocol::Mbim);
+    setup.storage.usb.composition = Composition::MBIM;
+    let mut world = SimulatedWorld::new(setup);
+    world.hide_driver_tables();
+    let (run, _) = update_in(world, &Request::default());
+    assert_eq!(warnings(&run), [] as [&str; 0], "{}", run.log());
+    assert!(
+        run.told(|kind| matches!(kind, EventKind::Appeared { .. })),
+        "{}",
+        run.log()
+    );
+}
+
+#[test]
 fn a_modem_that_waits_in_download_mode_has_its_port_already() {
     for model in ["MC7455", "EM7565"] {
         let mut world = SimulatedWorld::new(in_download_mode(model));
@@ -300,6 +315,64 @@ fn a_modem_that_has_everything_stored_only_chooses_it_and_is_not_refused() {
         let error = update(&mut world, &request, &firmware(&images), &mut |_| {}).unwrap_err();
         assert_eq!(error.code(), Code::DownloadNoPort);
     }
+}
+
+#[test]
+fn a_modem_that_asks_for_images_it_has_is_not_sent_where_nobody_may_reach_it() {
+    for control in CONTROLS {
+        let world = || {
+            let mut setup = speaking("MC7455", control);
+            let to = newer(setup.profile);
+            setup.storage.modem_images[1] = Some(ModemImage {
+                firmware: to.firmware.clone(),
+                failures: 0,
+                age: 2,
+            });
+            setup.storage.pri_images.push(to.pri());
+            setup.quirks.asks_for_stored = true;
+            SimulatedWorld::new(setup)
+        };
+        let mut unsure = world();
+        unsure.hide_driver_tables();
+        let (run, _) = update_in(unsure, &Request::default());
+        assert_fails(&run, Code::NotConfirmed, 2, ModemState::RunsFirmware);
+        assert_as_before(&run);
+        assert_eq!(warnings(&run), ["DOWNLOAD-PORT-UNKNOWN"]);
+        assert!(
+            run.error().source.to_string().contains("1199:9070"),
+            "{}",
+            run.log()
+        );
+        let mut never = world();
+        never.forget_id(0x1199, 0x9070);
+        let (run, _) = update_in(never, &wish());
+        assert_fails(&run, Code::DownloadNoPort, 4, ModemState::RunsFirmware);
+        assert_as_before(&run);
+        // It goes on where that was agreed to, and where nothing is in doubt.
+        let mut unsure = world();
+        unsure.hide_driver_tables();
+        let (run, images) = update_in(unsure, &wish());
+        assert_newer(&run, &images);
+        let (run, images) = update_in(world(), &Request::default());
+        assert_newer(&run, &images);
+    }
+}
+
+#[test]
+fn a_modem_that_comes_back_under_another_id_is_looked_at_again_before_the_next_way() {
+    let world = || {
+        let mut setup = running("MC7455");
+        setup.faults = "enter:normal,enter:id=1199:90b1".parse().unwrap();
+        SimulatedWorld::new(setup)
+    };
+    let mut world_without = world();
+    world_without.forget_id(0x1199, 0x90b0);
+    let error = enter_download_mode(&mut world_without, &wish(), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::DownloadNoPort, "{error}");
+    assert_eq!(error.modem, ModemState::RunsFirmware);
+    // Where a driver knows that id, all ways are tried.
+    let error = enter_download_mode(&mut world(), &wish(), &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::DownloadNotEntered, "{error}");
 }
 
 // The firmware goes first and alone (field-reports.md F4), and settings may change the id (devices.md, EM7565).

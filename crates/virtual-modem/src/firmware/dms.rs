@@ -215,8 +215,9 @@ fn set_preference(
         board.wrong(wrong, now);
     }
     let wanted = Selection::new(firmware, carrier, config);
+    let wants_all = download_override || board.setup.quirks.asks_for_stored;
     let storage = &mut board.storage;
-    let missing = if download_override {
+    let missing = if wants_all {
         vec![ImageKind::Modem, ImageKind::Pri]
     } else {
         storage.missing(&wanted)
