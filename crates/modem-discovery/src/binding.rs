@@ -3,13 +3,17 @@
 //! It is asked before the modem is sent there. A wrong *no* keeps a modem from its update and a wrong *yes* leaves it without
 //! a port, so *no* is said only where everything was read that could say otherwise.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
 use modem_world::Binding;
 
-use crate::module_tables::{fits, is_same_module};
+use crate::module_tables::{Tables, fits, is_same_module};
 use crate::sysfs::{Sysfs, link_name, list};
 
 /// Drivers that make a serial port of a download interface: by module, by their name as USB drivers, and by their name on
@@ -44,6 +48,8 @@ const PROTOCOLS: [&str; 2] = ["FF", "10"];
 /// `bcdDevice`: 0.00 where it was seen. The other one is that of an EM7565 in normal mode; a driver that takes only some
 /// revisions is in doubt.
 const REVISIONS: [&str; 2] = ["0000", "0006"];
+/// Each protocol with each revision.
+const FORMS: usize = PROTOCOLS.len() * REVISIONS.len();
 /// The largest attribute of sysfs is a page; a list that fills it may have been cut.
 const PAGE: u64 = 4096;
 /// Own choice: no host has more drivers.
@@ -59,34 +65,26 @@ impl Sysfs {
             return Binding::Binds;
         }
         let drivers = self.loaded_serial_drivers();
-        let mut asked: Vec<&str> = OF_MODEMS.to_vec();
-        asked.extend(drivers.iter().map(String::as_str));
-        let mut in_tables = vec![false; asked.len()];
         let is_loaded = |module: &str| {
             drivers.iter().any(|driver| driver == module)
                 || self.root().join("sys/module").join(module).is_dir()
         };
-        let bars = self.bars();
-        let tables = self.read_module_tables(&OF_MODEMS, |alias| {
-            if !alias.pattern.starts_with(b"usb:") {
-                return;
+        let bars = OnceCell::new();
+        let bar = |driver: &str, is_built_in: bool| {
+            if is_built_in || is_loaded(driver) {
+                return None;
             }
-            for (driver, is_there) in asked.iter().zip(&mut in_tables) {
-                *is_there |= is_same_module(alias.module, driver.as_bytes());
-            }
-            let bar = |driver: &str| {
-                let is_loaded = |module: &str| alias.is_built_in || is_loaded(module);
-                bars.against(driver, is_loaded)
-            };
-            takers.add(alias.module, |port| fits(alias.pattern, port), bar);
-        });
+            bars.get_or_init(|| self.bars()).against(driver, is_loaded)
+        };
+        let in_tables = self.look_into_tables((vendor, product), &mut takers, &bar);
         if takers.are_enough() {
             return Binding::Binds;
         }
-        doubts.extend(tables.doubts);
-        for (driver, is_there) in asked.iter().zip(in_tables) {
-            let is_here = is_loaded(driver) || tables.has.iter().any(|known| known == driver);
-            if is_here && !is_there && *driver != WITHOUT_TABLE {
+        doubts.extend(in_tables.tables.doubts.iter().cloned());
+        let of_modems = OF_MODEMS.iter().copied();
+        for driver in of_modems.chain(drivers.iter().map(String::as_str)) {
+            let is_here = is_loaded(driver) || in_tables.tables.has.iter().any(|known| known == driver);
+            if is_here && !in_tables.has_lines_of(driver) && driver != WITHOUT_TABLE {
                 doubts.push(format!("no table says which devices the driver {driver} takes"));
             }
         }
@@ -100,6 +98,54 @@ impl Sysfs {
             Some(why) => Binding::Unknown { why },
             None => Binding::WontBind,
         }
+    }
+
+    /// Adds whoever takes the id by the tables. What these say is kept, if they are whole: they change only when somebody
+    /// installs modules. What is loaded and what keeps it away is looked at each time.
+    fn look_into_tables(
+        &self,
+        id: (u16, u16),
+        takers: &mut Takers,
+        bar: &dyn Fn(&str, bool) -> Option<String>,
+    ) -> Arc<InTables> {
+        let kept = || self.in_tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().get(&id).cloned();
+        if let Some(known) = known {
+            for taker in &known.takers {
+                takers.add(&taker.module, taker.forms, |driver| {
+                    bar(driver, taker.is_built_in)
+                });
+            }
+            if takers.are_enough() || !known.tables.is_partial {
+                return known;
+            }
+        }
+        let mut read = InTables::default();
+        read.tables = self.read_module_tables(&OF_MODEMS, |alias| {
+            if !read.modules.contains(alias.module) {
+                read.modules.insert(alias.module.to_vec());
+            }
+            let forms = takers.forms_that_fit(alias.pattern);
+            if !forms.contains(&true) {
+                return ControlFlow::Continue(());
+            }
+            takers.add(alias.module, forms, |driver| bar(driver, alias.is_built_in));
+            read.takers.push(Taker {
+                module: alias.module.to_vec(),
+                is_built_in: alias.is_built_in,
+                forms,
+            });
+            if takers.are_enough() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        let read = Arc::new(read);
+        if read.tables.doubts.is_empty() {
+            kept().insert(id, Arc::clone(&read));
+        }
+        read
     }
 
     /// Ids that drivers were given while they run. A driver for serial converters has its list on the bus of these; its list
@@ -133,7 +179,7 @@ impl Sysfs {
                 }
                 if text.lines().any(|line| is_given(line, id)) {
                     // It runs, or it couldn't have been given one.
-                    takers.add(driver.as_bytes(), |_| true, |_| None);
+                    takers.add(driver.as_bytes(), [true; FORMS], |_| None);
                 }
             }
         }
@@ -153,6 +199,37 @@ impl Sysfs {
             })
         };
         names.map(module).collect()
+    }
+}
+
+/// Which of the forms that the interface may have.
+type Forms = [bool; FORMS];
+
+/// What the tables say of one id.
+#[derive(Debug, Default)]
+pub(crate) struct InTables {
+    /// In the order of the tables.
+    takers: Vec<Taker>,
+    /// All modules with lines for USB devices.
+    modules: BTreeSet<Vec<u8>>,
+    tables: Tables,
+}
+
+/// The same of each id that was asked for.
+pub(crate) type ById = BTreeMap<(u16, u16), Arc<InTables>>;
+
+/// A module that takes the id.
+#[derive(Debug)]
+struct Taker {
+    module: Vec<u8>,
+    is_built_in: bool,
+    forms: Forms,
+}
+
+impl InTables {
+    fn has_lines_of(&self, driver: &str) -> bool {
+        let mut modules = self.modules.iter();
+        modules.any(|module| is_same_module(module, driver.as_bytes()))
     }
 }
 
@@ -188,8 +265,16 @@ impl Takers {
         }
     }
 
-    /// This driver takes the ports that fit, unless something keeps it from being there, which `bar` tells.
-    fn add(&mut self, driver: &[u8], is_fit: impl Fn(&[u8]) -> bool, bar: impl Fn(&str) -> Option<String>) {
+    fn forms_that_fit(&self, pattern: &[u8]) -> Forms {
+        let mut forms = Forms::default();
+        for (form, port) in forms.iter_mut().zip(&self.ports) {
+            *form = fits(pattern, port.modalias.as_bytes());
+        }
+        forms
+    }
+
+    /// This driver takes the ports of these forms, unless something keeps it from being there, which `bar` tells.
+    fn add(&mut self, driver: &[u8], forms: Forms, bar: impl Fn(&str) -> Option<String>) {
         let name_in = |names: &[&'static str]| {
             let mut names = names.iter().copied();
             names.find(|name| is_same_module(driver, name.as_bytes()))
@@ -198,8 +283,8 @@ impl Takers {
             return;
         }
         let serial = name_in(&SERIAL);
-        for port in &mut self.ports {
-            if port.is_taken || !is_fit(port.modalias.as_bytes()) {
+        for (port, is_fit) in self.ports.iter_mut().zip(forms) {
+            if port.is_taken || !is_fit {
                 continue;
             }
             match serial.map(&bar) {

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::sysfs::Sysfs;
@@ -41,12 +42,18 @@ pub(crate) struct Tables {
     pub(crate) doubts: Vec<String>,
     /// Which of the drivers that were asked for this kernel has, loaded or not, as far as the folder tells.
     pub(crate) has: Vec<String>,
+    /// Whether somebody heard enough before all was read. The rest says nothing then.
+    pub(crate) is_partial: bool,
 }
 
 impl Sysfs {
-    /// Reads all tables of the running kernel and hands each line for USB devices to `each`. `drivers` are modules that are
-    /// looked for in the lists of what there is.
-    pub(crate) fn read_module_tables(&self, drivers: &[&str], mut each: impl FnMut(Alias<'_>)) -> Tables {
+    /// Reads all tables of the running kernel and hands each line for USB devices to `each`, until that has enough. `drivers`
+    /// are modules that are looked for in the lists of what there is.
+    pub(crate) fn read_module_tables(
+        &self,
+        drivers: &[&str],
+        mut each: impl FnMut(Alias<'_>) -> ControlFlow<()>,
+    ) -> Tables {
         let mut tables = Tables::default();
         let Some(release) = self.kernel_release() else {
             tables
@@ -71,36 +78,47 @@ impl Sysfs {
             )
         };
         let mut lines = 0_usize;
+        let mut hand_over = |alias: Alias<'_>| {
+            if !alias.pattern.starts_with(b"usb:") {
+                return ControlFlow::Continue(());
+            }
+            lines += 1;
+            each(alias)
+        };
         let (name, path) = at("modules.alias");
         let mut is_table = true;
         let read = records(&path, b'\n', |record, is_cut| {
             match alias_of_line(record).filter(|_| !is_cut) {
-                Some(alias) => {
-                    lines += usize::from(alias.pattern.starts_with(b"usb:"));
-                    each(alias);
-                }
+                Some(alias) => return hand_over(alias),
                 // A name that isn't a USB device's may have blanks in it.
                 None => {
                     let is_other = record.starts_with(b"alias ") && !record.starts_with(b"alias usb:");
                     is_table &= record.is_empty() || record.starts_with(b"#") || is_other;
                 }
             }
+            ControlFlow::Continue(())
         });
         match read {
-            Ok(()) if !is_table => tables.doubts.push(format!("{name} is damaged")),
-            Ok(()) => {}
+            Ok(ControlFlow::Break(())) => {
+                tables.is_partial = true;
+                return tables;
+            }
+            Ok(_) if !is_table => tables.doubts.push(format!("{name} is damaged")),
+            Ok(_) => {}
             Err(why) => tables.doubts.push(format!("{name} {why}")),
         }
         let (name, path) = at("modules.builtin.modinfo");
         let read = records(&path, 0, |record, is_cut| {
-            if let Some(alias) = alias_of_modinfo(record).filter(|_| !is_cut) {
-                lines += usize::from(alias.pattern.starts_with(b"usb:"));
-                each(alias);
-            }
+            let alias = alias_of_modinfo(record).filter(|_| !is_cut);
+            alias.map_or(ControlFlow::Continue(()), &mut hand_over)
         });
         match read {
+            Ok(ControlFlow::Break(())) => {
+                tables.is_partial = true;
+                return tables;
+            }
             // An older kernel; whether that matters, what is built in tells.
-            Ok(()) | Err(Unread::Missing) => {}
+            Ok(_) | Err(Unread::Missing) => {}
             Err(why) => tables.doubts.push(format!("{name} {why}")),
         }
         if lines == 0 && tables.doubts.is_empty() {
@@ -118,6 +136,7 @@ impl Sysfs {
                 if let Some(driver) = drivers.iter().find(|driver| is_file_of(path, driver)) {
                     tables.has.push((*driver).to_owned());
                 }
+                ControlFlow::Continue(())
             });
         }
         tables
@@ -202,8 +221,12 @@ impl From<io::Error> for Unread {
     }
 }
 
-/// Hands each record to `each`, without its end, and whether it was cut because it is too long.
-fn records(path: &Path, end: u8, mut each: impl FnMut(&[u8], bool)) -> Result<(), Unread> {
+/// Hands each record to `each`, without its end, and whether it was cut because it is too long; until that has enough.
+fn records(
+    path: &Path,
+    end: u8,
+    mut each: impl FnMut(&[u8], bool) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Unread> {
     // To open a pipe would wait for whoever writes to it.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
@@ -229,7 +252,9 @@ fn records(path: &Path, end: u8, mut each: impl FnMut(&[u8], bool)) -> Result<()
         record.extend(taken.iter().take(room));
         let consumed = taken.len() + usize::from(length.is_some());
         if length.is_some() {
-            each(&record, is_cut);
+            if each(&record, is_cut).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             record.clear();
             is_cut = false;
         }
@@ -240,7 +265,7 @@ fn records(path: &Path, end: u8, mut each: impl FnMut(&[u8], bool)) -> Result<()
         }
     }
     if record.is_empty() {
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     } else {
         Err(Unread::Torn)
     }

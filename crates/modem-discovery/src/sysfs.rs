@@ -9,9 +9,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use modem_world::{DiscoveryError, PortId, PortInfo, PortKind, UsbDevice, UsbPath};
 
+use crate::binding::ById;
 use crate::devices::wwan_kind;
 use crate::lock::hub_port;
 use crate::uevent::interface_name;
@@ -26,6 +28,8 @@ const TEXT_LIMIT: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Sysfs {
     root: PathBuf,
+    /// What the tables of drivers say of an id; to read them takes a while.
+    pub(crate) in_tables: Arc<Mutex<ById>>,
 }
 
 /// What was on the bus at one moment, good only for comparing with another moment.
@@ -41,7 +45,10 @@ impl Default for Sysfs {
 impl Sysfs {
     /// The description below `root`: `/` on a real host, a directory with `sys` and `dev` in a test.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            in_tables: Arc::default(),
+        }
     }
 
     /// `path`, which starts with a slash, below the root.

@@ -535,6 +535,38 @@ fn what_a_host_keeps_away_besides_is_no_reason_to_ask() {
 }
 
 #[test]
+fn what_whole_tables_say_is_read_once_and_everything_else_each_time() {
+    let tree = debian();
+    let table = format!("{FOLDER}/modules.alias");
+    let sysfs = tree.sysfs();
+    tree.write(&table, &DEBIAN_12[..DEBIAN_12.len() / 2]);
+    let asked = |product| sysfs.will_bind(0x1199, product);
+    // What isn't whole may be so later.
+    assert!(matches!(asked(0x90b0), Binding::Unknown { .. }));
+    let option = "alias usb:v1199p9090d*dc*dsc*dp*ic*isc*ip*in* option\n";
+    tree.write(&table, &format!("{DEBIAN_12}{option}"));
+    assert_eq!(asked(0x90b0), Binding::WontBind);
+    assert_eq!(asked(0x9090), Binding::Binds);
+    // It was read no further than to qcserial.
+    tree.write("etc/modprobe.d/modem.conf", "blacklist qcserial\n");
+    assert_eq!(asked(0x9090), Binding::Binds);
+    std::fs::remove_file(tree.path(&table)).unwrap();
+    assert_eq!(asked(0x90b0), Binding::WontBind);
+    assert_eq!(asked(0x9090), Binding::Binds);
+    assert!(matches!(asked(0x9070), Binding::Unknown { .. }));
+    tree.write(
+        "etc/modprobe.d/modem.conf",
+        "blacklist qcserial\nblacklist option\n",
+    );
+    assert!(matches!(asked(0x9090), Binding::Unknown { .. }));
+    driver(&tree, "option1", "option", "1199 90b0\n");
+    assert_eq!(asked(0x9090), Binding::Binds);
+    assert_eq!(asked(0x90b0), Binding::Binds);
+    driver_ids(&tree, "option1", "");
+    assert_eq!(asked(0x90b0), Binding::WontBind);
+}
+
+#[test]
 fn pipes_are_not_waited_for() {
     let tree = debian();
     std::fs::create_dir_all(tree.path("etc/udev/rules.d")).unwrap();
