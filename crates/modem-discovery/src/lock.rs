@@ -2,7 +2,8 @@
 //!
 //! A hub has a directory for each of its ports (linux.md §3). It stays while the device behind the port comes and goes, everybody
 //! may open it for reading, and both sides of a USB 3 port lead to each other. A port without a USB device has the
-//! directory of its character device. Where the kernel has neither there is only a name to lock.
+//! directory of its character device. Beside each directory a name is locked: it stays the same when a hub leaves and comes back
+//! with new directories, and it can be had where a container's profile denies locks below `/sys`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,12 +29,13 @@ pub struct LockPoint {
 pub enum LockKind {
     /// This directory of sysfs.
     Directory(PathBuf),
-    /// A name, because the kernel has no directory: below a root of its own it is another name.
+    /// A name: below a root of its own it is another one.
     Name(String),
 }
 
 impl Sysfs {
-    /// All locks of a spot, in the order in which every run takes them.
+    /// All locks of a spot, in the order in which every run takes them: the names, then the directories, both in the order of
+    /// places.
     pub fn lock_points(&self, spot: &Spot) -> Vec<LockPoint> {
         match spot {
             Spot::Socket { .. } => {
@@ -47,9 +49,18 @@ impl Sysfs {
                         points.insert(peer.to_string(), self.port_directory(peer.as_str()));
                     }
                 }
-                points.into_iter().map(of_place).collect()
+                let of_name = |label: &String| LockPoint {
+                    label: label.clone(),
+                    kind: LockKind::Name(label.clone()),
+                };
+                let names: Vec<LockPoint> = points.keys().map(of_name).collect();
+                let directories = points.into_iter().filter_map(|(label, directory)| {
+                    let kind = LockKind::Directory(directory?);
+                    Some(LockPoint { label, kind })
+                });
+                names.into_iter().chain(directories).collect()
             }
-            Spot::Port(port) => vec![self.of_port(port)],
+            Spot::Port(port) => self.of_port(port),
         }
     }
 
@@ -69,7 +80,7 @@ impl Sysfs {
             .find(|directory| directory.is_dir())
     }
 
-    fn of_port(&self, port: &PortId) -> LockPoint {
+    fn of_port(&self, port: &PortId) -> Vec<LockPoint> {
         let name = port.as_str();
         let label = name.trim_start_matches('@').trim_start_matches("/dev/");
         let point = |kind| LockPoint {
@@ -78,26 +89,30 @@ impl Sysfs {
         };
         let metadata = fs::metadata(self.below_root(name));
         let Some(node) = metadata.ok().filter(|node| node.file_type().is_char_device()) else {
-            return point(LockKind::Name(name.to_owned()));
+            return vec![point(LockKind::Name(name.to_owned()))];
         };
         let (major, minor) = (rustix::fs::major(node.rdev()), rustix::fs::minor(node.rdev()));
         if PSEUDO_TERMINAL_MAJORS.contains(&major) {
             // Its number is given away again as soon as it has gone, also while a run still waits for the old one: the time
             // at which it was made tells the two apart. Opening it instead, to lock it, would tell its other end that it is in use.
             let (mount, second, nano) = (node.dev(), node.ctime(), node.ctime_nsec());
-            return point(LockKind::Name(format!("pty:{mount}:{minor}:{second}:{nano}")));
+            let name = format!("pty:{mount}:{minor}:{second}:{nano}");
+            return vec![point(LockKind::Name(name))];
         }
         let directory = self.below_root("/sys/dev/char").join(format!("{major}:{minor}"));
-        match fs::canonicalize(directory) {
-            Ok(directory) => point(LockKind::Directory(whole_modem(&directory).to_owned())),
-            Err(_) => point(LockKind::Name(format!("char:{major}:{minor}"))),
-        }
+        let number = format!("char:{major}:{minor}");
+        let Ok(directory) = fs::canonicalize(directory) else {
+            return vec![point(LockKind::Name(number))];
+        };
+        let whole = whole_modem(&directory);
+        // All ports of a modem on PCIe have one name: its address there.
+        let address = whole.file_name().filter(|_| whole != directory);
+        let name = address.map_or(number, |address| format!("pci:{}", address.to_string_lossy()));
+        vec![
+            point(LockKind::Name(name)),
+            point(LockKind::Directory(whole.to_owned())),
+        ]
     }
-}
-
-fn of_place((name, directory): (String, Option<PathBuf>)) -> LockPoint {
-    let kind = directory.map_or_else(|| LockKind::Name(name.clone()), LockKind::Directory);
-    LockPoint { label: name, kind }
 }
 
 /// Hub, its interface, and the number of its port: `1-1.4` is `1-1`, `1-1:1.0`, `4`; `1-1` is `usb1`, `1-0:1.0`, `1`.

@@ -216,7 +216,10 @@ fn both_sides_of_a_usb_3_port_are_locked_whoever_knows_of_the_other() {
         "sys/bus/usb/devices/2-0:1.0",
         "sys/devices/pci0000:00/0000:00:14.0/usb2/2-0:1.0",
     );
+    // The names first: every run takes all in this order.
     let both = [
+        ("1-4", "name 1-4"),
+        ("2-4", "name 2-4"),
         ("1-4", "sys/bus/usb/devices/1-0:1.0/usb1-port4"),
         ("2-4", "sys/bus/usb/devices/2-0:1.0/usb2-port4"),
     ];
@@ -233,21 +236,22 @@ fn both_sides_of_a_usb_3_port_are_locked_whoever_knows_of_the_other() {
 }
 
 #[test]
-fn a_port_of_a_hub_is_locked_by_its_directory_and_where_there_is_none_by_its_name() {
+fn a_port_of_a_hub_is_locked_by_its_name_and_where_there_is_one_by_its_directory() {
     let tree = Tree::new();
     let folder = "sys/devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1:1.0";
     tree.write(&format!("{folder}/1-1-port4/connect_type"), "hotplug\n");
     tree.write(&format!("{folder}/port2/connect_type"), "hotplug\n");
     tree.link("sys/bus/usb/devices/1-1:1.0", folder);
     let one = |label: &str, what: &str| vec![(label.to_owned(), what.to_owned())];
+    let two = |label: &str, what: &str| [one(label, &format!("name {label}")), one(label, what)].concat();
     assert_eq!(
         locks(&tree, "1-1.4", None),
-        one("1-1.4", "sys/bus/usb/devices/1-1:1.0/1-1-port4")
+        two("1-1.4", "sys/bus/usb/devices/1-1:1.0/1-1-port4")
     );
     // Of old kernels.
     assert_eq!(
         locks(&tree, "1-1.2", None),
-        one("1-1.2", "sys/bus/usb/devices/1-1:1.0/port2")
+        two("1-1.2", "sys/bus/usb/devices/1-1:1.0/port2")
     );
     assert_eq!(locks(&tree, "1-1.3", None), one("1-1.3", "name 1-1.3"));
     assert_eq!(locks(&tree, "1-1", None), one("1-1", "name 1-1"));
@@ -260,18 +264,24 @@ fn a_port_of_a_hub_is_locked_by_its_directory_and_where_there_is_none_by_its_nam
 #[test]
 fn a_port_without_a_device_is_locked_by_what_it_is_and_not_by_a_name_of_it() {
     let sysfs = Sysfs::default();
-    let lock = |name: &str| sysfs.lock_points(&Spot::Port(PortId::new(name))).remove(0).kind;
-    // The real null device stands for a serial port on the mainboard.
-    let LockKind::Directory(folder) = lock("/dev/null") else {
-        panic!("no directory")
+    let locks = |name: &str| {
+        let points = sysfs.lock_points(&Spot::Port(PortId::new(name))).into_iter();
+        points.map(|point| point.kind).collect::<Vec<_>>()
     };
+    let name = |name: &str| LockKind::Name(name.to_owned());
+    // The real null device stands for a serial port on the mainboard.
+    let null = locks("/dev/null");
+    let [first, LockKind::Directory(folder)] = null.as_slice() else {
+        panic!("{null:?}")
+    };
+    assert_eq!(*first, name("char:1:3"));
     assert!(folder.ends_with("mem/null"), "{}", folder.display());
     let directory = tempfile::tempdir().unwrap();
     let link = directory.path().join("link");
     symlink("/dev/null", &link).unwrap();
-    assert_eq!(lock(link.to_str().unwrap()), LockKind::Directory(folder));
-    assert_eq!(lock("@qmi-proxy"), LockKind::Name("@qmi-proxy".to_owned()));
-    assert_eq!(lock("/dev/none"), LockKind::Name("/dev/none".to_owned()));
+    assert_eq!(locks(link.to_str().unwrap()), null);
+    assert_eq!(locks("@qmi-proxy"), [name("@qmi-proxy")]);
+    assert_eq!(locks("/dev/none"), [name("/dev/none")]);
 }
 
 #[test]

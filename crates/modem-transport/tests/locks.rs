@@ -315,6 +315,34 @@ fn both_places_of_a_usb_3_socket_are_one_lock_and_the_next_socket_is_another() {
 }
 
 #[test]
+fn a_hub_that_left_and_came_back_lets_no_rival_in() {
+    let host = Host::new();
+    let spot = socket("1-4", Some("2-4"));
+    let mut owner = host.world();
+    assert_eq!(owner.host().claim(&spot, "update"), Ok(()));
+    // Its directories are other ones now, and nobody has locked them yet.
+    for (bus, other) in [(1, 2), (2, 1)] {
+        let hub = host.root().join(format!("sys/devices/usb{bus}/{bus}-0:1.0"));
+        let (left, directory) = (hub.join("left"), hub.join(format!("usb{bus}-port4")));
+        fs::rename(&directory, &left).unwrap();
+        fs::create_dir(&directory).unwrap();
+        let peer = format!("../../../usb{other}/{other}-0:1.0/usb{other}-port4");
+        symlink(peer, directory.join("peer")).unwrap();
+        fs::remove_dir_all(left).unwrap();
+    }
+    let rival = |place: &str| {
+        let (rival, got_in) = Process::starts_alone(host.root(), place);
+        rival.ends();
+        got_in
+    };
+    assert!(!rival("1-4 2-4") && !rival("2-4"));
+    assert_eq!(owner.host().claim(&spot, "update"), Ok(()));
+    assert!(!rival("1-4 2-4") && !rival("2-4"));
+    owner.host().unclaim(&spot);
+    gets(&mut host.world(), &spot);
+}
+
+#[test]
 fn a_process_that_is_killed_leaves_no_lock_and_its_note_misleads_nobody() {
     for place in ["1-4 2-4", "1-9"] {
         let host = Host::new();

@@ -72,7 +72,7 @@ impl fmt::Display for Spot {
 pub enum ClaimError {
     /// Another run has it.
     Held(LockHolder),
-    /// The host gives no lock.
+    /// The host gives no lock for a place. Nobody is known to have it; nobody is kept away from it.
     Io {
         /// The system call.
         call: &'static str,

@@ -115,7 +115,8 @@ pub trait Host {
     /// of this world, however its process ends. What this world has already it keeps; ask again when the modem is back on the bus.
     ///
     /// # Errors
-    /// Another world or process has it, or the host gives no lock. Then nothing was taken by this call.
+    /// Another world or process has it: nothing was taken by this call. Or the host gives no lock for one of its places: what it does
+    /// give is taken.
     fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError>;
 
     /// Gives a spot back. One that this world doesn't have is ignored.

@@ -2,7 +2,8 @@
 //!
 //! A directory of sysfs is locked with `flock`, a name by a socket in the abstract name space: only one can have it. The kernel gives
 //! both up when the process ends, however it ends, so nothing is ever left behind; both are had or not had at once; and
-//! neither goes to a child. Both reach as far as the network namespace: sysfs has a tree of its own for each.
+//! neither goes to a child. Where the host gives only one of the two (profiles of Docker and LXC deny locks below `/sys`), that
+//! one keeps other runs away. Both reach as far as the network namespace: sysfs has a tree of its own for each.
 
 mod note;
 
@@ -45,6 +46,11 @@ enum Tried {
     Had,
     Taken(OwnedFd),
     Held(LockHolder),
+    /// The host doesn't give this lock, or what was to be locked has just left.
+    NotGiven {
+        call: &'static str,
+        errno: Errno,
+    },
 }
 
 /// A directory as the kernel tells it apart from others.
@@ -67,7 +73,10 @@ impl Locks {
         }
     }
 
-    /// Takes all of these or none; what this world has already stays its own.
+    /// Takes all of these that the host gives, or none where another run has one; what this world has already stays its own.
+    ///
+    /// # Errors
+    /// Another run has one of them; or the host gives no lock at all for one of the places, and the others are taken.
     pub(crate) fn take(&mut self, points: &[LockPoint], verb: &str) -> Result<(), ClaimError> {
         // A pseudo-terminal that has gone isn't waited for under its old name.
         let notes = &self.notes;
@@ -78,24 +87,37 @@ impl Locks {
             }
             is_kept
         });
-        let mut taken = Vec::new();
+        let mut taken: Vec<Held> = Vec::new();
+        let mut not_given = Vec::new();
         for point in points {
-            match self.try_lock(point)? {
+            match self.try_lock(point) {
                 Tried::Had => {}
                 Tried::Taken(lock) => taken.push(Held {
                     point: point.clone(),
                     lock,
                 }),
                 Tried::Held(holder) => return Err(ClaimError::Held(holder)),
+                Tried::NotGiven { call, errno } => {
+                    not_given.push((&point.label, call, errno));
+                }
             }
         }
         for held in taken {
-            self.notes.write(&held.point.label, verb);
+            let label = &held.point.label;
+            if !self.has_place(label) {
+                self.notes.write(label, verb);
+            }
             // The directory of a hub that went and came again is another one.
-            self.held.retain(|old| old.point.label != held.point.label);
+            self.held.retain(|old| !old.is_for_the_same_as(&held));
             self.held.push(held);
         }
-        Ok(())
+        let bare = not_given.into_iter().find(|(label, ..)| !self.has_place(label));
+        bare.map_or(Ok(()), |(_, call, errno)| Err(failed(call, errno)))
+    }
+
+    /// Whether one lock of this place is ours: no other run gets past it.
+    fn has_place(&self, label: &str) -> bool {
+        self.held.iter().any(|held| held.point.label == label)
     }
 
     /// Gives these back.
@@ -141,44 +163,47 @@ impl Locks {
         })
     }
 
-    fn try_lock(&self, point: &LockPoint) -> Result<Tried, ClaimError> {
+    fn try_lock(&self, point: &LockPoint) -> Tried {
         match &point.kind {
             LockKind::Directory(directory) => self.try_directory(directory, &point.label),
             LockKind::Name(name) => self.try_name(name, &point.label),
         }
     }
 
-    fn try_directory(&self, path: &Path, label: &str) -> Result<Tried, ClaimError> {
+    fn try_directory(&self, path: &Path, label: &str) -> Tried {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = match again(|| rustix::fs::open(path, flags, Mode::empty())) {
             Ok(directory) => directory,
-            // The hub has left since it was looked at: its port is known by its name alone.
-            Err(Errno::NOENT) => return self.try_name(label, label),
-            Err(errno) => return Err(failed("open", errno)),
+            Err(errno) => return Tried::NotGiven { call: "open", errno },
         };
-        let found = fstat(&directory).map_err(|errno| failed("stat", errno))?;
-        // Their types differ from one architecture to another.
-        #[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
-        let inode = Inode {
-            device: u64::try_from(found.st_dev).unwrap_or_default(),
-            number: u64::try_from(found.st_ino).unwrap_or_default(),
+        let Some(inode) = inode_of(&directory) else {
+            let errno = Errno::STALE;
+            return Tried::NotGiven { call: "stat", errno };
         };
         if self.has(inode) {
-            return Ok(Tried::Had);
+            return Tried::Had;
         }
         match again(|| flock(&directory, FlockOperation::NonBlockingLockExclusive)) {
-            Ok(()) => Ok(Tried::Taken(directory)),
-            Err(Errno::WOULDBLOCK) => Ok(Tried::Held(self.words(label, self.process_with(inode)))),
-            Err(errno) => Err(failed("flock", errno)),
+            Ok(()) => Tried::Taken(directory),
+            Err(Errno::WOULDBLOCK) => Tried::Held(self.words(label, self.process_with(inode))),
+            Err(errno) => Tried::NotGiven { call: "flock", errno },
         }
     }
 
-    fn try_name(&self, name: &str, label: &str) -> Result<Tried, ClaimError> {
+    fn try_name(&self, name: &str, label: &str) -> Tried {
         if self.has_name(name) {
-            return Ok(Tried::Had);
+            return Tried::Had;
         }
-        let socket = stream_socket().map_err(|errno| failed("socket", errno))?;
-        let address = self.address(name).map_err(|errno| failed("socket", errno))?;
+        let made = stream_socket().and_then(|socket| Ok((socket, self.address(name)?)));
+        let (socket, address) = match made {
+            Ok(made) => made,
+            Err(errno) => {
+                return Tried::NotGiven {
+                    call: "socket",
+                    errno,
+                };
+            }
+        };
         match bind(&socket, &address) {
             Ok(()) => {}
             Err(Errno::ADDRINUSE) => {
@@ -186,13 +211,13 @@ impl Locks {
                     Asked::Held(process) => process,
                     Asked::Nobody => None,
                 };
-                return Ok(Tried::Held(self.words(label, process)));
+                return Tried::Held(self.words(label, process));
             }
-            Err(errno) => return Err(failed("bind", errno)),
+            Err(errno) => return Tried::NotGiven { call: "bind", errno },
         }
-        // So that others can ask whose it is; nobody is ever let in.
-        listen(&socket, 16).map_err(|errno| failed("listen", errno))?;
-        Ok(Tried::Taken(socket))
+        // So that others can ask whose it is; nobody is ever let in. It is ours also where they can't ask.
+        let _ = listen(&socket, 16);
+        Tried::Taken(socket)
     }
 
     fn has(&self, inode: Inode) -> bool {
@@ -265,6 +290,12 @@ enum Asked {
 }
 
 impl Held {
+    /// Whether both are the lock of the same name, or of the same port's directory.
+    fn is_for_the_same_as(&self, other: &Self) -> bool {
+        let is_directory = |held: &Self| matches!(held.point.kind, LockKind::Directory(_));
+        self.point.label == other.point.label && is_directory(self) == is_directory(other)
+    }
+
     fn is_pseudo_terminal(&self) -> bool {
         matches!(&self.point.kind, LockKind::Name(name) if name.starts_with("pty:"))
     }
@@ -309,5 +340,51 @@ fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
             Err(Errno::INTR) => {}
             other => return other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A place with a name, and with what stands where its directory should be.
+    fn place(folder: &Path, label: &str) -> [LockPoint; 2] {
+        let file = folder.join(label);
+        // It can't be opened as a directory, by root neither.
+        fs::write(&file, "").unwrap();
+        [LockKind::Name(label.to_owned()), LockKind::Directory(file)].map(|kind| LockPoint {
+            label: label.to_owned(),
+            kind,
+        })
+    }
+
+    #[test]
+    fn where_the_host_does_not_lock_the_directory_the_name_keeps_others_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let points = place(folder.path(), "1-4");
+        let (mut owner, mut rival) = (Locks::new(folder.path()), Locks::new(folder.path()));
+        assert_eq!(owner.take(&points, "update"), Ok(()));
+        assert_eq!(owner.take(&points, "update"), Ok(()));
+        assert!(matches!(
+            rival.take(&points, "update"),
+            Err(ClaimError::Held(holder)) if holder.process == Some(std::process::id())
+        ));
+        assert!(rival.holder_of(&points).is_some());
+        assert_eq!(owner.holder_of(&points), None);
+        owner.give_back(&points);
+        assert_eq!(rival.take(&points, "update"), Ok(()));
+    }
+
+    #[test]
+    fn where_the_host_locks_nothing_of_a_place_that_is_said_and_the_other_place_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let [_, no_lock] = place(folder.path(), "1-4");
+        let [peer, _] = place(folder.path(), "2-4");
+        let points = [peer.clone(), no_lock];
+        let (mut owner, mut rival) = (Locks::new(folder.path()), Locks::new(folder.path()));
+        let errno = Errno::NOTDIR.raw_os_error();
+        let no_lock = ClaimError::Io { call: "open", errno };
+        assert_eq!(owner.take(&points, "update"), Err(no_lock));
+        assert!(matches!(rival.take(&[peer], "update"), Err(ClaimError::Held(_))));
     }
 }
