@@ -2,14 +2,14 @@
 
 use modem_protocol::at::command::{Consent, danger, is_valid_text};
 use serde::Serialize;
-use update_engine::{Event, EventKind, Request, errand};
+use update_engine::{Request, errand};
 
 use crate::arguments::At;
 use crate::ask::{self, Answer, Asker};
 use crate::facts::SCHEMA;
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::images::say;
+use crate::images::{say, say_warnings};
 use crate::output::{print, print_json};
 use crate::{Verdict, running};
 
@@ -38,12 +38,7 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
         Answer::Yes => {}
         refused => return refused.end("nothing was sent to the modem"),
     }
-    let warn = &mut |event: &Event| {
-        if let EventKind::Warning { warning } = &event.kind {
-            say(&format!("warning: {}", warning.text));
-        }
-    };
-    let lines = host.talk(|world| errand::at_command(world, &request, command, warn));
+    let lines = host.talk(|world| errand::at_command(world, &request, command, &mut say_warnings));
     host.finish();
     let lines = lines?;
     if arguments.json {

@@ -180,7 +180,7 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
     if ask::is_possible() {
         say(&format!("asking {} what it is", modem.path()));
     }
-    let facts = look(world, modem.clone(), request, true).facts?;
+    let facts = look(world, modem.clone(), request, Some("update")).facts?;
     judge(nature.with_facts(&facts))
         .err()
         .map(|cause| cause.to_string())

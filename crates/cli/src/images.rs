@@ -140,3 +140,10 @@ pub(crate) fn say(line: &str) {
     let text = crate::words::folded(line, out.is_terminal());
     let _ = out.write_all(text.as_bytes());
 }
+
+/// Says what a short job warns of; everything else that happens in it is seen in its result.
+pub(crate) fn say_warnings(event: &update_engine::Event) {
+    if let update_engine::EventKind::Warning { warning } = &event.kind {
+        say(&format!("warning: {}", warning.text));
+    }
+}

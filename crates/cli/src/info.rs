@@ -10,6 +10,7 @@ use crate::arguments::{self, Info};
 use crate::facts::{ModemLine, name, port_words};
 use crate::failure::Failure;
 use crate::host::Host;
+use crate::images::say_warnings;
 use crate::output::{print, print_json};
 
 /// Asks the modem and prints what it says.
@@ -18,9 +19,9 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
     // What isn't in normal mode can't be asked: the bus tells what there is to tell. Anything else is the engine's to judge.
     let candidates = request.select.candidates(host.world()).unwrap_or_default();
     let surveyed = match candidates.as_slice() {
-        [modem] if modem.mode != Mode::Normal => look(host.world(), modem.clone(), &request, false),
+        [modem] if modem.mode != Mode::Normal => look(host.world(), modem.clone(), &request, None),
         _ => {
-            let asked = host.talk(|world| errand::info(world, &request, &mut |_| {}));
+            let asked = host.talk(|world| errand::info(world, &request, &mut say_warnings));
             match (asked, candidates.as_slice()) {
                 (Ok((modem, facts)), _) => {
                     let mut warnings = remarks(&modem, Some(&facts), None);
@@ -34,38 +35,49 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
                         is_stopped: false,
                     }
                 }
-                (Err(error), [modem]) => left_alone(modem, error)?,
+                (Err(error), [modem]) => {
+                    let (surveyed, error) = left_alone(modem, error)?;
+                    host.finish();
+                    show(&surveyed, arguments.json)?;
+                    // What the bus tells isn't what was asked for: a script is told so.
+                    return Err(error.into());
+                }
                 (Err(error), _) => return Err(error.into()),
             }
         }
     };
     host.finish();
-    if arguments.json {
-        print_json(&ModemLine::new(&surveyed))?;
-    } else {
-        print(&text(&surveyed))?;
-    }
+    show(&surveyed, arguments.json)?;
     Ok(0)
 }
 
-/// What the bus tells of a modem that another run has.
+fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        print_json(&ModemLine::new(surveyed))
+    } else {
+        print(&text(surveyed))
+    }
+}
+
+/// What the bus tells of a modem that another run has, and the error that says so.
 ///
 /// # Errors
 /// The error, where it is another one.
-fn left_alone(modem: &Modem, error: UpdateError) -> Result<Surveyed, Failure> {
-    let Cause::Locked { holder } = &*error.source else {
+fn left_alone(modem: &Modem, error: UpdateError) -> Result<(Surveyed, UpdateError), Failure> {
+    let Cause::Locked { holder, .. } = &*error.source else {
         return Err(error.into());
     };
     let mut warnings = remarks(modem, None, None);
     warnings.push(locked(holder));
-    Ok(Surveyed {
+    let surveyed = Surveyed {
         warnings,
         modem: modem.clone(),
         facts: None,
         lock: Some(holder.clone()),
         problem: None,
         is_stopped: false,
-    })
+    };
+    Ok((surveyed, error))
 }
 
 fn text(surveyed: &Surveyed) -> String {
@@ -186,7 +198,8 @@ mod tests {
         };
         world.lock(Spot::of_device(&modem.device), holder);
         let error = errand::info(&mut world, &Request::default(), &mut |_| {}).unwrap_err();
-        let told = left_alone(&modem, error).unwrap();
+        let (told, error) = left_alone(&modem, error).unwrap();
+        assert_eq!(Failure::from(error).exit(), 4);
         let text = text(&told);
         assert!(text.contains("place         1-1\n"), "{text}");
         assert!(text.contains("QMI /dev/cdc-wdm0"), "{text}");

@@ -9,7 +9,7 @@ use crate::ask::{self, Answer};
 use crate::facts::{SCHEMA, name, or_hyphen};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::images::say;
+use crate::images::{say, say_warnings};
 use crate::output::{print, print_json};
 use crate::table::Table;
 use crate::{Verdict, running};
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
 
 fn read(host: &mut Host, request: &Request) -> Result<(Modem, Facts), Failure> {
     running::must_run(host.world(), request)?;
-    Ok(host.talk(|world| errand::info(world, request, &mut |_| {}))?)
+    Ok(host.talk(|world| errand::info(world, request, &mut say_warnings))?)
 }
 
 /// A stored image as JSON has it.
@@ -181,7 +181,7 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, host: &m
     )?;
     // The modem that was looked at, wherever the selection would lead now.
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    host.talk(|world| errand::select_images(world, &request, firmware, settings, &mut |_| {}))?;
+    host.talk(|world| errand::select_images(world, &request, firmware, settings, &mut say_warnings))?;
     let (_, carrier) = parts(settings);
     say(&format!(
         "{} now prefers firmware {version} with {} {}; `modemflash reset` makes it run",
@@ -245,7 +245,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &m
         }
     }
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    host.talk(|world| errand::delete_image(world, &request, image, arguments.force, &mut |_| {}))?;
+    host.talk(|world| errand::delete_image(world, &request, image, arguments.force, &mut say_warnings))?;
     say(&format!(
         "{}: {} {} deleted",
         modem.path(),

@@ -125,6 +125,14 @@ const WARNINGS: &[(&str, &str)] = &[
         "with `--force`: the modem should get a firmware in between first; needs a confirmation",
     ),
     (
+        "LOCK-UNKNOWN",
+        "this host gives no lock for the modem, so another run isn't kept away from it",
+    ),
+    (
+        "LOCK-WAIT",
+        "another run has the modem, perhaps for a moment only; it is waited for, up to 10 s",
+    ),
+    (
         "MODEM-MANAGER",
         "ModemManager runs and doesn't let go of the modem",
     ),
@@ -396,6 +404,7 @@ fn every_warning_of_the_engine_is_listed() {
     for file in [
         "boot_id.rs",
         "checks.rs",
+        "claim.rs",
         "fit.rs",
         "follow.rs",
         "host.rs",

@@ -9,17 +9,25 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use common::{Run, last_event, modemflash, names, put_release, serve, setup};
 use firmware_image::Family;
-use virtual_modem::ImageState;
+use virtual_modem::{ImageState, Setup};
 
 const MIB: u64 = 1024 * 1024;
 
 /// How often two start; the lock alone is tried a thousand times in the tests of the transport.
 const PAIRS: usize = 20;
+
+/// A modem that takes longer for its download than the second run waits.
+fn slow(size: u64) -> Setup {
+    let mut setup = setup("MC7455", size);
+    setup.quirks.slow = Duration::from_millis(900);
+    setup
+}
 
 fn update(folder: &Path, port: &str, files: &[String]) -> Command {
     let mut command = modemflash(folder);
@@ -29,40 +37,47 @@ fn update(folder: &Path, port: &str, files: &[String]) -> Command {
 
 #[test]
 fn of_two_programs_that_start_together_one_flashes_the_modem_and_the_other_says_who_does() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = &tempfile::tempdir().unwrap();
     let files = put_release(folder.path(), Family::Swi9x30, 500_000);
     let files_by_name = names(&files);
-    for pair in 0..PAIRS {
-        // It takes some tenths of a second, so that the two always meet.
-        let (served, port) = serve(setup("MC7455", MIB));
-        let runs = [(); 2].map(|()| Run::start(update(folder.path(), &port, &files_by_name)));
-        let pids = runs.each_ref().map(Run::pid);
-        let ends = runs.map(Run::finish);
-        let winner = ends.iter().position(|(code, _)| *code == 0);
-        let Some(winner) = winner else {
-            panic!("pair {pair}: nobody got in: {ends:?}")
-        };
-        let (code, seen) = &ends[1 - winner];
-        assert_eq!(*code, 4, "pair {pair}: {seen}");
-        let failed = last_event(seen);
-        assert_eq!(failed["event"], "failed", "{seen}");
-        assert_eq!(failed["code"], "E-MODEM-LOCKED", "{seen}");
-        assert_eq!(failed["modem"]["state"], "untouched", "{seen}");
-        assert_eq!(failed["next"], "wait_for_other_run", "{seen}");
-        let cause = failed["cause"].as_str().unwrap();
-        let pid = pids[winner].as_raw_nonzero();
-        assert!(cause.contains(&format!("(pid {pid})")), "{cause}");
-        // The modem got one flash, byte for byte.
-        let modem = served.stop().unwrap();
-        assert_eq!(modem.violations(), [], "pair {pair}");
-        assert_eq!(modem.images().len(), files.len(), "pair {pair}");
-        for (image, file) in modem.images().iter().zip(&files) {
-            assert_eq!(image.state, ImageState::Accepted);
-            assert!(
-                image.bytes.as_deref() == Some(&*fs::read(file).unwrap()),
-                "pair {pair}"
-            );
+    std::thread::scope(|scope| {
+        for pair in 0..PAIRS {
+            let (files, names) = (&files, &files_by_name);
+            scope.spawn(move || one_pair(folder.path(), pair, files, names));
         }
+    });
+}
+
+fn one_pair(folder: &Path, pair: usize, files: &[PathBuf], names: &[String]) {
+    let (served, port) = serve(slow(MIB));
+    let runs = [(); 2].map(|()| Run::start(update(folder, &port, names)));
+    let pids = runs.each_ref().map(Run::pid);
+    let ends = runs.map(Run::finish);
+    let winner = ends.iter().position(|(code, _)| *code == 0);
+    let Some(winner) = winner else {
+        panic!("pair {pair}: nobody got in: {ends:?}")
+    };
+    let (code, seen) = &ends[1 - winner];
+    assert_eq!(*code, 4, "pair {pair}: {seen}");
+    assert!(seen.contains("LOCK-WAIT"), "pair {pair}: {seen}");
+    let failed = last_event(seen);
+    assert_eq!(failed["event"], "failed", "{seen}");
+    assert_eq!(failed["code"], "E-MODEM-LOCKED", "{seen}");
+    assert_eq!(failed["modem"]["state"], "untouched", "{seen}");
+    assert_eq!(failed["next"], "wait_for_other_run", "{seen}");
+    let cause = failed["cause"].as_str().unwrap();
+    let pid = pids[winner].as_raw_nonzero();
+    assert!(cause.contains(&format!("(pid {pid})")), "{cause}");
+    // The modem got one flash, byte for byte.
+    let modem = served.stop().unwrap();
+    assert_eq!(modem.violations(), [], "pair {pair}");
+    assert_eq!(modem.images().len(), files.len(), "pair {pair}");
+    for (image, file) in modem.images().iter().zip(files) {
+        assert_eq!(image.state, ImageState::Accepted);
+        assert!(
+            image.bytes.as_deref() == Some(&*fs::read(file).unwrap()),
+            "pair {pair}"
+        );
     }
 }
 
@@ -70,7 +85,7 @@ fn of_two_programs_that_start_together_one_flashes_the_modem_and_the_other_says_
 fn the_reference_options_meet_the_same_lock() {
     let folder = tempfile::tempdir().unwrap();
     let files = names(&put_release(folder.path(), Family::Swi9x30, 8_000_000));
-    let (served, port) = serve(setup("MC7455", 4 * MIB));
+    let (served, port) = serve(slow(4 * MIB));
     let mut first = Run::start(update(folder.path(), &port, &files));
     first.wait_for_bytes(1);
     let program = folder.path().join("qmi-firmware-update");

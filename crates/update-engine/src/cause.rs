@@ -179,11 +179,13 @@ pub enum Cause {
         /// What the user can do.
         help: String,
     },
-    /// Another run of this program has the modem.
-    #[error("{holder}")]
+    /// Another process has the modem's lock, as runs of this program do.
+    #[error("{holder}{more}")]
     Locked {
         /// Who has it.
         holder: LockHolder,
+        /// The end of that sentence, where the modem was looked for by its IMEI.
+        more: String,
     },
     /// A request over the control port failed.
     #[error("{error}")]
@@ -332,6 +334,14 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Another run has the modem.
+    pub(crate) const fn locked(holder: LockHolder) -> Self {
+        Self::Locked {
+            holder,
+            more: String::new(),
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {
@@ -459,7 +469,7 @@ impl Cause {
             Self::NoPort { .. } => "the modem has no port",
             Self::NoDownloadPort { .. } => "the modem can't be reached in download mode on this host",
             Self::Held { .. } => "another program has the modem",
-            Self::Locked { .. } => "another modemflash has the modem",
+            Self::Locked { .. } => "another process has locked the modem",
             Self::Control { error } => match error {
                 ControlError::Refused { .. } => "the modem refused",
                 ControlError::Gone { .. } => "the modem left the bus",

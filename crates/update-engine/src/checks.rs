@@ -4,6 +4,7 @@ use firmware_image::{Family, Finding, Platform, Severity};
 use modem_world::{PortInfo, World};
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Patience;
 use crate::control::ControlChoice;
 use crate::devices::{self, Device, Quirk, Standing};
 use crate::download::Job;
@@ -14,7 +15,7 @@ use crate::selector::Selector;
 use crate::survey::by_imei;
 use crate::target::{Given, Trio};
 use crate::watch::{Named, weight};
-use crate::{Cause, Firmware, Plan, PlannedImage, PlannedStep, Protocol, Step, Warning};
+use crate::{Cause, Event, Firmware, Plan, PlannedImage, PlannedStep, Protocol, Step, Warning};
 
 /// What the user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +67,26 @@ impl Request {
 
 impl Request {
     /// The one modem that is meant.
-    pub fn one(&self, world: &mut dyn World) -> Result<Modem, Cause> {
+    ///
+    /// `verb` is what the user asked for, as other runs are told while modems are asked for their IMEI.
+    ///
+    /// # Errors
+    /// There is none, or more than one; another run has what may be the one.
+    pub fn one(&self, world: &mut dyn World, verb: &'static str) -> Result<Modem, Cause> {
+        let mut sink = |_: &Event| {};
+        let mut patience = Patience::new(world, &mut sink);
+        self.one_patiently(world, verb, &mut patience)
+    }
+
+    /// The same, with what is left of the patience.
+    pub(crate) fn one_patiently(
+        &self,
+        world: &mut dyn World,
+        verb: &'static str,
+        patience: &mut Patience<'_>,
+    ) -> Result<Modem, Cause> {
         match &self.select {
-            Selector::Imei(imei) => by_imei(world, imei, self),
+            Selector::Imei(imei) => by_imei(world, imei, self, verb, patience),
             select => select.one(world),
         }
     }

@@ -3,12 +3,15 @@
 //! A run finds its modem, claims its place, and looks again: whoever had it until now may have restarted it, so that what was
 //! found is no longer true. A modem that comes back at another place has that place claimed too, before its port is opened.
 
+use std::time::Duration;
+
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, PortError, PortErrorKind, PortId, Spot, UsbPath, World,
+    Attached, ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, Spot,
+    UsbPath, Wake, World,
 };
 
 use crate::run::Run;
-use crate::{Cause, DeviceId, Selector};
+use crate::{Cause, DeviceId, Event, EventKind, Selector, Warning};
 
 /// How often what was found may have changed while its place was being claimed.
 const LOOKS: u8 = 3;
@@ -23,28 +26,114 @@ pub(crate) trait Found: Sized {
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError>;
 }
 
-/// Finds what is meant, and keeps other runs away from it.
+/// How long a run that has done nothing yet waits for the lock, and how long another run may have had it to be worth waiting for.
+/// Ours: a modem that is only asked is free again within seconds; whoever has it for longer updates it, and that takes minutes.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+/// How often a lock that another run has is tried again. Ours: a loop that asks a modem again and again leaves such gaps, and
+/// the holder's name can be asked for 128 times on old kernels.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+
+/// A place that a run has.
+pub(crate) struct Claimed {
+    pub(crate) spot: Spot,
+    /// What the user asked for, as other runs are told.
+    pub(crate) verb: &'static str,
+    /// That the host gives no lock.
+    pub(crate) doubt: Option<Warning>,
+}
+
+/// How long a run that has done nothing yet still waits for other runs, all modems taken together.
+pub(crate) struct Patience<'s> {
+    sink: &'s mut dyn FnMut(&Event),
+    until: Instant,
+    has_told: bool,
+}
+
+impl<'s> Patience<'s> {
+    /// As long as is sensible; `sink` is told once that it waits.
+    pub(crate) fn new(world: &dyn World, sink: &'s mut dyn FnMut(&Event)) -> Self {
+        Self {
+            sink,
+            until: world.now() + LOCK_LIMIT,
+            has_told: false,
+        }
+    }
+
+    /// None: who has the modem is what is to be known.
+    pub(crate) fn none(sink: &'s mut dyn FnMut(&Event)) -> Self {
+        Self {
+            sink,
+            until: Instant::START,
+            has_told: false,
+        }
+    }
+
+    /// Waits a moment for who has `device`.
+    ///
+    /// # Errors
+    /// It has waited long enough, or it isn't worth it; the user stopped.
+    fn wait(&mut self, world: &mut dyn World, device: &DeviceId, holder: LockHolder) -> Result<(), Cause> {
+        let now = world.now();
+        let is_long = holder.held_for.is_some_and(|held| held >= LOCK_LIMIT);
+        if is_long || now >= self.until {
+            return Err(Cause::locked(holder));
+        }
+        if !std::mem::replace(&mut self.has_told, true) {
+            let warning = Warning {
+                code: "LOCK-WAIT",
+                text: format!("waits up to {} s for the modem: {holder}", LOCK_LIMIT.as_secs()),
+                confirm: false,
+            };
+            (self.sink)(&Event::new(now, device, EventKind::Warning { warning }));
+        }
+        match world.wait(&[], self.until.min(now + LOCK_POLL)) {
+            Wake::Cancelled => Err(Cause::Stopped {
+                how: "stopped; it was still waiting for the modem",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds what is meant, and keeps other runs away from it. What another run has only for a moment is waited for.
 ///
 /// # Errors
 /// `find`'s; another run has it. With the modem, where one was found.
 pub(crate) fn find<T: Found>(
     world: &mut dyn World,
-    verb: &str,
+    verb: &'static str,
     select: &Selector,
-    mut find: impl FnMut(&mut dyn World) -> Result<T, Cause>,
-) -> Result<(T, Spot), Box<(DeviceId, Cause)>> {
+    patience: &mut Patience<'_>,
+    mut find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<T, Cause>,
+) -> Result<(T, Claimed), Box<(DeviceId, Cause)>> {
     let refused = |device: DeviceId, cause: Cause| Box::new((device, cause));
     let mut looks = 0_u8;
     loop {
-        let found = find(world)
-            .map_err(|cause| refused(DeviceId::from_selection(select), away(world, select, cause)))?;
+        let found = match find(world, patience) {
+            Ok(found) => found,
+            Err(cause) => {
+                let device = DeviceId::from_selection(select);
+                let Some(holder) = away(world, select, &cause) else {
+                    return Err(refused(device, cause));
+                };
+                patience
+                    .wait(world, &device, holder)
+                    .map_err(|cause| refused(device, cause))?;
+                continue;
+            }
+        };
         let (spot, device) = (found.spot(), found.device());
-        if let Err(cause) = claim(world, &spot, verb) {
-            return Err(refused(device, cause));
-        }
+        let doubt = loop {
+            match claim(world, &spot, verb) {
+                Ok(doubt) => break doubt,
+                Err(holder) => patience
+                    .wait(world, &device, holder)
+                    .map_err(|cause| refused(device.clone(), cause))?,
+            }
+        };
         looks = looks.saturating_add(1);
         match found.again(world) {
-            Ok(Some(now)) => return Ok((now, spot)),
+            Ok(Some(now)) => return Ok((now, Claimed { spot, verb, doubt })),
             Ok(None) => world.host().unclaim(&spot),
             Err(error) => {
                 world.host().unclaim(&spot);
@@ -59,30 +148,31 @@ pub(crate) fn find<T: Found>(
     }
 }
 
-/// Claims one place.
-pub(crate) fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<(), Cause> {
-    world.host().claim(spot, verb).map_err(|error| match error {
-        ClaimError::Held(holder) => Cause::Locked { holder },
-        ClaimError::Io { call, errno } => Cause::Port(PortError {
-            port: PortId::new(spot.to_string()),
-            kind: PortErrorKind::Io { call, errno },
-        }),
-    })
+/// Claims one place. Where the host gives no lock that is said, and the modem can be used all the same: no other run is known to have
+/// it.
+fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
+    match world.host().claim(spot, verb) {
+        Ok(()) => Ok(None),
+        Err(ClaimError::Held(holder)) => Err(holder),
+        Err(ClaimError::Io { call, errno }) => Ok(Some(Warning {
+            code: "LOCK-UNKNOWN",
+            text: format!(
+                "this host gives no lock for {spot} ({call}: error {errno}), so another run of modemflash isn't kept away from it;                  start none meanwhile"
+            ),
+            confirm: false,
+        })),
+    }
 }
 
-/// Why the modem that was named by its place isn't there: another run may be restarting it.
-fn away(world: &mut dyn World, select: &Selector, cause: Cause) -> Cause {
-    let (Cause::NoModem { .. }, Selector::Place(place)) = (&cause, select) else {
-        return cause;
+/// Who has the modem that was named by its place and isn't there: another run may be restarting it.
+fn away(world: &mut dyn World, select: &Selector, cause: &Cause) -> Option<LockHolder> {
+    let (Cause::NoModem { .. }, Selector::Place(place)) = (cause, select) else {
+        return None;
     };
-    let spot = Spot::Socket {
+    world.host().holder_of(&Spot::Socket {
         place: UsbPath::new(place.as_str()),
         peer: None,
-    };
-    match world.host().holder_of(&spot) {
-        Some(holder) => Cause::Locked { holder },
-        None => cause,
-    }
+    })
 }
 
 /// The device as it is now; none when another appearance of it is there, or nothing.
@@ -95,16 +185,36 @@ pub(crate) fn same_appearance(
 }
 
 impl Run<'_> {
-    /// Has this place, too, as long as the run lasts.
+    /// Tells that the host gave no lock, once.
+    pub(crate) fn tell_doubt(&mut self, doubt: Option<Warning>) {
+        if let Some(warning) = doubt.filter(|_| !self.is_lock_doubted) {
+            self.is_lock_doubted = true;
+            self.teller.warn(self.world.now(), warning);
+        }
+    }
+
+    /// Has this place, too, as long as the run lasts. The modem is on its way, so another run that has it at this moment, because it
+    /// lists what is on the bus, is waited for: false, when it is to be tried again.
     ///
     /// # Errors
-    /// Another run has it.
-    pub(crate) fn claim(&mut self, spot: &Spot) -> Result<(), Cause> {
-        claim(self.world, spot, self.verb)?;
+    /// Another run still has it at `until`; the user stopped.
+    pub(crate) fn claim_until(&mut self, spot: &Spot, until: Instant) -> Result<bool, Cause> {
+        match claim(self.world, spot, self.verb) {
+            Ok(doubt) => self.tell_doubt(doubt),
+            Err(holder) => {
+                let now = self.world.now();
+                if now >= until {
+                    return Err(Cause::locked(holder));
+                }
+                let wake = self.world.wait(&[], until.min(now + LOCK_POLL));
+                self.heed(wake)?;
+                return Ok(false);
+            }
+        }
         if !self.claimed.contains(spot) {
             self.claimed.push(spot.clone());
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gives back all places; the run is over, and its ports are closed.

@@ -87,7 +87,7 @@ codes! {
     ModemSeveral: NoModem = "E-MODEM-SEVERAL", "more than one modem fits what was asked for", "say which with --port, or let `modemflash update` take --all";
     ModemNoPort: NoModem = "E-MODEM-NO-PORT", "the modem is on the bus, but no driver of the kernel knows its id", "let `option` know the id (new_id)";
     ModemHeld: NoModem = "E-MODEM-HELD", "ModemManager has the modem and can't be asked to let go", "do as the message says; stopping ModemManager always helps";
-    ModemLocked: Host = "E-MODEM-LOCKED", "another modemflash works on the modem", "wait until it is done, or end it, then run again";
+    ModemLocked: Host = "E-MODEM-LOCKED", "another process works on the modem and has locked it; the message names it", "wait until it is done, then run again; ending it in the middle of an update leaves the modem without firmware";
     ModemUnreachable: NoModem = "E-MODEM-UNREACHABLE", "the modem runs its firmware but answers on none of its ports, or not in the language that was asked for", "power-cycle the modem, run again; leave --qmi, --mbim or --proxy away";
     ModemOther: Fault = "E-MODEM-OTHER", "the modem that came back on this USB position is another one", "look which modem is plugged in where";
     ControlSilent: NoModem = "E-CONTROL-SILENT", "the modem doesn't answer on its control port", "power-cycle the modem, run again";

@@ -14,7 +14,7 @@ use modem_world::World;
 
 use crate::boot_id::Agreed;
 use crate::checks::{self, Request};
-use crate::claim;
+use crate::claim::{self, Patience};
 use crate::control::PATIENCE;
 use crate::facts::{Facts, Image, Talk};
 use crate::modem::{Mode, Modem};
@@ -287,19 +287,22 @@ fn on_modem<T>(
     let refused = |device: &DeviceId, cause: Cause| {
         UpdateError::new(device, Step::CheckDevice, ModemState::Untouched, cause)
     };
-    let find = claim::find(world, verb, &request.select, |world| request.one(world));
-    let (modem, spot) = find.map_err(|error| refused(&error.0, error.1))?;
+    let mut patience = Patience::new(world, sink);
+    let find = claim::find(world, verb, &request.select, &mut patience, |world, patience| {
+        request.one_patiently(world, verb, patience)
+    });
+    let (modem, claimed) = find.map_err(|error| refused(&error.0, error.1))?;
     let device = DeviceId::from_modem(&modem);
     let port = match checks::usable_port(&modem, &request.select) {
         Ok(port) => port,
         Err(cause) => {
-            world.host().unclaim(&spot);
+            world.host().unclaim(&claimed.spot);
             return Err(refused(&device, cause));
         }
     };
     let name = port.id.to_string();
     let device = DeviceId::from_port(&port, Some(&modem.name()));
-    let mut run = Run::new(world, sink, (verb, spot), &name, port, device);
+    let mut run = Run::new(world, sink, claimed, &name, port, device);
     run.had_control = !modem.ports.control.is_empty();
     run.note_bus();
     run.teller.begin(run.world.now(), Step::CheckDevice);

@@ -428,7 +428,7 @@ impl fmt::Display for Advice {
             Self::GetPermission => "run as root, or join the group that owns the port",
             Self::EndOtherProgram => "end the program that uses the port (ModemManager among them), then run again",
             Self::WaitForOtherRun => {
-                "wait until the other run is done, then run again; ending it in the middle of an update leaves the modem without firmware"
+                "wait until it is done, then run again; ending it in the middle of an update leaves the modem without firmware"
             }
             Self::EnterDownloadMode => {
                 "run the same command again; it brings a running modem into download mode by itself when it is named by its \

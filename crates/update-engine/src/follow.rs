@@ -208,7 +208,9 @@ impl Run<'_> {
         }
         loop {
             if let Ok(port) = self.world.find(&self.port_name) {
-                self.claim(&Spot::of_port(&port))?;
+                if !self.claim_until(&Spot::of_port(&port), until)? {
+                    continue;
+                }
                 self.came = self.world.now();
                 self.port = port;
                 return Ok(None);
@@ -255,7 +257,9 @@ impl Run<'_> {
                 let is_late = now >= since + PORTS_LIMIT;
                 let is_quiet = now >= seen.changed + PORTS_QUIET;
                 if self.has_its_ports(&modem, is_quiet, is_late) {
-                    self.claim(&Spot::of_device(&modem.device))?;
+                    if !self.claim_until(&Spot::of_device(&modem.device), until)? {
+                        continue;
+                    }
                     self.settle_at(&modem);
                     return Ok(modem);
                 }

@@ -2,6 +2,7 @@
 
 use modem_world::{Instant, PortError, PortHandle, PortInfo, Spot, UsbDevice, UsbPath, Wake, World};
 
+use crate::claim::Claimed;
 use crate::driver::Buffers;
 use crate::teller::{Deed, Teller};
 use crate::{Cause, DeviceId, Event, EventKind, ModemState};
@@ -24,6 +25,8 @@ pub(crate) struct Run<'r> {
     pub(crate) verb: &'static str,
     /// Places that other runs are kept away from.
     pub(crate) claimed: Vec<Spot>,
+    /// Whether the user was told that the host gives no lock.
+    pub(crate) is_lock_doubted: bool,
     /// Places that ModemManager was asked to keep away from.
     pub(crate) inhibited: Vec<UsbPath>,
     /// Whether it had a control port with its firmware running.
@@ -42,11 +45,11 @@ pub(crate) struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    /// `claimed`: what the run has already, and for which verb.
+    /// `claimed`: what the run has already.
     pub(crate) fn new(
         world: &'r mut dyn World,
         sink: &'r mut dyn FnMut(&Event),
-        (verb, claimed): (&'static str, Spot),
+        claimed: Claimed,
         port_name: &str,
         port: PortInfo,
         device: DeviceId,
@@ -54,7 +57,7 @@ impl<'r> Run<'r> {
         let came = world.now();
         let home_places = port.device.iter().map(|device| device.path.clone()).collect();
         let teller = Teller::new(sink, device, came);
-        Self {
+        let mut run = Self {
             world,
             teller,
             port_name: port_name.to_owned(),
@@ -62,8 +65,9 @@ impl<'r> Run<'r> {
             port,
             seen: Vec::new(),
             places: home_places,
-            verb,
-            claimed: vec![claimed],
+            verb: claimed.verb,
+            claimed: vec![claimed.spot],
+            is_lock_doubted: false,
             inhibited: Vec::new(),
             had_control: false,
             handle: None,
@@ -72,7 +76,9 @@ impl<'r> Run<'r> {
             is_declined: false,
             is_following: false,
             came,
-        }
+        };
+        run.tell_doubt(claimed.doubt);
+        run
     }
 
     /// Notes what is true of the modem now. Firmware that runs after something was written isn't the old one; only what

@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use crate::boot_id::{Reach, commands, reach, words};
 use crate::checks::Request;
-use crate::claim;
+use crate::claim::{self, Patience};
 use crate::devices::Quirk;
 use crate::facts::Facts;
 use crate::modem::{Mode, Modem, modems};
 use crate::run::Run;
-use crate::{Cause, DeviceId};
+use crate::{Cause, DeviceId, Event};
 
 /// One modem of a survey.
 #[derive(Clone, Debug)]
@@ -38,12 +38,16 @@ pub struct Remark {
     pub text: String,
 }
 
-/// Looks at all modems; with `ask` those in normal mode are asked what they are. Nothing is changed, and a port that
-/// another program has is left to it, as is a modem that another run of this program has.
+/// Looks at all modems. With `ask`, the verb that other runs are told, those in normal mode are asked what they are. Nothing is
+/// changed, and a port that another program has is left to it, as is a modem that another run of this program has.
 ///
 /// # Errors
 /// The bus can't be read.
-pub fn survey(world: &mut dyn World, request: &Request, ask: bool) -> Result<Vec<Surveyed>, DiscoveryError> {
+pub fn survey(
+    world: &mut dyn World,
+    request: &Request,
+    ask: Option<&'static str>,
+) -> Result<Vec<Surveyed>, DiscoveryError> {
     let mut found = Vec::new();
     for modem in modems(world)? {
         let surveyed = look(world, modem, request, ask);
@@ -57,30 +61,45 @@ pub fn survey(world: &mut dyn World, request: &Request, ask: bool) -> Result<Vec
 }
 
 /// Looks at one modem.
-pub fn look(world: &mut dyn World, mut modem: Modem, request: &Request, ask: bool) -> Surveyed {
-    let is_asked = ask && modem.mode == Mode::Normal;
+pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<&'static str>) -> Surveyed {
+    let mut sink = |_: &Event| {};
+    look_patiently(world, modem, request, ask, &mut Patience::none(&mut sink))
+}
+
+/// The same; another run that has the modem for a moment is waited for.
+fn look_patiently(
+    world: &mut dyn World,
+    mut modem: Modem,
+    request: &Request,
+    ask: Option<&'static str>,
+    patience: &mut Patience<'_>,
+) -> Surveyed {
+    let ask = ask.filter(|_| modem.mode == Mode::Normal && modem.can_be_reached());
     let (mut facts, mut problem, mut is_stopped, mut lock) = (None, None, false, None);
     let mut claimed = None;
-    if is_asked && modem.can_be_reached() {
-        let found = claim::find(world, VERB, &request.select, |_| Ok(modem.clone()));
+    if let Some(verb) = ask {
+        let found = claim::find(world, verb, &request.select, patience, |_, _| Ok(modem.clone()));
         match found {
-            Ok((now, spot)) => {
-                claimed = now.all_ports().next().cloned().map(|port| (port, spot));
+            Ok((now, own)) => {
+                claimed = now.all_ports().next().cloned().map(|port| (port, own));
                 modem = now;
             }
             Err(refused) => match refused.1 {
-                Cause::Locked { holder } => lock = Some(holder),
-                other => problem = Some(other.to_string()),
+                Cause::Locked { holder, .. } => lock = Some(holder),
+                other => {
+                    is_stopped = matches!(other, Cause::Stopped { .. });
+                    problem = Some(other.to_string());
+                }
             },
         }
     } else {
         lock = world.host().holder_of(&Spot::of_device(&modem.device));
     }
-    if let Some((port, spot)) = claimed {
+    if let Some((port, own)) = claimed {
         let device = DeviceId::from_port(&port, Some(&modem.name()));
         let name = port.id.to_string();
-        let mut sink = |_: &crate::Event| {};
-        let mut run = Run::new(world, &mut sink, (VERB, spot), &name, port, device);
+        let mut sink = |_: &Event| {};
+        let mut run = Run::new(world, &mut sink, own, &name, port, device);
         match run.facts_of(&modem, request) {
             Ok(read) => facts = Some(read),
             Err(cause) => {
@@ -104,9 +123,6 @@ pub fn look(world: &mut dyn World, mut modem: Modem, request: &Request, ask: boo
     }
 }
 
-/// What other runs are told.
-const VERB: &str = "list";
-
 /// That another run has a modem.
 pub fn locked(holder: &LockHolder) -> Remark {
     Remark {
@@ -115,28 +131,61 @@ pub fn locked(holder: &LockHolder) -> Remark {
     }
 }
 
-/// Which of these modems has the IMEI.
+/// Which of these modems has the IMEI. Those that another run has are asked when all others were, as far as the patience goes.
 ///
 /// # Errors
-/// None has.
-pub(crate) fn by_imei(world: &mut dyn World, imei: &str, request: &Request) -> Result<Modem, Cause> {
-    let mut seen = Vec::new();
-    for surveyed in survey(world, request, true)? {
+/// None has; or another run has one that may have it.
+pub(crate) fn by_imei(
+    world: &mut dyn World,
+    imei: &str,
+    request: &Request,
+    verb: &'static str,
+    patience: &mut Patience<'_>,
+) -> Result<Modem, Cause> {
+    let has_it = |surveyed: &Surveyed| {
+        let its = surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref());
+        its == Some(imei)
+    };
+    let stopped = Cause::Stopped {
+        how: "stopped; the modems were only asked",
+    };
+    let (mut seen, mut locked) = (Vec::new(), Vec::new());
+    for surveyed in survey(world, request, Some(verb))? {
         if surveyed.is_stopped {
-            return Err(Cause::Stopped {
-                how: "stopped; the modems were only asked",
-            });
+            return Err(stopped);
         }
-        if surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref()) == Some(imei) {
+        if has_it(&surveyed) {
             return Ok(surveyed.modem);
         }
-        let locked = surveyed.lock.map(|holder| format!(": {holder}"));
-        seen.push(crate::selector::line(&surveyed.modem) + &locked.unwrap_or_default());
+        seen.push(crate::selector::line(&surveyed.modem));
+        let is_asked_later = surveyed.lock.is_some() && surveyed.modem.mode == Mode::Normal;
+        locked.extend(is_asked_later.then_some(surveyed.modem));
     }
-    Err(Cause::NoModem {
-        wanted: request.select.to_string(),
-        others: seen,
-    })
+    let mut missed = None;
+    for modem in locked {
+        let surveyed = look_patiently(world, modem, request, Some(verb), patience);
+        if surveyed.is_stopped {
+            return Err(stopped);
+        }
+        if has_it(&surveyed) {
+            return Ok(surveyed.modem);
+        }
+        let path = surveyed.modem.path().clone();
+        missed = missed.or(surveyed.lock.map(|holder| (path, holder)));
+    }
+    match missed {
+        Some((path, holder)) => Err(Cause::Locked {
+            holder,
+            more: format!(
+                ": {path}, which wasn't asked; no other modem is the one with {}",
+                request.select
+            ),
+        }),
+        None => Err(Cause::NoModem {
+            wanted: request.select.to_string(),
+            others: seen,
+        }),
+    }
 }
 
 /// That an update would fail, because no driver of this host knows the modem's id in download mode.

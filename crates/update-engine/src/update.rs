@@ -10,7 +10,7 @@ use modem_world::{DiscoveryError, PortInfo, Spot, World};
 
 use crate::boot_id::Agreed;
 use crate::checks::{self, Request};
-use crate::claim::{self, Found};
+use crate::claim::{self, Found, Patience};
 use crate::goal::Goal;
 use crate::modem::{Mode, Modem};
 use crate::run::Run;
@@ -139,23 +139,27 @@ fn go(
     until: Until<'_>,
 ) -> Result<Reached, UpdateError> {
     let mut device = DeviceId::from_selection(&request.select);
-    let mut refuse = |world: &dyn World, device: &DeviceId, step: Step, cause: Cause| {
-        let now = world.now();
-        let mut teller = Teller::new(sink, device.clone(), now);
-        teller.begin(now, step);
-        teller.fail(now, cause)
-    };
+    let refuse =
+        |world: &dyn World, sink: &mut dyn FnMut(&Event), device: &DeviceId, step: Step, cause: Cause| {
+            let now = world.now();
+            let mut teller = Teller::new(sink, device.clone(), now);
+            teller.begin(now, step);
+            teller.fail(now, cause)
+        };
     let warnings = match checks::judge_images(request, firmware) {
         Ok(warnings) => warnings,
-        Err(cause) => return Err(refuse(world, &device, Step::CheckImages, cause)),
+        Err(cause) => return Err(refuse(world, sink, &device, Step::CheckImages, cause)),
     };
     let verb = until.verb();
-    let found = claim::find(world, verb, &request.select, |world| find(world, request));
-    let (target, spot) = match found {
+    let mut patience = Patience::new(world, sink);
+    let found = claim::find(world, verb, &request.select, &mut patience, |world, patience| {
+        find(world, request, verb, patience)
+    });
+    let (target, claimed) = match found {
         Ok(found) => found,
         Err(refused) => {
             let (device, cause) = *refused;
-            return Err(refuse(world, &device, Step::CheckDevice, cause));
+            return Err(refuse(world, sink, &device, Step::CheckDevice, cause));
         }
     };
     let (port, modem) = match target {
@@ -165,8 +169,8 @@ fn go(
             match checks::usable_port(&modem, &request.select) {
                 Ok(port) => (port, Some(modem)),
                 Err(cause) => {
-                    world.host().unclaim(&spot);
-                    return Err(refuse(world, &device, Step::CheckDevice, cause));
+                    world.host().unclaim(&claimed.spot);
+                    return Err(refuse(world, sink, &device, Step::CheckDevice, cause));
                 }
             }
         }
@@ -178,7 +182,7 @@ fn go(
         Selector::Port(name) => name.clone(),
         _ => port.id.to_string(),
     };
-    let mut run = Run::new(world, sink, (verb, spot), &name, port, device);
+    let mut run = Run::new(world, sink, claimed, &name, port, device);
     run.note_bus();
     let reached = match modem {
         Some(modem) if modem.mode == Mode::Normal => {
@@ -211,7 +215,12 @@ fn go(
 }
 
 /// Finds what is meant.
-fn find(world: &mut dyn World, request: &Request) -> Result<Target, Cause> {
+fn find(
+    world: &mut dyn World,
+    request: &Request,
+    verb: &'static str,
+    patience: &mut Patience<'_>,
+) -> Result<Target, Cause> {
     if let Selector::Port(name) = &request.select {
         let port = world.find(name)?;
         let Some(device) = &port.device else {
@@ -224,7 +233,8 @@ fn find(world: &mut dyn World, request: &Request) -> Result<Target, Cause> {
             None => Target::Bare(port),
         });
     }
-    request.one(world).map(|modem| Target::Modem(Box::new(modem)))
+    let modem = request.one_patiently(world, verb, patience)?;
+    Ok(Target::Modem(Box::new(modem)))
 }
 
 pub(crate) fn bug(what: &str) -> UpdateError {

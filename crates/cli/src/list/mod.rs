@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
     };
     let asks = !arguments.no_ask && !arguments.watch;
     let found = host
-        .talk(|world| survey(world, &request, asks))
+        .talk(|world| survey(world, &request, asks.then_some("list")))
         .map_err(|error| unreadable(&error))?;
     let verdict = show(arguments.json, &found).and_then(|()| {
         if arguments.watch {

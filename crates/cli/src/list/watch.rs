@@ -61,7 +61,7 @@ pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict 
             Wake::Deadline if host.is_virtual() && late.is_none() => return Ok(0),
             _ => {}
         }
-        let found = survey(host.world(), &Request::default(), false).map_err(|error| unreadable(&error))?;
+        let found = survey(host.world(), &Request::default(), None).map_err(|error| unreadable(&error))?;
         let now = host.world().now();
         let then = std::mem::replace(&mut here, by_place(found));
         for (change, surveyed) in changes(&then, &here) {
@@ -78,7 +78,7 @@ pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict 
             }
             let starts = change == Change::Appeared && surveyed.modem.mode == Mode::Normal;
             if starts && is_looping(&mut times, &surveyed.modem, now) {
-                let mut looping = look(host.world(), surveyed.modem.clone(), &Request::default(), false);
+                let mut looping = look(host.world(), surveyed.modem.clone(), &Request::default(), None);
                 looping.warnings = vec![boot_loop(&surveyed.modem)];
                 tell(json, now, Change::BootLoop, &looping)?;
             }

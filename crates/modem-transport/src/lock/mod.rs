@@ -22,6 +22,10 @@ use rustix::net::{
 
 use note::Notes;
 
+/// How many may ask whose a name is before nobody hears it any more: nothing takes them out of the queue. The kernel's own limit is lower
+/// on some hosts (128 before Linux 5.4).
+const ASKERS: i32 = 4096;
+
 /// All locks of one world.
 #[derive(Debug)]
 pub(crate) struct Locks {
@@ -216,7 +220,7 @@ impl Locks {
             Err(errno) => return Tried::NotGiven { call: "bind", errno },
         }
         // So that others can ask whose it is; nobody is ever let in. It is ours also where they can't ask.
-        let _ = listen(&socket, 16);
+        let _ = listen(&socket, ASKERS);
         Tried::Taken(socket)
     }
 

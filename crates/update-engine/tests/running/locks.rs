@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use modem_world::{Host, LockHolder, PortError, PortHandle, PortId, Spot, UsbPath, World};
+use modem_world::{ClaimError, Host, LockHolder, PortError, PortHandle, PortId, Spot, UsbPath, World};
 use modemflash_update_engine::survey::survey;
 use modemflash_update_engine::{
-    Cause, Code, Image, ModemState, Outcome, Request, Selector, UpdateError, errand, prepare, update,
+    Code, EventKind, Image, ModemState, Outcome, Request, Selector, UpdateError, errand, prepare, update,
 };
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{Shared, SimulatedWorld, SocketKind};
@@ -116,6 +116,166 @@ fn a_modem_that_another_run_has_gets_no_byte_from_any_verb() {
     }
 }
 
+/// Another run has the modem until this time, as it does while it only asks; says so each time that it is asked.
+struct AsksUntil {
+    until: Duration,
+    verbs: Vec<String>,
+}
+
+impl Habit for AsksUntil {
+    fn claim(&mut self, world: &mut SimulatedWorld, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+        self.verbs.push(verb.to_owned());
+        let now = world.now().since_start();
+        if now >= self.until {
+            return world.claim(spot, verb);
+        }
+        Err(ClaimError::Held(LockHolder {
+            verb: Some("list".to_owned()),
+            held_for: Some(now.min(Duration::from_secs(9))),
+            ..other_run()
+        }))
+    }
+}
+
+fn asked_until(setup: &Setup, seconds: u64) -> Through<AsksUntil> {
+    let habit = AsksUntil {
+        until: Duration::from_secs(seconds),
+        verbs: Vec::new(),
+    };
+    let world = SimulatedWorld::new(setup.clone());
+    Through { world, habit }
+}
+
+#[test]
+fn every_verb_waits_for_a_run_that_has_the_modem_for_a_moment() {
+    for setup in setups() {
+        for (verb, run) in VERBS {
+            let what = format!("{verb}, {}, {:?}", setup.profile.name, setup.mode);
+            let mut world = asked_until(&setup, 3);
+            if let Err(error) = run(&mut world, &setup) {
+                assert_ne!(error.code(), Code::ModemLocked, "{what}: {error}");
+            }
+            assert!(world.now().since_start() >= Duration::from_secs(3), "{what}");
+            assert_eq!(world.world.opened_unclaimed(), [], "{what}");
+
+            // Not for ever, and not past a wish to stop.
+            let mut world = asked_until(&setup, 3600);
+            let error = run(&mut world, &setup).unwrap_err();
+            assert_eq!(
+                (error.code(), error.exit_code()),
+                (Code::ModemLocked, 4),
+                "{what}"
+            );
+            assert_eq!(world.now().since_start(), Duration::from_secs(10), "{what}");
+            let mut world = asked_until(&setup, 3600);
+            world
+                .world
+                .cancel_at(modem_world::Instant::from_start(Duration::from_secs(2)));
+            let error = run(&mut world, &setup).unwrap_err();
+            assert_eq!((error.code(), error.exit_code()), (Code::Stopped, 130), "{what}");
+            assert_eq!(world.now().since_start(), Duration::from_secs(2), "{what}");
+            assert_eq!(world.world.written(0, 0), 0, "{what}");
+        }
+    }
+}
+
+/// The warnings of an update.
+fn warned(world: &mut dyn World, request: &Request, setup: &Setup) -> Vec<(&'static str, String)> {
+    let mut warned = Vec::new();
+    let result = update(world, request, &images(setup), &mut |event| {
+        if let EventKind::Warning { warning } = &event.kind {
+            warned.push((warning.code, warning.text.clone()));
+        }
+    });
+    assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
+    warned
+}
+
+#[test]
+fn that_a_run_waits_is_told_once_with_who_has_the_modem() {
+    let setup = running("MC7455");
+    let warned = warned(&mut asked_until(&setup, 3), &wish(), &setup);
+    let waits: Vec<_> = warned.iter().filter(|(code, _)| *code == "LOCK-WAIT").collect();
+    let text = "waits up to 10 s for the modem: `modemflash list` (pid 812) has had it for 0 s";
+    assert_eq!(waits, [&("LOCK-WAIT", text.to_owned())]);
+}
+
+#[test]
+fn a_host_that_gives_no_lock_is_said_once_and_the_modem_is_updated() {
+    struct NoLock;
+    impl Habit for NoLock {
+        fn claim(&mut self, _: &mut SimulatedWorld, _: &Spot, _: &str) -> Result<(), ClaimError> {
+            let (call, errno) = ("flock", 13);
+            Err(ClaimError::Io { call, errno })
+        }
+    }
+    for setup in setups() {
+        let world = SimulatedWorld::new(setup.clone());
+        let warned = warned(&mut Through { world, habit: NoLock }, &wish(), &setup);
+        let codes: Vec<_> = warned.iter().map(|(code, _)| *code).collect();
+        assert_eq!(
+            codes.iter().filter(|code| **code == "LOCK-UNKNOWN").count(),
+            1,
+            "{warned:?}"
+        );
+    }
+}
+
+const OTHER_IMEI: &str = "987654321098765";
+
+/// Two modems, the second with another IMEI.
+fn two_modems() -> SimulatedWorld {
+    let mut world = SimulatedWorld::new(running("EM7565"));
+    let mut second = running("MC7455");
+    second.storage.imei = OTHER_IMEI.to_owned();
+    world.plug_into(SocketKind::Usb3, second);
+    world
+}
+
+fn with_imei(imei: &str) -> Request {
+    Request {
+        select: Selector::Imei(imei.to_owned()),
+        ..wish()
+    }
+}
+
+#[test]
+fn two_runs_that_look_for_an_imei_at_the_same_moment_both_find_their_modem() {
+    let first = running("EM7565").storage.imei;
+    for imeis in [[first.as_str(), OTHER_IMEI], [OTHER_IMEI, first.as_str()]] {
+        let shared = Shared::new(two_modems(), 2);
+        let workers: Vec<_> = (0..2).map(|number| shared.worker(number).unwrap()).collect();
+        std::thread::scope(|scope| {
+            for (mut world, imei) in workers.into_iter().zip(imeis) {
+                scope.spawn(move || {
+                    let found = errand::info(&mut world, &with_imei(imei), &mut |_| {});
+                    assert_eq!(found.unwrap().1.imei.as_deref(), Some(imei));
+                });
+            }
+        });
+        let world = shared.into_world().unwrap();
+        assert_eq!((world.opened_unclaimed(), world.claimed()), (&[][..], vec![]));
+    }
+}
+
+#[test]
+fn a_run_that_looks_for_an_imei_is_known_by_its_own_verb() {
+    let setup = running("MC7455");
+    let mut world = asked_until(&setup, 0);
+    let _ = update(
+        &mut world,
+        &with_imei(&setup.storage.imei),
+        &images(&setup),
+        &mut |_| {},
+    );
+    assert!(world.habit.verbs.len() >= 2);
+    assert!(
+        world.habit.verbs.iter().all(|verb| verb == "update"),
+        "{:?}",
+        world.habit.verbs
+    );
+}
+
 #[test]
 fn no_verb_opens_a_port_before_it_has_the_lock_and_none_keeps_the_lock() {
     for setup in setups() {
@@ -133,7 +293,7 @@ fn no_verb_opens_a_port_before_it_has_the_lock_and_none_keeps_the_lock() {
             );
         }
         let mut world = SimulatedWorld::new(setup);
-        survey(&mut world, &Request::default(), true).unwrap();
+        survey(&mut world, &Request::default(), Some("list")).unwrap();
         assert_eq!((world.opened_unclaimed(), world.claimed()), (&[][..], vec![]));
     }
 }
@@ -278,6 +438,41 @@ fn a_modem_that_comes_back_at_a_place_that_another_run_has_is_left_to_that_run()
 }
 
 #[test]
+fn a_list_that_catches_the_modem_when_it_comes_back_is_waited_for() {
+    /// Each time that the modem is at a place where it wasn't before, another run has it for five seconds.
+    struct Lists {
+        met: Vec<(modem_world::UsbDevice, modem_world::Instant)>,
+    }
+    impl Habit for Lists {
+        fn claim(&mut self, world: &mut SimulatedWorld, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
+            let now = world.now();
+            let device = world.devices().unwrap().remove(0).device;
+            if !self.met.iter().any(|(met, _)| met.number == device.number) {
+                self.met.push((device, now));
+            }
+            let (_, since) = self.met.last().unwrap();
+            if now.since(*since) >= Duration::from_secs(5) {
+                return world.claim(spot, verb);
+            }
+            Err(ClaimError::Held(LockHolder {
+                verb: Some("list".to_owned()),
+                ..LockHolder::default()
+            }))
+        }
+    }
+    for setup in setups() {
+        let mut world = Through {
+            world: SimulatedWorld::new(setup.clone()),
+            habit: Lists { met: Vec::new() },
+        };
+        let result = update(&mut world, &wish(), &images(&setup), &mut |_| {});
+        assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
+        assert!(world.habit.met.len() >= 2, "{}", world.habit.met.len());
+        assert_eq!(world.world.opened_unclaimed(), []);
+    }
+}
+
+#[test]
 fn a_modem_that_is_off_the_bus_in_another_run_is_called_locked_and_not_missing() {
     let setup = running("MC7455");
     let mut world = SimulatedWorld::new(setup.clone());
@@ -296,32 +491,29 @@ fn a_modem_that_is_off_the_bus_in_another_run_is_called_locked_and_not_missing()
 
 #[test]
 fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
-    let mut world = SimulatedWorld::new(running("EM7565"));
-    let mut second = running("MC7455");
-    second.storage.imei = "987654321098765".to_owned();
-    world.plug_into(SocketKind::Usb3, second);
+    let mut world = two_modems();
     world.lock(socket("1-1", Some("2-1")), other_run());
-    for ask in [true, false] {
+    for ask in [Some("list"), None] {
         let found = survey(&mut world, &Request::default(), ask).unwrap();
         assert_eq!(found[0].lock, Some(other_run()));
         assert_eq!((&found[0].facts, &found[0].problem), (&None, &None));
         let codes: Vec<_> = found[0].warnings.iter().map(|warning| warning.code).collect();
         assert!(codes.contains(&"LOCKED"), "{codes:?}");
         assert_eq!(found[1].lock, None);
-        assert_eq!(found[1].facts.is_some(), ask);
+        assert_eq!(found[1].facts.is_some(), ask.is_some());
     }
     assert_eq!(world.written(0, 0), 0);
-    // Its IMEI can't be read, and that is said where the modem with an IMEI is looked for.
-    let request = Request {
-        select: Selector::Imei("359260080110775".to_owned()),
-        ..wish()
-    };
-    let error = errand::info(&mut world, &request, &mut |_| {}).unwrap_err();
+    // Its IMEI can't be read: it may be the modem that is looked for, when no other one is.
+    let own = running("EM7565").storage.imei;
+    let error = errand::info(&mut world, &with_imei(&own), &mut |_| {}).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), (Code::ModemLocked, 4));
+    let said = error.source.to_string();
     assert!(
-        matches!(&*error.source, Cause::NoModem { others, .. } if others[0].contains("(pid 812)")),
-        "{}",
-        error.source
+        said.contains("(pid 812) has had it for 12 s: 1-1, which wasn't asked"),
+        "{said}"
     );
+    let (modem, _) = errand::info(&mut world, &with_imei(OTHER_IMEI), &mut |_| {}).unwrap();
+    assert_ne!(modem.path().as_str(), "1-1");
     assert_eq!(world.written(0, 0), 0);
 }
 

@@ -190,7 +190,7 @@ fn a_survey_tells_every_modem_and_asks_those_that_run() {
     // They have just been plugged in.
     let later = world.now() + std::time::Duration::from_secs(10);
     let _ = world.wait(&[], later);
-    let found = survey::survey(&mut world, &Request::default(), true).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
     let lines: Vec<_> = found
         .iter()
         .map(|there| {
@@ -243,7 +243,7 @@ fn a_survey_tells_every_modem_and_asks_those_that_run() {
 fn a_survey_without_questions_opens_nothing_and_one_of_a_booting_modem_does_not_wait() {
     let mut world = world();
     let before = world.now();
-    let found = survey::survey(&mut world, &Request::default(), false).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), None).unwrap();
     assert!(
         found
             .iter()
@@ -260,7 +260,7 @@ fn a_survey_says_what_keeps_a_modem_off_the_air() {
     let mut world = SimulatedWorld::new(setup);
     let later = world.now() + std::time::Duration::from_secs(10);
     let _ = world.wait(&[], later);
-    let found = survey::survey(&mut world, &Request::default(), true).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
     let remark = &found[0].warnings[0];
     assert_eq!(remark.code, "IMAGE-MISMATCH");
     assert!(
@@ -275,7 +275,7 @@ fn an_emergency_modem_is_listed_but_never_touched() {
     let mut setup = Setup::of(Profile::named("MC7455").unwrap());
     setup.mode = Mode::Pbl;
     let mut world = SimulatedWorld::new(setup);
-    let found = survey::survey(&mut world, &Request::default(), true).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
     assert_eq!(found[0].modem.mode, Seen::Emergency);
     assert_eq!(found[0].warnings[0].code, "EMERGENCY");
     let run = run_in(world, &wish(), &release(Profile::named("MC7455").unwrap()));

@@ -511,7 +511,7 @@ fn an_at_command_that_leads_into_download_mode_is_refused_in_the_same_way() {
 fn a_list_of_modems_says_which_an_update_could_not_reach() {
     let mut world = on_mainline(em7565_as_90b1());
     world.plug(running("MC7455"));
-    let listed = survey(&mut world, &Request::default(), false).unwrap();
+    let listed = survey(&mut world, &Request::default(), None).unwrap();
     let codes = |place: usize| -> Vec<_> { listed[place].warnings.iter().map(|it| it.code).collect() };
     assert!(codes(0).contains(&"DOWNLOAD-NO-PORT"), "{:?}", codes(0));
     assert_eq!(codes(1), [] as [&str; 0]);
@@ -527,7 +527,7 @@ fn a_list_of_modems_says_which_an_update_could_not_reach() {
     );
     // What isn't certain is said when it matters.
     world.hide_driver_tables();
-    let listed = survey(&mut world, &Request::default(), false).unwrap();
+    let listed = survey(&mut world, &Request::default(), None).unwrap();
     assert_eq!(listed[1].warnings, []);
 }
 
