@@ -130,7 +130,7 @@ const WARNINGS: &[(&str, &str)] = &[
     ),
     (
         "LOCK-WAIT",
-        "another run has the modem, perhaps for a moment only; it is waited for, up to 10 s",
+        "another run asks the modem, or has one that may be the one with the IMEI; it is waited for, up to 10 s",
     ),
     (
         "MODEM-MANAGER",

@@ -250,7 +250,7 @@ fn yes_to_the_warnings_of_some_modems_confirms_none_that_was_not_shown() {
     let mut fleet = update(&[&one_port, &other_port]);
     let shown = fleet.text();
     assert!(
-        shown.contains(&format!("{one_port}: another modemflash has the modem")),
+        shown.contains(&format!("{one_port}: another process has locked the modem")),
         "{shown}"
     );
     assert!(

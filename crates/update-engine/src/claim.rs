@@ -26,8 +26,11 @@ pub(crate) trait Found: Sized {
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError>;
 }
 
+/// Verbs that only ask a modem, so that it is free again within seconds. Every other one works on it, and a second one beside that
+/// is refused at once. What the holder says of itself decides nothing but this wait.
+const ASKING: [&str; 2] = ["list", "info"];
 /// How long a run that has done nothing yet waits for the lock, and how long another run may have had it to be worth waiting for.
-/// Ours: a modem that is only asked is free again within seconds; whoever has it for longer updates it, and that takes minutes.
+/// Estimate: no modem is asked for longer.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How often a lock that another run has is tried again. Ours: a loop that asks a modem again and again leaves such gaps, and
 /// the holder's name can be asked for 128 times on old kernels.
@@ -47,6 +50,8 @@ pub(crate) struct Patience<'s> {
     sink: &'s mut dyn FnMut(&Event),
     until: Instant,
     has_told: bool,
+    /// Whether whoever has a modem is waited for: it may not be the one that is meant.
+    pub(crate) is_for_all: bool,
 }
 
 impl<'s> Patience<'s> {
@@ -56,6 +61,7 @@ impl<'s> Patience<'s> {
             sink,
             until: world.now() + LOCK_LIMIT,
             has_told: false,
+            is_for_all: false,
         }
     }
 
@@ -65,6 +71,7 @@ impl<'s> Patience<'s> {
             sink,
             until: Instant::START,
             has_told: false,
+            is_for_all: false,
         }
     }
 
@@ -75,7 +82,8 @@ impl<'s> Patience<'s> {
     fn wait(&mut self, world: &mut dyn World, device: &DeviceId, holder: LockHolder) -> Result<(), Cause> {
         let now = world.now();
         let is_long = holder.held_for.is_some_and(|held| held >= LOCK_LIMIT);
-        if is_long || now >= self.until {
+        let is_asking = holder.verb.as_deref().is_some_and(|verb| ASKING.contains(&verb));
+        if is_long || now >= self.until || !(is_asking || self.is_for_all) {
             return Err(Cause::locked(holder));
         }
         if !std::mem::replace(&mut self.has_told, true) {
@@ -157,7 +165,8 @@ fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warnin
         Err(ClaimError::Io { call, errno }) => Ok(Some(Warning {
             code: "LOCK-UNKNOWN",
             text: format!(
-                "this host gives no lock for {spot} ({call}: error {errno}), so another run of modemflash isn't kept away from it;                  start none meanwhile"
+                "this host gives no lock for {spot} ({call}: error {errno}), so another run of modemflash isn't kept away from it; start none \
+                 meanwhile"
             ),
             confirm: false,
         })),

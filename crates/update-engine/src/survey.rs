@@ -162,6 +162,7 @@ pub(crate) fn by_imei(
         locked.extend(is_asked_later.then_some(surveyed.modem));
     }
     let mut missed = None;
+    patience.is_for_all = true;
     for modem in locked {
         let surveyed = look_patiently(world, modem, request, Some(verb), patience);
         if surveyed.is_stopped {
@@ -173,6 +174,7 @@ pub(crate) fn by_imei(
         let path = surveyed.modem.path().clone();
         missed = missed.or(surveyed.lock.map(|holder| (path, holder)));
     }
+    patience.is_for_all = false;
     match missed {
         Some((path, holder)) => Err(Cause::Locked {
             holder,
