@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
 
 fn read(host: &mut Host, request: &Request) -> Result<(Modem, Facts), Failure> {
     running::must_run(host.world(), request)?;
-    Ok(host.talk(|world| errand::info(world, request, &mut say_warnings))?)
+    Ok(host.talk(|world| errand::stored_images(world, request, &mut say_warnings))?)
 }
 
 /// A stored image as JSON has it.

@@ -44,7 +44,28 @@ pub fn info(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(Modem, Facts), UpdateError> {
-    on_modem(world, request, sink, ("info", Touch::Ask), |run, modem| {
+    ask(world, request, sink, "info")
+}
+
+/// The same as the first half of a job on the stored images: other runs don't wait for that, because more may follow.
+///
+/// # Errors
+/// As [`info`].
+pub fn stored_images(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<(Modem, Facts), UpdateError> {
+    ask(world, request, sink, "slots")
+}
+
+fn ask(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+    verb: &'static str,
+) -> Result<(Modem, Facts), UpdateError> {
+    on_modem(world, request, sink, (verb, Touch::Ask), |run, modem| {
         let facts = run.facts_of(&modem, request)?;
         Ok((modem, facts))
     })
