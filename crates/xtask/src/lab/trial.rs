@@ -215,7 +215,9 @@ impl Trial<'_> {
                     log: self.log("program"),
                 };
                 rivals.ask(Path::new(&port), bench)?;
-                let mut update = vec![OsStr::new("update"), OsStr::new("-w"), OsStr::new(&port)];
+                // The guest has no table of its drivers, so that the program asks whether to go on.
+                let mut update: Vec<&OsStr> = ["update", "--yes", "-w"].map(OsStr::new).into();
+                update.push(OsStr::new(&port));
                 update.extend(files.iter().map(|file| file.path.as_os_str()));
                 rivals.meet(&update)?;
                 let appearance = bench.appearance(2, BUS_TIMEOUT)?;
