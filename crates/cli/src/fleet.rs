@@ -164,7 +164,7 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
         Mode::Normal | Mode::Download => {}
     }
     let nature = Nature::of_modem(modem);
-    let judge = |nature| fit::judge(nature, firmware, request.as_platform.as_ref());
+    let judge = |nature| fit::judge(nature, firmware, None);
     let fit = match judge(nature) {
         Ok(fit) => fit,
         Err(_) => {

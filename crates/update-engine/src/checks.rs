@@ -290,13 +290,9 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
 
 /// Whether the images say, among other things, that they are for the platform that the user vouches for.
 fn is_vouched(request: &Request, firmware: &Firmware) -> bool {
-    let platforms = &firmware.combination().platforms;
-    request.as_platform.as_ref().is_some_and(|vouched| {
-        platforms.is_empty()
-            || platforms
-                .iter()
-                .any(|platform| platform.agrees(vouched) == Some(true))
-    })
+    let claims = firmware.combination();
+    let vouched = request.as_platform.as_ref();
+    vouched.is_some_and(|vouched| claims.platforms.is_empty() || fit::names(claims, vouched))
 }
 
 /// Whether the port is the single port of a Sierra modem in download mode, as the bus says.

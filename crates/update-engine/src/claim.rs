@@ -32,7 +32,7 @@ const ASKING: [&str; 2] = ["list", "info"];
 /// How long a run that has done nothing yet waits for the lock, and how long another run may have had it to be worth waiting for.
 /// Estimate: no modem is asked for longer.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
-/// How often a lock that another run has is tried again. Ours: a loop that asks a modem again and again leaves such gaps, and
+/// How often a lock that another run has is tried again. Estimate: a loop that asks a modem again and again leaves such gaps, and
 /// the holder's name can be asked for 128 times on old kernels.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 

@@ -287,14 +287,6 @@ impl Device {
     pub fn has(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)
     }
-
-    /// The protocol spoken under this id: an id that is used in download mode only settles it.
-    pub fn protocol_of(&self, vendor: u16, product: u16) -> Option<Protocol> {
-        self.download
-            .contains(&(vendor, product))
-            .then_some(self.protocol)
-            .flatten()
-    }
 }
 
 #[cfg(test)]
@@ -303,7 +295,10 @@ mod tests {
 
     fn protocol(vendor: u16, product: u16) -> Option<Protocol> {
         match standing(vendor, product) {
-            Standing::Known(row) => row.protocol_of(vendor, product),
+            Standing::Known(row) => {
+                let families: Vec<Family> = row.targets().into_iter().map(|target| target.family).collect();
+                crate::fit::common_protocol(&families)
+            }
             _ => None,
         }
     }

@@ -293,10 +293,7 @@ fn judge_vouched(
 ) -> Result<Fit, Cause> {
     let claims = firmware.combination();
     let vouched = Target::from(platform.clone());
-    let has_it = claims
-        .platforms
-        .iter()
-        .any(|claimed| claimed.agrees(platform) == Some(true));
+    let has_it = names(claims, platform);
     let may_be = claims.platforms.is_empty()
         && (suits(claims, &vouched) != Some(false) || claims.families_from == FamilySource::FileName);
     if !has_it && !may_be {
@@ -316,6 +313,12 @@ fn judge_vouched(
         families: vec![vouched.family],
         doubt,
     })
+}
+
+/// Whether the headers name this very platform, with the letter of its line.
+pub(crate) fn names(claims: &Combination, platform: &Platform) -> bool {
+    let mut claimed = claims.platforms.iter();
+    claimed.any(|claimed| claimed.agrees(platform) == Some(true))
 }
 
 /// The warning about what only the user's word speaks for.
