@@ -243,11 +243,10 @@ impl Session {
 fn report(scenarios: &[Scenario], run: &Path, end: End) -> ExitCode {
     let results = results(run);
     println!("\n{:<32} {:<7} {:>6}  detail", "scenario", "result", "s");
-    let mut failed = 0;
+    let mut failures = Vec::new();
     for scenario in scenarios {
         let result = results.iter().find(|result| result["name"] == scenario.name);
         let passed = result.is_some_and(|result| result["passed"] == true);
-        failed += usize::from(!passed);
         let seconds = result
             .and_then(|result| result["seconds"].as_f64())
             .unwrap_or(0.0);
@@ -257,9 +256,16 @@ fn report(scenarios: &[Scenario], run: &Path, end: End) -> ExitCode {
             (None, End::PoweredOff) => "the guest ended before",
         };
         let word = if passed { "passed" } else { "FAILED" };
-        println!("{:<32} {word:<7} {seconds:>6.1}  {detail}", scenario.name);
+        let line = format!("{:<32} {word:<7} {seconds:>6.1}  {detail}", scenario.name);
+        println!("{line}");
+        if !passed {
+            failures.push(line);
+        }
     }
+    let failed = failures.len();
     if failed > 0 {
+        // Again at the end, where a log that is cut still has them.
+        println!("\n{}", failures.join("\n"));
         println!(
             "\nlab: console.log, kernel.log and the logs of each scenario: {}",
             run.display()

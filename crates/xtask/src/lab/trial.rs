@@ -7,7 +7,7 @@ use super::images;
 use super::machine::now;
 use super::modem::{self, Bench};
 use super::process::run;
-use super::rivals::Rivals;
+use super::rivals::{Met, Rivals};
 use super::scenario::{Bus, Files, Program, Scenario, Task};
 use super::verbs::Operator;
 use super::verdict::{compare, is_as_before, is_updated};
@@ -219,7 +219,10 @@ impl Trial<'_> {
                 let mut update: Vec<&OsStr> = ["update", "--yes", "-w"].map(OsStr::new).into();
                 update.push(OsStr::new(&port));
                 update.extend(files.iter().map(|file| file.path.as_os_str()));
-                rivals.meet(&update)?;
+                ensure!(
+                    rivals.meet(&update)? == Met::Yes,
+                    "the second update began when the first had ended"
+                );
                 let appearance = bench.appearance(2, BUS_TIMEOUT)?;
                 SOCKET.ready(&appearance)?;
                 Ok("of two that started together one got in, 50 times".into())
