@@ -1,6 +1,7 @@
 //! Many seeded flashes with random faults, or one of them with all its events; `cargo xtask simulate` calls it.
 //!
-//! Arguments: `--runs N` (100000), `--from SEED` (0), `--threads N` (2), or `--seed SEED` for one run.
+//! Arguments: `--runs N` (100000), `--from SEED` (0), `--threads N` (2), `--outcomes FILE` (a line for each modem of each run),
+//! or `--seed SEED` for one run.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,20 +15,29 @@ mod simulate;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let (mut runs, mut from, mut threads, mut one) = (100_000, 0, 2, None);
+    let mut outcomes = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let value = arguments.next().and_then(|value| value.parse::<u64>().ok());
-        match (name.as_str(), value) {
+        let value = arguments.next();
+        if name == "--outcomes" && value.is_some() {
+            outcomes = value;
+            continue;
+        }
+        match (name.as_str(), value.and_then(|value| value.parse::<u64>().ok())) {
             ("--runs", Some(value)) => runs = value,
             ("--from", Some(value)) => from = value,
             ("--threads", Some(value)) => threads = value.clamp(1, 64),
             ("--seed", Some(value)) => one = Some(value),
             _ => {
-                eprintln!("usage: simulate [--runs N] [--from SEED] [--threads N] | --seed SEED");
+                eprintln!(
+                    "usage: simulate [--runs N] [--from SEED] [--threads N] [--outcomes FILE] | --seed SEED"
+                );
                 return ExitCode::from(2);
             }
         }
@@ -40,12 +50,29 @@ fn main() -> ExitCode {
         .map(|worker| {
             let begin = from + (worker * share).min(runs);
             let end = from + ((worker + 1) * share).min(runs);
-            std::thread::spawn(move || simulate::run_all(begin, end - begin))
+            let keeps = outcomes.is_some();
+            std::thread::spawn(move || {
+                let mut lines = Vec::new();
+                let table = simulate::run_all(begin, end - begin, &mut |line| {
+                    if keeps {
+                        lines.push(line);
+                    }
+                });
+                (table, lines)
+            })
         })
         .collect();
     let mut table = simulate::Table::default();
+    let mut file = outcomes.map(|path| BufWriter::new(File::create(path).expect("a file for the outcomes")));
     for worker in workers {
-        table.join(worker.join().expect("a worker ends"));
+        let (part, lines) = worker.join().expect("a worker ends");
+        table.join(part);
+        if let Some(file) = &mut file {
+            for line in lines {
+                writeln!(file, "{line}").expect("the outcomes can be written");
+            }
+            file.flush().expect("the outcomes can be written");
+        }
     }
     print!("{}", table.markdown());
     println!(

@@ -11,7 +11,7 @@ mod support;
 
 #[test]
 fn random_faults_end_in_a_flash_or_in_the_truth() {
-    let table = simulate::run_all(0, 3000);
+    let table = simulate::run_all(0, 3000, &mut drop);
     assert!(table.runs() >= 3000);
     assert!(
         table.wrong.is_empty(),

@@ -16,6 +16,10 @@ pub(crate) struct Simulate {
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: u64,
+    /// Writes a line for each modem of each run: seed, modem, wish to stop, end, milliseconds. Two versions of the engine can be
+    /// compared by them.
+    #[arg(long, value_name = "FILE")]
+    outcomes: Option<std::path::PathBuf>,
     /// Only the run with this seed, with all its events.
     #[arg(long)]
     seed: Option<u64>,
@@ -42,6 +46,9 @@ impl Simulate {
                 .args(["--from", &self.from.to_string()])
                 .args(["--threads", &self.threads.to_string()]),
         };
+        if let Some(file) = &self.outcomes {
+            command.arg("--outcomes").arg(file);
+        }
         let status = command.status().context("cargo can't be started")?;
         Ok(if status.success() {
             ExitCode::SUCCESS

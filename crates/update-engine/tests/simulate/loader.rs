@@ -359,8 +359,8 @@ pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
     if is_hidden {
         world.hide_device(0);
     }
-    for at in cancels {
-        world.cancel_at(at);
+    for at in &cancels {
+        world.cancel_at(*at);
     }
     let request = Request {
         select: Selector::Port(SimulatedWorld::LINK.to_owned()),
@@ -377,6 +377,9 @@ pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
         fault,
         promise,
         succeeded: result.is_ok(),
+        stops: !cancels.is_empty(),
+        end: super::end_of(&result),
+        done_ms: super::done_ms(world.now()),
         wrong,
     }
 }

@@ -19,7 +19,8 @@ mod loader;
 mod table;
 mod whole;
 
-use modemflash_update_engine::Event;
+use modem_world::Instant;
+use modemflash_update_engine::{Event, Outcome, UpdateError};
 
 pub use table::Table;
 
@@ -39,8 +40,51 @@ pub struct Verdict {
     pub fault: &'static str,
     pub promise: Promise,
     pub succeeded: bool,
+    /// Whether the user wished to stop.
+    pub stops: bool,
+    /// How the run ended, in facts that don't depend on wording.
+    pub end: String,
+    /// When all modems of the run were done, in milliseconds of its own clock.
+    pub done_ms: u128,
     /// Why it isn't as it must be.
     pub wrong: Option<String>,
+}
+
+impl Verdict {
+    /// This run in a line: seed, modem, whether the user wished to stop, the end, the time. Two versions of the engine can be
+    /// compared by these lines.
+    pub fn line(&self, seed: u64, modem: usize) -> String {
+        let wish = if self.stops { "stop" } else { "-" };
+        format!("{seed}\t{modem}\t{wish}\t{}\t{}", self.end, self.done_ms)
+    }
+}
+
+/// How a run ended, in facts that don't depend on wording.
+fn end_of(result: &Result<Outcome, UpdateError>) -> String {
+    match result {
+        Ok(Outcome::Updated(it)) => format!(
+            "updated {:?} to {} accepted {} not_required {} bytes {} passes {} radio {:?}",
+            it.from, it.to, it.accepted, it.not_required, it.bytes, it.passes, it.radio
+        ),
+        Ok(Outcome::Unchanged(it)) => format!("unchanged {} radio {:?}", it.runs, it.radio),
+        Ok(Outcome::Accepted(it)) => format!(
+            "accepted {} not_required {} bytes {} runs {:?}",
+            it.accepted, it.not_required, it.bytes, it.runs
+        ),
+        Ok(other) => format!("{other:?}"),
+        Err(error) => format!(
+            "{} exit {} step {:?} modem {:?} as_found {}",
+            error.code(),
+            error.exit_code(),
+            error.step,
+            error.modem,
+            error.is_as_found
+        ),
+    }
+}
+
+fn done_ms(now: Instant) -> u128 {
+    now.since_start().as_millis()
 }
 
 /// One run, decided by a seed.
@@ -78,11 +122,12 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
     }
 }
 
-/// Carries out runs with the seeds `from..from + count`.
-pub fn run_all(from: u64, count: u64) -> Table {
+/// Carries out runs with the seeds `from..from + count`; `each` gets the line of every modem.
+pub fn run_all(from: u64, count: u64, each: &mut dyn FnMut(String)) -> Table {
     let mut table = Table::default();
     for seed in from..from.saturating_add(count) {
-        for verdict in run(Case::of(seed), &mut |_| {}) {
+        for (modem, verdict) in run(Case::of(seed), &mut |_| {}).into_iter().enumerate() {
+            each(verdict.line(seed, modem));
             table.add(seed, verdict);
         }
     }

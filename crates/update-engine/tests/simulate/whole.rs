@@ -401,6 +401,9 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
                 fault: subject.fault,
                 promise: subject.promise,
                 succeeded: result.is_ok(),
+                stops: !case.cancels.is_empty(),
+                end: super::end_of(&result),
+                done_ms: super::done_ms(world.now()),
                 wrong,
             }
         })
