@@ -383,7 +383,7 @@ fn warning_codes(source: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_warning_of_a_list_is_described() {
-    let mut source = fs::read_to_string(root().join("crates/update-engine/src/survey.rs")).unwrap();
+    let mut source = fs::read_to_string(root().join("crates/update-engine/src/jobs/survey.rs")).unwrap();
     source.truncate(source.find("#[cfg(test)]").unwrap());
     let watch = fs::read_to_string(root().join("crates/cli/src/list/watch.rs")).unwrap();
     let used: BTreeSet<_> = warning_codes(&source)
@@ -402,17 +402,17 @@ fn every_warning_of_a_list_is_described() {
 fn every_warning_of_the_engine_is_listed() {
     let mut source = String::new();
     for file in [
-        "boot_id.rs",
-        "checks.rs",
-        "claim.rs",
-        "fit.rs",
-        "follow.rs",
-        "host.rs",
-        "link.rs",
-        "running.rs",
-        "goal.rs",
-        "put_back.rs",
-        "target.rs",
+        "decide/boot_id.rs",
+        "decide/checks.rs",
+        "run/claim.rs",
+        "decide/fit.rs",
+        "run/follow.rs",
+        "run/host.rs",
+        "run/port.rs",
+        "update/running.rs",
+        "decide/goal.rs",
+        "update/put_back.rs",
+        "decide/target.rs",
     ] {
         source.push_str(&fs::read_to_string(root().join("crates/update-engine/src").join(file)).unwrap());
     }
@@ -484,7 +484,7 @@ fn snake(name: &str) -> String {
 
 /// The names of the variants of `pub enum EventKind`.
 fn kinds() -> BTreeSet<String> {
-    variants("event.rs", "EventKind")
+    variants("told/event.rs", "EventKind")
 }
 
 /// The names of the variants of an enum in a file of the engine, as JSON has them.
@@ -517,7 +517,7 @@ fn the_page_of_events_names_exactly_the_advice_there_is() {
     let list = page.split("`next` is one of ").nth(1).unwrap();
     let list = list.split("\n\n").next().unwrap();
     let named: BTreeSet<String> = list.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    assert_eq!(named, variants("error.rs", "Advice"));
+    assert_eq!(named, variants("told/error.rs", "Advice"));
 }
 
 /// All keys of an object and of those in it.

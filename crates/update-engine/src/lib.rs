@@ -9,60 +9,22 @@
 //! [`World::wait`](modem_world::World::wait).
 #![forbid(unsafe_code)]
 
-mod at_port;
-mod boot_id;
-mod cause;
-pub mod checks;
-mod claim;
-pub mod codes;
-mod control;
-mod detect;
-mod device_id;
-pub mod devices;
+pub mod decide;
 mod download;
-mod driver;
-mod entry;
-pub mod errand;
-mod error;
-mod event;
-pub mod exit;
-mod facts;
-mod firmware;
-pub mod fit;
-pub mod fleet;
-mod follow;
-mod goal;
-mod host;
-mod link;
+pub mod jobs;
 pub mod modem;
-mod outcome;
-mod plan;
-mod put_back;
-mod radio;
-mod read_back;
 mod run;
-mod running;
-pub mod selector;
-pub mod survey;
-mod target;
-mod teller;
+mod talk;
+pub mod told;
 pub mod update;
-mod watch;
 
-pub use boot_id::{BootIds, boot_ids};
-pub use cause::{Cause, Layer};
-pub use checks::Request;
-pub use codes::{ALL_CODES, Code};
-pub use control::ControlChoice;
-pub use device_id::DeviceId;
-pub use error::{Advice, Failure, ModemState, UpdateError};
-pub use event::{Event, EventKind, SCHEMA_VERSION, Step};
-pub use facts::{Facts, Image};
-pub use firmware::Firmware;
-pub use modem::Modem;
-pub use outcome::{Accepted, Outcome, Unchanged, Updated};
-pub use plan::{Plan, PlannedImage, PlannedStep, Protocol, Warning};
-pub use radio::Radio;
-pub use selector::Selector;
-pub use target::{Given, Trio};
-pub use update::{prepare, update, update_asking};
+pub use decide::{BootIds, Firmware, Given, Request, Trio, boot_ids, checks, fit};
+pub use jobs::{errand, survey};
+pub use modem::{DeviceId, Modem, Radio, Selector, devices, selector};
+pub use talk::{ControlChoice, Facts, Image};
+pub use told::{
+    ALL_CODES, Accepted, Advice, Cause, Code, Event, EventKind, Failure, Layer, ModemState, Outcome, Plan,
+    PlannedImage, PlannedStep, Protocol, SCHEMA_VERSION, Step, Unchanged, UpdateError, Updated, Warning,
+    codes, exit,
+};
+pub use update::{fleet, prepare, update, update_asking};

@@ -1,0 +1,509 @@
+//! Everything that is looked at before the first byte goes to the modem.
+
+use firmware_image::{Family, Finding, Platform, Severity};
+use modem_world::{PortInfo, World};
+use serde::{Deserialize, Serialize};
+
+use super::firmware::Firmware;
+use super::fit;
+use super::fit::Nature;
+use super::target::{Given, Trio};
+use crate::download::{Job, Named, weight};
+use crate::jobs::by_imei;
+use crate::modem::{Device, Mode, Modem, Quirk, Selector, Standing, devices};
+use crate::run::Patience;
+use crate::talk::{ControlChoice, Facts};
+use crate::told::{Cause, Event, Plan, PlannedImage, PlannedStep, Protocol, Step, Warning};
+
+/// What the user asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// Which modem.
+    pub select: Selector,
+    /// Go on where it would be refused: a port that isn't known to be a modem's, a file that is probably damaged, versions that
+    /// differ, another firmware that has to come first; and send everything although the modem has it.
+    pub force: bool,
+    /// The warnings are confirmed.
+    pub confirmed: bool,
+    /// Codes of the warnings that somebody was shown and has confirmed, where `confirmed` isn't for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confirmed_codes: Vec<String>,
+    /// Go on although the files name different versions; the largest file's count (update-flow.md §5.4), or the user's.
+    pub ignore_versions: bool,
+    /// Versions that the user gives.
+    pub given: Given,
+    /// Send everything although the modem has it.
+    pub download_override: bool,
+    /// Store the modem image in this slot, from 1.
+    pub slot: Option<u8>,
+    /// Which language to speak on the control port.
+    pub control: ControlChoice,
+    /// Don't ask the modem for its versions at the end.
+    pub skip_read_back: bool,
+    /// Go on although ModemManager runs and can't be asked to let go.
+    pub ignore_manager: bool,
+    /// The platform that the user says the modem takes, against what is known of it.
+    pub as_platform: Option<Platform>,
+}
+
+impl Request {
+    /// Whether the warning needs a confirmation that nobody has given.
+    pub(crate) fn leaves_open(&self, warning: &Warning) -> bool {
+        let is_known = || self.confirmed_codes.iter().any(|code| code == warning.code);
+        warning.confirm && !self.confirmed && !is_known()
+    }
+
+    /// An update of the modem behind this port.
+    pub fn on_port(name: impl Into<String>) -> Self {
+        Self {
+            select: Selector::Port(name.into()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Request {
+    /// The one modem that is meant.
+    ///
+    /// `verb` is what the user asked for, as other runs are told while modems are asked for their IMEI.
+    ///
+    /// # Errors
+    /// There is none, or more than one; another run has what may be the one.
+    pub fn one(&self, world: &mut dyn World, verb: &'static str) -> Result<Modem, Cause> {
+        let mut sink = |_: &Event| {};
+        let mut patience = Patience::new(world, &mut sink);
+        self.one_patiently(world, verb, &mut patience)
+    }
+
+    /// The same, with what is left of the patience.
+    pub(crate) fn one_patiently(
+        &self,
+        world: &mut dyn World,
+        verb: &'static str,
+        patience: &mut Patience<'_>,
+    ) -> Result<Modem, Cause> {
+        match &self.select {
+            Selector::Imei(imei) => by_imei(world, imei, self, verb, patience),
+            select => select.one(world),
+        }
+    }
+}
+
+/// A plan with all that is needed to carry it out.
+pub(crate) struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) job: Job,
+    /// The images of the job, as places in the firmware's list.
+    pub(crate) places: Vec<usize>,
+}
+
+/// The port through which a modem can be helped in its present mode.
+pub(crate) fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, Cause> {
+    let id = modem.device.id();
+    match modem.mode {
+        Mode::Emergency => {
+            let evidence = format!("{id} is Qualcomm's primary boot loader: Sierra's own is gone");
+            return Err(Cause::EmergencyMode { evidence });
+        }
+        Mode::NotConfigured => {
+            return Err(Cause::UnknownDevice {
+                port: modem.path().to_string(),
+                why: "the device isn't configured yet".to_owned(),
+            });
+        }
+        Mode::Normal | Mode::Download => {}
+    }
+    let named = match select {
+        Selector::Port(name) => modem.all_ports().find(|port| port.id.as_str() == name),
+        _ => None,
+    };
+    let first = match modem.mode {
+        Mode::Download => modem.ports.download.as_ref(),
+        _ => named.or_else(|| modem.all_ports().next()),
+    };
+    first.cloned().ok_or(Cause::NoPort {
+        id,
+        mode: modem.mode.to_string(),
+    })
+}
+
+/// Looks at images and port of a modem in download mode, and says what a flash would do. Nothing is opened.
+pub(crate) fn prepare_download(
+    port: &PortInfo,
+    request: &Request,
+    firmware: &Firmware,
+    mut warnings: Vec<Warning>,
+) -> Result<Prepared, Box<(Step, Cause)>> {
+    let of_device = |cause: Cause| Box::new((Step::CheckDevice, cause));
+    let row = judge_device(request, port, &mut warnings).map_err(of_device)?;
+    let vouched = request.as_platform.as_ref();
+    let nature = port.device.as_ref().map(Nature::of_device);
+    let families = match nature {
+        Some(nature) => {
+            let fit = fit::judge(nature, firmware, vouched).map_err(of_device)?;
+            warnings.extend(fit.doubt);
+            fit.families
+        }
+        // A pseudo-terminal: the user named the port, and nothing but the boot loader's protocol can speak against it.
+        None => firmware.combination().families.clone(),
+    };
+    warn_of_habits(row, port, firmware, &mut warnings);
+    let places = firmware.all();
+    let protocol = protocol_for(nature.unwrap_or_default(), vouched);
+    let job = job_for(request, protocol, firmware, &places)
+        .map_err(|cause| Box::new((Step::CheckImages, cause)))?;
+    let protocol = job.device_protocol.or(job.image_protocol);
+    let plan = make_plan(firmware, protocol, families, warnings);
+    Ok(Prepared { plan, job, places })
+}
+
+/// The protocol of the modem in download mode, as far as anything tells it before the modem is asked.
+pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Option<Protocol> {
+    let vouched = vouched.and_then(Platform::family);
+    match vouched.as_ref().and_then(Family::download_protocol) {
+        Some(protocol) => Some(protocol.into()),
+        None => nature.protocol(),
+    }
+}
+
+/// What is to be sent to a modem in download mode; `device_protocol` is how it is flashed, when that is known. With a user's
+/// word for the platform, that tells for the images, too.
+///
+/// # Errors
+/// A file can't be read any more, or can't be sent in the protocol that is to be expected.
+pub(crate) fn job_for(
+    request: &Request,
+    device_protocol: Option<Protocol>,
+    firmware: &Firmware,
+    places: &[usize],
+) -> Result<Job, Cause> {
+    let claims = firmware.combination();
+    let reports: Vec<_> = firmware.reports().collect();
+    let images = places.iter().filter_map(|place| reports.get(*place));
+    let job = Job {
+        qdl: firmware.for_qdl(places),
+        firehose: firmware.for_firehose(places),
+        device_protocol,
+        image_protocol: match &request.as_platform {
+            Some(_) => device_protocol,
+            None => fit::common_protocol(&claims.families),
+        },
+        image_words: fit::words(claims),
+        images: images
+            .map(|report| Named {
+                file: report.name.clone(),
+                bytes: report.size,
+            })
+            .collect(),
+    };
+    let protocol = job.device_protocol.or(job.image_protocol);
+    let hindrance = match (&job.qdl, &job.firehose, protocol) {
+        (Err(cause @ (Cause::ImageChanged { .. } | Cause::Bug { .. })), _, _)
+        | (Err(cause), _, Some(Protocol::Qdl))
+        | (_, Err(cause), Some(Protocol::SaharaFirehose)) => Some(cause.clone()),
+        (Err(cause), Err(_), None) => Some(cause.clone()),
+        _ => None,
+    };
+    hindrance.map_or(Ok(job), Err)
+}
+
+/// The images' own findings: warnings go into the plan.
+///
+/// # Errors
+/// They aren't to be sent.
+pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warning>, Cause> {
+    if firmware.reports().len() == 0 {
+        return Err(Cause::NoImages);
+    }
+    let mut warnings = Vec::new();
+    let of_files = firmware.reports().flat_map(|report| {
+        report
+            .findings
+            .iter()
+            .map(move |finding| (Some(&report.name), finding))
+    });
+    let of_all = firmware
+        .combination()
+        .findings
+        .iter()
+        .map(|finding| (None, finding));
+    for (file, finding) in of_files.chain(of_all) {
+        let text = match file {
+            Some(file) => format!("{file}: {finding}"),
+            None => finding.to_string(),
+        };
+        match (finding, finding.severity()) {
+            (Finding::VersionConflict { .. }, _) if request.ignore_versions => {
+                warnings.push(Warning {
+                    code: finding.code(),
+                    text,
+                    confirm: false,
+                });
+            }
+            (Finding::FamilyContradiction { .. }, _) if is_vouched(request, firmware) => {
+                warnings.push(fit::vouched_for("the images are for this modem", &text));
+            }
+            (
+                Finding::VersionConflict { .. }
+                | Finding::FamilyConflict { .. }
+                | Finding::FamilyContradiction { .. }
+                | Finding::PlatformConflict { .. },
+                _,
+            ) => {
+                return Err(Cause::ImagesDisagree { why: text });
+            }
+            (Finding::BodySuspicious { .. }, _) if !request.force => {
+                return Err(Cause::ImageDamaged {
+                    file: file.cloned().unwrap_or_default(),
+                    why: format!("{finding}; --force sends it all the same"),
+                });
+            }
+            (_, Severity::Error) => {
+                let file = file.cloned().unwrap_or_default();
+                return Err(Cause::ImageDamaged {
+                    file,
+                    why: finding.to_string(),
+                });
+            }
+            (_, Severity::StrongWarning) => {
+                warnings.push(Warning {
+                    code: finding.code(),
+                    text,
+                    confirm: true,
+                });
+            }
+            (_, Severity::Warning) => {
+                warnings.push(Warning {
+                    code: finding.code(),
+                    text,
+                    confirm: false,
+                });
+            }
+            (_, Severity::Note) => {}
+        }
+    }
+    Ok(warnings)
+}
+
+/// Whether the images say, among other things, that they are for the platform that the user vouches for.
+fn is_vouched(request: &Request, firmware: &Firmware) -> bool {
+    let claims = firmware.combination();
+    let vouched = request.as_platform.as_ref();
+    vouched.is_some_and(|vouched| claims.platforms.is_empty() || fit::names(claims, vouched))
+}
+
+/// Whether the port is the single port of a Sierra modem in download mode, as the bus says.
+fn judge_device(
+    request: &Request,
+    port: &PortInfo,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<&'static Device>, Cause> {
+    let name = port.id.to_string();
+    let doubt = |warnings: &mut Vec<Warning>, cause: Cause, code: &'static str| {
+        if request.force {
+            warnings.push(Warning {
+                code,
+                text: cause.to_string(),
+                confirm: false,
+            });
+            Ok(())
+        } else {
+            Err(cause)
+        }
+    };
+    let Some(device) = &port.device else {
+        if !is_pseudo_terminal(&name) {
+            let why = "no USB device is behind it, so it can't be told whether it is a modem".to_owned();
+            doubt(
+                warnings,
+                Cause::UnknownDevice { port: name, why },
+                "DEVICE-UNKNOWN",
+            )?;
+        }
+        return Ok(None);
+    };
+    let id = device.id();
+    let row = match devices::standing(device.vendor, device.product) {
+        Standing::Emergency => {
+            let evidence = format!("{id} is Qualcomm's primary boot loader: Sierra's own is gone");
+            return Err(Cause::EmergencyMode { evidence });
+        }
+        Standing::NotQualcomm => {
+            let what = format!("{id}, an Intel modem, which takes none of these files");
+            return Err(Cause::NotAModem { port: name, what });
+        }
+        Standing::Foreign => {
+            let product = device.product_name.as_deref().unwrap_or("no name");
+            let what = format!("{id} ({product}), which is no Sierra Wireless modem");
+            doubt(
+                warnings,
+                Cause::NotAModem {
+                    port: name.clone(),
+                    what,
+                },
+                "DEVICE-FOREIGN",
+            )?;
+            None
+        }
+        Standing::UnknownModem => {
+            let text = format!("{id} is not in the list of known modems; it is treated by what it answers");
+            warnings.push(Warning {
+                code: "DEVICE-NOT-LISTED",
+                text,
+                confirm: false,
+            });
+            None
+        }
+        Standing::Known(row) => Some(row),
+    };
+    match device.interfaces {
+        Some(1) => {}
+        Some(count) => {
+            let evidence = format!("{id} has {count} interfaces; in download mode it has one");
+            doubt(warnings, Cause::RunsNormally { evidence }, "MODE-NORMAL")?;
+        }
+        None => {
+            let why = "the device isn't configured yet".to_owned();
+            doubt(
+                warnings,
+                Cause::UnknownDevice { port: name, why },
+                "DEVICE-UNKNOWN",
+            )?;
+        }
+    }
+    Ok(row)
+}
+
+/// Warnings that come from what is known of the device (devices.md, column "quirks").
+pub(crate) fn warn_of_habits(
+    row: Option<&Device>,
+    port: &PortInfo,
+    firmware: &Firmware,
+    warnings: &mut Vec<Warning>,
+) {
+    // USB 3 begins at 5000 Mbit/s.
+    let is_usb3 = port
+        .device
+        .as_ref()
+        .and_then(|device| device.speed)
+        .is_some_and(|speed| speed >= 5000);
+    if is_usb3 && row.is_some_and(|row| row.has(Quirk::BreaksOnUsb3)) {
+        let text = "the modem is on a USB 3 port; old boot loaders (before release 9) stop there at the first blocks. \
+                    Should it happen, use a USB 2 port or cable and run again"
+            .to_owned();
+        warnings.push(Warning {
+            code: "USB3",
+            text,
+            confirm: false,
+        });
+    }
+    let families = &firmware.combination().families;
+    let is_touchy = row.is_some_and(|row| row.has(Quirk::PreProductionBricks))
+        || families
+            .iter()
+            .any(|family| matches!(family, Family::Swi9x30 | Family::Swi9x50));
+    let firmware_version = firmware.combination().versions.firmware.as_ref();
+    if is_touchy && firmware_version.is_some_and(|version| version.text.starts_with("00.")) {
+        let text = "this is pre-production firmware (00.xx) with another partition table; \
+                    modems have been lost on the way between it and releases"
+            .to_owned();
+        warnings.push(Warning {
+            code: "PRE-PRODUCTION",
+            text,
+            confirm: true,
+        });
+    }
+}
+
+fn make_plan(
+    firmware: &Firmware,
+    protocol: Option<Protocol>,
+    families: Vec<Family>,
+    warnings: Vec<Warning>,
+) -> Plan {
+    let of = firmware.reports().len();
+    let whole = |seconds: f64| {
+        std::time::Duration::try_from_secs_f64(seconds).map_or(0, |span| span.as_secs().max(1))
+    };
+    let mut steps = vec![PlannedStep {
+        step: Step::Detect,
+        estimate_s: whole(weight::START),
+    }];
+    for (place, report) in firmware.reports().enumerate() {
+        let (image, file) = (place.saturating_add(1), report.name.clone());
+        let (write, finalise) = weight::of_image(protocol.unwrap_or(Protocol::SaharaFirehose), report.size);
+        steps.push(PlannedStep {
+            step: Step::Write {
+                image,
+                of,
+                file: file.clone(),
+            },
+            estimate_s: whole(write),
+        });
+        steps.push(PlannedStep {
+            step: Step::Finalise { image, of, file },
+            estimate_s: whole(finalise),
+        });
+    }
+    steps.push(PlannedStep {
+        step: Step::Reset,
+        estimate_s: whole(weight::RESET),
+    });
+    let images = firmware
+        .reports()
+        .map(|report| PlannedImage {
+            file: report.name.clone(),
+            bytes: report.size,
+            firmware: report.versions.firmware.as_ref().map(|known| known.text.clone()),
+            carrier: report.versions.carrier.as_ref().map(|known| known.text.clone()),
+        })
+        .collect();
+    Plan {
+        images,
+        total_bytes: firmware
+            .reports()
+            .fold(0, |sum: u64, report| sum.saturating_add(report.size)),
+        protocol,
+        families,
+        warnings,
+        from: None,
+        to: Trio::default(),
+        estimate_s: steps.iter().map(|step| step.estimate_s).sum(),
+        steps,
+    }
+}
+
+/// The plan for a modem that runs its firmware: what goes before and behind the download is added.
+pub(crate) fn make_running_plan(
+    modem: &Modem,
+    firmware: &Firmware,
+    families: Vec<Family>,
+    warnings: Vec<Warning>,
+    facts: &Facts,
+    wanted: &Trio,
+) -> Plan {
+    let of_family = families
+        .first()
+        .and_then(Family::download_protocol)
+        .map(Protocol::from);
+    let protocol = of_family.or_else(|| modem.row.and_then(|row| row.protocol));
+    let mut plan = make_plan(firmware, protocol, families, warnings);
+    let step = |step, estimate_s| PlannedStep { step, estimate_s };
+    let mut before = vec![step(Step::ReadModem, 1)];
+    if facts.has_preferences() {
+        before.push(step(Step::SetPreference, 1));
+    }
+    // linux.md §5: normal to download mode 5 to 25 s, back 30 to 180 s.
+    before.push(step(Step::EnterDownloadMode, 20));
+    plan.steps.splice(0..0, before);
+    plan.steps.extend([step(Step::Boot, 60), step(Step::ReadBack, 4)]);
+    plan.estimate_s = plan.steps.iter().map(|step| step.estimate_s).sum();
+    plan.from = Some(facts.running.clone());
+    plan.to = wanted.clone();
+    plan
+}
+
+fn is_pseudo_terminal(name: &str) -> bool {
+    name.starts_with("/dev/pts/")
+}

@@ -1,0 +1,354 @@
+//! Whether images are for this modem.
+//!
+//! What the headers of the images say is compared with what is known of the modem, the surest first: what its running
+//! firmware says of itself, then the model that it or its USB strings name together with the row of the device table.
+//! Platforms are compared as text, so one that no table has is told apart like any other. Only a contradiction refuses.
+//! Where a fact is missing, the user is asked; `--yes` answers that.
+
+use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target};
+use modem_world::{PortInfo, UsbDevice};
+
+use super::firmware::Firmware;
+use crate::modem::{Device, Modem, devices};
+use crate::talk::Facts;
+use crate::told::{Cause, Protocol, Warning};
+
+/// What is known of a modem, as far as it tells whom images are for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nature<'a> {
+    /// Its name, for people.
+    pub name: Option<&'a str>,
+    /// Its row of the device table.
+    pub row: Option<&'static Device>,
+    /// What names its model: what it says, or else the product string of its USB device.
+    pub model: Option<&'a str>,
+    /// What it says that it runs: `SWI9X07H_00.08.07.00 …`. None while it wasn't asked.
+    pub revision: Option<&'a str>,
+}
+
+/// What firmware a modem takes, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// One of these; empty where nothing tells.
+    pub targets: Vec<Target>,
+    /// Whether it may be something else all the same: the name of its model isn't in the list, or doesn't go with its id.
+    pub is_doubtful: bool,
+}
+
+/// The images are for the modem, as far as can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// The families that are left.
+    pub families: Vec<Family>,
+    /// What can't be told, or what the user vouches for: to be confirmed.
+    pub doubt: Option<Warning>,
+}
+
+impl<'a> Nature<'a> {
+    /// What the bus tells of a device.
+    pub fn of_device(device: &'a UsbDevice) -> Self {
+        let row = devices::lookup(device);
+        let product = device.product_name.as_deref();
+        let model = product.and_then(Model::in_text).map(|model| model.name);
+        Self {
+            name: model.or(row.map(|row| row.models)).or(product),
+            row,
+            model: product,
+            revision: None,
+        }
+    }
+
+    /// What the bus tells of a modem.
+    pub fn of_modem(modem: &'a Modem) -> Self {
+        Self {
+            row: modem.row,
+            ..Self::of_device(&modem.device)
+        }
+    }
+
+    /// With what the modem says of itself.
+    pub fn with_facts(self, facts: &'a Facts) -> Self {
+        Self {
+            name: facts.model.as_deref().or(self.name),
+            model: facts.model.as_deref().or(self.model),
+            revision: facts.revision.as_deref(),
+            ..self
+        }
+    }
+
+    /// What firmware the modem takes.
+    pub fn candidates(&self) -> Candidates {
+        let sure = |targets| Candidates {
+            targets,
+            is_doubtful: false,
+        };
+        if let Some(platform) = self.revision.and_then(Platform::first_in) {
+            return sure(vec![Target::from(platform)]);
+        }
+        let of_row = self.row.map(Device::targets).unwrap_or_default();
+        let Some(model) = self.model.and_then(Model::in_text) else {
+            return sure(of_row);
+        };
+        let Some(of_model) = model.target else {
+            return Candidates {
+                targets: of_row,
+                is_doubtful: true,
+            };
+        };
+        let agrees = |target: &Target| agree(target, &of_model) != Some(false);
+        if of_row.is_empty() || of_row.iter().any(agrees) {
+            return sure(vec![of_model]);
+        }
+        // The id belongs to one model and the string names another.
+        let mut targets = of_row;
+        targets.push(of_model);
+        Candidates {
+            targets,
+            is_doubtful: true,
+        }
+    }
+
+    /// How it is flashed in download mode; none where nothing tells, or more than one way is left.
+    pub fn protocol(&self) -> Option<Protocol> {
+        let targets = self.candidates().targets.into_iter();
+        let families: Vec<Family> = targets.map(|target| target.family).collect();
+        common_protocol(&families)
+    }
+}
+
+/// What the bus tells of how the device behind a port is flashed.
+pub(crate) fn protocol_of(port: &PortInfo) -> Option<Protocol> {
+    Nature::of_device(port.device.as_ref()?).protocol()
+}
+
+/// Whether images are for a modem like this; `vouched` is the platform that the user says it takes.
+///
+/// # Errors
+/// They are for another modem.
+pub fn judge(nature: Nature<'_>, firmware: &Firmware, vouched: Option<&Platform>) -> Result<Fit, Cause> {
+    let claims = firmware.combination();
+    let takes = nature.candidates();
+    let name = nature.name.unwrap_or("this modem");
+    if let Some(platform) = vouched {
+        return judge_vouched(name, firmware, platform, &takes);
+    }
+    let targets = takes.targets.as_slice();
+    let verdicts: Vec<Option<bool>> = targets.iter().map(|target| suits(claims, target)).collect();
+    let is_named_only = claims.families_from == FamilySource::FileName;
+    if !verdicts.is_empty() && verdicts.iter().all(|verdict| *verdict == Some(false)) {
+        if !is_named_only {
+            return Err(of_others(firmware, called(name, targets)));
+        }
+        let doubt = format!(
+            "the images don't tell whom they are for, and by their names they are for {}; the modem is {}",
+            words(claims),
+            called(name, targets)
+        );
+        return Ok(asked(claims.families.clone(), doubt));
+    }
+    let mut families: Vec<Family> = Vec::new();
+    for (target, verdict) in targets.iter().zip(&verdicts) {
+        if *verdict != Some(false) && target.family.is_known() && !families.contains(&target.family) {
+            families.push(target.family.clone());
+        }
+    }
+    if families.is_empty() {
+        families.clone_from(&claims.families);
+    }
+    let is_certain = !verdicts.is_empty() && verdicts.iter().all(|verdict| *verdict == Some(true));
+    let doubt = if is_silent(claims) {
+        "the images don't tell which modems they are for".to_owned()
+    } else if let Some(file) = claims.silent.first() {
+        format!(
+            "{file} doesn't tell which modems it is for; the other files are for {}",
+            words(claims)
+        )
+    } else if is_certain && !takes.is_doubtful {
+        return Ok(Fit {
+            families,
+            doubt: None,
+        });
+    } else {
+        let known = match targets {
+            [] => format!("it isn't known which firmware {name} takes"),
+            targets if takes.is_doubtful => {
+                format!(
+                    "by its USB id the modem takes {}, but it calls itself {name}",
+                    listed(targets)
+                )
+            }
+            [target] => format!("{name} takes {target}"),
+            targets => format!("{name} may take {}, and nothing tells which", listed(targets)),
+        };
+        format!(
+            "{known}; the images are for {}, which may be something else",
+            words(claims)
+        )
+    };
+    Ok(asked(families, doubt))
+}
+
+/// The images may be for the modem; the user says.
+fn asked(families: Vec<Family>, doubt: String) -> Fit {
+    Fit {
+        families,
+        doubt: Some(Warning {
+            code: "MODEM-UNCERTAIN",
+            text: doubt,
+            confirm: true,
+        }),
+    }
+}
+
+/// The cause for images of others.
+fn of_others(firmware: &Firmware, modem: String) -> Cause {
+    let first = firmware.reports().next().map(|report| report.name.clone());
+    Cause::ImageOfOtherFamily {
+        file: first.unwrap_or_default(),
+        image: words(firmware.combination()),
+        modem,
+    }
+}
+
+/// Whom images are for, in words.
+pub fn words(claims: &Combination) -> String {
+    let platforms = claims.platforms.iter().map(described);
+    let families = claims.families.iter();
+    let families = families.map(|family| format!("{family} ({})", family.models()));
+    let words: Vec<String> = if claims.platforms.is_empty() {
+        families.collect()
+    } else {
+        platforms.collect()
+    };
+    if words.is_empty() {
+        "unknown modems".to_owned()
+    } else {
+        words.join(" or ")
+    }
+}
+
+/// The protocol that all of these families share.
+pub(crate) fn common_protocol(families: &[Family]) -> Option<Protocol> {
+    let mut protocols = families
+        .iter()
+        .map(|family| family.download_protocol().map(Protocol::from));
+    let first = protocols.next()??;
+    protocols.all(|other| other == Some(first)).then_some(first)
+}
+
+/// The code of the warning that the user vouches for a platform against what is known.
+pub const VOUCHED: &str = "AS-PLATFORM";
+
+/// Whether firmware for one is firmware for the other; `None` where their product lines leave that open.
+fn agree(one: &Target, other: &Target) -> Option<bool> {
+    match (&one.platform, &other.platform) {
+        (Some(one), Some(other)) => one.agrees(other),
+        (None, None) => one.family.agrees(other),
+        _ => Some(false),
+    }
+}
+
+/// Whether images that claim this are for a modem that takes `target`; `None` where that is open.
+fn suits(claims: &Combination, target: &Target) -> Option<bool> {
+    match (&target.platform, claims.platforms.as_slice()) {
+        // Gobi files carry no platform.
+        (None, [_, ..]) => Some(false),
+        (Some(own), [_, ..]) => {
+            let mut verdicts = claims.platforms.iter().map(|platform| platform.agrees(own));
+            let is_other = claims.platforms.iter().any(|platform| platform.contradicts(own));
+            if is_other {
+                Some(false)
+            } else {
+                verdicts.all(|verdict| verdict == Some(true)).then_some(true)
+            }
+        }
+        (_, []) => {
+            let verdicts: Vec<Option<bool>> = claims
+                .families
+                .iter()
+                .map(|family| family.agrees(target))
+                .collect();
+            if verdicts.contains(&Some(true)) {
+                Some(true)
+            } else if verdicts.is_empty() || verdicts.contains(&None) {
+                None
+            } else {
+                Some(false)
+            }
+        }
+    }
+}
+
+/// Whether the images tell nothing that can be compared.
+fn is_silent(claims: &Combination) -> bool {
+    claims.platforms.is_empty() && !claims.families.iter().any(Family::is_known)
+}
+
+/// The user says which platform the modem takes: that replaces what is known of the modem, not what the images say.
+fn judge_vouched(
+    name: &str,
+    firmware: &Firmware,
+    platform: &Platform,
+    takes: &Candidates,
+) -> Result<Fit, Cause> {
+    let claims = firmware.combination();
+    let vouched = Target::from(platform.clone());
+    let has_it = names(claims, platform);
+    let may_be = claims.platforms.is_empty()
+        && (suits(claims, &vouched) != Some(false) || claims.families_from == FamilySource::FileName);
+    if !has_it && !may_be {
+        return Err(of_others(firmware, format!("{platform}, as --as-platform says")));
+    }
+    let known = takes.targets.as_slice();
+    let is_known = |target: &Target| agree(target, &vouched) == Some(true);
+    let is_superfluous = !known.is_empty() && known.iter().all(is_known) && !takes.is_doubtful;
+    let doubt = (!is_superfluous).then(|| {
+        let known = match known {
+            [] => "nothing else tells what it takes".to_owned(),
+            known => format!("what is known of it says {}", listed(known)),
+        };
+        vouched_for(&format!("{name} takes {platform} firmware"), &known)
+    });
+    Ok(Fit {
+        families: vec![vouched.family],
+        doubt,
+    })
+}
+
+/// Whether the headers name this very platform, with the letter of its line.
+pub(crate) fn names(claims: &Combination, platform: &Platform) -> bool {
+    let mut claimed = claims.platforms.iter();
+    claimed.any(|claimed| claimed.agrees(platform) == Some(true))
+}
+
+/// The warning about what only the user's word speaks for.
+pub(crate) fn vouched_for(what: &str, against: &str) -> Warning {
+    Warning {
+        code: VOUCHED,
+        text: format!(
+            "only --as-platform says that {what}; {against}. Firmware for another platform can make a modem unusable for good"
+        ),
+        confirm: true,
+    }
+}
+
+fn listed(targets: &[Target]) -> String {
+    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    names.join(" or ")
+}
+
+/// The modem, with what it takes.
+fn called(name: &str, targets: &[Target]) -> String {
+    match targets {
+        [] => name.to_owned(),
+        targets => format!("{name} ({})", listed(targets)),
+    }
+}
+
+/// `SWI9X07H (RC76xx)`.
+fn described(platform: &Platform) -> String {
+    match platform.models() {
+        Some(models) => format!("{platform} ({models})"),
+        None => format!("{platform}, a platform that this program doesn't know"),
+    }
+}

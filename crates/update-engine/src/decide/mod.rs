@@ -1,0 +1,16 @@
+//! Decisions before anything is changed: images against modem, versions and the ways between them, the plan, what is sent.
+
+mod boot_id;
+pub mod checks;
+mod firmware;
+pub mod fit;
+mod goal;
+pub(crate) mod target;
+
+pub(crate) use boot_id::{Agreed, Reach, commands, reach, words};
+pub use boot_id::{BootIds, boot_ids};
+pub use checks::Request;
+pub use firmware::Firmware;
+pub(crate) use fit::Nature;
+pub(crate) use goal::{Goal, Which, check_slot, check_talkative, has_stored, is_as_wanted};
+pub use target::{Given, Trio};

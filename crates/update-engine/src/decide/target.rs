@@ -1,0 +1,352 @@
+//! What the modem shall run in the end: firmware, config and carrier (update-flow.md §5.4), and what speaks against it.
+
+use std::fmt;
+
+use firmware_image::{VersionKind, Versions};
+use serde::{Deserialize, Serialize};
+
+use crate::modem::{Passage, VERSION_RULES, Version};
+use crate::talk::Facts;
+use crate::told::{Cause, Warning};
+
+/// Versions that the user gives; they fill what the files don't tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Firmware version, `02.33.03.00`.
+    pub firmware: Option<String>,
+    /// Config version, `002.072_000`.
+    pub config: Option<String>,
+    /// Carrier, `GENERIC`.
+    pub carrier: Option<String>,
+}
+
+/// Firmware with its settings. What isn't known is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Trio {
+    /// Firmware version, `02.33.03.00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// Config version, `002.072_000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Carrier, `GENERIC`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+}
+
+impl fmt::Display for Trio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [&self.firmware, &self.carrier, &self.config];
+        let known: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
+        match known.as_slice() {
+            [] => f.write_str("unknown"),
+            known => f.write_str(&known.join(" ")),
+        }
+    }
+}
+
+impl Trio {
+    /// In what another one differs, as far as both are known: what, wanted, found.
+    pub fn differences<'t>(&'t self, found: &'t Self) -> Vec<(&'static str, &'t str, &'t str)> {
+        let pairs = [
+            ("firmware", &self.firmware, &found.firmware),
+            ("carrier", &self.carrier, &found.carrier),
+            ("config", &self.config, &found.config),
+        ];
+        pairs
+            .into_iter()
+            .filter_map(|(what, wanted, found)| Some((what, wanted.as_deref()?, found.as_deref()?)))
+            .filter(|(_, wanted, found)| wanted != found)
+            .collect()
+    }
+
+    /// Whether it names no firmware but leaves the choice to the SIM: `00.00.00.00` and `AUTO-SIM` (devices.md).
+    pub fn is_by_sim(&self) -> bool {
+        let is_auto = |carrier: &str| carrier.eq_ignore_ascii_case("AUTO-SIM");
+        self.carrier.as_deref().is_some_and(is_auto) || self.firmware.as_deref() == Some("00.00.00.00")
+    }
+
+    /// Whether all three are known.
+    pub fn is_complete(&self) -> bool {
+        self.firmware.is_some() && self.config.is_some() && self.carrier.is_some()
+    }
+}
+
+/// What the files and the user say together.
+///
+/// # Errors
+/// They differ, unless differences are to be ignored: then the user's word counts.
+pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Trio, Cause> {
+    let one = |kind: VersionKind, what: &'static str, given: &Option<String>| {
+        let found = files.known(kind).map(|known| known.text.clone());
+        match (given, found) {
+            // As the files spell it, which is how modems do.
+            (Some(given), Some(found)) if given.eq_ignore_ascii_case(&found) => Ok(Some(found)),
+            (Some(given), Some(found)) if !ignore => Err(Cause::VersionsDiffer {
+                what,
+                given: given.clone(),
+                found,
+            }),
+            (Some(given), _) => Ok(Some(given.clone())),
+            (None, found) => Ok(found),
+        }
+    };
+    Ok(Trio {
+        firmware: one(VersionKind::Firmware, "firmware version", &given.firmware)?,
+        config: one(VersionKind::Config, "config version", &given.config)?,
+        carrier: one(VersionKind::Carrier, "carrier", &given.carrier)?,
+    })
+}
+
+/// What a modem has to be told before it takes firmware is known.
+pub(crate) fn check_complete(wanted: &Trio) -> Result<(), Cause> {
+    let all = [
+        ("firmware version", &wanted.firmware),
+        ("config version", &wanted.config),
+        ("carrier", &wanted.carrier),
+    ];
+    let missing: Vec<&'static str> = all
+        .into_iter()
+        .filter(|(_, known)| known.is_none())
+        .map(|(what, _)| what)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Cause::VersionsMissing { missing })
+    }
+}
+
+/// A version that numbers can be compared in: four groups of two digits.
+fn numbers(version: &str) -> Option<Version> {
+    let mut groups = version.split('.').map(|group| group.parse::<u8>().ok());
+    let numbers = [groups.next()??, groups.next()??, groups.next()??, groups.next()??];
+    groups.next().is_none().then_some(numbers)
+}
+
+/// How a way between two versions is to be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// The settings may only be sent when the new firmware runs: first the firmware alone, then both
+    /// (field-reports.md F4).
+    pub(crate) firmware_first: bool,
+}
+
+/// Looks whether there is a known way from what the modem runs to what is wanted.
+///
+/// # Errors
+/// Another firmware has to be installed first, or the modem is none for releases; `force` makes a warning of that.
+pub(crate) fn way(
+    facts: &Facts,
+    wanted: &Trio,
+    force: bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<Way, Cause> {
+    let mut way = Way::default();
+    let (Some(from), Some(to), Some(revision)) = (&facts.running.firmware, &wanted.firmware, &facts.revision)
+    else {
+        return Ok(way);
+    };
+    let (Some(old), Some(new)) = (numbers(from), numbers(to)) else {
+        return Ok(way);
+    };
+    let mut warn = |code, text| {
+        warnings.push(Warning {
+            code,
+            text,
+            confirm: true,
+        });
+    };
+    for rule in VERSION_RULES
+        .iter()
+        .filter(|rule| rule.applies(revision, old, new))
+    {
+        match rule.passage {
+            Passage::FromPreProduction => {
+                let why = format!(
+                    "the modem runs pre-production firmware ({from}) with another partition table; \
+                     modems have been lost on the way from there to releases"
+                );
+                if !force {
+                    return Err(Cause::PreProduction { why });
+                }
+                warn("PRE-PRODUCTION", why);
+            }
+            Passage::Through(between) => {
+                let why = format!(
+                    "the modem runs {from}; before {to} it needs {between}: a direct way can end in its boot loader for good"
+                );
+                if !force {
+                    return Err(Cause::HopNeeded { why });
+                }
+                warn("HOP", why);
+            }
+            Passage::NoWayBack => warn(
+                "DOWNGRADE",
+                format!("from {from} there is no safe way back to {to}"),
+            ),
+            Passage::FirmwareFirst => way.firmware_first = true,
+        }
+    }
+    Ok(way)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use firmware_image::{Known, VersionSource};
+
+    fn files(firmware: &str) -> Versions {
+        Versions {
+            firmware: Some(Known {
+                text: firmware.into(),
+                source: VersionSource::FileName,
+            }),
+            config: None,
+            carrier: None,
+        }
+    }
+
+    fn facts(revision: &str, firmware: &str) -> Facts {
+        Facts {
+            revision: Some(revision.into()),
+            running: to(firmware),
+            ..Facts::default()
+        }
+    }
+
+    fn to(firmware: &str) -> Trio {
+        Trio {
+            firmware: Some(firmware.into()),
+            ..Trio::default()
+        }
+    }
+
+    // update-flow.md §9, row 21
+    #[test]
+    fn row_21_what_the_user_gives_fills_what_the_files_do_not_tell() {
+        let given = Given {
+            carrier: Some("GENERIC".into()),
+            ..Given::default()
+        };
+        let wanted = wanted(&files("02.33.03.00"), &given, false).unwrap();
+        assert_eq!(wanted.carrier.as_deref(), Some("GENERIC"));
+        assert_eq!(wanted.firmware.as_deref(), Some("02.33.03.00"));
+        assert!(matches!(
+            check_complete(&wanted),
+            Err(Cause::VersionsMissing { missing }) if missing == ["config version"]
+        ));
+    }
+
+    // update-flow.md §9, row 22
+    #[test]
+    fn row_22_a_conflict_names_the_version_that_differs_and_both_values() {
+        let given = Given {
+            firmware: Some("02.30.01.01".into()),
+            ..Given::default()
+        };
+        let cause = wanted(&files("02.33.03.00"), &given, false).unwrap_err();
+        assert_eq!(
+            cause.to_string(),
+            "firmware version: 02.30.01.01 was asked for, but the files are for 02.33.03.00"
+        );
+        let spelled = Given {
+            carrier: Some("verizon".into()),
+            ..Given::default()
+        };
+        let mut of_verizon = files("02.33.03.00");
+        of_verizon.carrier = Some(Known {
+            text: "Verizon".into(),
+            source: VersionSource::FileName,
+        });
+        let carrier = wanted(&of_verizon, &spelled, false).unwrap().carrier;
+        assert_eq!(carrier.as_deref(), Some("Verizon"));
+        let ignoring = wanted(&files("02.33.03.00"), &given, true).unwrap();
+        assert_eq!(ignoring.firmware.as_deref(), Some("02.30.01.01"));
+    }
+
+    #[test]
+    fn an_old_em7565_is_sent_through_the_release_in_between() {
+        let mut warnings = Vec::new();
+        let old = facts("SWI9X50C_01.00.02.00 dd2f", "01.00.02.00");
+        assert!(matches!(
+            way(&old, &to("01.14.13.00"), false, &mut warnings),
+            Err(Cause::HopNeeded { .. })
+        ));
+        way(&old, &to("01.14.13.00"), true, &mut warnings).unwrap();
+        assert!(warnings.iter().any(|warning| warning.confirm));
+        let first = way(&old, &to("01.05.01.00"), false, &mut Vec::new()).unwrap();
+        assert!(first.firmware_first);
+    }
+
+    #[test]
+    fn pre_production_firmware_is_left_alone() {
+        // field-reports.md E6, F6
+        for (revision, to_version) in [
+            ("SWI9X50C_00.06.02.00 x", "01.14.02.00"),
+            ("SWI9X50C_00.03.05.00 x", "01.00.02.00"),
+            ("SWI9X30C_00.08.02.00 x", "02.33.03.00"),
+        ] {
+            let (_, rest) = revision.split_once('_').unwrap();
+            let from = rest.trim_end_matches(" x");
+            let mut warnings = Vec::new();
+            let refused = way(&facts(revision, from), &to(to_version), false, &mut warnings);
+            assert!(matches!(refused, Err(Cause::PreProduction { .. })), "{revision}");
+            way(&facts(revision, from), &to(to_version), true, &mut warnings).unwrap();
+            let codes: Vec<_> = warnings.iter().map(|warning| warning.code).collect();
+            assert!(codes.contains(&"PRE-PRODUCTION"), "{codes:?}");
+        }
+        // Other families have releases that are called 00.xx, and pre-production firmware may follow on its like.
+        let mut none = Vec::new();
+        way(
+            &facts("SWI9X07Y_00.04.00.00 x", "00.04.00.00"),
+            &to("02.18.00.00"),
+            false,
+            &mut none,
+        )
+        .unwrap();
+        way(
+            &facts("SWI9X30C_00.08.02.00 x", "00.08.02.00"),
+            &to("00.09.00.00"),
+            false,
+            &mut none,
+        )
+        .unwrap();
+        assert_eq!(none, []);
+    }
+
+    #[test]
+    fn a_way_back_is_confirmed_and_other_families_have_no_rules() {
+        let mut warnings = Vec::new();
+        way(
+            &facts("SWI9X50C_01.14.13.00 x", "01.14.13.00"),
+            &to("01.05.01.00"),
+            false,
+            &mut warnings,
+        )
+        .unwrap();
+        assert_eq!(warnings.first().map(|warning| warning.code), Some("DOWNGRADE"));
+        let mut none = Vec::new();
+        let other = facts("SWI9X30C_02.08.02.00 r", "02.08.02.00");
+        assert_eq!(
+            way(&other, &to("02.33.03.00"), false, &mut none).unwrap(),
+            Way::default()
+        );
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn only_what_both_know_can_differ() {
+        let wanted = Trio {
+            firmware: Some("1".into()),
+            config: Some("2".into()),
+            carrier: None,
+        };
+        let found = Trio {
+            firmware: Some("3".into()),
+            config: None,
+            carrier: Some("X".into()),
+        };
+        assert_eq!(wanted.differences(&found), [("firmware", "1", "3")]);
+    }
+}

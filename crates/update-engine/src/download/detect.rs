@@ -1,0 +1,424 @@
+//! Finds out what is behind the port: the rule for an unknown download port (sahara-firehose.md §6).
+//!
+//! A modem that is known to speak QDL is asked at once. Any other is listened to first, because a byte that comes
+//! before its hello can spoil a Sahara boot loader until its next restart. What doesn't answer is tried with the
+//! known ways to a lost hello, from the harmless to the drastic.
+
+use std::time::Duration;
+
+use modem_protocol::first_answer::{Classifier, FirstAnswer, PROBE};
+use modem_protocol::qdl::message::Request;
+use modem_protocol::sahara::switch::PROVOCATION;
+use modem_world::Instant;
+
+use crate::run::{HOLDER_LIMIT, RETURN_LIMIT, Run};
+use crate::told::{Cause, EventKind, ModemState, Protocol};
+
+/// How long a Sahara modem may take for its hello (sahara-firehose.md §6, rule (a)).
+const HELLO_LIMIT: Duration = Duration::from_secs(20);
+/// How long an unknown modem is listened to before the probe (sahara-firehose.md §6, rule (b)).
+const UNKNOWN_SILENCE: Duration = Duration::from_secs(5);
+/// How long an answer to the probe or another provocation may take (qdl.md §7, recommended for 0x70).
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// How long the port has to be silent before bytes that say nothing are called foreign (sahara-firehose.md §6.2: 300 ms
+/// of silence end a hello).
+const REST_OF_ANSWER: Duration = Duration::from_millis(300);
+/// What is behind the port.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A QDL boot loader that has got the probe 0x70; `received` is what came since.
+    Qdl { received: Vec<u8> },
+    /// A Sahara boot loader that said hello; `received` begins with it.
+    Sahara { received: Vec<u8>, provoked: bool },
+    /// A Sahara boot loader that refused: it needs a reset.
+    Refused,
+    /// Nobody answered; a hello response may be answered. `tried` says what was tried.
+    Unasked { tried: String },
+    /// A boot loader that speaks Firehose already.
+    Firehose { received: Vec<u8> },
+}
+
+/// One thing to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    /// Send nothing for this long.
+    Listen(Duration),
+    /// Send 0x70.
+    Probe,
+    /// Close and open the port.
+    Reopen,
+    /// Have the host make the device enumerate again.
+    ReEnumerate,
+    /// Send the vendor's dummy packet.
+    Dummy,
+    /// Send a Firehose NOP: an interrupted run may have left it in Firehose.
+    Ping,
+    /// Send a streaming NOP: Qualcomm's own boot loader refuses it in its own way (mc7750_05c6-9008 trace).
+    Nop,
+    /// Begin a Sahara session as if a hello had come; its first packet shows whether somebody is there.
+    Unasked,
+}
+
+use Try::{Dummy, Listen, Nop, Ping, Probe, ReEnumerate, Reopen, Unasked};
+
+/// The order for a modem that should speak QDL.
+const FOR_QDL: &[Try] = &[Probe, Reopen, Probe, ReEnumerate, Probe, Dummy, Nop];
+/// The order for a modem that should speak Sahara (sahara-firehose.md §6.3).
+const FOR_SAHARA: &[Try] = &[
+    Listen(HELLO_LIMIT),
+    Reopen,
+    Listen(UNKNOWN_SILENCE),
+    ReEnumerate,
+    Listen(HELLO_LIMIT),
+    Dummy,
+    Probe,
+    Nop,
+    Ping,
+    Unasked,
+];
+/// The order for a modem of which nothing is known (sahara-firehose.md §6, rule (b)).
+const FOR_UNKNOWN: &[Try] = &[
+    Listen(UNKNOWN_SILENCE),
+    Probe,
+    Reopen,
+    Listen(UNKNOWN_SILENCE),
+    ReEnumerate,
+    Listen(UNKNOWN_SILENCE),
+    Probe,
+    Dummy,
+    Nop,
+    Ping,
+    Unasked,
+];
+/// The order after a reset for a new start: nothing is written to a Sahara modem. The probe at the end is for ids that
+/// both kinds share; a Sahara modem that was silent so long can't be spoiled by it.
+const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT), Probe];
+
+/// What was sent to the modem so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    /// The probe, last.
+    Probe,
+    /// Something else, last.
+    Other,
+}
+
+/// The beginning of an answer: text in quotes, anything else in hex.
+fn shown(bytes: &[u8]) -> String {
+    let start = bytes.get(..40).unwrap_or(bytes);
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    match std::str::from_utf8(start) {
+        Ok(text) if start.iter().all(is_text) => format!("{text:?}"),
+        _ => {
+            let words: Vec<String> = start.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            words.join(" ")
+        }
+    }
+}
+
+/// Notes what was tried, once.
+fn note(tried: &mut Vec<&'static str>, word: &'static str) {
+    if !tried.contains(&word) {
+        tried.push(word);
+    }
+}
+
+/// What is known about the modem before it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Its protocol.
+    Protocol(Protocol),
+    /// Nothing.
+    Unknown,
+    /// It was reset after a Sahara session that went wrong; nothing may be written.
+    SaharaAgain,
+}
+
+impl Run<'_> {
+    /// Finds out what is behind the open port.
+    ///
+    /// # Errors
+    /// What it is instead of a boot loader that can be helped; the state of the modem is noted.
+    pub(crate) fn detect(&mut self, expect: Expect) -> Result<Found, Cause> {
+        let order = match expect {
+            Expect::Protocol(Protocol::Qdl) => FOR_QDL,
+            Expect::Protocol(Protocol::SaharaFirehose) => FOR_SAHARA,
+            Expect::Unknown => FOR_UNKNOWN,
+            Expect::SaharaAgain => FOR_SAHARA_AGAIN,
+        };
+        let mut seen = Classifier::default();
+        let mut tried: Vec<&'static str> = Vec::new();
+        let mut asked = Asked::Nothing;
+        let mut lost = 0_u8;
+        let mut place = 0;
+        while let Some(step) = order.get(place) {
+            place += 1;
+            if *step == Unasked {
+                self.touched();
+                let tried = format!("{}, a Sahara hello response", tried.join(", "));
+                return Ok(Found::Unasked { tried });
+            }
+            let heard = match self.attempt(*step, &mut seen, &mut asked, &mut tried) {
+                // It restarted by itself: listen to what it becomes, from the top, but not for ever.
+                Err(Cause::Port(error)) if error.kind == modem_world::PortErrorKind::Gone && lost < 2 => {
+                    lost += 1;
+                    let attempt = lost.saturating_add(1);
+                    self.tell_retry("detection", attempt, "the modem left the bus and is waited for");
+                    self.wait_return(RETURN_LIMIT)?;
+                    (seen, asked, place) = (Classifier::default(), Asked::Nothing, 0);
+                    continue;
+                }
+                other => other?,
+            };
+            let Some(answer) = heard else { continue };
+            if let Some(found) = self.conclude(answer, &seen, asked)? {
+                return Ok(found);
+            }
+            // Before the probe strange bytes may be remains of another program; the probe will tell.
+            if asked == Asked::Nothing && order.get(place..).unwrap_or_default().contains(&Probe) {
+                seen = Classifier::default();
+                continue;
+            }
+            let answer = shown(seen.bytes());
+            // One damaged answer is no proof; an answer to a second probe that says as little is.
+            seen = Classifier::default();
+            if let Some(second) = self.attempt(Probe, &mut seen, &mut asked, &mut tried)? {
+                if let Some(found) = self.conclude(second, &seen, asked)? {
+                    return Ok(found);
+                }
+            }
+            return Err(Cause::ForeignAnswer { answer });
+        }
+        Err(Cause::Mute {
+            tried: tried.join(", "),
+        })
+    }
+
+    /// What an answer means; nothing when it says nothing.
+    fn conclude(
+        &mut self,
+        answer: FirstAnswer,
+        seen: &Classifier,
+        asked: Asked,
+    ) -> Result<Option<Found>, Cause> {
+        let from = |at: usize| seen.bytes().get(at..).unwrap_or_default().to_vec();
+        let (found, protocol, how) = match answer {
+            FirstAnswer::SaharaHello { at } => {
+                let provoked = asked != Asked::Nothing;
+                let how = if provoked {
+                    "it said hello when bytes came"
+                } else {
+                    "it said hello by itself"
+                };
+                (
+                    Found::Sahara {
+                        received: from(at),
+                        provoked,
+                    },
+                    Protocol::SaharaFirehose,
+                    how.to_owned(),
+                )
+            }
+            FirstAnswer::SaharaPacket { .. } => {
+                let how = "it is in the middle of a Sahara session of somebody else, or refuses one";
+                (Found::Refused, Protocol::SaharaFirehose, how.to_owned())
+            }
+            FirstAnswer::Firehose { at } => {
+                let how = "it speaks Firehose already".to_owned();
+                (
+                    Found::Firehose { received: from(at) },
+                    Protocol::SaharaFirehose,
+                    how,
+                )
+            }
+            FirstAnswer::Qdl => (
+                Found::Qdl { received: from(0) },
+                Protocol::Qdl,
+                "it switched to streaming download".to_owned(),
+            ),
+            FirstAnswer::QdlError { code } => {
+                // 22, command not supported: it is in streaming download already (qdl.md §4.1).
+                let how = format!("it answered the download probe with error {code}");
+                (Found::Qdl { received: from(0) }, Protocol::Qdl, how)
+            }
+            FirstAnswer::Diag => {
+                self.set_modem(ModemState::RunsFirmware);
+                let evidence = "it answers the download probe as a DIAG port does (0x13, bad command)";
+                return Err(Cause::RunsNormally {
+                    evidence: evidence.to_owned(),
+                });
+            }
+            FirstAnswer::Echo => {
+                self.set_modem(ModemState::RunsFirmware);
+                let evidence = "the port sends back what it gets, as an AT port does";
+                return Err(Cause::RunsNormally {
+                    evidence: evidence.to_owned(),
+                });
+            }
+            FirstAnswer::PrimaryBootLoader { reason } => {
+                self.set_modem(ModemState::Emergency);
+                let evidence = format!(
+                    "a boot loader without streaming download refuses (reason {reason}): \
+                     it is Qualcomm's own, Sierra's is gone"
+                );
+                return Err(Cause::EmergencyMode { evidence });
+            }
+            _ => return Ok(None),
+        };
+        self.note_loader();
+        self.teller
+            .tell(self.world.now(), EventKind::Detected { protocol, how });
+        Ok(Some(found))
+    }
+
+    /// Tries one thing and listens to what comes.
+    fn attempt(
+        &mut self,
+        step: Try,
+        seen: &mut Classifier,
+        asked: &mut Asked,
+        tried: &mut Vec<&'static str>,
+    ) -> Result<Option<FirstAnswer>, Cause> {
+        tracing::debug!(?step, "detection");
+        let (bytes, word) = match step {
+            Listen(span) => {
+                note(tried, "listening");
+                self.tell_silence(span, "a boot loader of the newer kind speaks first");
+                return self.listen(seen, span, *asked);
+            }
+            Reopen => {
+                self.tell_retry(
+                    "detection",
+                    2,
+                    "the modem's hello may be lost; the port is opened anew",
+                );
+                self.close();
+                self.open_patiently(HOLDER_LIMIT)?;
+                note(tried, "opening the port anew");
+                return Ok(None);
+            }
+            ReEnumerate => {
+                if self.re_enumerate() {
+                    self.tell_retry("detection", 2, "the host makes the modem enumerate again");
+                    self.follow_re_enumeration()?;
+                    *seen = Classifier::default();
+                    *asked = Asked::Nothing;
+                    note(tried, "re-enumeration");
+                }
+                return Ok(None);
+            }
+            Probe => (PROBE.to_vec(), "the download probe"),
+            Dummy => (PROVOCATION.to_vec(), "a dummy packet"),
+            Nop => (Request::Nop.frame(), "a streaming NOP"),
+            Ping => (PING.to_vec(), "a Firehose NOP"),
+            Unasked => return Ok(None),
+        };
+        self.touched();
+        self.write_all(&bytes)?;
+        *asked = if step == Probe { Asked::Probe } else { Asked::Other };
+        note(tried, word);
+        self.listen(seen, PROBE_LIMIT, *asked)
+    }
+
+    /// Reads until the bytes tell what is behind the port, or nothing more comes.
+    fn listen(
+        &mut self,
+        seen: &mut Classifier,
+        span: Duration,
+        asked: Asked,
+    ) -> Result<Option<FirstAnswer>, Cause> {
+        let handle = self.handle()?;
+        let mut until = self.world.now() + span;
+        let mut buffer = [0; 1024];
+        let mut strange = None;
+        loop {
+            let mut is_new = false;
+            loop {
+                let count = self
+                    .world
+                    .try_read(handle, &mut buffer)
+                    .map_err(|error| self.lost(error))?;
+                seen.push(buffer.get(..count).unwrap_or_default());
+                is_new |= count > 0;
+                if count == 0 || seen.bytes().len() > Classifier::MOST_BYTES {
+                    break;
+                }
+            }
+            let now = self.world.now();
+            match seen.verdict() {
+                FirstAnswer::Incomplete => {}
+                // Nothing was asked yet: remains of another program. The hello may still come.
+                FirstAnswer::Text(_) | FirstAnswer::Unknown if asked == Asked::Nothing => {
+                    tracing::debug!(bytes = ?seen.bytes(), "strange bytes passed over");
+                    strange = Some(seen.verdict().clone());
+                    *seen = Classifier::default();
+                }
+                clear => return Ok(Some(clear.clone())),
+            }
+            // After strange bytes in answer to something only the rest of that answer is waited for.
+            if is_new && asked != Asked::Nothing {
+                until = until.min(now + REST_OF_ANSWER);
+            }
+            if now >= until {
+                return Ok(seen.at_silence().or(strange));
+            }
+            self.wait_bytes(handle, until)?;
+        }
+    }
+
+    /// Collects what comes until `until`.
+    pub(crate) fn collect(&mut self, seen: &mut Vec<u8>, until: Instant) -> Result<(), Cause> {
+        let handle = self.handle()?;
+        let mut buffer = [0; 1024];
+        loop {
+            let count = self
+                .world
+                .try_read(handle, &mut buffer)
+                .map_err(|error| self.lost(error))?;
+            let room = Classifier::MOST_BYTES.saturating_sub(seen.len()).min(count);
+            seen.extend_from_slice(buffer.get(..room).unwrap_or_default());
+            if self.world.now() >= until {
+                return Ok(());
+            }
+            if count == 0 {
+                self.wait_bytes(handle, until)?;
+            }
+        }
+    }
+
+    /// Writes a few bytes; a port that doesn't take them within the limit is taken as mute.
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), Cause> {
+        let handle = self.handle()?;
+        let until = self.world.now() + PROBE_LIMIT;
+        let mut left = bytes;
+        while !left.is_empty() {
+            let count = self
+                .world
+                .try_write(handle, left)
+                .map_err(|error| self.lost(error))?;
+            left = left.get(count..).unwrap_or_default();
+            if count == 0 {
+                if self.world.now() >= until {
+                    tracing::info!(left = left.len(), "port takes no bytes");
+                    return Ok(());
+                }
+                let wake = self.world.wait(&[modem_world::Interest::Writable(handle)], until);
+                self.heed(wake)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn tell_silence(&mut self, span: Duration, why: &str) {
+        self.teller.silence(self.world.now(), span, why);
+    }
+
+    pub(crate) fn tell_retry(&mut self, what: &str, attempt: u8, why: &str) {
+        self.teller.retry(self.world.now(), what, attempt, why);
+    }
+}
+
+/// Firehose NOP (sahara-firehose.md §4, vector 11).
+const PING: &[u8] =
+    b"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<data>\n<NOP value=\"ping\" />\n</data>\n\n";

@@ -1,0 +1,8 @@
+//! The download: what is behind a port in download mode, and sending images to it.
+
+mod detect;
+mod session;
+mod watch;
+
+pub(crate) use session::{Job, NoImages};
+pub(crate) use watch::{Named, weight};

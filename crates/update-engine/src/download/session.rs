@@ -1,0 +1,509 @@
+//! A download from detection to the modem's leaving: sessions, and what is done when one ends early.
+//!
+//! A session is begun anew where the specification shows that it helps, and a bounded number of times: after a
+//! Sahara start that was spoiled or met a memory dump (sahara-firehose.md §6), and after a modem left the bus in
+//! the middle and came back in download mode (update-flow.md §10: an image starts from its beginning). Retries within
+//! a session are the conversation's own.
+
+use std::time::Duration;
+
+use modem_protocol::conversation::{Conversation, Peer, ProtocolError, Refusal};
+use modem_protocol::{firehose, qdl, sahara};
+use modem_world::{Instant, PortInfo};
+
+use super::detect::{Expect, Found};
+use super::watch::{Named, Watch};
+use crate::decide::fit;
+use crate::modem::{Quirk, devices};
+use crate::run::{Deed, DriveError, ImageFeed, LEAVE_LIMIT, Note, RETURN_LIMIT, Run, drive};
+use crate::told::{Cause, EventKind, Layer, ModemState, Protocol, Step, Written};
+
+/// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
+/// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).
+const FRESH_STARTS: u8 = 2;
+/// How often a download is begun anew after the modem left in the middle.
+const RETURNS: u8 = 1;
+/// How long after its enumeration a modem that answered 0x1F is left alone (sahara-firehose.md §6.2).
+const HOLD_BACK: Duration = Duration::from_secs(2);
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The images in order.
+    pub(crate) images: Vec<Named>,
+    /// The images as QDL sends them, or why it can't.
+    pub(crate) qdl: Result<Vec<qdl::Image>, Cause>,
+    /// Sizes of the images in bytes, as Firehose needs them, or why it can't send them.
+    pub(crate) firehose: Result<Vec<u64>, Cause>,
+    /// Protocol of the device, by what the run knows of it.
+    pub(crate) device_protocol: Option<Protocol>,
+    /// Protocol of the images' family.
+    pub(crate) image_protocol: Option<Protocol>,
+    /// What the images are for, in words.
+    pub(crate) image_words: String,
+}
+
+impl Job {
+    /// Nothing is to be sent: after the start of the session the modem is restarted.
+    pub(crate) fn of_nothing(port: &PortInfo) -> Self {
+        Self {
+            images: Vec::new(),
+            qdl: Ok(Vec::new()),
+            firehose: Ok(Vec::new()),
+            device_protocol: fit::protocol_of(port),
+            image_protocol: None,
+            image_words: String::new(),
+        }
+    }
+}
+
+impl Job {
+    /// How to meet the modem. That images are for QDL says nothing of the boot loader: a Sahara one is spoiled by the first
+    /// bytes of QDL (sahara-firehose.md §6.1). Listening first, as Sahara images suggest, harms nobody.
+    fn expectation(&self) -> Expect {
+        match (self.device_protocol, self.image_protocol) {
+            (Some(protocol), _) => Expect::Protocol(protocol),
+            (None, Some(Protocol::SaharaFirehose)) => Expect::Protocol(Protocol::SaharaFirehose),
+            (None, Some(Protocol::Qdl) | None) => Expect::Unknown,
+        }
+    }
+}
+
+/// How a session ends.
+enum End {
+    /// All images are accepted and the reset is sent.
+    Done,
+    /// Nothing was written; a reset may help.
+    Fresh(Cause),
+    /// A Sahara boot loader said this where QDL was expected.
+    Hello(Vec<u8>),
+    /// The modem left the bus in the middle.
+    Left(Cause),
+    /// Over.
+    Failed(Cause),
+}
+
+impl Run<'_> {
+    /// Sends the images of `job` to the modem behind the open port.
+    pub(crate) fn download(&mut self, job: &Job, feed: &mut dyn ImageFeed) -> Result<Written, Cause> {
+        let mut watch = Watch::new(&job.images);
+        let mut expect = job.expectation();
+        let (mut fresh_starts, mut returns) = (0, 0);
+        let mut refused: Option<Cause> = None;
+        loop {
+            self.teller.begin(self.world.now(), Step::Detect);
+            let found = match (self.detect(expect), refused.take()) {
+                (Ok(found), before) => {
+                    refused = before;
+                    found
+                }
+                // After the reset nothing came: what went wrong before says more.
+                (Err(Cause::Mute { .. }), Some(before)) => {
+                    self.set_modem(ModemState::Unknown);
+                    return Err(before);
+                }
+                (Err(cause), _) => return Err(cause),
+            };
+            let mut end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+            if let End::Hello(received) = end {
+                let found = Found::Sahara {
+                    received,
+                    provoked: true,
+                };
+                end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+            }
+            if watch.accepted > 0 {
+                self.note_deed(Deed::Written);
+            }
+            match end {
+                End::Done => return self.leave(&watch),
+                End::Failed(cause) => return Err(cause),
+                End::Hello(_) => {
+                    let what = "a Sahara session ended in a Sahara hello".to_owned();
+                    return Err(Cause::Bug { what });
+                }
+                End::Fresh(cause) => {
+                    if fresh_starts >= FRESH_STARTS {
+                        return Err(after_reset(cause));
+                    }
+                    fresh_starts += 1;
+                    let is_dump = matches!(after_reset(cause.clone()), Cause::Crashed);
+                    let is_gentle = fresh_starts == 1 && !is_dump && self.enumerate_anew(&cause)?;
+                    if !is_gentle {
+                        fresh_starts = FRESH_STARTS;
+                        self.fresh_start(&cause)?;
+                    }
+                    refused = Some(after_reset(cause));
+                    expect = match job.device_protocol {
+                        Some(Protocol::Qdl) => Expect::Protocol(Protocol::Qdl),
+                        _ => Expect::SaharaAgain,
+                    };
+                }
+                // It has all of them, and restarts by itself: what the reset would have been for.
+                End::Left(_) if watch.is_complete() => return self.leave(&watch),
+                End::Left(cause) => {
+                    let is_last = returns >= RETURNS || self.stops > 0;
+                    self.follow(&cause, &watch, is_last)?;
+                    if is_last {
+                        return Err(cause);
+                    }
+                    returns += 1;
+                    expect = job.expectation();
+                }
+            }
+        }
+    }
+
+    /// One session with what was found.
+    fn session(
+        &mut self,
+        found: Found,
+        job: &Job,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+        is_again: bool,
+    ) -> End {
+        self.teller.begin(self.world.now(), Step::Connect);
+        match found {
+            Found::Qdl { received } => self.qdl(received, job, watch, feed),
+            Found::Firehose { received } => self.firehose(received, job, watch, feed),
+            Found::Refused => {
+                let refusal = Refusal::MemoryDebug;
+                let error = ProtocolError::Refused {
+                    step: modem_protocol::conversation::Step::SaharaHello,
+                    refusal,
+                };
+                End::Fresh(Cause::Protocol {
+                    layer: Layer::Sahara,
+                    error,
+                })
+            }
+            Found::Unasked { tried } => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
+                Ok(rest) => self.firehose(rest, job, watch, feed),
+                Err(End::Fresh(Cause::Protocol {
+                    error: ProtocolError::Silent { .. },
+                    ..
+                })) => End::Failed(Cause::Mute { tried }),
+                Err(end) => end,
+            },
+            Found::Sahara {
+                mut received,
+                provoked,
+            } => {
+                if let Err(cause) = self.hold_back(&mut received, is_again) {
+                    return End::Failed(cause);
+                }
+                tracing::debug!(provoked, "Sahara hello");
+                match self.sahara(sahara::switch::Start::Heard(received), watch, feed) {
+                    Ok(rest) => self.firehose(rest, job, watch, feed),
+                    Err(end) => end,
+                }
+            }
+        }
+    }
+
+    /// Leaves a modem alone until some time after its enumeration when it is known to dislike haste.
+    fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
+        let row = self.port.device.as_ref().and_then(devices::lookup);
+        if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) {
+            // The switch is silent for a while, too.
+            let until = self.came + HOLD_BACK.saturating_sub(sahara::switch::QUIET);
+            self.collect(received, until)?;
+        }
+        Ok(())
+    }
+
+    /// A QDL session whose probe 0x70 is sent already.
+    fn qdl(&mut self, received: Vec<u8>, job: &Job, watch: &mut Watch<'_>, feed: &mut dyn ImageFeed) -> End {
+        if job.image_protocol == Some(Protocol::SaharaFirehose) {
+            return End::Failed(self.other_family(job, "a modem that speaks QDL"));
+        }
+        let images = match &job.qdl {
+            Ok(images) => images.clone(),
+            Err(cause) => return End::Failed(cause.clone()),
+        };
+        self.note_deed(Deed::Changed);
+        watch.restart(Protocol::Qdl);
+        let mut conversation = qdl::Download::new(images, qdl::Start::SwitchSent { received });
+        match self.converse(&mut conversation, watch, feed) {
+            Ok(()) => End::Done,
+            Err(DriveError::Protocol(ProtocolError::OtherProtocol { peer, .. })) => match peer {
+                Peer::Sahara => End::Hello(conversation.into_rest()),
+                Peer::Diag | Peer::Echo => {
+                    self.set_modem(ModemState::RunsFirmware);
+                    End::Failed(Cause::RunsNormally {
+                        evidence: format!("{peer} answers"),
+                    })
+                }
+                other => {
+                    self.set_modem(ModemState::Emergency);
+                    End::Failed(Cause::EmergencyMode {
+                        evidence: format!("{other} answers"),
+                    })
+                }
+            },
+            Err(error) => end_of(error, Layer::Qdl),
+        }
+    }
+
+    /// The switch from Sahara to Firehose; gives the bytes behind it.
+    fn sahara(
+        &mut self,
+        start: sahara::switch::Start,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> Result<Vec<u8>, End> {
+        let mut conversation = sahara::switch::Switch::to_firehose(start, self.world.now());
+        match self.converse(&mut conversation, watch, feed) {
+            Ok(()) => Ok(conversation.into_rest()),
+            Err(error) => Err(match end_of(error, Layer::Sahara) {
+                // Nothing is written in Sahara: whatever went wrong, a reset is a new start.
+                End::Failed(cause @ Cause::Protocol { .. }) if !is_stop(&cause) => End::Fresh(cause),
+                end => end,
+            }),
+        }
+    }
+
+    /// A Firehose session; `received` came already.
+    fn firehose(
+        &mut self,
+        received: Vec<u8>,
+        job: &Job,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> End {
+        // Not sooner: a crashed QDL modem says a Sahara hello, too.
+        if job.image_protocol == Some(Protocol::Qdl) {
+            return End::Failed(self.other_family(job, "a modem that speaks Sahara and Firehose"));
+        }
+        let images = match &job.firehose {
+            Ok(images) => images.clone(),
+            Err(cause) => return End::Failed(cause.clone()),
+        };
+        // The switch from Sahara before it only asks who is there.
+        self.note_deed(Deed::Changed);
+        watch.restart(Protocol::SaharaFirehose);
+        let mut conversation = firehose::session::Session::new(&images, &received, self.world.now());
+        match self.converse(&mut conversation, watch, feed) {
+            Ok(()) => End::Done,
+            Err(error) => end_of(error, Layer::Firehose),
+        }
+    }
+
+    fn converse(
+        &mut self,
+        conversation: &mut dyn Conversation,
+        watch: &mut Watch<'_>,
+        feed: &mut dyn ImageFeed,
+    ) -> Result<(), DriveError> {
+        let handle = self.handle().map_err(DriveError::Cause)?;
+        self.touched();
+        let teller = &mut self.teller;
+        drive(
+            self.world,
+            handle,
+            conversation,
+            feed,
+            &mut self.buffers,
+            &mut self.stops,
+            &mut |now, note| {
+                watch.note(teller, now, note);
+            },
+        )
+    }
+
+    fn other_family(&mut self, job: &Job, modem: &str) -> Cause {
+        let file = job
+            .images
+            .first()
+            .map(|image| image.file.clone())
+            .unwrap_or_default();
+        Cause::ImageOfOtherFamily {
+            file,
+            image: job.image_words.clone(),
+            modem: modem.to_owned(),
+        }
+    }
+
+    /// Has the host make a modem enumerate anew whose Sahara start went wrong. False when the host can't.
+    fn enumerate_anew(&mut self, cause: &Cause) -> Result<bool, Cause> {
+        if !self.re_enumerate() {
+            return Ok(false);
+        }
+        let why = format!("{cause}; the modem is made to enumerate again");
+        self.teller
+            .retry(self.world.now(), "the start of the session", 2, &why);
+        self.teller.begin(self.world.now(), Step::Return);
+        self.follow_re_enumeration()
+            .inspect_err(|cause| self.note_lost(cause))?;
+        Ok(true)
+    }
+
+    /// A modem that didn't come back is in no known state.
+    pub(crate) fn note_lost(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::DidNotReturn { .. }) {
+            self.set_modem(ModemState::Unknown);
+        }
+    }
+
+    /// Resets a modem whose Sahara start went wrong, and waits until it is back.
+    fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
+        let now = self.world.now();
+        self.teller.retry(
+            now,
+            "the start of the session",
+            2,
+            &format!("{cause}; the modem is restarted"),
+        );
+        self.teller.begin(now, Step::Return);
+        self.note_deed(Deed::Changed);
+        let mut conversation = sahara::reset::Reset::new(now);
+        let handle = self.handle()?;
+        let ignore = &mut |_: Instant, _: Note| {};
+        let buffers = &mut self.buffers;
+        match drive(
+            self.world,
+            handle,
+            &mut conversation,
+            &mut NoImages,
+            buffers,
+            &mut self.stops,
+            ignore,
+        ) {
+            Err(DriveError::StoppedNow) => return Err(Cause::StoppedMidway),
+            outcome => tracing::debug!(?outcome, "Sahara reset"),
+        }
+        if self.stops > 0 {
+            return Err(Cause::Stopped {
+                how: "stopped before the new start; no image was under way",
+            });
+        }
+        let mut has_left = self.wait_leave(LEAVE_LIMIT)?;
+        if !has_left && self.re_enumerate() {
+            has_left = self.wait_leave(LEAVE_LIMIT)?;
+        }
+        if !has_left {
+            return Err(after_reset(cause.clone()));
+        }
+        self.teller
+            .silence(self.world.now(), RETURN_LIMIT, "the modem restarts");
+        self.wait_return(RETURN_LIMIT)
+            .inspect_err(|cause| self.note_lost(cause))
+    }
+
+    /// Looks what has become of a modem that left the bus in the middle. Ok: it is back in download mode.
+    fn follow(&mut self, cause: &Cause, watch: &Watch<'_>, is_last: bool) -> Result<(), Cause> {
+        let now = self.world.now();
+        self.set_modem(ModemState::Unknown);
+        if is_last {
+            let why = format!("{cause}; it is waited for only to see what has become of it");
+            self.teller.silence(now, RETURN_LIMIT, &why);
+        } else {
+            let why = format!("{cause}; the modem is waited for");
+            self.teller.retry(now, "the download", 2, &why);
+            self.teller.silence(now, RETURN_LIMIT, "the modem may restart");
+        }
+        match self.wait_return(RETURN_LIMIT) {
+            Ok(()) => {
+                self.set_modem(watch.state());
+                Ok(())
+            }
+            Err(Cause::Stopped { how }) => Err(Cause::Stopped { how }),
+            Err(emergency @ Cause::EmergencyMode { .. }) => Err(emergency),
+            // What went wrong first says more; where the modem is now stands in the state.
+            Err(other) => {
+                tracing::info!(%other, "not back");
+                Err(cause.clone())
+            }
+        }
+    }
+
+    /// Sees the modem leave the bus after the reset request.
+    fn leave(&mut self, watch: &Watch<'_>) -> Result<Written, Cause> {
+        if !watch.is_complete() {
+            let what = "a session ended without an answer for every image".to_owned();
+            return Err(Cause::Bug { what });
+        }
+        let has_left = match self.wait_leave(LEAVE_LIMIT) {
+            // The first wish to stop: nothing is safer than to let it leave.
+            Err(Cause::Stopped { .. }) if self.stops == 1 => {
+                let when =
+                    "when the modem has left to restart, within seconds; press Ctrl-C once more to stop now";
+                let when = when.to_owned();
+                self.teller.tell(self.world.now(), EventKind::Stopping { when });
+                self.wait_leave(LEAVE_LIMIT)?
+            }
+            other => other?,
+        };
+        if !has_left {
+            return Err(Cause::DidNotLeave {
+                waited_s: LEAVE_LIMIT.as_secs(),
+            });
+        }
+        let now = self.world.now();
+        self.teller.advance(1.0);
+        self.teller.finish(now);
+        self.set_modem(ModemState::Restarting);
+        Ok(Written {
+            accepted: watch.accepted,
+            not_required: watch.not_required,
+            bytes: watch.accepted_bytes,
+        })
+    }
+}
+
+/// What becomes of a session that was ended by an error.
+fn end_of(error: DriveError, layer: Layer) -> End {
+    match error {
+        DriveError::StoppedNow => End::Failed(Cause::StoppedMidway),
+        DriveError::Cause(cause) => End::Failed(cause),
+        DriveError::Protocol(ProtocolError::Stayed { waited }) => End::Failed(Cause::DidNotLeave {
+            waited_s: waited.as_secs(),
+        }),
+        DriveError::Protocol(error @ ProtocolError::Left { .. }) => {
+            End::Left(Cause::Protocol { layer, error })
+        }
+        DriveError::Protocol(error) => End::Failed(Cause::Protocol { layer, error }),
+    }
+}
+
+fn is_stop(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Protocol {
+            error: ProtocolError::Stopped { .. },
+            ..
+        }
+    )
+}
+
+/// The cause that a spoiled start leads to when the reset didn't help.
+fn after_reset(cause: Cause) -> Cause {
+    match &cause {
+        Cause::Protocol {
+            error: ProtocolError::Refused { refusal, .. },
+            ..
+        } => match refusal {
+            Refusal::MemoryDebug => Cause::Crashed,
+            refusal => Cause::SpoiledStart {
+                refusal: refusal.to_string(),
+            },
+        },
+        _ => cause,
+    }
+}
+
+/// No image belongs to a reset.
+pub(crate) struct NoImages;
+
+impl ImageFeed for NoImages {
+    fn size(&self, _: usize) -> u64 {
+        0
+    }
+
+    fn fill(&mut self, _: usize, _: std::ops::Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
+        Err(Cause::Bug {
+            what: "an image was asked for during a reset".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Jobs beside the update: asking, restarting, slots, one AT command; and all modems at a glance.
+
+pub mod errand;
+pub mod survey;
+
+pub(crate) use survey::by_imei;

@@ -1,0 +1,354 @@
+//! All modems of a host at a glance: what the bus tells, what each says of itself, and what may become a trouble.
+
+use modem_world::{DiscoveryError, LockHolder, Spot, World};
+use serde::Serialize;
+
+use crate::decide::{Reach, Request, commands, reach, words};
+use crate::modem::{DeviceId, Mode, Modem, Quirk, modems};
+use crate::run::{Patience, Run, claim};
+use crate::talk::Facts;
+use crate::told::{Cause, Event};
+
+/// One modem of a survey.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// What the bus tells.
+    pub modem: Modem,
+    /// What it says of itself; none when it wasn't asked or didn't answer.
+    pub facts: Option<Facts>,
+    /// Another run that has it; it is left to that run.
+    pub lock: Option<LockHolder>,
+    /// Why it couldn't be asked.
+    pub problem: Option<String>,
+    /// The user stopped while it was asked.
+    pub is_stopped: bool,
+    /// What a user should know, in words.
+    pub warnings: Vec<Remark>,
+}
+
+/// Something that a user should know of a modem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// Stable code for programs.
+    pub code: &'static str,
+    /// In words, with what to do.
+    pub text: String,
+}
+
+/// Looks at all modems. With `ask`, the verb that other runs are told, those in normal mode are asked what they are. Nothing is
+/// changed, and a port that another program has is left to it, as is a modem that another run of this program has.
+///
+/// # Errors
+/// The bus can't be read.
+pub fn survey(
+    world: &mut dyn World,
+    request: &Request,
+    ask: Option<&'static str>,
+) -> Result<Vec<Surveyed>, DiscoveryError> {
+    let mut found = Vec::new();
+    for modem in modems(world)? {
+        let surveyed = look(world, modem, request, ask);
+        let is_stopped = surveyed.is_stopped;
+        found.push(surveyed);
+        if is_stopped {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Looks at one modem.
+pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<&'static str>) -> Surveyed {
+    let mut sink = |_: &Event| {};
+    look_patiently(world, modem, request, ask, &mut Patience::none(&mut sink))
+}
+
+/// The same; another run that has the modem for a moment is waited for.
+fn look_patiently(
+    world: &mut dyn World,
+    mut modem: Modem,
+    request: &Request,
+    ask: Option<&'static str>,
+    patience: &mut Patience<'_>,
+) -> Surveyed {
+    let ask = ask.filter(|_| modem.mode == Mode::Normal && modem.can_be_reached());
+    let (mut facts, mut problem, mut is_stopped, mut lock) = (None, None, false, None);
+    let mut claimed = None;
+    if let Some(verb) = ask {
+        let found = claim::find(world, verb, &request.select, patience, |_, _| Ok(modem.clone()));
+        match found {
+            Ok((now, own)) => {
+                claimed = now.all_ports().next().cloned().map(|port| (port, own));
+                modem = now;
+            }
+            Err(refused) => match refused.1 {
+                Cause::Locked { holder, .. } => lock = Some(holder),
+                other => {
+                    is_stopped = matches!(other, Cause::Stopped { .. });
+                    problem = Some(other.to_string());
+                }
+            },
+        }
+    } else {
+        lock = world.host().holder_of(&Spot::of_device(&modem.device));
+    }
+    if let Some((port, own)) = claimed {
+        let device = DeviceId::from_port(&port, Some(&modem.name()));
+        let name = port.id.to_string();
+        let mut sink = |_: &Event| {};
+        let mut run = Run::new(world, &mut sink, own, &name, port, device);
+        match run.facts_of(&modem, request) {
+            Ok(read) => facts = Some(read),
+            Err(cause) => {
+                is_stopped = matches!(cause, Cause::Stopped { .. } | Cause::StoppedMidway);
+                problem = Some(cause.to_string());
+            }
+        }
+        run.close();
+        run.unclaim();
+    }
+    let mut warnings = remarks(&modem, facts.as_ref(), problem.as_deref());
+    warnings.extend(lock.as_ref().map(locked));
+    warnings.extend(unreachable_later(world, &modem));
+    Surveyed {
+        modem,
+        facts,
+        lock,
+        problem,
+        is_stopped,
+        warnings,
+    }
+}
+
+/// That another run has a modem.
+pub fn locked(holder: &LockHolder) -> Remark {
+    Remark {
+        code: "LOCKED",
+        text: format!("{holder}; it isn't asked meanwhile"),
+    }
+}
+
+/// Which of these modems has the IMEI. Those that another run has are asked when all others were, as far as the patience goes.
+///
+/// # Errors
+/// None has; or another run has one that may have it.
+pub(crate) fn by_imei(
+    world: &mut dyn World,
+    imei: &str,
+    request: &Request,
+    verb: &'static str,
+    patience: &mut Patience<'_>,
+) -> Result<Modem, Cause> {
+    let has_it = |surveyed: &Surveyed| {
+        let its = surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref());
+        its == Some(imei)
+    };
+    let stopped = Cause::Stopped {
+        how: "stopped; the modems were only asked",
+    };
+    let (mut seen, mut locked) = (Vec::new(), Vec::new());
+    for surveyed in survey(world, request, Some(verb))? {
+        if surveyed.is_stopped {
+            return Err(stopped);
+        }
+        if has_it(&surveyed) {
+            return Ok(surveyed.modem);
+        }
+        seen.push(crate::modem::line(&surveyed.modem));
+        let is_asked_later = surveyed.lock.is_some() && surveyed.modem.mode == Mode::Normal;
+        locked.extend(is_asked_later.then_some(surveyed.modem));
+    }
+    let mut missed = None;
+    patience.is_for_all = true;
+    for modem in locked {
+        let surveyed = look_patiently(world, modem, request, Some(verb), patience);
+        if surveyed.is_stopped {
+            return Err(stopped);
+        }
+        if has_it(&surveyed) {
+            return Ok(surveyed.modem);
+        }
+        let path = surveyed.modem.path().clone();
+        missed = missed.or(surveyed.lock.map(|holder| (path, holder)));
+    }
+    patience.is_for_all = false;
+    match missed {
+        Some((path, holder)) => Err(Cause::Locked {
+            holder,
+            more: format!(
+                ": {path}, which wasn't asked; no other modem is the one with {}",
+                request.select
+            ),
+        }),
+        None => Err(Cause::NoModem {
+            wanted: request.select.to_string(),
+            others: seen,
+        }),
+    }
+}
+
+/// That an update would fail, because no driver of this host knows the modem's id in download mode.
+pub fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
+    if modem.mode != Mode::Normal {
+        return None;
+    }
+    let Reach::Never { ids } = reach(world, modem) else {
+        return None;
+    };
+    Some(Remark {
+        code: "DOWNLOAD-NO-PORT",
+        text: format!(
+            "an update can't reach it in download mode here: it is {} there, which no driver knows: {}",
+            words(&ids),
+            commands(&ids)
+        ),
+    })
+}
+
+/// What a user should know of a modem, with what to do.
+pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut remark = |code, text: String| remarks.push(Remark { code, text });
+    let id = modem.device.id();
+    match modem.mode {
+        Mode::Emergency => remark(
+            "EMERGENCY",
+            "Qualcomm's boot loader: Sierra's own is gone; it can't be helped with Sierra's files".to_owned(),
+        ),
+        Mode::NotConfigured => remark(
+            "NOT-CONFIGURED",
+            "not configured yet, or not authorised".to_owned(),
+        ),
+        Mode::Download => remark(
+            "DOWNLOAD-MODE",
+            format!(
+                "waits for firmware: `modemflash update --port {0} FILE…`; `modemflash reset --port {0}` starts what it has",
+                modem.path()
+            ),
+        ),
+        Mode::Normal => {}
+    }
+    let is_known_dead = matches!(modem.mode, Mode::Emergency | Mode::NotConfigured);
+    if !modem.can_be_reached() && !is_known_dead {
+        let own = (modem.device.vendor, modem.device.product);
+        remark("NO-DRIVER", format!("no driver for {id}: {}", commands(&[own])));
+    }
+    if modem.row.is_none() && !is_known_dead {
+        remark("UNKNOWN-ID", format!("{id} is not in the list of known modems"));
+    }
+    if modem.mode == Mode::Normal && modem.ports.control.is_empty() && modem.can_be_reached() {
+        remark(
+            "NO-CONTROL-PORT",
+            "no QMI or MBIM port; only AT commands can be used".to_owned(),
+        );
+    }
+    if modem.usb() == Some("USB 3") && modem.row.is_some_and(|row| row.has(Quirk::BreaksOnUsb3)) {
+        remark(
+            "USB3",
+            "on USB 3: old boot loaders (before release 9) stop there at the first blocks; USB 2 is safer"
+                .to_owned(),
+        );
+    }
+    if let Some(facts) = facts {
+        if let Some(mismatch) = &facts.mismatch {
+            let preferred = facts
+                .preferred
+                .as_ref()
+                .map(|trio| format!("; it prefers {trio}"));
+            remark(
+                "IMAGE-MISMATCH",
+                format!(
+                    "its radio stays off: {mismatch}{}; finish the update, or select stored images with `modemflash slots`",
+                    preferred.unwrap_or_default()
+                ),
+            );
+        }
+        // Other families have releases that are called 00.xx.
+        let is_touchy = facts
+            .revision
+            .as_deref()
+            .is_some_and(|text| text.contains("SWI9X50C") || text.contains("SWI9X30C"));
+        if is_touchy
+            && facts
+                .running
+                .firmware
+                .as_deref()
+                .is_some_and(|version| version.starts_with("00."))
+        {
+            remark(
+                "PRE-PRODUCTION",
+                "runs pre-production firmware (00.xx)".to_owned(),
+            );
+        }
+    }
+    if let Some(problem) = problem {
+        remark("NOT-ASKED", format!("can't be asked: {problem}"));
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modem_world::{Attached, UsbDevice, UsbPath};
+
+    fn modem(vendor: u16, product: u16, interfaces: u8, speed: u32) -> Modem {
+        Modem::insisted(Attached {
+            device: UsbDevice {
+                path: UsbPath::new("1-2"),
+                peer: None,
+                number: 1,
+                vendor,
+                product,
+                interfaces: Some(interfaces),
+                speed: Some(speed),
+                manufacturer: None,
+                product_name: None,
+                serial: None,
+            },
+            interfaces: Vec::new(),
+            ports: Vec::new(),
+        })
+    }
+
+    fn codes(modem: &Modem, facts: Option<&Facts>) -> Vec<&'static str> {
+        remarks(modem, facts, None)
+            .iter()
+            .map(|remark| remark.code)
+            .collect()
+    }
+
+    // field-reports.md A1, A2
+    #[test]
+    fn an_id_that_no_driver_knows_is_said_with_the_way_out() {
+        let modem = modem(0x413c, 0x81b5, 1, 480);
+        let said = remarks(&modem, None, None);
+        assert_eq!(said[1].code, "NO-DRIVER");
+        assert!(
+            said[1]
+                .text
+                .contains("echo 413c 81b5 > /sys/bus/usb-serial/drivers/option1/new_id")
+        );
+    }
+
+    #[test]
+    fn each_state_has_its_remark() {
+        assert_eq!(codes(&modem(0x05c6, 0x9008, 1, 480), None), ["EMERGENCY"]);
+        assert_eq!(
+            codes(&modem(0x1199, 0x9091, 6, 5000), None),
+            ["NO-DRIVER", "USB3"]
+        );
+        assert_eq!(
+            codes(&modem(0x1199, 0xabcd, 6, 480), None),
+            ["NO-DRIVER", "UNKNOWN-ID"]
+        );
+        let facts = Facts {
+            mismatch: Some("PRI version incompatible".into()),
+            ..Facts::default()
+        };
+        assert_eq!(
+            codes(&modem(0x1199, 0x9071, 6, 480), Some(&facts)),
+            ["NO-DRIVER", "IMAGE-MISMATCH"]
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! Which modem is meant: by place, id, port or number, or the only one there is.
+
+use std::fmt;
+
+use modem_world::{DiscoveryError, PortId, UsbPath, World};
+use serde::{Deserialize, Serialize};
+
+use super::on_bus::{Modem, modems};
+use crate::told::Cause;
+
+/// How the user says which modem is meant. Every form names a physical place in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selector {
+    /// The only one.
+    #[default]
+    Only,
+    /// The place on the bus, `1-1.4`, or the same socket on the bus of the other speed.
+    Place(String),
+    /// The USB id; without product every product of the vendor.
+    Id {
+        /// `idVendor`.
+        vendor: u16,
+        /// `idProduct`.
+        product: Option<u16>,
+    },
+    /// Number on the bus, as `lsusb` prints it: good until the next enumeration.
+    BusNumber {
+        /// The bus; none: any.
+        bus: Option<u16>,
+        /// The device.
+        device: u32,
+    },
+    /// Any port of it: a node, or a link to one.
+    Port(String),
+    /// Its IMEI; modems in normal mode are asked for it.
+    Imei(String),
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => f.write_str("any modem"),
+            Self::Place(path) => write!(f, "--port {path}"),
+            Self::Id {
+                vendor,
+                product: Some(product),
+            } => write!(f, "-d {vendor:04x}:{product:04x}"),
+            Self::Id {
+                vendor,
+                product: None,
+            } => write!(f, "-d {vendor:04x}"),
+            Self::BusNumber {
+                bus: Some(bus),
+                device,
+            } => write!(f, "-s {bus}:{device}"),
+            Self::BusNumber { bus: None, device } => write!(f, "-s {device}"),
+            Self::Port(name) => f.write_str(name),
+            // A number that belongs to a person stays out of logs.
+            Self::Imei(imei) => write!(f, "--imei {}", masked(imei)),
+        }
+    }
+}
+
+/// The last four digits only: enough to tell one's own modems apart, too little to be a secret.
+pub fn masked(imei: &str) -> String {
+    let count = imei.chars().count();
+    let shown: String = imei.chars().skip(count.saturating_sub(4)).collect();
+    format!("…{shown}")
+}
+
+impl Selector {
+    /// All modems that fit, by what the bus tells. An IMEI isn't on the bus: with it every modem that can be asked fits.
+    ///
+    /// # Errors
+    /// The bus can't be read, or the port that was named isn't there.
+    pub fn candidates(&self, world: &mut dyn World) -> Result<Vec<Modem>, DiscoveryError> {
+        let named = match self {
+            Self::Port(name) => Some(world.find(name)?),
+            _ => None,
+        };
+        let mut found = modems(world)?;
+        found.retain(|modem| match self {
+            Self::Only => true,
+            Self::Place(path) => modem.is_at(&UsbPath::new(path.as_str())),
+            Self::Id { vendor, product } => {
+                modem.device.vendor == *vendor
+                    && product.is_none_or(|product| modem.device.product == product)
+            }
+            Self::BusNumber { bus, device } => {
+                modem.device.number == *device && bus.is_none_or(|bus| bus_of(modem.path()) == Some(bus))
+            }
+            Self::Port(_) => named
+                .as_ref()
+                .and_then(|port| port.device.as_ref())
+                .is_some_and(|device| modem.path() == &device.path),
+            Self::Imei(_) => modem.can_be_reached(),
+        });
+        Ok(found)
+    }
+
+    /// The one modem that is meant, by what the bus tells.
+    ///
+    /// # Errors
+    /// None fits; several do, and are listed.
+    pub(crate) fn one(&self, world: &mut dyn World) -> Result<Modem, Cause> {
+        let mut found = self.candidates(world)?;
+        match (found.pop(), found.is_empty()) {
+            (Some(modem), true) => Ok(modem),
+            (Some(last), false) => {
+                found.push(last);
+                Err(Cause::SeveralModems {
+                    wanted: self.to_string(),
+                    found: found.iter().map(line).collect(),
+                })
+            }
+            (None, _) => {
+                let others = modems(world).unwrap_or_default();
+                Err(Cause::NoModem {
+                    wanted: self.to_string(),
+                    others: others.iter().map(line).collect(),
+                })
+            }
+        }
+    }
+}
+
+/// One modem in a list of them.
+pub(crate) fn line(modem: &Modem) -> String {
+    let first: Option<&PortId> = modem.all_ports().next().map(|port| &port.id);
+    let port = first.map(|port| format!(", {port}")).unwrap_or_default();
+    format!(
+        "--port {} ({}, {}, {} mode{port})",
+        modem.path(),
+        modem.name(),
+        modem.device.id(),
+        modem.mode
+    )
+}
+
+/// The bus in a place: `3-1.4` is on bus 3.
+fn bus_of(path: &UsbPath) -> Option<u16> {
+    path.as_str().split_once('-')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_imei_is_shown_by_its_last_digits_only() {
+        assert_eq!(
+            Selector::Imei("359260080110775".into()).to_string(),
+            "--imei …0775"
+        );
+    }
+
+    #[test]
+    fn a_bus_is_the_number_before_the_hyphen() {
+        assert_eq!(bus_of(&UsbPath::new("3-1.4")), Some(3));
+        assert_eq!(bus_of(&UsbPath::new("usb3")), None);
+    }
+}

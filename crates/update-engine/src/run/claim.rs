@@ -1,0 +1,236 @@
+//! One modem, one run: its place is locked before any of its ports is opened, and stays so to the end.
+//!
+//! A run finds its modem, claims its place, and looks again: whoever had it until now may have restarted it, so that what was
+//! found is no longer true. A modem that comes back at another place has that place claimed too, before its port is opened.
+
+use std::time::Duration;
+
+use modem_world::{
+    Attached, ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, Spot,
+    UsbPath, Wake, World,
+};
+
+use super::Run;
+use crate::modem::{DeviceId, Selector};
+use crate::told::{Cause, Event, EventKind, Warning};
+
+/// How often what was found may have changed while its place was being claimed.
+const LOOKS: u8 = 3;
+
+/// What a selection leads to.
+pub(crate) trait Found: Sized {
+    /// Where it is.
+    fn spot(&self) -> Spot;
+    /// What it is called.
+    fn device(&self) -> DeviceId;
+    /// The same as it is now; none when that is something else, or nothing.
+    fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError>;
+}
+
+/// Verbs that only ask a modem, so that it is free again within seconds. Every other one works on it, and a second one beside that
+/// is refused at once. What the holder says of itself decides nothing but this wait.
+const ASKING: [&str; 2] = ["list", "info"];
+/// How long a run that has done nothing yet waits for the lock, and how long another run may have had it to be worth waiting for.
+/// Estimate: no modem is asked for longer.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+/// How often a lock that another run has is tried again. Estimate: a loop that asks a modem again and again leaves such gaps, and
+/// the holder's name can be asked for 128 times on old kernels.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+
+/// A place that a run has.
+pub(crate) struct Claimed {
+    pub(crate) spot: Spot,
+    /// What the user asked for, as other runs are told.
+    pub(crate) verb: &'static str,
+    /// That the host gives no lock.
+    pub(crate) doubt: Option<Warning>,
+}
+
+/// How long a run that has done nothing yet still waits for other runs, all modems taken together.
+pub(crate) struct Patience<'s> {
+    sink: &'s mut dyn FnMut(&Event),
+    until: Instant,
+    has_told: bool,
+    /// Whether whoever has a modem is waited for: it may not be the one that is meant.
+    pub(crate) is_for_all: bool,
+}
+
+impl<'s> Patience<'s> {
+    /// As long as is sensible; `sink` is told once that it waits.
+    pub(crate) fn new(world: &dyn World, sink: &'s mut dyn FnMut(&Event)) -> Self {
+        Self {
+            sink,
+            until: world.now() + LOCK_LIMIT,
+            has_told: false,
+            is_for_all: false,
+        }
+    }
+
+    /// None: who has the modem is what is to be known.
+    pub(crate) fn none(sink: &'s mut dyn FnMut(&Event)) -> Self {
+        Self {
+            sink,
+            until: Instant::START,
+            has_told: false,
+            is_for_all: false,
+        }
+    }
+
+    /// Waits a moment for who has `device`.
+    ///
+    /// # Errors
+    /// It has waited long enough, or it isn't worth it; the user stopped.
+    fn wait(&mut self, world: &mut dyn World, device: &DeviceId, holder: LockHolder) -> Result<(), Cause> {
+        let now = world.now();
+        let is_long = holder.held_for.is_some_and(|held| held >= LOCK_LIMIT);
+        let is_asking = holder.verb.as_deref().is_some_and(|verb| ASKING.contains(&verb));
+        if is_long || now >= self.until || !(is_asking || self.is_for_all) {
+            return Err(Cause::locked(holder));
+        }
+        if !std::mem::replace(&mut self.has_told, true) {
+            let warning = Warning {
+                code: "LOCK-WAIT",
+                text: format!("waits up to {} s for the modem: {holder}", LOCK_LIMIT.as_secs()),
+                confirm: false,
+            };
+            (self.sink)(&Event::new(now, device, EventKind::Warning { warning }));
+        }
+        match world.wait(&[], self.until.min(now + LOCK_POLL)) {
+            Wake::Cancelled => Err(Cause::Stopped {
+                how: "stopped; it was still waiting for the modem",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds what is meant, and keeps other runs away from it. What another run has only for a moment is waited for.
+///
+/// # Errors
+/// `find`'s; another run has it. With the modem, where one was found.
+pub(crate) fn find<T: Found>(
+    world: &mut dyn World,
+    verb: &'static str,
+    select: &Selector,
+    patience: &mut Patience<'_>,
+    mut find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<T, Cause>,
+) -> Result<(T, Claimed), Box<(DeviceId, Cause)>> {
+    let refused = |device: DeviceId, cause: Cause| Box::new((device, cause));
+    let mut looks = 0_u8;
+    loop {
+        let found = match find(world, patience) {
+            Ok(found) => found,
+            Err(cause) => {
+                let device = DeviceId::from_selection(select);
+                let Some(holder) = away(world, select, &cause) else {
+                    return Err(refused(device, cause));
+                };
+                patience
+                    .wait(world, &device, holder)
+                    .map_err(|cause| refused(device, cause))?;
+                continue;
+            }
+        };
+        let (spot, device) = (found.spot(), found.device());
+        let doubt = loop {
+            match claim(world, &spot, verb) {
+                Ok(doubt) => break doubt,
+                Err(holder) => patience
+                    .wait(world, &device, holder)
+                    .map_err(|cause| refused(device.clone(), cause))?,
+            }
+        };
+        looks = looks.saturating_add(1);
+        match found.again(world) {
+            Ok(Some(now)) => return Ok((now, Claimed { spot, verb, doubt })),
+            Ok(None) => world.host().unclaim(&spot),
+            Err(error) => {
+                world.host().unclaim(&spot);
+                return Err(refused(device, error.into()));
+            }
+        }
+        if looks >= LOOKS {
+            let port = PortId::new(spot.to_string());
+            let kind = PortErrorKind::Gone;
+            return Err(refused(device, Cause::Port(PortError { port, kind })));
+        }
+    }
+}
+
+/// Claims one place. Where the host gives no lock that is said, and the modem can be used all the same: no other run is known to have
+/// it.
+fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
+    match world.host().claim(spot, verb) {
+        Ok(()) => Ok(None),
+        Err(ClaimError::Held(holder)) => Err(holder),
+        Err(ClaimError::Io { call, errno }) => Ok(Some(Warning {
+            code: "LOCK-UNKNOWN",
+            text: format!(
+                "this host gives no lock for {spot} ({call}: error {errno}), so another run of modemflash isn't kept away from it; start none \
+                 meanwhile"
+            ),
+            confirm: false,
+        })),
+    }
+}
+
+/// Who has the modem that was named by its place and isn't there: another run may be restarting it.
+fn away(world: &mut dyn World, select: &Selector, cause: &Cause) -> Option<LockHolder> {
+    let (Cause::NoModem { .. }, Selector::Place(place)) = (cause, select) else {
+        return None;
+    };
+    world.host().holder_of(&Spot::Socket {
+        place: UsbPath::new(place.as_str()),
+        peer: None,
+    })
+}
+
+/// The device as it is now; none when another appearance of it is there, or nothing.
+pub(crate) fn same_appearance(
+    world: &mut dyn World,
+    device: &modem_world::UsbDevice,
+) -> Result<Option<Attached>, DiscoveryError> {
+    let there = world.device_at(&device.path)?;
+    Ok(there.filter(|there| there.device.is_same_appearance(device)))
+}
+
+impl Run<'_> {
+    /// Tells that the host gave no lock, once.
+    pub(crate) fn tell_doubt(&mut self, doubt: Option<Warning>) {
+        if let Some(warning) = doubt.filter(|_| !self.is_lock_doubted) {
+            self.is_lock_doubted = true;
+            self.teller.warn(self.world.now(), warning);
+        }
+    }
+
+    /// Has this place, too, as long as the run lasts. The modem is on its way, so another run that has it at this moment, because it
+    /// lists what is on the bus, is waited for: false, when it is to be tried again.
+    ///
+    /// # Errors
+    /// Another run still has it at `until`; the user stopped.
+    pub(crate) fn claim_until(&mut self, spot: &Spot, until: Instant) -> Result<bool, Cause> {
+        match claim(self.world, spot, self.verb) {
+            Ok(doubt) => self.tell_doubt(doubt),
+            Err(holder) => {
+                let now = self.world.now();
+                if now >= until {
+                    return Err(Cause::locked(holder));
+                }
+                let wake = self.world.wait(&[], until.min(now + LOCK_POLL));
+                self.heed(wake)?;
+                return Ok(false);
+            }
+        }
+        if !self.claimed.contains(spot) {
+            self.claimed.push(spot.clone());
+        }
+        Ok(true)
+    }
+
+    /// Gives back all places; the run is over, and its ports are closed.
+    pub(crate) fn unclaim(&mut self) {
+        for spot in std::mem::take(&mut self.claimed) {
+            self.world.host().unclaim(&spot);
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! Following the modem over the bus: it leaves, and comes back at the same place, at its peer, or elsewhere.
+
+use std::iter;
+use std::time::Duration;
+
+use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, PortInfo, Spot, UsbDevice};
+
+use super::Run;
+use super::port::HOLDER_LIMIT;
+use crate::modem::{DeviceId, Mode, Modem, Quirk, devices};
+use crate::told::{Cause, EventKind, ModemState};
+
+/// How long a modem may take to be on the bus again after a reset: the 120 s of update-flow.md §3, S8, and the 70 s
+/// of a slow boot (field-reports.md D8) fit in.
+pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(120);
+/// How long a modem may take to leave the bus after a reset request (qdl.md §7).
+pub(crate) const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+/// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
+/// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Ours.
+const PORTS_LIMIT: Duration = Duration::from_secs(10);
+/// How long after its last new port a modem that may get more ports is waited for. Ours: a driver that is loaded first takes
+/// about a second.
+const PORTS_QUIET: Duration = Duration::from_secs(2);
+/// How long a modem that was configured anew may take to leave the bus by itself. Ours: the kernel sees within half a second
+/// that a device has gone.
+const SETTLING: Duration = Duration::from_secs(1);
+/// How often the modem's place is looked at when nobody says that the bus changed, for what may have been missed; and how often
+/// the whole bus, where the kernel doesn't know the peer of the place.
+const BUS_POLL: Duration = Duration::from_secs(2);
+
+/// A device that is on the bus: the drivers need some time to make its ports.
+struct Seen {
+    device: UsbDevice,
+    since: Instant,
+    /// How many ports it has, and since when.
+    ports: usize,
+    changed: Instant,
+}
+
+impl Seen {
+    fn is(&self, modem: &Modem) -> bool {
+        self.device.is_same_appearance(&modem.device)
+    }
+
+    /// The modem as it is now; `before`: when it was seen before.
+    fn again(before: Option<Self>, modem: &Modem, now: Instant) -> Self {
+        let ports = modem.all_ports().count();
+        let is_unchanged = |before: &&Self| before.ports == ports;
+        Self {
+            device: modem.device.clone(),
+            since: before.as_ref().map_or(now, |before| before.since),
+            ports,
+            changed: before
+                .as_ref()
+                .filter(is_unchanged)
+                .map_or(now, |before| before.changed),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Waits until the device has left the bus. False when it is still there at the end of `limit`.
+    pub(crate) fn wait_leave(&mut self, limit: Duration) -> Result<bool, Cause> {
+        let until = self.world.now() + limit;
+        let mut scratch = [0; 1024];
+        loop {
+            match self.handle {
+                // A port that has gone says so when it is read.
+                Some(handle) => loop {
+                    match self.world.try_read(handle, &mut scratch) {
+                        Err(_) => {
+                            self.close();
+                            return Ok(true);
+                        }
+                        Ok(count) if count == 0 || self.world.now() >= until => break,
+                        Ok(_) => {}
+                    }
+                },
+                None => {
+                    if !self.is_there() {
+                        return Ok(true);
+                    }
+                }
+            }
+            if self.world.now() >= until {
+                return Ok(false);
+            }
+            let next = until.min(self.world.now() + BUS_POLL);
+            let wake = match self.handle {
+                Some(handle) => self
+                    .world
+                    .wait(&[Interest::Readable(handle), Interest::Bus], until),
+                None => self.world.wait(&[Interest::Bus], next),
+            };
+            self.heed(wake)?;
+        }
+    }
+
+    /// Whether the device is on the bus as it was last seen.
+    pub(crate) fn is_there(&mut self) -> bool {
+        let Some(device) = self.port.device.clone() else {
+            return self.world.find(&self.port_name).is_ok();
+        };
+        // A bus that can't be read now says nothing.
+        self.world.device_at(&device.path).map_or(true, |there| {
+            there.is_some_and(|there| there.device.is_same_appearance(&device))
+        })
+    }
+
+    /// Follows a modem that the host has configured anew until its port is open again.
+    pub(crate) fn follow_re_enumeration(&mut self) -> Result<(), Cause> {
+        // The port has gone with its interface. The device keeps its number, unless it leaves the bus by itself now.
+        if !self.wait_leave(LEAVE_LIMIT)? {
+            return Ok(());
+        }
+        let before = self.teller.modem();
+        let until = self.world.now() + SETTLING;
+        while self.world.now() < until {
+            if !self.is_there() {
+                return self.wait_return(RETURN_LIMIT);
+            }
+            let wake = self.world.wait(&[Interest::Bus], until);
+            self.heed(wake)?;
+        }
+        self.wait_return_as(before, None, RETURN_LIMIT)
+    }
+
+    /// Waits until the modem, which has left, is back in download mode, at the same place or at its peer, and opens
+    /// its port.
+    pub(crate) fn wait_return(&mut self, limit: Duration) -> Result<(), Cause> {
+        let before = self.teller.modem();
+        // Off the bus; where it comes back to, is seen then.
+        if before == ModemState::InDownloadMode {
+            self.set_modem(ModemState::Unknown);
+        }
+        let left = self.port.device.clone();
+        self.wait_return_as(before, left, limit)
+    }
+
+    /// `left` is what has left the bus, and isn't taken for what comes back.
+    fn wait_return_as(
+        &mut self,
+        before: ModemState,
+        mut left: Option<UsbDevice>,
+        limit: Duration,
+    ) -> Result<(), Cause> {
+        self.close();
+        let until = self.world.now() + limit;
+        loop {
+            let back = self
+                .wait_port_back(left.as_ref(), until, limit)
+                .inspect_err(|cause| match cause {
+                    Cause::NoPort { mode, .. } if *mode == Mode::Normal.to_string() => {
+                        self.set_modem(ModemState::RunsFirmware);
+                    }
+                    Cause::NoPort { .. } => self.set_modem(before),
+                    _ => {}
+                });
+            match back? {
+                Some(modem) if modem.mode == Mode::Normal => {
+                    let count = modem.device.interfaces.unwrap_or_default();
+                    let mut evidence =
+                        format!("it came back as {} with {count} interfaces", modem.device.id());
+                    if self.may_be_pinned() {
+                        evidence.push_str(
+                            "; if it can't be kept in download mode at all, see whether the carrier board ties pin 25 (DPR) of the \
+                             M.2 slot to ground or 1.8 V",
+                        );
+                    }
+                    self.set_modem(ModemState::RunsFirmware);
+                    return Err(Cause::RunsNormally { evidence });
+                }
+                _ => {}
+            }
+            match self.open_patiently(HOLDER_LIMIT) {
+                Ok(_) => {
+                    self.keep_awake();
+                    self.set_modem(before);
+                    return Ok(());
+                }
+                // It left again while it was being opened; look on.
+                Err(Cause::Port(error))
+                    if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) =>
+                {
+                    left.clone_from(&self.port.device);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    /// Whether a carrier board may keep this modem from staying in download mode (field-reports.md B1).
+    pub(crate) fn may_be_pinned(&self) -> bool {
+        let home = self.home.as_ref().and_then(devices::lookup);
+        home.is_some_and(|row| row.has(Quirk::DprPin))
+    }
+
+    /// The modem when it is back; none for a pseudo-terminal whose name can be found again.
+    fn wait_port_back(
+        &mut self,
+        left: Option<&UsbDevice>,
+        until: Instant,
+        limit: Duration,
+    ) -> Result<Option<Modem>, Cause> {
+        if self.home.is_some() {
+            return self.wait_back_until(left, until, limit).map(Some);
+        }
+        loop {
+            if let Ok(port) = self.world.find(&self.port_name) {
+                if !self.claim_until(&Spot::of_port(&port), until)? {
+                    continue;
+                }
+                self.came = self.world.now();
+                self.port = port;
+                return Ok(None);
+            }
+            self.wait_bus(until, limit)?;
+        }
+    }
+
+    /// Waits until the modem, which has left, is on the bus again with its ports, in whatever mode, at the same place or
+    /// at its peer. The port in use is then its download port, or the first one through which it can be asked.
+    ///
+    /// # Errors
+    /// It isn't back within `limit`; it is in emergency mode; it is back, but no driver made a port of it.
+    pub(crate) fn wait_back(&mut self, limit: Duration) -> Result<Modem, Cause> {
+        self.close();
+        let until = self.world.now() + limit;
+        let left = self.port.device.clone();
+        self.wait_back_until(left.as_ref(), until, limit)
+    }
+
+    fn wait_back_until(
+        &mut self,
+        left: Option<&UsbDevice>,
+        until: Instant,
+        limit: Duration,
+    ) -> Result<Modem, Cause> {
+        let mut seen: Option<Seen> = None;
+        let has_no_peer = self.home.as_ref().is_some_and(|home| home.peer.is_none());
+        let mut next_whole = self.world.now();
+        loop {
+            let whole_bus = has_no_peer && (seen.is_some() || self.world.now() >= next_whole);
+            if whole_bus {
+                next_whole = self.world.now() + BUS_POLL;
+            }
+            if let Some(modem) = self.look_for_return(left, whole_bus)? {
+                let now = self.world.now();
+                let is_same = |seen: &Seen| seen.is(&modem);
+                let before = seen.take().filter(is_same);
+                if before.is_none() {
+                    self.appeared(&modem);
+                }
+                let seen = seen.insert(Seen::again(before, &modem, now));
+                let since = seen.since;
+                let is_late = now >= since + PORTS_LIMIT;
+                let is_quiet = now >= seen.changed + PORTS_QUIET;
+                if self.has_its_ports(&modem, is_quiet, is_late) {
+                    if !self.claim_until(&Spot::of_device(&modem.device), until)? {
+                        continue;
+                    }
+                    self.settle_at(&modem);
+                    return Ok(modem);
+                }
+                if is_late {
+                    self.settle_at(&modem);
+                    return Err(Cause::NoPort {
+                        id: modem.device.id(),
+                        mode: modem.mode.to_string(),
+                    });
+                }
+                let next = until.max(since + PORTS_LIMIT);
+                self.wait_bus(next, limit)?;
+                continue;
+            }
+            self.wait_bus(until, limit)?;
+        }
+    }
+
+    /// Whether the ports are there that this modem can be expected to have; `is_quiet`: no more seem to come; `is_late`: any
+    /// port will do.
+    fn has_its_ports(&self, modem: &Modem, is_quiet: bool, is_late: bool) -> bool {
+        match modem.mode {
+            Mode::Download => modem.ports.download.is_some(),
+            Mode::Normal if is_late => modem.can_be_reached(),
+            Mode::Normal if !is_quiet && !modem.is_complete() => false,
+            Mode::Normal if self.had_control => !modem.ports.control.is_empty(),
+            Mode::Normal => modem.can_be_reached(),
+            Mode::Emergency | Mode::NotConfigured => false,
+        }
+    }
+
+    /// Tells that the modem came onto the bus.
+    fn appeared(&mut self, modem: &Modem) {
+        let now = self.world.now();
+        self.came = now;
+        let kind = EventKind::Appeared {
+            usb_id: modem.device.id(),
+            mode: modem.mode,
+        };
+        self.teller.tell(now, kind);
+    }
+
+    /// From now on this is where the modem is.
+    pub(crate) fn settle_at(&mut self, modem: &Modem) {
+        let model = self.teller.device.model().map(str::to_owned);
+        let port = match modem.all_ports().next() {
+            Some(port) => port.clone(),
+            None => PortInfo {
+                device: Some(modem.device.clone()),
+                ..self.port.clone()
+            },
+        };
+        if self.port != port {
+            self.teller.device = DeviceId::from_port(&port, model.as_deref());
+        }
+        self.port = port;
+        if !self.places.contains(modem.path()) {
+            self.places.push(modem.path().clone());
+        }
+    }
+
+    /// Waits for a change of the bus, or for the next look at it.
+    fn wait_bus(&mut self, until: Instant, limit: Duration) -> Result<(), Cause> {
+        if self.world.now() >= until {
+            return Err(Cause::DidNotReturn {
+                waited_s: limit.as_secs(),
+            });
+        }
+        let next: Instant = until.min(self.world.now() + BUS_POLL);
+        let wake = self.world.wait(&[Interest::Bus], next);
+        self.heed(wake)
+    }
+
+    /// The modem when it is back, judged by its place, or else by its serial string, for which the whole bus is read.
+    fn look_for_return(&mut self, left: Option<&UsbDevice>, whole_bus: bool) -> Result<Option<Modem>, Cause> {
+        let Some(home) = self.home.clone() else {
+            return Ok(None);
+        };
+        // A bus that can't be read now says nothing.
+        let mut found = self.at_home(&home, left).unwrap_or_default();
+        if found.is_none() && whole_bus {
+            let devices = self.world.devices().unwrap_or_default();
+            found = self
+                .elsewhere(&home, left, &devices)
+                .and_then(|there| ours(there, &home));
+        }
+        let Some(modem) = found else { return Ok(None) };
+        match modem.mode {
+            Mode::Emergency => {
+                self.set_modem(ModemState::Emergency);
+                let id = modem.device.id();
+                Err(Cause::EmergencyMode {
+                    evidence: format!("it came back as {id}"),
+                })
+            }
+            Mode::NotConfigured => Ok(None),
+            Mode::Normal | Mode::Download => Ok(Some(modem)),
+        }
+    }
+
+    /// The modem at its place or at its peer; `left` isn't there any more, whatever is still shown of it.
+    fn at_home(
+        &mut self,
+        home: &UsbDevice,
+        left: Option<&UsbDevice>,
+    ) -> Result<Option<Modem>, DiscoveryError> {
+        for place in iter::once(&home.path).chain(&home.peer) {
+            let there = self.world.device_at(place)?;
+            let there = there.filter(|there| !is_left(&there.device, left));
+            if let Some(modem) = there.and_then(|there| ours(&there, home)) {
+                return Ok(Some(modem));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the kernel doesn't know the peer of the place: a device that knows it the other way round, or by its serial.
+    fn elsewhere<'d>(
+        &self,
+        home: &UsbDevice,
+        left: Option<&UsbDevice>,
+        devices: &'d [Attached],
+    ) -> Option<&'d Attached> {
+        if home.peer.is_some() {
+            return None;
+        }
+        let is_peer = |device: &UsbDevice| device.peer.as_ref() == Some(&home.path) && !is_left(device, left);
+        let there = devices.iter().find(|there| is_peer(&there.device));
+        there.or_else(|| self.by_serial(home, devices))
+    }
+
+    /// Where a host doesn't know which port of the other speed is the same socket (linux.md §3): the only modem with this
+    /// serial string, when no other one with it was ever seen. Others may be off the bus just now, for modems are updated
+    /// side by side.
+    fn by_serial<'d>(&self, home: &UsbDevice, devices: &'d [Attached]) -> Option<&'d Attached> {
+        home.serial.as_ref()?;
+        let fits = |device: &UsbDevice| device.serial == home.serial;
+        let others = |seen: &&UsbDevice| fits(seen) && !self.places.contains(&seen.path);
+        if self.seen.iter().any(|seen| others(&seen)) {
+            return None;
+        }
+        let last = self.port.device.as_ref();
+        let mut fitting = devices.iter().filter(|there| fits(&there.device));
+        let first = fitting.next()?;
+        let device = &first.device;
+        let was_there = last.is_some_and(|last| last.is_same_appearance(device));
+        let is_new = fitting.next().is_none() && !was_there && device.vendor == home.vendor;
+        is_new.then_some(first)
+    }
+
+    /// Notes what is on the bus before the modem leaves it.
+    pub(crate) fn note_bus(&mut self) {
+        for there in self.world.devices().unwrap_or_default() {
+            let is_known = |seen: &UsbDevice| {
+                seen.path == there.device.path
+                    && (seen.number == there.device.number || seen.serial == there.device.serial)
+            };
+            if !self.seen.iter().any(is_known) {
+                self.seen.push(there.device);
+            }
+        }
+    }
+}
+
+/// Whether this is what has left, still shown.
+fn is_left(device: &UsbDevice, left: Option<&UsbDevice>) -> bool {
+    left.is_some_and(|left| left.is_same_appearance(device))
+}
+
+/// The modem that this is, if it can be the one from `home`: somebody else's device in the same socket gets no bytes.
+fn ours(there: &Attached, home: &UsbDevice) -> Option<Modem> {
+    let is_same_vendor = there.device.vendor == home.vendor;
+    Modem::of(there.clone()).or_else(|| is_same_vendor.then(|| Modem::insisted(there.clone())))
+}

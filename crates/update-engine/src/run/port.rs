@@ -1,0 +1,145 @@
+//! Opening and closing the port.
+
+use std::time::Duration;
+
+use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
+
+use super::Run;
+use super::follow::RETURN_LIMIT;
+use crate::told::Cause;
+
+/// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
+/// kernel has made it (linux.md §4).
+const RIGHTS_LIMIT: Duration = Duration::from_secs(2);
+/// How long another program may have a port that came back in the middle of a run. Ours: enough for a program that
+/// looks at every new port.
+pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
+/// How often a port that can't be opened yet is tried again.
+const OPEN_AGAIN: Duration = Duration::from_millis(250);
+
+impl Run<'_> {
+    /// The open port; opens it when it isn't.
+    pub(crate) fn handle(&mut self) -> Result<PortHandle, Cause> {
+        match self.handle {
+            Some(handle) => Ok(handle),
+            None => {
+                let handle = self.world.open(&self.port.id)?;
+                if let Err(error) = self.check_whose(&self.port.clone()) {
+                    self.world.close(handle);
+                    return Err(error);
+                }
+                self.handle = Some(handle);
+                Ok(handle)
+            }
+        }
+    }
+
+    /// Whether a name still belongs to the device that it belonged to when it was found: the kernel gives names away again, to
+    /// a neighbour, as soon as a modem has left.
+    pub(crate) fn check_whose(&mut self, port: &PortInfo) -> Result<(), Cause> {
+        let Some(device) = &port.device else { return Ok(()) };
+        let now = self
+            .world
+            .find(port.id.as_str())
+            .ok()
+            .and_then(|port| port.device);
+        let is_same = now.is_some_and(|now| now.is_same_appearance(device));
+        if is_same {
+            return Ok(());
+        }
+        Err(Cause::Port(PortError {
+            port: port.id.clone(),
+            kind: PortErrorKind::Gone,
+        }))
+    }
+
+    /// Opens a port that may have just appeared: its rights may not be set yet, and for `holder_limit` another
+    /// program may have it.
+    pub(crate) fn open_patiently(&mut self, holder_limit: Duration) -> Result<PortHandle, Cause> {
+        let begun = self.world.now();
+        loop {
+            let error = match self.handle() {
+                Err(Cause::Port(error)) => error,
+                other => return other,
+            };
+            let limit = match &error.kind {
+                PortErrorKind::PermissionDenied | PortErrorKind::NotFound => RIGHTS_LIMIT,
+                // It looks at every new port, for some seconds.
+                PortErrorKind::Busy { holder: Some(holder) } if holder.starts_with("ModemManager") => {
+                    holder_limit.max(HOLDER_LIMIT)
+                }
+                PortErrorKind::Busy { .. } => holder_limit,
+                _ => Duration::ZERO,
+            };
+            let until = begun + limit;
+            if self.world.now() >= until {
+                return Err(Cause::Port(error));
+            }
+            let next = until.min(self.world.now() + OPEN_AGAIN);
+            let wake = self.world.wait(&[Interest::Bus], next);
+            self.heed(wake)?;
+        }
+    }
+
+    /// The same for a modem in download mode: one that left the bus before its port was open is waited for, and its port is
+    /// opened where it is then.
+    pub(crate) fn open_following(&mut self, holder_limit: Duration) -> Result<(), Cause> {
+        match self.open_patiently(holder_limit) {
+            Err(Cause::Port(error))
+                if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound)
+                    && !self.is_there() =>
+            {
+                self.wait_return(RETURN_LIMIT)
+                    .inspect_err(|cause| self.note_lost(cause))
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Closes the port.
+    pub(crate) fn close(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            self.world.close(handle);
+        }
+    }
+
+    /// Asks the host not to suspend the device; a warning when it can't.
+    pub(crate) fn keep_awake(&mut self) {
+        let Some(device) = &self.port.device else { return };
+        let path = device.path.clone();
+        match self.world.host().keep_awake(&path) {
+            Ok(()) | Err(HostError::Unsupported { .. }) => {}
+            Err(error) => {
+                let text = format!("the host may suspend the modem during the update: {error}");
+                let warning = crate::told::Warning {
+                    code: "AUTOSUSPEND",
+                    text,
+                    confirm: false,
+                };
+                self.teller.warn(self.world.now(), warning);
+            }
+        }
+    }
+
+    /// Asks the host to configure the device anew. False when the host can't.
+    pub(crate) fn re_enumerate(&mut self) -> bool {
+        let Some(device) = &self.port.device else {
+            return false;
+        };
+        let path = device.path.clone();
+        match self.world.host().re_enumerate(&path) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::info!(%error, "no re-enumeration");
+                false
+            }
+        }
+    }
+
+    /// Waits for bytes or for `until`. True when the port may have something to say.
+    pub(crate) fn wait_bytes(&mut self, handle: PortHandle, until: Instant) -> Result<bool, Cause> {
+        let wake = self.world.wait(&[Interest::Readable(handle)], until);
+        self.heed(wake)?;
+        Ok(!matches!(wake, Wake::Deadline))
+    }
+}

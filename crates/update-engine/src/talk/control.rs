@@ -1,0 +1,424 @@
+//! A control port in use: requests to the running firmware, one at a time, and their answers.
+//!
+//! The conversation is [`modem_protocol::control::Session`]; this module owns the port and waits. A wish to stop is
+//! noted and heeded by the caller between two requests: a request is short, and half of one helps nobody.
+
+use std::fmt;
+use std::time::Duration;
+
+use modem_protocol::control::{Closing, ControlError, Link, Session, Step as Turn};
+use modem_protocol::mbim::proxy::Configuration;
+use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
+use modem_protocol::qmi::dms::{Request, Response};
+use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, PortInfo, Wake};
+use serde::{Deserialize, Serialize};
+
+use crate::modem::{Language, Modem};
+use crate::run::Run;
+use crate::told::{Cause, EventKind, ModemState};
+
+/// How long an ordinary request may take (qmi.md §5: 10 s for all DMS requests in the reference).
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long opening may take in all: the 20 s of update-flow.md §3, S1, and the first message that some ignore.
+pub(crate) const OPEN_PATIENCE: Duration = Duration::from_secs(25);
+/// How long a modem that has just started may answer "not ready" (qmi.md §3, error 52). Ours: it has been on the bus for
+/// some time then, and the longest start that was seen took 70 s (field-reports.md D8).
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is asked again meanwhile.
+const READY_POLL: Duration = Duration::from_millis(500);
+/// How long a port may refuse to take a request: it takes one at once when the last one is through (qmi.md §2).
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
+const READ_SIZE: usize = 8192;
+/// How often a port that takes no message now is tried again.
+const WRITE_AGAIN: Duration = Duration::from_millis(20);
+/// How many old messages are read before the first request.
+const MOST_OLD_ANSWERS: usize = 64;
+/// The sockets of the programs that share a port between others (qmi.md §6, mbim.md §6).
+const QMI_PROXY: &str = "@qmi-proxy";
+const MBIM_PROXY: &str = "@mbim-proxy";
+/// How long mbim-proxy may take to open a port: what it is told, and a little more.
+const PROXY_LIMIT: Duration = Duration::from_secs(20);
+/// The longest control transfer through mbim-proxy: that of all Sierra modems (mbim.md §3).
+const PROXY_TRANSFER: usize = 4096;
+
+/// Which language to speak on the control port. One that is asked for is the only one: AT doesn't stand in for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlChoice {
+    /// The one that the port's driver tells; then the other.
+    #[default]
+    Auto,
+    /// QMI, whatever the driver is.
+    Qmi,
+    /// MBIM, whatever the driver is.
+    Mbim,
+    /// QMI through the program that shares the port.
+    QmiProxy,
+}
+
+impl fmt::Display for ControlChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "any control port",
+            Self::Qmi => "QMI",
+            Self::Mbim => "MBIM",
+            Self::QmiProxy => "qmi-proxy",
+        })
+    }
+}
+
+/// A control port in use.
+pub(crate) struct Control {
+    session: Session,
+    handle: PortHandle,
+    pub(crate) language: Language,
+    /// Until then "not ready" is answered by asking again.
+    ready_by: Instant,
+}
+
+/// What came of a request: the modem's answer, or why there is none.
+pub(crate) type Answered = Result<Response, ControlError>;
+
+impl Run<'_> {
+    /// Opens the first control port of the modem that answers.
+    ///
+    /// # Errors
+    /// The user stops, or no port answers: what was tried and what came of it.
+    pub(crate) fn open_control(
+        &mut self,
+        modem: &Modem,
+        choice: ControlChoice,
+        patience: Duration,
+    ) -> Result<Result<Control, Vec<String>>, Cause> {
+        let mut tried = Vec::new();
+        let by_driver = modem.ports.control.iter().map(|control| {
+            let language = match choice {
+                ControlChoice::Auto => control.language,
+                ControlChoice::Qmi | ControlChoice::QmiProxy => Language::Qmi,
+                ControlChoice::Mbim => Language::Mbim,
+            };
+            (&control.port, language)
+        });
+        // By trying, where a port has a driver that speaks neither for sure; never otherwise, because a function that gets
+        // the wrong language may hang (mbim.md §1).
+        let unsure = modem.ports.control.iter().filter(|control| {
+            let driver = control.port.driver.as_deref();
+            choice == ControlChoice::Auto && !matches!(driver, Some("qmi_wwan" | "cdc_mbim"))
+        });
+        let others = unsure.map(|control| (&control.port, Language::Mbim));
+        for (port, language) in by_driver.chain(others) {
+            match self.open_one(port, language, choice, patience)? {
+                Ok(control) => return Ok(Ok(control)),
+                Err(why) => tried.push(format!("{} as {language}: {why}", port.id)),
+            }
+        }
+        Ok(Err(tried))
+    }
+
+    fn open_one(
+        &mut self,
+        port: &PortInfo,
+        language: Language,
+        choice: ControlChoice,
+        patience: Duration,
+    ) -> Result<Result<Control, String>, Cause> {
+        self.close();
+        self.port = port.clone();
+        let opened = match choice {
+            ControlChoice::QmiProxy => Err(PortErrorKind::Busy { holder: None }),
+            _ => match self.open_patiently(Duration::ZERO) {
+                Ok(handle) => Ok(handle),
+                Err(Cause::Port(error)) => Err(error.kind),
+                Err(other) => return Err(other),
+            },
+        };
+        let (handle, link) = match opened {
+            Ok(handle) => {
+                // It is the session's from here on.
+                self.handle = None;
+                self.forget_old_answers(handle);
+                let link = match language {
+                    Language::Qmi => Link::Qmi,
+                    Language::Mbim => Link::Mbim {
+                        largest: self.world.largest_write(handle),
+                    },
+                };
+                (handle, link)
+            }
+            Err(kind) if is_shared(&kind, choice, language) => {
+                if let Err(Cause::Port(error)) = self.check_whose(port) {
+                    return Ok(Err(error.to_string()));
+                }
+                let proxy = match language {
+                    Language::Qmi => QMI_PROXY,
+                    Language::Mbim => MBIM_PROXY,
+                };
+                let handle = match self.world.open(&PortId::new(proxy)) {
+                    Ok(handle) => handle,
+                    Err(error) => return Ok(Err(format!("{kind}; {error}"))),
+                };
+                let device = port.id.to_string();
+                match language {
+                    Language::Qmi => (handle, Link::QmiProxy { device }),
+                    Language::Mbim => {
+                        if let Err(why) = self.name_port(handle, device)? {
+                            self.world.close(handle);
+                            return Ok(Err(format!("{kind}; {why}")));
+                        }
+                        let largest = PROXY_TRANSFER;
+                        (handle, Link::Mbim { largest })
+                    }
+                }
+            }
+            Err(kind) => return Ok(Err(kind.to_string())),
+        };
+        tracing::info!(port = %port.id, ?link, "control port");
+        let now = self.world.now();
+        let mut control = Control {
+            session: Session::new(link, patience, now),
+            handle,
+            language,
+            ready_by: now + READY_LIMIT,
+        };
+
+        match self.turn(&mut control)? {
+            Turned::Ready => {
+                self.note_asked();
+                Ok(Ok(control))
+            }
+            Turned::Failed(error) => {
+                let why = error.to_string();
+                self.close_control(control, Closing::Release)?;
+                Ok(Err(why))
+            }
+            Turned::Answer(_) | Turned::Closed => {
+                self.world.close(control.handle);
+                let what = "a control port answered before it was asked".to_owned();
+                Err(Cause::Bug { what })
+            }
+        }
+    }
+
+    /// Tells mbim-proxy which port is meant, and waits until it has it (mbim.md §6). After that it is a port that speaks
+    /// MBIM.
+    ///
+    /// # Errors
+    /// The user stops for the second time; inside: why the proxy doesn't have the port.
+    fn name_port(&mut self, handle: PortHandle, device: String) -> Result<Result<(), String>, Cause> {
+        let seconds = u32::try_from(PROXY_LIMIT.as_secs()).unwrap_or(u32::MAX);
+        let configuration = Configuration {
+            device,
+            timeout_seconds: seconds,
+        };
+        let request = configuration.to_message(1).encode();
+        match self.world.try_write(handle, &request) {
+            Ok(count) if count == request.len() => {}
+            Ok(_) => return Ok(Err("mbim-proxy takes no request".to_owned())),
+            Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
+        }
+        let until = self.world.now() + PROXY_LIMIT;
+        let mut messages = Reassembler::default();
+        let mut buffer = vec![0; READ_SIZE];
+        loop {
+            match self.world.try_read(handle, &mut buffer) {
+                Ok(0) if self.world.now() >= until => {
+                    return Ok(Err(format!("mbim-proxy says nothing for {seconds} s")));
+                }
+                Ok(0) => {
+                    let wake = self.world.wait(&[Interest::Readable(handle)], until);
+                    self.heed_later(wake)?;
+                }
+                Ok(count) => messages.push(buffer.get(..count).unwrap_or_default()),
+                Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
+            }
+            while let Some(message) = messages.next_message(self.world.now()) {
+                match message.map(|message| message.body) {
+                    Ok(Body::CommandDone {
+                        service: ServiceId::PROXY_CONTROL,
+                        status,
+                        ..
+                    }) => {
+                        let is_open = status == Status::Success;
+                        return Ok(is_open
+                            .then_some(())
+                            .ok_or_else(|| format!("mbim-proxy doesn't open the port: {status}")));
+                    }
+                    // What it has to say of other programs' sessions.
+                    Ok(_) => {}
+                    Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
+                }
+            }
+        }
+    }
+
+    /// Reads what another program left in the port: its transactions have the same numbers as ours.
+    fn forget_old_answers(&mut self, handle: PortHandle) {
+        let mut buffer = vec![0; READ_SIZE];
+        for _ in 0..MOST_OLD_ANSWERS {
+            match self.world.try_read(handle, &mut buffer) {
+                Ok(count) if count > 0 => tracing::debug!(count, "old bytes"),
+                _ => return,
+            }
+        }
+    }
+
+    /// Asks the modem something and waits for the answer.
+    ///
+    /// # Errors
+    /// The user stops for the second time.
+    pub(crate) fn ask(
+        &mut self,
+        control: &mut Control,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Answered, Cause> {
+        tracing::debug!(?request, "request");
+        loop {
+            control.session.ask(request.clone(), patience, self.world.now());
+            let answer = match self.turn(control)? {
+                Turned::Answer(answer) => answer,
+                Turned::Failed(error) => Err(error),
+                Turned::Ready | Turned::Closed => {
+                    return Err(Cause::Bug {
+                        what: "a control port had nothing to say to a request".to_owned(),
+                    });
+                }
+            };
+            tracing::debug!(?answer, "answer");
+            let is_booting = matches!(
+                &answer,
+                Err(ControlError::Refused { error, .. }) if error.is_not_ready()
+            );
+            if !is_booting || self.stops > 0 || self.world.now() >= control.ready_by {
+                return Ok(answer);
+            }
+            let wake = self.world.wait(&[], self.world.now() + READY_POLL);
+            self.heed_later(wake)?;
+        }
+    }
+
+    /// Ends the session and closes the port.
+    ///
+    /// # Errors
+    /// The user stops for the second time.
+    pub(crate) fn close_control(&mut self, mut control: Control, how: Closing) -> Result<(), Cause> {
+        control.session.close(how, self.world.now());
+        let turned = self.turn(&mut control);
+        self.world.close(control.handle);
+        match turned {
+            Ok(_) => Ok(()),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Lets the session go on until it has something to say.
+    fn turn(&mut self, control: &mut Control) -> Result<Turned, Cause> {
+        let mut buffer = vec![0; READ_SIZE];
+        loop {
+            let now = self.world.now();
+            let until = match control.session.poll(now) {
+                Turn::Send(message) => {
+                    self.put(control, &message)?;
+                    continue;
+                }
+                Turn::Ready => return Ok(Turned::Ready),
+                Turn::Answer(answer) => return Ok(Turned::Answer(answer)),
+                Turn::Failed(error) => return Ok(Turned::Failed(error)),
+                Turn::Closed => return Ok(Turned::Closed),
+                Turn::Wait { until } => until,
+            };
+            match self.world.try_read(control.handle, &mut buffer) {
+                Ok(0) => {
+                    let wake = self.world.wait(&[Interest::Readable(control.handle)], until);
+                    self.heed_later(wake)?;
+                }
+                Ok(count) => {
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    control.session.receive(bytes, self.world.now());
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "control port");
+                    control.session.closed(self.world.now());
+                }
+            }
+        }
+    }
+
+    /// Writes one whole message; a port takes all of it or nothing.
+    fn put(&mut self, control: &mut Control, message: &[u8]) -> Result<(), Cause> {
+        let until = self.world.now() + WRITE_LIMIT;
+        let mut left = message;
+        while !left.is_empty() {
+            match self.world.try_write(control.handle, left) {
+                Ok(0) => {
+                    if self.world.now() >= until {
+                        // The session's own patience ends this.
+                        tracing::info!(left = left.len(), "the control port takes no request");
+                        return Ok(());
+                    }
+                    // Not by "writable": a port says that also while a message doesn't fit.
+                    let wake = self.world.wait(&[], self.world.now() + WRITE_AGAIN);
+                    self.heed_later(wake)?;
+                }
+                Ok(count) => left = left.get(count..).unwrap_or_default(),
+                Err(error) => {
+                    tracing::debug!(%error, "control port");
+                    control.session.closed(self.world.now());
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The running firmware was asked something: it isn't untouched any more, but nothing of it is changed.
+    pub(crate) fn note_asked(&mut self) {
+        if self.teller.modem() == ModemState::Untouched {
+            self.set_modem(ModemState::RunsFirmware);
+        }
+    }
+
+    /// Notes a wish to stop; the second one ends everything at once.
+    pub(crate) fn heed_later(&mut self, wake: Wake) -> Result<(), Cause> {
+        // The wish that left the question is already heeded by ending the session in order, which takes seconds at most.
+        if wake != Wake::Cancelled || self.is_declined {
+            return Ok(());
+        }
+        self.stops = self.stops.saturating_add(1);
+        if self.stops > 1 {
+            return Err(Cause::StoppedMidway);
+        }
+        let when = "after the present request; press Ctrl-C once more to stop now".to_owned();
+        self.teller.tell(self.world.now(), EventKind::Stopping { when });
+        Ok(())
+    }
+
+    /// The place where a wish to stop is heeded: nothing is half done here.
+    pub(crate) fn stop_if_asked(&self, how: &'static str) -> Result<(), Cause> {
+        if self.stops > 0 {
+            return Err(Cause::Stopped { how });
+        }
+        Ok(())
+    }
+}
+
+/// What a session has to say.
+enum Turned {
+    Ready,
+    Answer(Answered),
+    Failed(ControlError),
+    Closed,
+}
+
+/// Whether the port is owned by the program that shares it, or the user wants that one.
+fn is_shared(kind: &PortErrorKind, choice: ControlChoice, language: Language) -> bool {
+    let proxy = match language {
+        Language::Qmi if choice == ControlChoice::QmiProxy => return true,
+        Language::Qmi => "qmi-proxy",
+        Language::Mbim => "mbim-proxy",
+    };
+    let by_proxy =
+        |holder: &Option<String>| holder.as_deref().is_some_and(|holder| holder.starts_with(proxy));
+    matches!(kind, PortErrorKind::Busy { holder } if by_proxy(holder))
+}

@@ -1,0 +1,589 @@
+//! What a running modem says of itself, over whichever port answers.
+
+use firmware_image::parse_versions;
+use modem_protocol::at::command::Command;
+use modem_protocol::at::parse;
+use modem_protocol::control::{Closing, ControlError};
+use modem_protocol::qmi::dms::{
+    CurrentFirmware, FirmwarePreference, ImageType, OfflineReason, OperatingMode, OperatingState, Request,
+    Response, StoredImages,
+};
+use serde::Serialize;
+
+use super::at_port::{AtPort, Told};
+use super::control::{Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
+use crate::decide::Trio;
+use crate::modem::{Language, Modem, Radio, selector};
+use crate::run::Run;
+use crate::told::Cause;
+
+/// What a running modem says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Facts {
+    /// How it was asked: "QMI", "MBIM", "AT".
+    pub over: String,
+    /// `Sierra Wireless, Incorporated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    /// `MC7455`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// `SWI9X30C_02.33.03.00 r8209 CARMD-EV-FRMWR2 2019/08/28 20:59:30`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Fifteen digits. Never in events: it belongs to a person.
+    #[serde(skip)]
+    pub imei: Option<String>,
+    /// Firmware, config and carrier that run.
+    pub running: Trio,
+    /// Version of the boot loader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_version: Option<String>,
+    /// SKU of the unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// What it prefers; none when it has no preferences, or doesn't say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<Trio>,
+    /// Stored images.
+    pub images: Vec<Image>,
+    /// How many modem images it stores at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modem_slots: Option<u8>,
+    /// How many PRI images it stores at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pri_slots: Option<u8>,
+    /// `online`, `low power`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operating_mode: Option<String>,
+    /// Why its radio is off, when that is because its images don't belong together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<String>,
+    /// Whether its radio is on, where it says so.
+    #[serde(skip)]
+    pub(crate) is_online: Option<bool>,
+    /// Who else keeps its radio off.
+    #[serde(skip)]
+    pub(crate) radio_voters: Vec<String>,
+    /// The preference as it is on the wire, to be put back.
+    #[serde(skip)]
+    pub(crate) preference: Option<FirmwarePreference>,
+    /// Whether it is still booting: something was answered with "not ready".
+    #[serde(skip)]
+    pub(crate) is_booting: bool,
+    /// Whether a question stayed unanswered: what isn't told here proves nothing.
+    #[serde(skip)]
+    pub(crate) has_gaps: bool,
+}
+
+/// A stored image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// "modem" or "PRI".
+    pub kind: String,
+    /// Storage slot, where it has a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u8>,
+    /// `?_?` for modem images, the config version for PRI images.
+    pub unique_id: String,
+    /// `02.33.03.00_?`, `02.33.03.00_GENERIC`.
+    pub build_id: String,
+    /// Whether it is the one that the preference names.
+    pub is_preferred: bool,
+    /// Whether its versions are those that run. The modem's own index isn't believed (field-reports.md D9).
+    pub is_running: bool,
+    /// How often it failed to boot, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u8>,
+}
+
+impl Image {
+    /// What it is in use for.
+    pub fn uses(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let uses = [(self.is_running, "runs"), (self.is_preferred, "preferred")];
+        uses.into_iter().filter(|(is, _)| *is).map(|(_, word)| word)
+    }
+}
+
+/// How a modem is talked to while its firmware runs.
+pub(crate) enum Talk {
+    /// Over a control port.
+    Control(Control),
+    /// Over an AT port.
+    At(AtPort),
+}
+
+impl Talk {
+    /// "QMI", "MBIM", "AT".
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Control(control) => match control.language {
+                Language::Qmi => "QMI",
+                Language::Mbim => "MBIM",
+            },
+            Self::At(_) => "AT",
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Opens whichever port answers: control ports first, then AT ports. A language that was asked for is the only one.
+    ///
+    /// # Errors
+    /// None answers; the user stops.
+    pub(crate) fn open_talk(&mut self, modem: &Modem, choice: ControlChoice) -> Result<Talk, Cause> {
+        if !modem.can_be_reached() {
+            return Err(Cause::NoPort {
+                id: modem.device.id(),
+                mode: modem.mode.to_string(),
+            });
+        }
+        let mut tried = match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => return Ok(Talk::Control(control)),
+            Err(tried) => tried,
+        };
+        self.stop_if_asked("stopped before anything was changed")?;
+        // Over AT no preference can be set; who asks for a language relies on it.
+        if choice != ControlChoice::Auto {
+            return Err(unanswered(modem, choice, tried));
+        }
+        match self.open_at(modem)? {
+            Ok(port) => Ok(Talk::At(port)),
+            Err(more) => {
+                tried.extend(more);
+                Err(Cause::Unreachable { tried })
+            }
+        }
+    }
+
+    /// Looks whether a control port answers in the language that was asked for, where one was.
+    ///
+    /// # Errors
+    /// None does; the user stops for the second time.
+    pub(crate) fn check_language(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
+        if choice == ControlChoice::Auto {
+            return Ok(());
+        }
+        match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => self.close_control(control, Closing::Release),
+            Err(tried) => Err(unanswered(modem, choice, tried)),
+        }
+    }
+
+    /// Ends the conversation in order.
+    ///
+    /// # Errors
+    /// The user stops for the second time.
+    pub(crate) fn close_talk(&mut self, talk: Talk, how: Closing) -> Result<(), Cause> {
+        match talk {
+            Talk::Control(control) => self.close_control(control, how),
+            Talk::At(port) => {
+                self.close_at(port);
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks everything that is worth knowing. What a modem doesn't know stays `None`.
+    ///
+    /// # Errors
+    /// The port fails; the user stops for the second time.
+    pub(crate) fn read_facts(&mut self, talk: &mut Talk) -> Result<Facts, Cause> {
+        let mut facts = Facts {
+            over: talk.word().to_owned(),
+            ..Facts::default()
+        };
+        match talk {
+            Talk::Control(control) => self.read_by_qmi(control, &mut facts)?,
+            Talk::At(port) => self.read_by_at(port, &mut facts)?,
+        }
+        facts.mark_images();
+        Ok(facts)
+    }
+
+    fn read_by_qmi(&mut self, control: &mut Control, facts: &mut Facts) -> Result<(), Cause> {
+        let questions = [
+            Request::GetIds,
+            Request::GetModel,
+            Request::GetRevision,
+            Request::SwiGetCurrentFirmware,
+            Request::GetFirmwarePreference,
+            Request::ListStoredImages,
+            Request::GetOperatingMode,
+            Request::GetManufacturer,
+        ];
+        let mut is_heard = false;
+        for request in questions {
+            let decides = request == Request::GetFirmwarePreference;
+            let mut answer = self.ask(control, request.clone(), PATIENCE)?;
+            // An answer that didn't come says nothing about the modem (qmi.md §3).
+            if answer.as_ref().is_err_and(is_unheard) {
+                answer = self.ask(control, request, PATIENCE)?;
+            }
+            match answer {
+                Ok(response) => {
+                    is_heard = true;
+                    facts.note(response);
+                }
+                Err(error @ (ControlError::Gone { .. } | ControlError::Closed { .. })) => {
+                    return Err(Cause::Control { error });
+                }
+                // One that answers nothing at all is asked no more; and a modem that knows preferences must not be taken for
+                // one that doesn't.
+                Err(error) if is_unheard(&error) && (!is_heard || decides) => {
+                    return Err(Cause::Control { error });
+                }
+                Err(error) => {
+                    tracing::info!(%error, "not told");
+                    facts.has_gaps |= is_unheard(&error);
+                    is_heard |= matches!(error, ControlError::Refused { .. });
+                    facts.is_booting |=
+                        matches!(&error, ControlError::Refused { error, .. } if error.is_not_ready());
+                }
+            }
+        }
+        if facts.running.firmware.is_none() {
+            let revision = facts.revision.as_deref().unwrap_or_default();
+            facts.running.firmware = version_in(revision);
+        }
+        Ok(())
+    }
+
+    fn read_by_at(&mut self, port: &mut AtPort, facts: &mut Facts) -> Result<(), Cause> {
+        if let Some(lines) = self.told_by_at(port, &Command::IDENTITY, facts)? {
+            if let Some(identity) = parse::ati(&lines) {
+                facts.manufacturer = identity.manufacturer;
+                facts.model = identity.model;
+                facts.revision = identity.revision;
+                facts.imei = identity.imei.map(|imei| imei.chars().take(15).collect());
+            }
+        }
+        if facts.revision.is_none() {
+            let lines = self.told_by_at(port, &Command::REVISION, facts)?;
+            facts.revision = parse::cgmr(&lines.unwrap_or_default());
+        }
+        facts.running.firmware = facts.revision.as_deref().and_then(version_in);
+        let mut preference = self.told_by_at(port, &Command::PREFERENCE, facts)?;
+        if preference.is_none() {
+            preference = self.told_by_at(port, &Command::OLD_PREFERENCE, facts)?;
+        }
+        if let Some(preference) = preference.as_deref().and_then(parse::impref) {
+            facts.preferred = Some(trio(&preference.preferred));
+            let current = trio(&preference.current);
+            facts.running.carrier = current.carrier;
+            facts.running.config = current.config;
+            facts.running.firmware = facts.running.firmware.take().or(current.firmware);
+            if !preference.mismatches.is_empty() {
+                let words: Vec<String> = preference.mismatches.iter().map(ToString::to_string).collect();
+                facts.mismatch = Some(words.join(", "));
+            }
+        }
+        let images = self.told_by_at(port, &Command::IMAGES, facts)?;
+        if let Some(list) = images.and_then(|lines| parse::image_list(&lines)) {
+            facts.note_list(&list);
+        }
+        let power = self.told_by_at(port, &Command::POWER, facts)?;
+        if let Some(power) = power.and_then(|lines| parse::pcinfo(&lines)) {
+            facts.operating_mode = Some(power.mode.to_string());
+            facts.is_online = Some(power.mode == parse::Mode::Online);
+            facts.radio_voters = power.other_voters().map(str::to_owned).collect();
+            if power.is_image_mismatch() {
+                facts
+                    .mismatch
+                    .get_or_insert_with(|| "the modem holds its radio off (IMSWITCH)".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn told_by_at(
+        &mut self,
+        port: &mut AtPort,
+        command: &Command,
+        facts: &mut Facts,
+    ) -> Result<Option<Vec<String>>, Cause> {
+        Ok(match self.at_lines(port, command)? {
+            Told::Lines(lines) => Some(lines),
+            Told::Refused => None,
+            Told::Unheard => {
+                facts.has_gaps = true;
+                None
+            }
+        })
+    }
+}
+
+impl Facts {
+    /// Its IMEI, all but the last digits left out.
+    pub fn masked_imei(&self) -> Option<String> {
+        self.imei.as_deref().map(selector::masked)
+    }
+
+    /// Whether it knows firmware preferences.
+    pub fn has_preferences(&self) -> bool {
+        self.preferred.is_some()
+    }
+
+    /// Whether its radio is on, and why it isn't.
+    pub(crate) fn radio(&self) -> Radio {
+        let is_off = self.is_online == Some(false) || (self.is_online.is_none() && self.mismatch.is_some());
+        if !is_off {
+            return self.is_online.map_or(Radio::NotTold, |_| Radio::On);
+        }
+        let mut reasons: Vec<&str> = self.mismatch.as_deref().into_iter().collect();
+        reasons.extend(self.radio_voters.iter().map(String::as_str));
+        let why = match (self.operating_mode.as_deref(), reasons.join(", ")) {
+            (None, reasons) => reasons,
+            (Some(mode), reasons) if reasons.is_empty() => mode.to_owned(),
+            (Some(mode), reasons) => format!("{mode}: {reasons}"),
+        };
+        Radio::Off { why }
+    }
+
+    fn note(&mut self, response: Response) {
+        match response {
+            Response::Ids(ids) => self.imei = ids.imei,
+            Response::Manufacturer(text) => self.manufacturer = Some(text),
+            Response::Model(text) => self.model = Some(text),
+            Response::Revision(text) => self.revision = Some(text),
+            Response::SwiCurrentFirmware(current) => self.note_current(current),
+            Response::FirmwarePreference(preference) => {
+                self.preferred = Some(preferred(&preference));
+                self.preference = Some(preference);
+            }
+            Response::StoredImages(stored) => self.note_stored(&stored),
+            Response::OperatingMode(state) => self.note_mode(state),
+            _ => {}
+        }
+    }
+
+    fn note_current(&mut self, current: CurrentFirmware) {
+        self.running.firmware = current.amss_version.as_deref().and_then(version_in);
+        self.running.carrier = current.carrier.filter(|text| !text.is_empty());
+        self.running.config = current.config_version.filter(|text| !text.is_empty());
+        self.boot_version = current.boot_version;
+        self.sku = current.sku_id.filter(|text| !text.is_empty());
+    }
+
+    fn note_stored(&mut self, stored: &StoredImages) {
+        self.modem_slots = stored.of_type(ImageType::Modem).map(|list| list.maximum);
+        self.pri_slots = stored.of_type(ImageType::Pri).map(|list| list.maximum);
+        self.images = stored
+            .iter()
+            .map(|(kind, image)| Image {
+                kind: kind.to_string(),
+                slot: image.storage_index,
+                unique_id: image.unique_id.to_string(),
+                build_id: image.build_id.clone(),
+                is_preferred: false,
+                is_running: false,
+                failures: image.failure_count,
+            })
+            .collect();
+    }
+
+    fn note_list(&mut self, list: &parse::ImageList) {
+        let limit = |most: Option<u32>| most.and_then(|most| u8::try_from(most).ok());
+        self.modem_slots = limit(list.most_firmware);
+        self.pri_slots = limit(list.most_pri);
+        let rows = list.firmware.iter().map(|row| ("modem", row));
+        let rows = rows.chain(list.pri.iter().map(|row| ("PRI", row)));
+        self.images = rows
+            .filter_map(|(kind, row)| {
+                let (unique_id, build_id) = row.ids.clone()?;
+                Some(Image {
+                    kind: kind.to_owned(),
+                    slot: (row.slot != u8::MAX).then_some(row.slot),
+                    unique_id,
+                    build_id,
+                    is_preferred: false,
+                    is_running: false,
+                    failures: row.failures.first().and_then(|count| u8::try_from(*count).ok()),
+                })
+            })
+            .collect();
+    }
+
+    fn note_mode(&mut self, state: OperatingState) {
+        self.operating_mode = Some(state.mode.to_string());
+        let is_off = state.mode != OperatingMode::Online;
+        self.is_online = Some(!is_off);
+        if state.is_hardware_restricted == Some(true) {
+            self.radio_voters = vec!["a switch or a pin".to_owned()];
+        }
+        let images = [
+            OfflineReason::HOST_IMAGE_MISCONFIGURED,
+            OfflineReason::PRI_IMAGE_MISCONFIGURED,
+            OfflineReason::PRI_VERSION_INCOMPATIBLE,
+            OfflineReason::MEMORY_FULL,
+        ];
+        if let Some(reason) = state.offline_reason.filter(|_| is_off) {
+            if images.into_iter().any(|bit| reason.contains(bit)) {
+                self.mismatch = Some(reason.to_string());
+            }
+        }
+    }
+
+    /// Which of the stored images is meant by the preference, and which one runs: judged by their versions.
+    fn mark_images(&mut self) {
+        for image in &mut self.images {
+            image.is_preferred = self.preferred.as_ref().is_some_and(|trio| fits(image, trio));
+            image.is_running = fits(image, &self.running);
+        }
+    }
+
+    /// Whether it stores the image of this kind that belongs to `trio`.
+    pub(crate) fn stores(&self, kind: ImageType, trio: &Trio) -> bool {
+        let kind = kind.to_string();
+        self.images
+            .iter()
+            .any(|image| image.kind == kind && fits(image, trio))
+    }
+
+    /// Whether a stored modem image of this version has failed to boot.
+    pub(crate) fn failed_to_boot(&self, firmware: &str) -> Option<u8> {
+        let modem = ImageType::Modem.to_string();
+        self.images
+            .iter()
+            .filter(|image| image.kind == modem)
+            .filter(|image| {
+                image
+                    .build_id
+                    .split_once('_')
+                    .is_some_and(|(build, _)| build == firmware)
+            })
+            .find_map(|image| image.failures.filter(|count| *count > 0))
+    }
+}
+
+/// Whether an image has the versions of `trio`.
+fn fits(image: &Image, trio: &Trio) -> bool {
+    let Some(firmware) = trio.firmware.as_deref() else {
+        return false;
+    };
+    let Some((build, rest)) = image.build_id.split_once('_') else {
+        return false;
+    };
+    let is_pri = image.kind == ImageType::Pri.to_string();
+    build == firmware
+        && (!is_pri
+            || (trio.config.as_deref() == Some(image.unique_id.as_str())
+                && trio.carrier.as_deref().is_none_or(|carrier| carrier == rest)))
+}
+
+/// Whether nothing that can be understood came as the answer.
+pub(crate) const fn is_unheard(error: &ControlError) -> bool {
+    matches!(
+        error,
+        ControlError::Silent { .. } | ControlError::Garbled { .. } | ControlError::Fragmented { .. }
+    )
+}
+
+/// Why the language that was asked for leads nowhere.
+fn unanswered(modem: &Modem, choice: ControlChoice, mut tried: Vec<String>) -> Cause {
+    if modem.ports.control.is_empty() {
+        tried.push("it has no control port".to_owned());
+    }
+    Cause::NotInLanguage { choice, tried }
+}
+
+/// The version in a text such as `SWI9X30C_02.33.03.00 r8209 …`.
+pub(crate) fn version_in(text: &str) -> Option<String> {
+    parse_versions(text).firmware
+}
+
+/// What a preference asks for (qmi.md §5.1). Some say `02.33.03.00_?`, some `01.02.01.00_GENERIC` for the modem image.
+pub(crate) fn preferred(preference: &FirmwarePreference) -> Trio {
+    let build = |kind| {
+        let image = preference.of_type(kind)?;
+        let (firmware, rest) = image.build_id.split_once('_')?;
+        Some((firmware.to_owned(), rest.to_owned(), image.unique_id.to_string()))
+    };
+    let pri = build(ImageType::Pri);
+    let modem = build(ImageType::Modem);
+    Trio {
+        firmware: modem
+            .map(|(firmware, _, _)| firmware)
+            .or_else(|| pri.as_ref().map(|(firmware, _, _)| firmware.clone())),
+        carrier: pri.as_ref().map(|(_, carrier, _)| carrier.clone()),
+        config: pri.map(|(_, _, config)| config),
+    }
+}
+
+fn trio(selection: &parse::Selection) -> Trio {
+    let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Trio {
+        firmware: told(&selection.firmware),
+        carrier: told(&selection.carrier),
+        config: selection.config_version().map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modem_protocol::qmi::dms::{StoredImage, StoredImageList, UniqueId};
+
+    #[test]
+    fn a_preference_says_what_it_is_for_in_both_forms() {
+        let preference = FirmwarePreference::new("02.33.03.00", "002.072_000", "GENERIC").unwrap();
+        let wanted = preferred(&preference);
+        assert_eq!(wanted.to_string(), "02.33.03.00 GENERIC 002.072_000");
+        // trace dms_firmware-preference_em7565_windows_2018
+        let mut windows = FirmwarePreference::new("01.02.01.00", "001.015_000", "GENERIC").unwrap();
+        windows.0[0].build_id = "01.02.01.00_GENERIC".into();
+        windows.0[0].unique_id = UniqueId::from_text("001.015_000").unwrap();
+        assert_eq!(preferred(&windows).firmware.as_deref(), Some("01.02.01.00"));
+    }
+
+    // field-reports.md D9
+    #[test]
+    fn the_running_image_is_found_by_its_version_and_not_by_the_modems_index() {
+        let image = |build: &str, slot| StoredImage {
+            storage_index: Some(slot),
+            failure_count: Some(0),
+            unique_id: UniqueId::WILDCARD,
+            build_id: build.into(),
+        };
+        let mut facts = Facts::default();
+        facts.running.firmware = Some("02.24.05.06".into());
+        facts.note(Response::StoredImages(StoredImages(vec![StoredImageList {
+            image_type: ImageType::Modem,
+            maximum: 4,
+            running: Some(2),
+            images: vec![image("02.08.02.00_?", 1), image("02.24.05.06_?", 2)],
+        }])));
+        facts.mark_images();
+        let running: Vec<bool> = facts.images.iter().map(|image| image.is_running).collect();
+        assert_eq!(running, [false, true]);
+        assert_eq!(facts.modem_slots, Some(4));
+    }
+
+    #[test]
+    fn low_power_counts_only_when_images_are_the_reason() {
+        let mut facts = Facts::default();
+        facts.note(Response::OperatingMode(OperatingState {
+            mode: OperatingMode::LowPower,
+            offline_reason: None,
+            is_hardware_restricted: Some(true),
+        }));
+        assert_eq!(facts.mismatch, None);
+        facts.note(Response::OperatingMode(OperatingState {
+            mode: OperatingMode::Offline,
+            offline_reason: Some(OfflineReason::PRI_VERSION_INCOMPATIBLE),
+            is_hardware_restricted: None,
+        }));
+        assert_eq!(facts.mismatch.as_deref(), Some("PRI version incompatible"));
+    }
+
+    #[test]
+    fn the_imei_is_in_no_event() {
+        let facts = Facts {
+            imei: Some("359260080110775".into()),
+            ..Facts::default()
+        };
+        let json = serde_json::to_string(&facts).unwrap();
+        assert!(!json.contains("3592600"), "{json}");
+    }
+}

@@ -1,0 +1,18 @@
+//! What a run tells: events on the way, an outcome or an error at the end, with codes, causes and advice.
+
+mod cause;
+pub mod codes;
+mod error;
+mod event;
+pub mod exit;
+mod outcome;
+mod plan;
+
+pub use cause::{Cause, Layer};
+pub use codes::{ALL_CODES, Code};
+pub use error::{Advice, Failure, ModemState, UpdateError};
+pub(crate) use event::seconds;
+pub use event::{Event, EventKind, SCHEMA_VERSION, Step};
+pub(crate) use outcome::Written;
+pub use outcome::{Accepted, Outcome, Unchanged, Updated};
+pub use plan::{Plan, PlannedImage, PlannedStep, Protocol, Warning};

@@ -1,0 +1,233 @@
+//! What a run can reach.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::error::Advice;
+use crate::decide::Trio;
+use crate::modem::Radio;
+
+/// What a run has reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The modem runs what was wanted: read back from the modem itself.
+    Updated(Updated),
+    /// The modem ran what was wanted already; nothing was done.
+    Unchanged(Unchanged),
+    /// Every image was acknowledged, the reset was sent, and the port was seen to go away. What the modem runs
+    /// after its restart was not read back, or the files name no version to compare it with, so this is never called
+    /// "updated".
+    Accepted(Accepted),
+}
+
+/// The modem runs what was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Updated {
+    /// Always true: the versions were read back.
+    pub proven: bool,
+    /// What it ran before; none for a modem that was found in download mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Trio>,
+    /// What it runs now.
+    pub to: Trio,
+    /// Images that the modem accepted; 0 when it had all of them stored.
+    pub accepted: usize,
+    /// Images that the modem said it doesn't need.
+    pub not_required: usize,
+    /// Bytes of the accepted images.
+    pub bytes: u64,
+    /// How often it had to be told: 1, or 2 for a modem that needed it twice.
+    pub passes: u8,
+    /// That its radio is off, where it is for a reason that has nothing to do with its images: a switch, a lock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
+}
+
+/// The modem ran what was wanted already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unchanged {
+    /// Always true: the versions were read.
+    pub proven: bool,
+    /// What it runs.
+    pub runs: Trio,
+    /// As with [`Updated`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
+}
+
+/// What a download has written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) accepted: usize,
+    pub(crate) not_required: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Written {
+    /// The outcome when nobody reads back what the modem runs.
+    pub(crate) fn unproven(self) -> Outcome {
+        Outcome::Accepted(Accepted {
+            proven: false,
+            accepted: self.accepted,
+            not_required: self.not_required,
+            bytes: self.bytes,
+            runs: None,
+            next: Advice::CheckVersions,
+            hint: HINT.to_owned(),
+        })
+    }
+
+    /// The outcome when the modem tells what it runs, and nothing tells what it should.
+    pub(crate) fn incomparable(self, runs: Trio) -> Outcome {
+        Outcome::Accepted(Accepted {
+            proven: false,
+            accepted: self.accepted,
+            not_required: self.not_required,
+            bytes: self.bytes,
+            next: Advice::CheckVersions,
+            hint: format!("see that {runs} is the version that you meant to have"),
+            runs: Some(runs),
+        })
+    }
+
+    /// Both.
+    pub(crate) fn and(&self, more: &Self) -> Self {
+        Self {
+            accepted: self.accepted.saturating_add(more.accepted),
+            not_required: self.not_required.saturating_add(more.not_required),
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
+}
+
+/// What to do after an accepted flash that wasn't read back: modems restart once or twice and take up to 70 s
+/// (update-flow.md §3.1, field-reports.md D8).
+const HINT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, AT!PACKAGE? or ATI); \
+                    if it is back in download mode, run the same command again";
+
+/// All images accepted; what the modem runs is not known, or not known to be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    /// Always false: nothing was read back, or there was nothing to compare it with.
+    pub proven: bool,
+    /// Images that the modem accepted.
+    pub accepted: usize,
+    /// Images that the modem said it doesn't need.
+    pub not_required: usize,
+    /// Bytes of the accepted images.
+    pub bytes: u64,
+    /// What it runs, where it was asked after its restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Trio>,
+    /// What to do next.
+    pub next: Advice,
+    /// The same in words, for this case.
+    pub hint: String,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Updated(updated) => updated.fmt(f),
+            Self::Unchanged(Unchanged { runs, radio, .. }) => {
+                write!(
+                    f,
+                    "nothing to do: the modem runs {runs} already (--override-download sends it all the same)"
+                )?;
+                radio.iter().try_for_each(|radio| write!(f, "; {radio}"))
+            }
+            Self::Accepted(accepted) => accepted.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.accepted, self.not_required) {
+            (0, _) => write!(f, "nothing written: the modem needs none of the images")?,
+            (_, 0) => write!(f, "all images accepted")?,
+            (accepted, not_required) => write!(
+                f,
+                "{accepted} of {} images accepted, the modem doesn't need the others",
+                accepted.saturating_add(not_required)
+            )?,
+        }
+        match (&self.runs, self.accepted, self.not_required) {
+            (Some(runs), ..) => write!(
+                f,
+                "; the modem runs {runs}, and the files name no firmware version to compare that with"
+            ),
+            (None, 1.., 0) => write!(f, ", modem restarting; versions not read back"),
+            (None, ..) => write!(f, "; modem restarting; versions not read back"),
+        }
+    }
+}
+
+impl fmt::Display for Updated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.from, self.accepted) {
+            (None, _) => write!(f, "rescued: the modem runs {}", self.to)?,
+            (_, 0) => write!(
+                f,
+                "switched to {}, which the modem had stored: nothing had to be downloaded",
+                self.to
+            )?,
+            (Some(from), _) => write!(f, "updated from {from} to {}", self.to)?,
+        }
+        write!(f, "; read back from the modem")?;
+        if self.passes > 1 {
+            write!(f, "; it had to be told twice")?;
+        }
+        self.radio.iter().try_for_each(|radio| write!(f, "; {radio}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_flash_is_not_called_proven() {
+        let outcome = Outcome::Accepted(Accepted {
+            proven: false,
+            accepted: 2,
+            not_required: 0,
+            bytes: 7,
+            runs: None,
+            next: Advice::CheckVersions,
+            hint: "n".into(),
+        });
+        assert_eq!(
+            outcome.to_string(),
+            "all images accepted, modem restarting; versions not read back"
+        );
+        assert_eq!(
+            serde_json::to_string(&outcome).unwrap(),
+            r#"{"outcome":"accepted","proven":false,"accepted":2,"not_required":0,"bytes":7,"next":"check_versions","hint":"n"}"#
+        );
+    }
+
+    #[test]
+    fn a_modem_that_was_asked_is_said_to_run_what_it_told() {
+        let written = Written {
+            accepted: 3,
+            not_required: 0,
+            bytes: 7,
+        };
+        let runs = Trio {
+            firmware: Some("03.00.08.02".into()),
+            ..Trio::default()
+        };
+        let outcome = written.incomparable(runs);
+        assert_eq!(
+            outcome.to_string(),
+            "all images accepted; the modem runs 03.00.08.02, and the files name no firmware version to compare that with"
+        );
+        let json = serde_json::to_string(&outcome).unwrap();
+        assert!(json.contains(r#""proven":false"#), "{json}");
+        assert!(json.contains(r#""runs":{"firmware":"03.00.08.02""#), "{json}");
+    }
+}

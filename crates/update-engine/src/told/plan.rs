@@ -1,0 +1,104 @@
+//! What is going to be done: computed and printable before the first byte.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use firmware_image::{DownloadProtocol, Family};
+
+use super::event::Step;
+use crate::decide::Trio;
+
+/// What is going to be done to one modem.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The images in the order in which they are sent: largest first (update-flow.md §6).
+    pub images: Vec<PlannedImage>,
+    /// Sum of the images' sizes in bytes.
+    pub total_bytes: u64,
+    /// The protocol that the device, or else the images, lead to expect; none when only the modem can tell.
+    pub protocol: Option<Protocol>,
+    /// The families that device and images lead to expect.
+    pub families: Vec<Family>,
+    /// What the user should know before; those that need a confirmation say so.
+    pub warnings: Vec<Warning>,
+    /// What the modem runs; none for one in download mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Trio>,
+    /// What it shall run, as far as it is known.
+    pub to: Trio,
+    /// The steps in order, with their estimated times.
+    pub steps: Vec<PlannedStep>,
+    /// Sum of the estimated times, in seconds.
+    pub estimate_s: u64,
+}
+
+impl Plan {
+    /// The warnings that need a confirmation.
+    pub fn to_confirm(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|warning| warning.confirm)
+    }
+}
+
+/// One image of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedImage {
+    /// The file's name.
+    pub file: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Firmware version, when the image names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    /// Carrier, when the image names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// The step.
+    pub step: Step,
+    /// How long it will take, in seconds, roughly.
+    pub estimate_s: u64,
+}
+
+/// Which protocol a boot loader speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// QDL (qdl.md).
+    Qdl,
+    /// Sahara, then Firehose (sahara-firehose.md).
+    SaharaFirehose,
+}
+
+impl From<DownloadProtocol> for Protocol {
+    fn from(protocol: DownloadProtocol) -> Self {
+        match protocol {
+            DownloadProtocol::Qdl => Self::Qdl,
+            DownloadProtocol::Sahara => Self::SaharaFirehose,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Qdl => "QDL",
+            Self::SaharaFirehose => "Sahara/Firehose",
+        })
+    }
+}
+
+/// Something the user should know before the modem is touched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Stable code for programs: `USB3`, or the code of an image's finding.
+    pub code: &'static str,
+    /// In words.
+    pub text: String,
+    /// Whether the modem could be harmed, so that somebody has to confirm it.
+    pub confirm: bool,
+}

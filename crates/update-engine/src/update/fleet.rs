@@ -1,0 +1,70 @@
+//! Several modems at once: a worker and a world for each, none of which knows of the others.
+//!
+//! One that fails doesn't stop the others. A modem whose model the images aren't for is left out, because `--all` means
+//! "every modem that this is for".
+
+use std::sync::Mutex;
+use std::thread;
+
+use modem_world::World;
+
+use super::whole::update;
+use crate::decide::{Firmware, Request};
+use crate::told::{Event, Outcome, UpdateError};
+
+/// What a worker is to do.
+pub struct Worker<'w> {
+    /// Its own view of the world.
+    pub world: Box<dyn World + Send + 'w>,
+    /// What it is asked for; it names one modem.
+    pub request: Request,
+}
+
+/// Brings `firmware` to several modems at once; the results are in the order of the workers.
+///
+/// `sink` gets the events of all of them, one at a time, with the number of the worker.
+pub fn update_all(
+    workers: Vec<Worker<'_>>,
+    firmware: &Firmware,
+    sink: &mut (dyn FnMut(usize, &Event) + Send),
+) -> Vec<Result<Outcome, UpdateError>> {
+    let sink = Mutex::new(sink);
+    let sink = &sink;
+    thread::scope(|scope| {
+        let running: Vec<_> = workers
+            .into_iter()
+            .enumerate()
+            .map(|(number, mut worker)| {
+                let run = move || {
+                    let mut tell = |event: &Event| {
+                        // A sink that panicked elsewhere is no reason to leave a modem in the middle.
+                        let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        (*sink)(number, event);
+                    };
+                    update(worker.world.as_mut(), &worker.request, firmware, &mut tell)
+                };
+                thread::Builder::new()
+                    .name(format!("modem {number}"))
+                    .spawn_scoped(scope, run)
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|worker| match worker.map(thread::ScopedJoinHandle::join) {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(super::whole::bug("a worker ended in a panic")),
+                Err(error) => Err(super::whole::bug(&format!("no thread for a worker: {error}"))),
+            })
+            .collect()
+    })
+}
+
+/// The exit code of a run over several modems: that of all when they agree, 8 when they don't (docs/errors.md).
+pub fn exit_code(results: &[Result<Outcome, UpdateError>]) -> u8 {
+    let mut codes = results.iter().map(|result| match result {
+        Ok(_) => 0,
+        Err(error) => error.exit_code(),
+    });
+    let Some(first) = codes.next() else { return 0 };
+    if codes.all(|code| code == first) { first } else { 8 }
+}

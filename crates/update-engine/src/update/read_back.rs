@@ -1,0 +1,255 @@
+//! The proof: what the modem reports after its start is compared with what was wanted (update-flow.md §8).
+//!
+//! A modem that boots restarts more than once, says "not ready", or takes requests and answers none; all of that is
+//! waited out. Success is that everything agrees and the modem then stays on the bus for a while.
+
+use std::time::Duration;
+
+use modem_protocol::control::Closing;
+use modem_protocol::qmi::dms::{Request as Dms, Response, UpdateResult, UpdateStatus};
+use modem_world::Instant;
+
+use super::restart::BOOT_LIMIT;
+use crate::decide::{Goal, Trio};
+use crate::modem::{Mode, Modem, masked};
+use crate::run::Run;
+use crate::talk::{Facts, OPEN_PATIENCE, PATIENCE, Talk};
+use crate::told::{Cause, ModemState};
+
+/// How long a difference may last after the first good answer before it counts (update-flow.md §8).
+const DIFFERENCE_LIMIT: Duration = Duration::from_secs(60);
+/// How long the modem has to stay on the bus after it reported what was wanted (linux.md §5).
+const STAY: Duration = Duration::from_secs(3);
+/// How often a modem that isn't ready, or not as wanted yet, is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What came of reading back.
+pub(crate) enum ReadBack {
+    /// It runs what was wanted.
+    Proven(Modem, Box<Facts>),
+    /// It runs, but it isn't that.
+    Differs {
+        modem: Modem,
+        facts: Box<Facts>,
+        differences: Vec<String>,
+    },
+    /// It fell back into download mode.
+    Download(Modem),
+}
+
+/// What came of asking once.
+enum Asked {
+    Facts(Box<Facts>),
+    /// It can't say yet, and why.
+    NotYet(String),
+}
+
+impl Run<'_> {
+    /// Asks the modem, which is on the bus, until it is proven or fails. `is_half`: only the firmware was sent so far, so
+    /// that nothing else can be as wanted.
+    ///
+    /// # Errors
+    /// It answers nothing, goes for good, or is another one; the user stops.
+    pub(crate) fn read_back(
+        &mut self,
+        mut modem: Modem,
+        goal: &Goal<'_>,
+        is_half: bool,
+    ) -> Result<ReadBack, Cause> {
+        let until = self.world.now() + BOOT_LIMIT;
+        let mut differs_since: Option<Instant> = None;
+        let mut told: Option<Facts> = None;
+        loop {
+            if modem.mode == Mode::Download {
+                return Ok(ReadBack::Download(modem));
+            }
+            self.settle_at(&modem);
+            let asked = self.ask_for_facts(&modem, goal)?;
+            self.settle_at(&modem);
+            self.stop_if_asked("stopped before the versions were read back; the modem has all images")?;
+            let why = match asked {
+                // An answer that went astray is no proof that nothing is wrong any more.
+                Asked::Facts(facts) if told.as_ref().is_some_and(|told| tells_less(&facts, told)) => {
+                    told = None;
+                    "it tells less than a moment ago".to_owned()
+                }
+                Asked::Facts(facts) => {
+                    self.is_same_modem(&facts, goal)?;
+                    if told.as_ref() != Some(&*facts) {
+                        told = Some((*facts).clone());
+                        self.teller.read(self.world.now(), &facts);
+                    }
+                    let differences = differences(&facts, goal, is_half);
+                    if differences.is_empty() {
+                        if self.stays(STAY)? {
+                            self.set_proven();
+                            return Ok(ReadBack::Proven(modem, facts));
+                        }
+                        modem = self.wait_again(until)?;
+                        differs_since = None;
+                        continue;
+                    }
+                    let since = *differs_since.get_or_insert(self.world.now());
+                    if self.world.now() >= since + DIFFERENCE_LIMIT {
+                        let mut differences = differences;
+                        differences.extend(self.own_verdict(&modem, goal)?);
+                        return Ok(ReadBack::Differs {
+                            modem,
+                            facts,
+                            differences,
+                        });
+                    }
+                    differences.join("; ")
+                }
+                Asked::NotYet(why) => why,
+            };
+            tracing::info!(why, "not proven yet");
+            if self.world.now() >= until {
+                let id = modem.device.id();
+                return Err(Cause::NotReadBack { id, why });
+            }
+            if !self.stays(ASK_AGAIN)? {
+                modem = self.wait_again(until)?;
+                differs_since = None;
+            }
+        }
+    }
+
+    fn ask_for_facts(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Asked, Cause> {
+        let opened = match self.open_control(modem, goal.request.control, OPEN_PATIENCE)? {
+            Ok(control) => Ok(Talk::Control(control)),
+            Err(mut tried) => match self.open_at(modem)? {
+                Ok(port) => Ok(Talk::At(port)),
+                Err(more) => {
+                    tried.extend(more);
+                    Err(tried.join("; "))
+                }
+            },
+        };
+        let mut talk = match opened {
+            Ok(talk) => talk,
+            Err(why) => return Ok(Asked::NotYet(why)),
+        };
+        let read = self.read_facts(&mut talk);
+        self.close_talk(talk, Closing::Release)?;
+        Ok(match read {
+            Ok(facts) if facts.is_booting => Asked::NotYet("it says that it isn't ready yet".to_owned()),
+            Ok(facts) if facts.has_gaps => Asked::NotYet("it didn't answer everything".to_owned()),
+            Ok(facts) if leaves_out(&facts, goal) => {
+                Asked::NotYet("it doesn't tell all that it told before".to_owned())
+            }
+            Ok(facts) if facts.running.firmware.is_none() => {
+                Asked::NotYet("it doesn't tell its firmware version".to_owned())
+            }
+            Ok(facts) => Asked::Facts(Box::new(facts)),
+            Err(Cause::Control { error }) => Asked::NotYet(error.to_string()),
+            Err(other) => return Err(other),
+        })
+    }
+
+    /// What the modem itself says of its last update (qmi.md §5.4); nothing where it doesn't know that question, or
+    /// says that all is well.
+    fn own_verdict(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Option<String>, Cause> {
+        let Ok(mut control) = self.open_control(modem, goal.request.control, OPEN_PATIENCE)? else {
+            return Ok(None);
+        };
+        let answer = self.ask(&mut control, Dms::SwiGetFirmwareUpdateStatus, PATIENCE);
+        self.close_control(control, Closing::Release)?;
+        let Ok(Response::SwiFirmwareUpdateStatus(UpdateStatus {
+            result: Some(result), ..
+        })) = answer?
+        else {
+            return Ok(None);
+        };
+        let is_telling = result != UpdateResult::SUCCESS && result != UpdateResult::UNKNOWN;
+        Ok(is_telling.then(|| format!("the modem says of the update: {result}")))
+    }
+
+    /// Whether the modem is on the bus for this long without leaving it.
+    fn stays(&mut self, span: Duration) -> Result<bool, Cause> {
+        self.wait_leave(span).map(|has_left| !has_left)
+    }
+
+    /// The modem left once more; waits until it is back.
+    fn wait_again(&mut self, until: Instant) -> Result<Modem, Cause> {
+        self.tell_retry("reading the versions back", 2, "the modem restarted once more");
+        let limit = until.since(self.world.now());
+        self.wait_back(limit)
+            .inspect_err(|cause| self.note_whereabouts(cause))
+    }
+
+    /// Another modem may have been put into the socket meanwhile.
+    fn is_same_modem(&mut self, facts: &Facts, goal: &Goal<'_>) -> Result<(), Cause> {
+        let before = goal.before.as_ref().and_then(|facts| facts.imei.as_deref());
+        match (before, facts.imei.as_deref()) {
+            (Some(was), Some(is)) if was != is => {
+                self.set_modem(ModemState::Unknown);
+                Err(Cause::OtherModem {
+                    was: masked(was),
+                    is: masked(is),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a modem leaves out what it told before the update: without it nothing is proven.
+fn leaves_out(facts: &Facts, goal: &Goal<'_>) -> bool {
+    let Some(before) = &goal.before else { return false };
+    // Over another kind of port it may know less.
+    facts.over == before.over
+        && ((before.imei.is_some() && facts.imei.is_none())
+            || (before.running.config.is_some() && facts.running.config.is_none())
+            || (before.running.carrier.is_some() && facts.running.carrier.is_none()))
+}
+
+/// In what the modem differs from what was wanted, in words.
+fn differences(facts: &Facts, goal: &Goal<'_>, is_half: bool) -> Vec<String> {
+    let wanted = &goal.wanted;
+    if is_half {
+        let firmware_only = Trio {
+            firmware: wanted.firmware.clone(),
+            ..Trio::default()
+        };
+        return runs_other(&firmware_only, facts);
+    }
+    let mut found = runs_other(wanted, facts);
+    if let Some(preferred) = &facts.preferred {
+        found.extend(
+            wanted
+                .differences(preferred)
+                .into_iter()
+                .map(|(what, wanted, is)| format!("{what} {wanted} was wanted, it prefers {is}")),
+        );
+    }
+    if let Some(mismatch) = &facts.mismatch {
+        let mode = facts.operating_mode.as_deref().unwrap_or("its radio is off");
+        found.push(format!("{mode}: {mismatch}"));
+    }
+    if let Some(count) = wanted
+        .firmware
+        .as_deref()
+        .and_then(|firmware| facts.failed_to_boot(firmware))
+    {
+        found.push(format!("the stored firmware has failed to start {count} times"));
+    }
+    found
+}
+
+/// Whether something isn't told that was told before.
+fn tells_less(now: &Facts, before: &Facts) -> bool {
+    let lost = |before: bool, now: bool| before && !now;
+    now.over == before.over
+        && (lost(before.operating_mode.is_some(), now.operating_mode.is_some())
+            || lost(before.preferred.is_some(), now.preferred.is_some())
+            || lost(!before.images.is_empty(), !now.images.is_empty()))
+}
+
+fn runs_other(wanted: &Trio, facts: &Facts) -> Vec<String> {
+    wanted
+        .differences(&facts.running)
+        .into_iter()
+        .map(|(what, wanted, is)| format!("{what} {wanted} was wanted, it runs {is}"))
+        .collect()
+}

@@ -1,0 +1,448 @@
+//! Restarting a running modem, into its firmware or into download mode: every way that the specification knows, in turn,
+//! with what came of each (update-flow.md §4).
+//!
+//! That a request was accepted says little: a way has worked when the modem was seen to leave the bus and to come back
+//! as wanted.
+
+use std::time::Duration;
+
+use modem_protocol::at::command::Command;
+use modem_protocol::at::session::Outcome as AtOutcome;
+use modem_protocol::control::{Closing, ControlError};
+use modem_protocol::qmi::QmiError;
+use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request};
+
+use crate::decide::Agreed;
+use crate::download::{Job, NoImages};
+use crate::modem::{Mode, Modem, Radio, modems};
+use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
+use crate::talk::{AtPort, Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
+use crate::told::{Cause, EventKind, ModemState, Step};
+
+/// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
+pub(crate) const POWER_CYCLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long it may take after boot & hold was accepted: 1 to 5 s were seen (at.md §3), 15 s are given (update-flow.md §4).
+const BOOT_HOLD_LIMIT: Duration = Duration::from_secs(15);
+/// How long a modem may take until its firmware is on the bus again (linux.md §5).
+pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(300);
+
+/// What a restart leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Into {
+    /// Its firmware.
+    Firmware,
+    /// Its boot loader, which waits for firmware.
+    Download,
+}
+
+/// Where restarting has led to: the modem is on the bus, and its port is the port in use, not opened yet.
+pub(crate) struct Arrival {
+    /// The modem as it is now, in whatever mode.
+    pub(crate) modem: Modem,
+    /// The ways that were tried, and what came of each; the last one worked, if one did.
+    pub(crate) tried: Vec<String>,
+}
+
+impl Arrival {
+    /// Whether its boot loader waits for firmware.
+    pub(crate) fn is_in_download_mode(&self) -> bool {
+        self.modem.mode == Mode::Download
+    }
+}
+
+/// One way to restart a modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// DMS 0x003E.
+    SetFirmwareId,
+    /// DMS 0x0050 = 1, then a power cycle.
+    BootImageDownloadMode,
+    /// DMS 0x002E offline and reset.
+    PowerCycle,
+    /// AT!BOOTHOLD on the AT port with this place in the list.
+    BootHold(usize),
+    /// AT!RESET on that port.
+    Reset(usize),
+}
+
+impl Way {
+    fn words(self, modem: &Modem) -> String {
+        let port = |place: usize| {
+            let port = modem.ports.at.get(place);
+            port.map_or_else(|| "no port".to_owned(), |port| port.id.to_string())
+        };
+        match self {
+            Self::SetFirmwareId => "set firmware id (DMS 0x003E)".to_owned(),
+            Self::BootImageDownloadMode => "boot image download mode (DMS 0x0050) and power cycle".to_owned(),
+            Self::PowerCycle => "power cycle (DMS 0x002E)".to_owned(),
+            Self::BootHold(place) => format!("AT!BOOTHOLD on {}", port(place)),
+            Self::Reset(place) => format!("AT!RESET on {}", port(place)),
+        }
+    }
+
+    const fn is_by_control(self) -> bool {
+        matches!(
+            self,
+            Self::SetFirmwareId | Self::BootImageDownloadMode | Self::PowerCycle
+        )
+    }
+}
+
+/// What a modem said to a way.
+enum Said {
+    /// It took it, or left while being asked, which comes to the same.
+    Yes(String),
+    /// It didn't.
+    No(String),
+}
+
+impl Run<'_> {
+    /// Sends the modem into download mode without telling it what is to come: all ways in turn. Whether it can be reached there,
+    /// the caller has looked.
+    ///
+    /// # Errors
+    /// The modem is lost on the way, or comes back under an id with which it can't be reached there; the user stops.
+    pub(crate) fn boot_and_hold(
+        &mut self,
+        modem: Modem,
+        choice: ControlChoice,
+        agreed: Agreed,
+    ) -> Result<Arrival, Cause> {
+        let mut ways = vec![Way::SetFirmwareId, Way::BootImageDownloadMode];
+        ways.extend((0..modem.ports.at.len()).map(Way::BootHold));
+        self.restart_by(modem, &ways, Into::Download, choice, agreed)
+    }
+
+    /// Restarts the modem into its firmware.
+    ///
+    /// # Errors
+    /// The modem is lost on the way; the user stops.
+    pub(crate) fn restart(&mut self, modem: Modem, choice: ControlChoice) -> Result<Arrival, Cause> {
+        let mut ways = vec![Way::PowerCycle];
+        ways.extend((0..modem.ports.at.len()).map(Way::Reset));
+        self.restart_by(modem, &ways, Into::Firmware, choice, Agreed::NOTHING)
+    }
+
+    fn restart_by(
+        &mut self,
+        mut modem: Modem,
+        ways: &[Way],
+        into: Into,
+        choice: ControlChoice,
+        agreed: Agreed,
+    ) -> Result<Arrival, Cause> {
+        let mut tried = Vec::new();
+        let id_of = |modem: &Modem| (modem.device.vendor, modem.device.product);
+        let mut looked_at = id_of(&modem);
+        let mut is_expected = false;
+        for way in ways {
+            if into == Into::Download && id_of(&modem) != looked_at {
+                self.refuse_unreachable(&modem, agreed)?;
+                looked_at = id_of(&modem);
+            }
+            if self.stops > 0 && is_expected {
+                // It may leave at any moment.
+                self.set_modem(ModemState::Unknown);
+            }
+            self.stop_if_asked("stopped while the modem still ran its firmware")?;
+            let words = way.words(&modem);
+            self.settle_at(&modem);
+            let said = if is_expected && self.wait_leave(Duration::ZERO)? {
+                Said::Yes("not asked, because it left after all".to_owned())
+            } else {
+                self.note_bus();
+                if way.is_by_control() {
+                    if modem.ports.control.is_empty() {
+                        continue;
+                    }
+                    self.ask_by_control(*way, &modem, choice)?
+                } else {
+                    self.ask_by_at(*way, &modem)?
+                }
+            };
+            let is_taken = matches!(said, Said::Yes(_));
+            let (answer, back) = match said {
+                Said::No(answer) => (answer, None),
+                Said::Yes(answer) => {
+                    self.settle_at(&modem);
+                    let limit = match way {
+                        Way::SetFirmwareId | Way::BootHold(_) => BOOT_HOLD_LIMIT,
+                        _ => POWER_CYCLE_LIMIT,
+                    };
+                    // It is on its way; where to, is known when it is back.
+                    let before = self.teller.modem();
+                    self.set_modem(ModemState::Unknown);
+                    if self.following(|run| run.wait_leave(limit))? {
+                        is_expected = false;
+                        (answer, Some(self.wait_restarted(into)?))
+                    } else {
+                        is_expected = true;
+                        self.set_modem(before);
+                        let seconds = limit.as_secs();
+                        (
+                            format!("{answer}, but it was still on the bus {seconds} s later"),
+                            None,
+                        )
+                    }
+                }
+            };
+            let answer = match &back {
+                Some(back) if back.mode == Mode::Normal && into == Into::Download => {
+                    format!(
+                        "{answer}, but it came back in normal mode as {}",
+                        back.device.id()
+                    )
+                }
+                _ => answer,
+            };
+            self.tried(&words, &answer);
+            tried.push(format!("{words}: {answer}"));
+            let is_there = back
+                .as_ref()
+                .is_some_and(|back| into == Into::Firmware || back.mode == Mode::Download);
+            if let Some(back) = back {
+                modem = back;
+            }
+            if is_there {
+                return Ok(Arrival { modem, tried });
+            }
+            if *way == Way::BootImageDownloadMode && is_taken {
+                if let Ok(mut control) = self.open_control(&modem, choice, OPEN_PATIENCE)? {
+                    self.forget_download_mode(&mut control)?;
+                    self.close_control(control, Closing::Release)?;
+                }
+            }
+        }
+        self.settle_at(&modem);
+        if is_expected && self.wait_leave(Duration::ZERO)? {
+            self.set_modem(ModemState::Unknown);
+            modem = self.wait_restarted(into)?;
+            return Ok(Arrival { modem, tried });
+        }
+        if into == Into::Firmware {
+            return Err(Cause::NotRestarted { tried });
+        }
+        Ok(Arrival { modem, tried })
+    }
+
+    /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
+    /// back, or doesn't answer, is not known to have kept it.
+    fn forget_download_mode(&mut self, control: &mut Control) -> Result<(), Cause> {
+        let normal = Request::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
+        let answer = self.ask(control, normal, PATIENCE)?;
+        tracing::info!(?answer, "boot image download mode is taken back");
+        Ok(())
+    }
+
+    /// Restarts a modem that waits in download mode: a download of nothing. It runs what it has, or waits again when that
+    /// is nothing.
+    ///
+    /// # Errors
+    /// Its boot loader doesn't answer; the modem is lost on the way; the user stops.
+    pub(crate) fn leave_download_mode(&mut self, modem: &Modem) -> Result<Arrival, Cause> {
+        self.set_modem(ModemState::InDownloadMode);
+        self.settle_at(modem);
+        self.open_patiently(HOLDER_LIMIT)?;
+        let tried = match self.download(&Job::of_nothing(&self.port), &mut NoImages) {
+            Ok(_) => "restart by the boot loader: it left".to_owned(),
+            // A spoiled start is answered by a restart as well.
+            Err(cause @ Cause::RunsNormally { .. }) => cause.to_string(),
+            Err(other) => return Err(other),
+        };
+        let here = self.port.device.as_ref().map(|device| device.path.clone());
+        let is_back = self.teller.modem() == ModemState::RunsFirmware;
+        let modems = if is_back {
+            modems(self.world).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let modem = match modems
+            .into_iter()
+            .find(|modem| Some(modem.path()) == here.as_ref())
+        {
+            Some(modem) => modem,
+            None => {
+                self.teller.begin(self.world.now(), Step::Boot);
+                self.wait_restarted(Into::Firmware)?
+            }
+        };
+        let tried = vec![tried];
+        Ok(Arrival { modem, tried })
+    }
+
+    /// The modem has left; waits until it is back.
+    fn wait_restarted(&mut self, into: Into) -> Result<Modem, Cause> {
+        let limit = match into {
+            Into::Download => RETURN_LIMIT,
+            Into::Firmware => BOOT_LIMIT,
+        };
+        self.teller.silence(self.world.now(), limit, "the modem restarts");
+        let modem = match into {
+            Into::Download => self.following(|run| run.wait_back(limit)),
+            Into::Firmware => self.wait_back(limit),
+        };
+        let modem = modem.inspect_err(|cause| self.note_whereabouts(cause))?;
+        let state = match modem.mode {
+            Mode::Download => ModemState::InDownloadMode,
+            _ => ModemState::RunsFirmware,
+        };
+        self.set_modem(state);
+        Ok(modem)
+    }
+
+    /// What is true of a modem that isn't back as it should be.
+    pub(crate) fn note_whereabouts(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::DidNotReturn { .. }) {
+            self.set_modem(ModemState::Unknown);
+        } else if self.is_in_download_mode(cause) {
+            self.set_modem(ModemState::InDownloadMode);
+        }
+    }
+
+    /// Whether it is in download mode, but without a port.
+    pub(crate) fn is_in_download_mode(&self, cause: &Cause) -> bool {
+        matches!(cause, Cause::NoPort { mode, .. } if *mode == Mode::Download.to_string())
+    }
+
+    fn tried(&mut self, way: &str, answer: &str) {
+        tracing::info!(way, answer, "tried");
+        let kind = EventKind::Tried {
+            way: way.to_owned(),
+            answer: answer.to_owned(),
+        };
+        self.teller.tell(self.world.now(), kind);
+    }
+
+    fn ask_by_control(&mut self, way: Way, modem: &Modem, choice: ControlChoice) -> Result<Said, Cause> {
+        let mut control = match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => control,
+            Err(tried) => return Ok(Said::No(tried.join("; "))),
+        };
+        // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
+        let revision = self.ask(&mut control, Request::GetRevision, PATIENCE)?;
+        tracing::debug!(?revision, "before it is restarted");
+        self.note_deed(Deed::Changed);
+        let said = match way {
+            Way::SetFirmwareId => {
+                let answer = self.ask(&mut control, Request::SetFirmwareId, PATIENCE)?;
+                accepted(answer.map(|_| ()))
+            }
+            Way::BootImageDownloadMode => {
+                let mode = BootImageDownloadMode::BootAndRecovery;
+                let request = Request::SetBootImageDownloadMode(mode);
+                match self.ask(&mut control, request, PATIENCE)? {
+                    Ok(_) => {
+                        let said = self.power_cycle(&mut control)?;
+                        if matches!(said, Said::No(_)) {
+                            self.forget_download_mode(&mut control)?;
+                        }
+                        said
+                    }
+                    Err(error) => Said::No(error.to_string()),
+                }
+            }
+            _ => self.power_cycle(&mut control)?,
+        };
+        let how = match said {
+            Said::Yes(_) => Closing::Abandon,
+            Said::No(_) => Closing::Release,
+        };
+        self.close_control(control, how)?;
+        Ok(said)
+    }
+
+    /// Offline, then reset. A refused *offline* doesn't matter (qmi.md §5).
+    fn power_cycle(&mut self, control: &mut Control) -> Result<Said, Cause> {
+        self.note_deed(Deed::Changed);
+        let offline = Request::SetOperatingMode(OperatingMode::Offline);
+        match self.ask(control, offline, PATIENCE)? {
+            Ok(_) => self.teller.set_radio(Radio::Off {
+                why: "offline, for a restart".to_owned(),
+            }),
+            Err(error @ ControlError::Gone { .. }) => return Ok(accepted(Err(error))),
+            Err(error) => tracing::info!(%error, "offline"),
+        }
+        let reset = Request::SetOperatingMode(OperatingMode::Reset);
+        Ok(accepted(self.ask(control, reset, PATIENCE)?.map(|_| ())))
+    }
+
+    /// The power cycle that follows a preference.
+    ///
+    /// # Errors
+    /// It was refused; the modem is lost; the user stops for the second time.
+    pub(crate) fn power_cycle_with(&mut self, mut control: Control) -> Result<Result<(), String>, Cause> {
+        self.note_bus();
+        let said = self.power_cycle(&mut control)?;
+        let how = match said {
+            Said::Yes(_) => Closing::Abandon,
+            Said::No(_) => Closing::Release,
+        };
+        self.close_control(control, how)?;
+        Ok(match said {
+            Said::Yes(_) => Ok(()),
+            Said::No(why) => Err(why),
+        })
+    }
+
+    fn ask_by_at(&mut self, way: Way, modem: &Modem) -> Result<Said, Cause> {
+        let (command, place) = match way {
+            Way::BootHold(place) => (Command::BOOT_HOLD, place),
+            Way::Reset(place) => (Command::RESET, place),
+            _ => return Ok(Said::No("not an AT command".to_owned())),
+        };
+        let Some(port) = modem.ports.at.get(place) else {
+            return Ok(Said::No("the port has gone".to_owned()));
+        };
+        let mut port = match self.open_one_at(port)? {
+            Ok(port) => port,
+            Err(why) => return Ok(Said::No(why)),
+        };
+        self.note_deed(Deed::Changed);
+        let said = self.at_unlocking(&mut port, &command)?;
+        self.close_at(port);
+        Ok(said)
+    }
+
+    /// Sends a command; when it is refused, once more behind the unlock command (at.md §3).
+    fn at_unlocking(&mut self, port: &mut AtPort, command: &Command) -> Result<Said, Cause> {
+        let first = match self.at(port, command)? {
+            Ok(outcome) => said(&outcome),
+            Err(error) => return Ok(Said::No(error.to_string())),
+        };
+        let Said::No(refusal) = first else {
+            return Ok(first);
+        };
+        match self.at(port, &Command::UNLOCK)? {
+            Ok(AtOutcome::Answered(answer)) if answer.result.is_ok() => {}
+            _ => return Ok(Said::No(format!("{refusal}; it can't be unlocked"))),
+        }
+        Ok(match self.at(port, command)? {
+            Ok(outcome) => said(&outcome),
+            Err(error) => Said::No(error.to_string()),
+        })
+    }
+}
+
+/// What an answer to a command that restarts the modem means.
+fn said(outcome: &AtOutcome) -> Said {
+    match outcome {
+        AtOutcome::LeftBus => Said::Yes("it left at once".to_owned()),
+        AtOutcome::Answered(answer) if answer.result.is_ok() => Said::Yes("OK".to_owned()),
+        AtOutcome::Answered(answer) => Said::No(answer.result.to_string()),
+    }
+}
+
+/// What an answer to a request that restarts the modem means: a modem may be gone before it has answered
+/// (update-flow.md §4). One that says nothing is looked for on the bus all the same.
+fn accepted(answer: Result<(), ControlError>) -> Said {
+    match answer {
+        Ok(()) => Said::Yes("accepted".to_owned()),
+        Err(ControlError::Gone { .. }) => Said::Yes("it left at once".to_owned()),
+        Err(ControlError::Silent { .. }) => Said::Yes("no answer".to_owned()),
+        Err(ControlError::Refused {
+            error: QmiError::NoEffect,
+            ..
+        }) => Said::Yes("no effect (26)".to_owned()),
+        Err(error) => Said::No(error.to_string()),
+    }
+}
