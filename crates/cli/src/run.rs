@@ -69,7 +69,7 @@ fn is_there(world: &mut dyn World, request: &Request) -> bool {
     match &request.select {
         // There may be no modem on the bus behind it, as behind a pseudo-terminal.
         Selector::Port(name) => world.find(name).is_ok(),
-        _ => request.one(world, "update").is_ok(),
+        _ => update_engine::find_one(world, request, "update").is_ok(),
     }
 }
 

@@ -92,7 +92,7 @@ fn target_of(world: &mut dyn World, select: &Selector) -> Option<Target> {
 /// The modem, or why there is none, as the engine says it.
 pub(crate) fn find(world: &mut dyn World, request: &Request) -> Result<update_engine::Modem, Failure> {
     use update_engine::{DeviceId, ModemState, Step, UpdateError};
-    request.one(world, "update").map_err(|cause| {
+    update_engine::find_one(world, request, "update").map_err(|cause| {
         let device = DeviceId::from_selection(&request.select);
         UpdateError::new(&device, Step::CheckDevice, ModemState::Untouched, cause).into()
     })

@@ -517,7 +517,7 @@ fn the_page_of_events_names_exactly_the_advice_there_is() {
     let list = page.split("`next` is one of ").nth(1).unwrap();
     let list = list.split("\n\n").next().unwrap();
     let named: BTreeSet<String> = list.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    assert_eq!(named, variants("told/error.rs", "Advice"));
+    assert_eq!(named, variants("told/advice.rs", "Advice"));
 }
 
 /// All keys of an object and of those in it.

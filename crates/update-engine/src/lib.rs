@@ -13,18 +13,19 @@ pub mod decide;
 mod download;
 pub mod jobs;
 pub mod modem;
+pub mod request;
 mod run;
 mod talk;
 pub mod told;
 pub mod update;
 
-pub use decide::{BootIds, Firmware, Given, Request, Trio, boot_ids, checks, fit};
+pub use decide::{BootIds, Firmware, boot_ids, checks, fit};
 pub use jobs::{errand, survey};
-pub use modem::{DeviceId, Modem, Radio, Selector, devices, selector};
-pub use talk::{ControlChoice, Facts, Image};
+pub use modem::{DeviceId, Facts, Given, Image, Modem, Protocol, Radio, Selector, Trio, devices, selector};
+pub use request::{ControlChoice, Request};
+pub use talk::find_one;
 pub use told::{
     ALL_CODES, Accepted, Advice, Cause, Code, Event, EventKind, Failure, Layer, ModemState, Outcome, Plan,
-    PlannedImage, PlannedStep, Protocol, SCHEMA_VERSION, Step, Unchanged, UpdateError, Updated, Warning,
-    codes, exit,
+    PlannedImage, PlannedStep, SCHEMA_VERSION, Step, Unchanged, UpdateError, Updated, Warning, codes, exit,
 };
 pub use update::{fleet, prepare, update, update_asking};

@@ -141,7 +141,7 @@ fn what_would_be_2_3_or_4_ends_with_the_modems_own_code_once_it_was_changed() {
             Cause::NotSupported { what: String::new() },
             Cause::NoImages,
             Cause::NoModem {
-                wanted: String::new(),
+                wanted: modemflash_update_engine::Selector::Only,
                 others: Vec::new(),
             },
             Cause::ImageChanged {

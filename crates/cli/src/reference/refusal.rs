@@ -2,6 +2,7 @@
 
 use firmware_image::{Finding, VersionKind};
 use modem_protocol::ProtocolError;
+use update_engine::modem::Mode;
 use update_engine::{Advice, Cause, Firmware, ModemState, Step, UpdateError};
 
 use super::console::Console;
@@ -160,7 +161,9 @@ fn words(error: &UpdateError, job: Job, firmware: Option<&Firmware>) -> Option<S
             "QMI operation failed: couldn't set operating mode: {}",
             tried.join("; ")
         ),
-        Cause::NoPort { mode, .. } if mode == "download" => timed_out(error, DOWNLOAD_PORT),
+        Cause::NoPort {
+            mode: Mode::Download, ..
+        } => timed_out(error, DOWNLOAD_PORT),
         Cause::NoPort { .. } => "No cdc-wdm device found to run update operation".to_owned(),
         Cause::RunsNormally { .. } if error.step == Step::CheckDevice => NO_DOWNLOAD_PORT.to_owned(),
         Cause::RunsNormally { .. }

@@ -7,8 +7,8 @@
 
 use modem_world::{Binding, World};
 
-use super::checks::Request;
-use crate::modem::{Modem, Quirk, Standing, devices};
+use crate::modem::{Modem, Quirk, Standing, devices, ids};
+use crate::request::Request;
 use crate::run::Run;
 use crate::told::{Cause, Warning};
 
@@ -176,31 +176,12 @@ fn doubt(ids: &BootIds, why: &str) -> Warning {
     let text = format!(
         "in download mode the modem is {likely}{}, and it can't be told whether a driver of this host makes a port of that \
          ({why}); without a port it can't be reached there until a driver knows the id: {}",
-        words(&ids.ids),
-        commands(&ids.ids)
+        ids::words(&ids.ids),
+        ids::commands(&ids.ids)
     );
     Warning {
         code: "DOWNLOAD-PORT-UNKNOWN",
         text,
         confirm: true,
     }
-}
-
-/// `1199:90b0 or 1199:90c0`.
-pub(crate) fn words(ids: &[(u16, u16)]) -> String {
-    let each = ids
-        .iter()
-        .map(|(vendor, product)| format!("{vendor:04x}:{product:04x}"));
-    each.collect::<Vec<_>>().join(" or ")
-}
-
-/// What root types so that a driver takes these ids (linux.md §2).
-pub(crate) fn commands(ids: &[(u16, u16)]) -> String {
-    let each = ids.iter().map(|(vendor, product)| {
-        format!("`echo {vendor:04x} {product:04x} > /sys/bus/usb-serial/drivers/option1/new_id`")
-    });
-    format!(
-        "`modprobe option`, then {}",
-        each.collect::<Vec<_>>().join(" and ")
-    )
 }

@@ -1,94 +1,14 @@
 //! Everything that is looked at before the first byte goes to the modem.
 
-use firmware_image::{Family, Finding, Platform, Severity};
-use modem_world::{PortInfo, World};
-use serde::{Deserialize, Serialize};
-
 use super::firmware::Firmware;
 use super::fit;
 use super::fit::Nature;
-use super::target::{Given, Trio};
 use crate::download::{Job, Named, weight};
-use crate::jobs::by_imei;
-use crate::modem::{Device, Mode, Modem, Quirk, Selector, Standing, devices};
-use crate::run::Patience;
-use crate::talk::{ControlChoice, Facts};
-use crate::told::{Cause, Event, Plan, PlannedImage, PlannedStep, Protocol, Step, Warning};
-
-/// What the user asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Request {
-    /// Which modem.
-    pub select: Selector,
-    /// Go on where it would be refused: a port that isn't known to be a modem's, a file that is probably damaged, versions that
-    /// differ, another firmware that has to come first; and send everything although the modem has it.
-    pub force: bool,
-    /// The warnings are confirmed.
-    pub confirmed: bool,
-    /// Codes of the warnings that somebody was shown and has confirmed, where `confirmed` isn't for all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub confirmed_codes: Vec<String>,
-    /// Go on although the files name different versions; the largest file's count (update-flow.md §5.4), or the user's.
-    pub ignore_versions: bool,
-    /// Versions that the user gives.
-    pub given: Given,
-    /// Send everything although the modem has it.
-    pub download_override: bool,
-    /// Store the modem image in this slot, from 1.
-    pub slot: Option<u8>,
-    /// Which language to speak on the control port.
-    pub control: ControlChoice,
-    /// Don't ask the modem for its versions at the end.
-    pub skip_read_back: bool,
-    /// Go on although ModemManager runs and can't be asked to let go.
-    pub ignore_manager: bool,
-    /// The platform that the user says the modem takes, against what is known of it.
-    pub as_platform: Option<Platform>,
-}
-
-impl Request {
-    /// Whether the warning needs a confirmation that nobody has given.
-    pub(crate) fn leaves_open(&self, warning: &Warning) -> bool {
-        let is_known = || self.confirmed_codes.iter().any(|code| code == warning.code);
-        warning.confirm && !self.confirmed && !is_known()
-    }
-
-    /// An update of the modem behind this port.
-    pub fn on_port(name: impl Into<String>) -> Self {
-        Self {
-            select: Selector::Port(name.into()),
-            ..Self::default()
-        }
-    }
-}
-
-impl Request {
-    /// The one modem that is meant.
-    ///
-    /// `verb` is what the user asked for, as other runs are told while modems are asked for their IMEI.
-    ///
-    /// # Errors
-    /// There is none, or more than one; another run has what may be the one.
-    pub fn one(&self, world: &mut dyn World, verb: &'static str) -> Result<Modem, Cause> {
-        let mut sink = |_: &Event| {};
-        let mut patience = Patience::new(world, &mut sink);
-        self.one_patiently(world, verb, &mut patience)
-    }
-
-    /// The same, with what is left of the patience.
-    pub(crate) fn one_patiently(
-        &self,
-        world: &mut dyn World,
-        verb: &'static str,
-        patience: &mut Patience<'_>,
-    ) -> Result<Modem, Cause> {
-        match &self.select {
-            Selector::Imei(imei) => by_imei(world, imei, self, verb, patience),
-            select => select.one(world),
-        }
-    }
-}
+use crate::modem::{Device, Facts, Mode, Modem, Protocol, Quirk, Selector, Standing, Trio, devices};
+use crate::request::Request;
+use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, Warning};
+use firmware_image::{Family, Finding, Platform, Severity};
+use modem_world::PortInfo;
 
 /// A plan with all that is needed to carry it out.
 pub(crate) struct Prepared {
@@ -122,10 +42,7 @@ pub(crate) fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, 
         Mode::Download => modem.ports.download.as_ref(),
         _ => named.or_else(|| modem.all_ports().next()),
     };
-    first.cloned().ok_or(Cause::NoPort {
-        id,
-        mode: modem.mode.to_string(),
-    })
+    first.cloned().ok_or(Cause::NoPort { id, mode: modem.mode })
 }
 
 /// Looks at images and port of a modem in download mode, and says what a flash would do. Nothing is opened.

@@ -9,9 +9,8 @@ use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target}
 use modem_world::{PortInfo, UsbDevice};
 
 use super::firmware::Firmware;
-use crate::modem::{Device, Modem, devices};
-use crate::talk::Facts;
-use crate::told::{Cause, Protocol, Warning};
+use crate::modem::{Device, Facts, Modem, Protocol, devices};
+use crate::told::{Cause, Warning};
 
 /// What is known of a modem, as far as it tells whom images are for.
 #[derive(Clone, Copy, Debug, Default)]

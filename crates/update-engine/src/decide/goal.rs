@@ -3,11 +3,10 @@
 use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType};
 
 use super::boot_id::Agreed;
-use super::checks::Request;
 use super::firmware::Firmware;
-use super::target::Trio;
-use crate::talk::Facts;
-use crate::told::{Cause, ModemState, Protocol};
+use crate::modem::{Facts, Protocol, Trio};
+use crate::request::Request;
+use crate::told::{Cause, ModemState};
 
 /// What a run is to reach.
 pub(crate) struct Goal<'g> {

@@ -7,10 +7,8 @@ pub mod fit;
 mod goal;
 pub(crate) mod target;
 
-pub(crate) use boot_id::{Agreed, Reach, commands, reach, words};
+pub(crate) use boot_id::{Agreed, Reach, reach};
 pub use boot_id::{BootIds, boot_ids};
-pub use checks::Request;
 pub use firmware::Firmware;
 pub(crate) use fit::Nature;
 pub(crate) use goal::{Goal, Which, check_slot, check_talkative, has_stored, is_as_wanted};
-pub use target::{Given, Trio};

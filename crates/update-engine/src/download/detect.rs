@@ -11,8 +11,9 @@ use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::Instant;
 
+use crate::modem::Protocol;
 use crate::run::{HOLDER_LIMIT, RETURN_LIMIT, Run};
-use crate::told::{Cause, EventKind, ModemState, Protocol};
+use crate::told::{Cause, EventKind, ModemState};
 
 /// How long a Sahara modem may take for its hello (sahara-firehose.md §6, rule (a)).
 const HELLO_LIMIT: Duration = Duration::from_secs(20);

@@ -3,6 +3,7 @@
 mod detect;
 mod session;
 mod watch;
+pub(crate) mod weight;
 
 pub(crate) use session::{Job, NoImages};
-pub(crate) use watch::{Named, weight};
+pub(crate) use watch::Named;

@@ -14,9 +14,9 @@ use modem_world::{Instant, PortInfo};
 use super::detect::{Expect, Found};
 use super::watch::{Named, Watch};
 use crate::decide::fit;
-use crate::modem::{Quirk, devices};
+use crate::modem::{Protocol, Quirk, devices};
 use crate::run::{Deed, DriveError, ImageFeed, LEAVE_LIMIT, Note, RETURN_LIMIT, Run, drive};
-use crate::told::{Cause, EventKind, Layer, ModemState, Protocol, Step, Written};
+use crate::told::{Cause, EventKind, Layer, ModemState, Step, Written};
 
 /// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
 /// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).

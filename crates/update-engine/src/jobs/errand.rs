@@ -3,6 +3,12 @@
 //! All of them find the modem in the same way and end with the same kind of error. Those that change something have
 //! ModemManager let go first; those that only ask share a port with it where that is possible.
 
+use crate::decide::{Agreed, checks};
+use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
+use crate::request::Request;
+use crate::run::{Deed, Patience, Run, claim};
+use crate::talk::{PATIENCE, Talk, find_patiently};
+use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
 use modem_protocol::at::session::Outcome as AtOutcome;
@@ -11,12 +17,6 @@ use modem_protocol::qmi::dms::{
     FirmwarePreference, ImageReference, ImageType, Request as Dms, Response, UniqueId,
 };
 use modem_world::World;
-
-use crate::decide::{Agreed, Request, checks};
-use crate::modem::{DeviceId, Mode, Modem};
-use crate::run::{Deed, Patience, Run, claim};
-use crate::talk::{Facts, Image, PATIENCE, Talk};
-use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 
 /// What a restart has led to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -125,7 +125,7 @@ pub fn enter_download_mode_asking(
         for warning in &warnings {
             run.teller.warn(run.world.now(), warning.clone());
         }
-        warnings.retain(|warning| request.leaves_open(warning));
+        warnings.retain(|warning| warning.is_open_for(request));
         if !warnings.is_empty() && !ask(&warnings) {
             return Err(Cause::NotConfirmed { warnings });
         }
@@ -306,7 +306,7 @@ fn on_modem<T>(
     };
     let mut patience = Patience::new(world, sink);
     let find = claim::find(world, verb, &request.select, &mut patience, |world, patience| {
-        request.one_patiently(world, verb, patience)
+        find_patiently(world, request, verb, patience)
     });
     let (modem, claimed) = find.map_err(|error| refused(&error.0, error.1))?;
     let device = DeviceId::from_modem(&modem);
@@ -371,24 +371,6 @@ fn reference(image: &Image) -> Result<ImageReference, Cause> {
 }
 
 impl Run<'_> {
-    /// What a running modem says of itself.
-    pub(crate) fn facts_of(&mut self, modem: &Modem, request: &Request) -> Result<Facts, Cause> {
-        if modem.mode != Mode::Normal {
-            return Err(Cause::NotSupported {
-                what: format!("in {} mode it can't be asked anything", modem.mode),
-            });
-        }
-        self.teller.begin(self.world.now(), Step::ReadModem);
-        let mut talk = self.open_talk(modem, request.control)?;
-        let facts = self.read_facts(&mut talk);
-        self.close_talk(talk, Closing::Release)?;
-        let facts = facts?;
-        self.name_modem(&facts);
-        self.teller.read(self.world.now(), &facts);
-        self.stop_if_asked("stopped; the modem was only asked")?;
-        Ok(facts)
-    }
-
     /// One request over the control port.
     fn ask_once(&mut self, modem: &Modem, request: &Request, asked: Dms) -> Result<Response, Cause> {
         let talk = self.open_talk(modem, request.control)?;

@@ -2,5 +2,3 @@
 
 pub mod errand;
 pub mod survey;
-
-pub(crate) use survey::by_imei;

@@ -1,13 +1,11 @@
 //! All modems of a host at a glance: what the bus tells, what each says of itself, and what may become a trouble.
 
-use modem_world::{DiscoveryError, LockHolder, Spot, World};
+use crate::decide::{Reach, reach};
+use crate::modem::{Facts, Mode, Modem, Quirk, ids};
+use crate::request::Request;
+use crate::talk::{Look, look_at, look_at_all};
+use modem_world::{DiscoveryError, LockHolder, World};
 use serde::Serialize;
-
-use crate::decide::{Reach, Request, commands, reach, words};
-use crate::modem::{DeviceId, Mode, Modem, Quirk, modems};
-use crate::run::{Patience, Run, claim};
-use crate::talk::Facts;
-use crate::told::{Cause, Event};
 
 /// One modem of a survey.
 #[derive(Clone, Debug)]
@@ -45,77 +43,26 @@ pub fn survey(
     request: &Request,
     ask: Option<&'static str>,
 ) -> Result<Vec<Surveyed>, DiscoveryError> {
-    let mut found = Vec::new();
-    for modem in modems(world)? {
-        let surveyed = look(world, modem, request, ask);
-        let is_stopped = surveyed.is_stopped;
-        found.push(surveyed);
-        if is_stopped {
-            break;
-        }
-    }
-    Ok(found)
+    let looks = look_at_all(world, request, ask)?;
+    Ok(looks.into_iter().map(|look| surveyed(world, look)).collect())
 }
 
 /// Looks at one modem.
 pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<&'static str>) -> Surveyed {
-    let mut sink = |_: &Event| {};
-    look_patiently(world, modem, request, ask, &mut Patience::none(&mut sink))
+    let look = look_at(world, modem, request, ask);
+    surveyed(world, look)
 }
 
-/// The same; another run that has the modem for a moment is waited for.
-fn look_patiently(
-    world: &mut dyn World,
-    mut modem: Modem,
-    request: &Request,
-    ask: Option<&'static str>,
-    patience: &mut Patience<'_>,
-) -> Surveyed {
-    let ask = ask.filter(|_| modem.mode == Mode::Normal && modem.can_be_reached());
-    let (mut facts, mut problem, mut is_stopped, mut lock) = (None, None, false, None);
-    let mut claimed = None;
-    if let Some(verb) = ask {
-        let found = claim::find(world, verb, &request.select, patience, |_, _| Ok(modem.clone()));
-        match found {
-            Ok((now, own)) => {
-                claimed = now.all_ports().next().cloned().map(|port| (port, own));
-                modem = now;
-            }
-            Err(refused) => match refused.1 {
-                Cause::Locked { holder, .. } => lock = Some(holder),
-                other => {
-                    is_stopped = matches!(other, Cause::Stopped { .. });
-                    problem = Some(other.to_string());
-                }
-            },
-        }
-    } else {
-        lock = world.host().holder_of(&Spot::of_device(&modem.device));
-    }
-    if let Some((port, own)) = claimed {
-        let device = DeviceId::from_port(&port, Some(&modem.name()));
-        let name = port.id.to_string();
-        let mut sink = |_: &Event| {};
-        let mut run = Run::new(world, &mut sink, own, &name, port, device);
-        match run.facts_of(&modem, request) {
-            Ok(read) => facts = Some(read),
-            Err(cause) => {
-                is_stopped = matches!(cause, Cause::Stopped { .. } | Cause::StoppedMidway);
-                problem = Some(cause.to_string());
-            }
-        }
-        run.close();
-        run.unclaim();
-    }
-    let mut warnings = remarks(&modem, facts.as_ref(), problem.as_deref());
-    warnings.extend(lock.as_ref().map(locked));
-    warnings.extend(unreachable_later(world, &modem));
+fn surveyed(world: &mut dyn World, look: Look) -> Surveyed {
+    let mut warnings = remarks(&look.modem, look.facts.as_ref(), look.problem.as_deref());
+    warnings.extend(look.lock.as_ref().map(locked));
+    warnings.extend(unreachable_later(world, &look.modem));
     Surveyed {
-        modem,
-        facts,
-        lock,
-        problem,
-        is_stopped,
+        modem: look.modem,
+        facts: look.facts,
+        lock: look.lock,
+        problem: look.problem,
+        is_stopped: look.is_stopped,
         warnings,
     }
 }
@@ -128,79 +75,20 @@ pub fn locked(holder: &LockHolder) -> Remark {
     }
 }
 
-/// Which of these modems has the IMEI. Those that another run has are asked when all others were, as far as the patience goes.
-///
-/// # Errors
-/// None has; or another run has one that may have it.
-pub(crate) fn by_imei(
-    world: &mut dyn World,
-    imei: &str,
-    request: &Request,
-    verb: &'static str,
-    patience: &mut Patience<'_>,
-) -> Result<Modem, Cause> {
-    let has_it = |surveyed: &Surveyed| {
-        let its = surveyed.facts.as_ref().and_then(|facts| facts.imei.as_deref());
-        its == Some(imei)
-    };
-    let stopped = Cause::Stopped {
-        how: "stopped; the modems were only asked",
-    };
-    let (mut seen, mut locked) = (Vec::new(), Vec::new());
-    for surveyed in survey(world, request, Some(verb))? {
-        if surveyed.is_stopped {
-            return Err(stopped);
-        }
-        if has_it(&surveyed) {
-            return Ok(surveyed.modem);
-        }
-        seen.push(crate::modem::line(&surveyed.modem));
-        let is_asked_later = surveyed.lock.is_some() && surveyed.modem.mode == Mode::Normal;
-        locked.extend(is_asked_later.then_some(surveyed.modem));
-    }
-    let mut missed = None;
-    patience.is_for_all = true;
-    for modem in locked {
-        let surveyed = look_patiently(world, modem, request, Some(verb), patience);
-        if surveyed.is_stopped {
-            return Err(stopped);
-        }
-        if has_it(&surveyed) {
-            return Ok(surveyed.modem);
-        }
-        let path = surveyed.modem.path().clone();
-        missed = missed.or(surveyed.lock.map(|holder| (path, holder)));
-    }
-    patience.is_for_all = false;
-    match missed {
-        Some((path, holder)) => Err(Cause::Locked {
-            holder,
-            more: format!(
-                ": {path}, which wasn't asked; no other modem is the one with {}",
-                request.select
-            ),
-        }),
-        None => Err(Cause::NoModem {
-            wanted: request.select.to_string(),
-            others: seen,
-        }),
-    }
-}
-
 /// That an update would fail, because no driver of this host knows the modem's id in download mode.
 pub fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
     if modem.mode != Mode::Normal {
         return None;
     }
-    let Reach::Never { ids } = reach(world, modem) else {
+    let Reach::Never { ids: unknown } = reach(world, modem) else {
         return None;
     };
     Some(Remark {
         code: "DOWNLOAD-NO-PORT",
         text: format!(
             "an update can't reach it in download mode here: it is {} there, which no driver knows: {}",
-            words(&ids),
-            commands(&ids)
+            ids::words(&unknown),
+            ids::commands(&unknown)
         ),
     })
 }
@@ -231,7 +119,10 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
     let is_known_dead = matches!(modem.mode, Mode::Emergency | Mode::NotConfigured);
     if !modem.can_be_reached() && !is_known_dead {
         let own = (modem.device.vendor, modem.device.product);
-        remark("NO-DRIVER", format!("no driver for {id}: {}", commands(&[own])));
+        remark(
+            "NO-DRIVER",
+            format!("no driver for {id}: {}", ids::commands(&[own])),
+        );
     }
     if modem.row.is_none() && !is_known_dead {
         remark("UNKNOWN-ID", format!("{id} is not in the list of known modems"));

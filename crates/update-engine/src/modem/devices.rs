@@ -10,7 +10,7 @@ use std::ops::RangeBounds;
 use firmware_image::{Family, Platform, Target};
 use modem_world::UsbDevice;
 
-use crate::told::Protocol;
+use super::protocol::Protocol;
 
 /// A habit that needs care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

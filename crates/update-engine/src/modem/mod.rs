@@ -1,14 +1,23 @@
-//! A modem: what the bus shows, what the device table knows, and how a user names and chooses it.
+//! A modem: what the bus shows, what the device table knows, what the firmware says of itself, and how a user names and
+//! chooses it.
 
 mod device_id;
 pub mod devices;
+mod facts;
+pub(crate) mod ids;
 mod on_bus;
+mod protocol;
 mod radio;
 pub mod selector;
+mod versions;
 
 pub use device_id::DeviceId;
 pub(crate) use devices::{Device, Passage, Quirk, Standing, VERSION_RULES, Version};
+pub(crate) use facts::version_in;
+pub use facts::{Facts, Image};
 pub use on_bus::{ControlPort, Language, Mode, Modem, Ports, modems};
+pub use protocol::Protocol;
 pub use radio::Radio;
 pub use selector::Selector;
 pub(crate) use selector::{line, masked};
+pub use versions::{Given, Trio};

@@ -6,12 +6,10 @@
 use std::fmt;
 
 use firmware_image::Family;
-use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, Spot, UsbDevice, UsbPath, World};
+use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, UsbDevice, UsbPath, World};
 
-use super::device_id::DeviceId;
 use super::devices;
 use super::devices::{Device, Standing, Takes};
-use crate::run::{Found, same_appearance};
 
 /// A Sierra Wireless modem on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +120,7 @@ impl Modem {
         Self::of(attached.clone()).unwrap_or_else(|| Self::whatever(attached, None))
     }
 
-    fn whatever(attached: Attached, row: Option<&'static Device>) -> Self {
+    pub(crate) fn whatever(attached: Attached, row: Option<&'static Device>) -> Self {
         let Attached {
             device,
             interfaces,
@@ -196,23 +194,6 @@ impl Modem {
             480..=4999 => "USB 2",
             _ => "USB 3",
         })
-    }
-}
-
-impl Found for Modem {
-    fn spot(&self) -> Spot {
-        Spot::of_device(&self.device)
-    }
-
-    fn device(&self) -> DeviceId {
-        DeviceId::from_modem(self)
-    }
-
-    fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
-        Ok(same_appearance(world, &self.device)?.map(|there| {
-            let row = self.row;
-            Self::of(there.clone()).unwrap_or_else(|| Self::whatever(there, row))
-        }))
     }
 }
 

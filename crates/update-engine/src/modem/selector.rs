@@ -6,7 +6,6 @@ use modem_world::{DiscoveryError, PortId, UsbPath, World};
 use serde::{Deserialize, Serialize};
 
 use super::on_bus::{Modem, modems};
-use crate::told::Cause;
 
 /// How the user says which modem is meant. Every form names a physical place in the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,31 +96,6 @@ impl Selector {
             Self::Imei(_) => modem.can_be_reached(),
         });
         Ok(found)
-    }
-
-    /// The one modem that is meant, by what the bus tells.
-    ///
-    /// # Errors
-    /// None fits; several do, and are listed.
-    pub(crate) fn one(&self, world: &mut dyn World) -> Result<Modem, Cause> {
-        let mut found = self.candidates(world)?;
-        match (found.pop(), found.is_empty()) {
-            (Some(modem), true) => Ok(modem),
-            (Some(last), false) => {
-                found.push(last);
-                Err(Cause::SeveralModems {
-                    wanted: self.to_string(),
-                    found: found.iter().map(line).collect(),
-                })
-            }
-            (None, _) => {
-                let others = modems(world).unwrap_or_default();
-                Err(Cause::NoModem {
-                    wanted: self.to_string(),
-                    others: others.iter().map(line).collect(),
-                })
-            }
-        }
     }
 }
 

@@ -3,16 +3,14 @@
 //! A run finds its modem, claims its place, and looks again: whoever had it until now may have restarted it, so that what was
 //! found is no longer true. A modem that comes back at another place has that place claimed too, before its port is opened.
 
+use crate::modem::{DeviceId, Modem, Selector};
+use crate::told::{Cause, Event, EventKind, Warning};
 use std::time::Duration;
 
 use modem_world::{
     Attached, ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, Spot,
     UsbPath, Wake, World,
 };
-
-use super::Run;
-use crate::modem::{DeviceId, Selector};
-use crate::told::{Cause, Event, EventKind, Warning};
 
 /// How often what was found may have changed while its place was being claimed.
 const LOOKS: u8 = 3;
@@ -27,6 +25,23 @@ pub(crate) trait Found: Sized {
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError>;
 }
 
+impl Found for Modem {
+    fn spot(&self) -> Spot {
+        Spot::of_device(&self.device)
+    }
+
+    fn device(&self) -> DeviceId {
+        DeviceId::from_modem(self)
+    }
+
+    fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
+        Ok(same_appearance(world, &self.device)?.map(|there| {
+            let row = self.row;
+            Self::of(there.clone()).unwrap_or_else(|| Self::whatever(there, row))
+        }))
+    }
+}
+
 /// Verbs that only ask a modem, so that it is free again within seconds. Every other one works on it, and a second one beside that
 /// is refused at once. What the holder says of itself decides nothing but this wait.
 const ASKING: [&str; 2] = ["list", "info"];
@@ -35,7 +50,7 @@ const ASKING: [&str; 2] = ["list", "info"];
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How often a lock that another run has is tried again. Estimate: a loop that asks a modem again and again leaves such gaps, and
 /// the holder's name can be asked for 128 times on old kernels.
-const LOCK_POLL: Duration = Duration::from_millis(100);
+pub(crate) const LOCK_POLL: Duration = Duration::from_millis(100);
 
 /// A place that a run has.
 pub(crate) struct Claimed {
@@ -159,7 +174,7 @@ pub(crate) fn find<T: Found>(
 
 /// Claims one place. Where the host gives no lock that is said, and the modem can be used all the same: no other run is known to have
 /// it.
-fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
+pub(crate) fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
     match world.host().claim(spot, verb) {
         Ok(()) => Ok(None),
         Err(ClaimError::Held(holder)) => Err(holder),
@@ -192,45 +207,4 @@ pub(crate) fn same_appearance(
 ) -> Result<Option<Attached>, DiscoveryError> {
     let there = world.device_at(&device.path)?;
     Ok(there.filter(|there| there.device.is_same_appearance(device)))
-}
-
-impl Run<'_> {
-    /// Tells that the host gave no lock, once.
-    pub(crate) fn tell_doubt(&mut self, doubt: Option<Warning>) {
-        if let Some(warning) = doubt.filter(|_| !self.is_lock_doubted) {
-            self.is_lock_doubted = true;
-            self.teller.warn(self.world.now(), warning);
-        }
-    }
-
-    /// Has this place, too, as long as the run lasts. The modem is on its way, so another run that has it at this moment, because it
-    /// lists what is on the bus, is waited for: false, when it is to be tried again.
-    ///
-    /// # Errors
-    /// Another run still has it at `until`; the user stopped.
-    pub(crate) fn claim_until(&mut self, spot: &Spot, until: Instant) -> Result<bool, Cause> {
-        match claim(self.world, spot, self.verb) {
-            Ok(doubt) => self.tell_doubt(doubt),
-            Err(holder) => {
-                let now = self.world.now();
-                if now >= until {
-                    return Err(Cause::locked(holder));
-                }
-                let wake = self.world.wait(&[], until.min(now + LOCK_POLL));
-                self.heed(wake)?;
-                return Ok(false);
-            }
-        }
-        if !self.claimed.contains(spot) {
-            self.claimed.push(spot.clone());
-        }
-        Ok(true)
-    }
-
-    /// Gives back all places; the run is over, and its ports are closed.
-    pub(crate) fn unclaim(&mut self) {
-        for spot in std::mem::take(&mut self.claimed) {
-            self.world.host().unclaim(&spot);
-        }
-    }
 }

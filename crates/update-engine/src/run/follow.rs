@@ -150,7 +150,9 @@ impl Run<'_> {
             let back = self
                 .wait_port_back(left.as_ref(), until, limit)
                 .inspect_err(|cause| match cause {
-                    Cause::NoPort { mode, .. } if *mode == Mode::Normal.to_string() => {
+                    Cause::NoPort {
+                        mode: Mode::Normal, ..
+                    } => {
                         self.set_modem(ModemState::RunsFirmware);
                     }
                     Cause::NoPort { .. } => self.set_modem(before),
@@ -186,6 +188,21 @@ impl Run<'_> {
                 }
                 Err(other) => return Err(other),
             }
+        }
+    }
+
+    /// The same for a modem in download mode: one that left the bus before its port was open is waited for, and its port is
+    /// opened where it is then.
+    pub(crate) fn open_following(&mut self, holder_limit: Duration) -> Result<(), Cause> {
+        match self.open_patiently(holder_limit) {
+            Err(Cause::Port(error))
+                if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound)
+                    && !self.is_there() =>
+            {
+                self.wait_return(RETURN_LIMIT)
+                    .inspect_err(|cause| self.note_lost(cause))
+            }
+            other => other.map(|_| ()),
         }
     }
 
@@ -266,7 +283,7 @@ impl Run<'_> {
                     self.settle_at(&modem);
                     return Err(Cause::NoPort {
                         id: modem.device.id(),
-                        mode: modem.mode.to_string(),
+                        mode: modem.mode,
                     });
                 }
                 let next = until.max(since + PORTS_LIMIT);

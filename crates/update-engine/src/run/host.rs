@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Inhibition, Interest, PortErrorKind, UsbPath};
+use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot, UsbPath};
 
-use super::Run;
-use crate::decide::Request;
+use super::{Run, claim};
 use crate::modem::{Mode, Modem};
+use crate::request::Request;
 use crate::told::{Cause, Warning};
 
 /// How long ModemManager may take until it knows a modem that it is busy probing (linux.md §6).
@@ -126,6 +126,47 @@ impl Run<'_> {
         match self.world.host().stay_awake(AWAKE_FOR) {
             Ok(()) | Err(HostError::Unsupported { .. }) => {}
             Err(error) => tracing::info!(%error, "the host may go to sleep"),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Tells that the host gave no lock, once.
+    pub(crate) fn tell_doubt(&mut self, doubt: Option<Warning>) {
+        if let Some(warning) = doubt.filter(|_| !self.is_lock_doubted) {
+            self.is_lock_doubted = true;
+            self.teller.warn(self.world.now(), warning);
+        }
+    }
+
+    /// Has this place, too, as long as the run lasts. The modem is on its way, so another run that has it at this moment, because it
+    /// lists what is on the bus, is waited for: false, when it is to be tried again.
+    ///
+    /// # Errors
+    /// Another run still has it at `until`; the user stopped.
+    pub(crate) fn claim_until(&mut self, spot: &Spot, until: Instant) -> Result<bool, Cause> {
+        match claim::claim(self.world, spot, self.verb) {
+            Ok(doubt) => self.tell_doubt(doubt),
+            Err(holder) => {
+                let now = self.world.now();
+                if now >= until {
+                    return Err(Cause::locked(holder));
+                }
+                let wake = self.world.wait(&[], until.min(now + claim::LOCK_POLL));
+                self.heed(wake)?;
+                return Ok(false);
+            }
+        }
+        if !self.claimed.contains(spot) {
+            self.claimed.push(spot.clone());
+        }
+        Ok(true)
+    }
+
+    /// Gives back all places; the run is over, and its ports are closed.
+    pub(crate) fn unclaim(&mut self) {
+        for spot in std::mem::take(&mut self.claimed) {
+            self.world.host().unclaim(&spot);
         }
     }
 }

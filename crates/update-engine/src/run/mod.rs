@@ -7,7 +7,7 @@ mod host;
 mod port;
 mod teller;
 
-pub(crate) use claim::{Found, Patience, same_appearance};
+pub(crate) use claim::{Found, Patience};
 pub(crate) use drive::{DriveError, ImageFeed, Note, drive};
 pub(crate) use follow::{LEAVE_LIMIT, RETURN_LIMIT};
 pub(crate) use port::HOLDER_LIMIT;
@@ -174,6 +174,36 @@ impl<'r> Run<'r> {
             return Err(Cause::Stopped {
                 how: "stopped at once; nothing was being sent",
             });
+        }
+        Ok(())
+    }
+
+    /// The running firmware was asked something: it isn't untouched any more, but nothing of it is changed.
+    pub(crate) fn note_asked(&mut self) {
+        if self.teller.modem() == ModemState::Untouched {
+            self.set_modem(ModemState::RunsFirmware);
+        }
+    }
+
+    /// Notes a wish to stop; the second one ends everything at once.
+    pub(crate) fn heed_later(&mut self, wake: Wake) -> Result<(), Cause> {
+        // The wish that left the question is already heeded by ending the session in order, which takes seconds at most.
+        if wake != Wake::Cancelled || self.is_declined {
+            return Ok(());
+        }
+        self.stops = self.stops.saturating_add(1);
+        if self.stops > 1 {
+            return Err(Cause::StoppedMidway);
+        }
+        let when = "after the present request; press Ctrl-C once more to stop now".to_owned();
+        self.teller.tell(self.world.now(), EventKind::Stopping { when });
+        Ok(())
+    }
+
+    /// The place where a wish to stop is heeded: nothing is half done here.
+    pub(crate) fn stop_if_asked(&self, how: &'static str) -> Result<(), Cause> {
+        if self.stops > 0 {
+            return Err(Cause::Stopped { how });
         }
         Ok(())
     }

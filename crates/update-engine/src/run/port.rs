@@ -5,7 +5,6 @@ use std::time::Duration;
 use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
 
 use super::Run;
-use super::follow::RETURN_LIMIT;
 use crate::told::Cause;
 
 /// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
@@ -78,21 +77,6 @@ impl Run<'_> {
             let next = until.min(self.world.now() + OPEN_AGAIN);
             let wake = self.world.wait(&[Interest::Bus], next);
             self.heed(wake)?;
-        }
-    }
-
-    /// The same for a modem in download mode: one that left the bus before its port was open is waited for, and its port is
-    /// opened where it is then.
-    pub(crate) fn open_following(&mut self, holder_limit: Duration) -> Result<(), Cause> {
-        match self.open_patiently(holder_limit) {
-            Err(Cause::Port(error))
-                if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound)
-                    && !self.is_there() =>
-            {
-                self.wait_return(RETURN_LIMIT)
-                    .inspect_err(|cause| self.note_lost(cause))
-            }
-            other => other.map(|_| ()),
         }
     }
 

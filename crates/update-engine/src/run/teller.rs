@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use modem_world::Instant;
 
-use crate::modem::{DeviceId, Radio};
-use crate::talk::Facts;
+use crate::modem::{DeviceId, Facts, Radio};
 use crate::told::{Cause, Event, EventKind, ModemState, Step, UpdateError, Warning, seconds};
 
 /// What a run has done to the modem; the later one includes those before it.

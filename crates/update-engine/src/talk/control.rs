@@ -3,19 +3,17 @@
 //! The conversation is [`modem_protocol::control::Session`]; this module owns the port and waits. A wish to stop is
 //! noted and heeded by the caller between two requests: a request is short, and half of one helps nobody.
 
-use std::fmt;
+use crate::modem::{Language, Modem};
+use crate::request::ControlChoice;
+use crate::run::Run;
+use crate::told::Cause;
 use std::time::Duration;
 
 use modem_protocol::control::{Closing, ControlError, Link, Session, Step as Turn};
 use modem_protocol::mbim::proxy::Configuration;
 use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
-use modem_protocol::qmi::dms::{Request, Response};
-use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, PortInfo, Wake};
-use serde::{Deserialize, Serialize};
-
-use crate::modem::{Language, Modem};
-use crate::run::Run;
-use crate::told::{Cause, EventKind, ModemState};
+use modem_protocol::qmi::dms::{Request as Dms, Response};
+use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, PortInfo};
 
 /// How long an ordinary request may take (qmi.md §5: 10 s for all DMS requests in the reference).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,32 +39,6 @@ const MBIM_PROXY: &str = "@mbim-proxy";
 const PROXY_LIMIT: Duration = Duration::from_secs(20);
 /// The longest control transfer through mbim-proxy: that of all Sierra modems (mbim.md §3).
 const PROXY_TRANSFER: usize = 4096;
-
-/// Which language to speak on the control port. One that is asked for is the only one: AT doesn't stand in for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ControlChoice {
-    /// The one that the port's driver tells; then the other.
-    #[default]
-    Auto,
-    /// QMI, whatever the driver is.
-    Qmi,
-    /// MBIM, whatever the driver is.
-    Mbim,
-    /// QMI through the program that shares the port.
-    QmiProxy,
-}
-
-impl fmt::Display for ControlChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "any control port",
-            Self::Qmi => "QMI",
-            Self::Mbim => "MBIM",
-            Self::QmiProxy => "qmi-proxy",
-        })
-    }
-}
 
 /// A control port in use.
 pub(crate) struct Control {
@@ -270,7 +242,7 @@ impl Run<'_> {
     pub(crate) fn ask(
         &mut self,
         control: &mut Control,
-        request: Request,
+        request: Dms,
         patience: Duration,
     ) -> Result<Answered, Cause> {
         tracing::debug!(?request, "request");
@@ -368,36 +340,6 @@ impl Run<'_> {
                     return Ok(());
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// The running firmware was asked something: it isn't untouched any more, but nothing of it is changed.
-    pub(crate) fn note_asked(&mut self) {
-        if self.teller.modem() == ModemState::Untouched {
-            self.set_modem(ModemState::RunsFirmware);
-        }
-    }
-
-    /// Notes a wish to stop; the second one ends everything at once.
-    pub(crate) fn heed_later(&mut self, wake: Wake) -> Result<(), Cause> {
-        // The wish that left the question is already heeded by ending the session in order, which takes seconds at most.
-        if wake != Wake::Cancelled || self.is_declined {
-            return Ok(());
-        }
-        self.stops = self.stops.saturating_add(1);
-        if self.stops > 1 {
-            return Err(Cause::StoppedMidway);
-        }
-        let when = "after the present request; press Ctrl-C once more to stop now".to_owned();
-        self.teller.tell(self.world.now(), EventKind::Stopping { when });
-        Ok(())
-    }
-
-    /// The place where a wish to stop is heeded: nothing is half done here.
-    pub(crate) fn stop_if_asked(&self, how: &'static str) -> Result<(), Cause> {
-        if self.stops > 0 {
-            return Err(Cause::Stopped { how });
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
-//! Talking to the running firmware: over a control port (QMI, MBIM) or an AT port, and reading what it says of itself.
+//! Talking to the running firmware: over a control port (QMI, MBIM) or an AT port, and reading what the firmware says of itself.
 
 mod at_port;
 mod control;
-mod facts;
+mod find;
+mod reading;
 
 pub(crate) use at_port::AtPort;
-pub use control::ControlChoice;
 pub(crate) use control::{Control, OPEN_PATIENCE, PATIENCE};
-pub use facts::{Facts, Image};
-pub(crate) use facts::{Talk, is_unheard};
+pub use find::find_one;
+pub(crate) use find::{Look, find_patiently, look_at, look_at_all};
+pub(crate) use reading::{Talk, is_unheard};

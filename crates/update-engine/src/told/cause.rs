@@ -1,16 +1,11 @@
 //! What can happen in a run: the chain below an [`UpdateError`](super::error::UpdateError), with its code and its headline.
 
+use super::plan::Warning;
+use crate::modem::{Mode, Protocol, Selector};
+use crate::request::ControlChoice;
 use modem_protocol::ProtocolError;
 use modem_protocol::control::ControlError;
-use modem_protocol::conversation::{Refusal, Step};
-use modem_protocol::firehose::failure;
-use modem_protocol::qdl::message::{DoneStatus, ErrorCode, OpenStatus, WriteStatus};
-use modem_world::{DiscoveryError, LockHolder, PortError, PortErrorKind};
-
-use super::codes::Code;
-use super::plan::{Protocol, Warning};
-use crate::modem::Selector;
-use crate::talk::ControlChoice;
+use modem_world::{DiscoveryError, LockHolder, PortError};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -144,7 +139,7 @@ pub enum Cause {
     #[error("{}{}", none_fits(wanted), listed(others, "; there is"))]
     NoModem {
         /// What was asked for.
-        wanted: String,
+        wanted: Selector,
         /// The modems that there are, a line each.
         others: Vec<String>,
     },
@@ -152,7 +147,7 @@ pub enum Cause {
     #[error("{}{}", several_fit(wanted, found.len()), listed(found, ""))]
     SeveralModems {
         /// What was asked for.
-        wanted: String,
+        wanted: Selector,
         /// The modems that fit, a line each.
         found: Vec<String>,
     },
@@ -161,13 +156,13 @@ pub enum Cause {
     NoPort {
         /// USB id.
         id: String,
-        /// Its mode, in words.
-        mode: String,
+        /// Its mode.
+        mode: Mode,
     },
     /// In download mode the modem would have an id that no driver knows.
     #[error(
         "in download mode it is {}, and no driver of this host makes a port of that",
-        crate::decide::words(ids)
+        crate::modem::ids::words(ids)
     )]
     NoDownloadPort {
         /// `(vendor, product)` that it may have there.
@@ -343,232 +338,19 @@ impl Cause {
             more: String::new(),
         }
     }
+}
 
-    /// The stable code.
-    pub fn code(&self) -> Code {
-        match self {
-            Self::NoImages => Code::ImageNone,
-            Self::ImageUnreadable { .. } => Code::ImageRead,
-            Self::ImageDamaged { .. } => Code::ImageDamaged,
-            Self::ImageChanged { .. } => Code::ImageChanged,
-            Self::ImagesDisagree { .. } => Code::ImageConflict,
-            Self::ImageOfOtherFamily { .. } => Code::ImageFamily,
-            Self::NotConfirmed { .. } => Code::NotConfirmed,
-            Self::Port(error) => match error.kind {
-                PortErrorKind::NotFound => Code::PortMissing,
-                PortErrorKind::PermissionDenied => Code::PortPermission,
-                PortErrorKind::Busy { .. } => Code::PortBusy,
-                PortErrorKind::NotASerialPort => Code::PortNotSerial,
-                PortErrorKind::Gone => Code::PortGone,
-                _ => Code::PortFault,
-            },
-            Self::Discovery(error) => match error {
-                DiscoveryError::NotFound { .. } => Code::PortMissing,
-                DiscoveryError::NotASerialPort { .. } => Code::PortNotSerial,
-                _ => Code::BusUnreadable,
-            },
-            Self::NotAModem { .. } => Code::DeviceForeign,
-            Self::UnknownDevice { .. } => Code::DeviceUnknown,
-            Self::RunsNormally { .. } => Code::ModeNormal,
-            Self::EmergencyMode { .. } => Code::ModeEmergency,
-            Self::ForeignAnswer { .. } => Code::AnswerForeign,
-            Self::Mute { .. } => Code::DetectSilent,
-            Self::Crashed => Code::ModeDump,
-            Self::SpoiledStart { .. } => Code::SaharaSpoiled,
-            Self::DidNotReturn { .. } => Code::ResetNoReturn,
-            Self::DidNotLeave { .. } => Code::ResetStayed,
-            Self::NoModem { .. } => Code::ModemNone,
-            Self::SeveralModems { .. } => Code::ModemSeveral,
-            Self::NoPort { .. } => Code::ModemNoPort,
-            Self::NoDownloadPort { .. } => Code::DownloadNoPort,
-            Self::Held { .. } => Code::ModemHeld,
-            Self::Locked { .. } => Code::ModemLocked,
-            Self::Control { error } => match error {
-                ControlError::Refused { .. } => Code::ControlRefused,
-                ControlError::Gone { .. } => Code::ControlGone,
-                ControlError::Silent { .. } => Code::ControlSilent,
-                _ => Code::ControlGarbled,
-            },
-            Self::Unreachable { .. } | Self::NotInLanguage { .. } => Code::ModemUnreachable,
-            Self::ImagesMissing { .. } => Code::ImageMissing,
-            Self::VersionsMissing { .. } => Code::VersionsMissing,
-            Self::VersionsDiffer { .. } => Code::VersionsDiffer,
-            Self::HopNeeded { .. } => Code::HopNeeded,
-            Self::PreProduction { .. } => Code::PreProduction,
-            Self::NoSuchSlot { .. } => Code::SlotNone,
-            Self::SlotInUse { .. } => Code::SlotInUse,
-            Self::NotSupported { .. } => Code::NotSupported,
-            Self::NotEntered { .. } => Code::DownloadNotEntered,
-            Self::BackInDownloadMode => Code::DownloadModeAgain,
-            Self::RestartedIntoLoader => Code::RestartedIntoLoader,
-            Self::CommandRefused { .. } => Code::CommandRefused,
-            Self::NotRestarted { .. } => Code::NotRestarted,
-            Self::OtherModem { .. } => Code::ModemOther,
-            Self::NotProven { .. } => Code::NotProven,
-            Self::NotReadBack { .. } => Code::NotReadBack,
-            Self::Declined => Code::Stopped,
-            Self::Stopped { .. } | Self::StoppedMidway => Code::Stopped,
-            Self::Bug { .. } => Code::Bug,
-            Self::Protocol { layer, error } => match (layer, error) {
-                (_, ProtocolError::Stopped { .. }) => Code::Stopped,
-                (_, ProtocolError::Unsendable { .. }) => Code::ImageUnsendable,
-                (_, error) if rejects_image(error) => Code::ImageRejected,
-                (Layer::Qdl, ProtocolError::Silent { .. }) => Code::QdlSilent,
-                (Layer::Qdl, ProtocolError::Endless { .. }) => Code::QdlEndless,
-                (Layer::Qdl, ProtocolError::Stalled { .. }) => Code::QdlStalled,
-                (Layer::Qdl, ProtocolError::Left { .. }) => Code::QdlLeft,
-                (Layer::Qdl, ProtocolError::Refused { .. }) => Code::QdlRefused,
-                (Layer::Qdl, _) => Code::QdlGarbled,
-                (Layer::Sahara, ProtocolError::Silent { .. }) => Code::SaharaSilent,
-                (Layer::Sahara, ProtocolError::Endless { .. }) => Code::SaharaEndless,
-                (Layer::Sahara, ProtocolError::Stalled { .. }) => Code::SaharaStalled,
-                (Layer::Sahara, ProtocolError::Left { .. }) => Code::SaharaLeft,
-                (Layer::Sahara, ProtocolError::Refused { .. }) => Code::SaharaRefused,
-                (Layer::Sahara, _) => Code::SaharaGarbled,
-                (Layer::Firehose, ProtocolError::Silent { .. }) => Code::FirehoseSilent,
-                (Layer::Firehose, ProtocolError::Endless { .. }) => Code::FirehoseEndless,
-                (Layer::Firehose, ProtocolError::Stalled { .. }) => Code::FirehoseStalled,
-                (Layer::Firehose, ProtocolError::Left { .. }) => Code::FirehoseLeft,
-                (Layer::Firehose, ProtocolError::Refused { .. }) => Code::FirehoseRefused,
-                (Layer::Firehose, _) => Code::FirehoseGarbled,
-            },
-        }
-    }
-
-    /// What happened, as the beginning of a sentence that goes on with "while".
-    pub(crate) fn headline(&self) -> &'static str {
-        match self {
-            Self::NoImages => "nothing to send",
-            Self::ImageUnreadable { .. } => "an image file can't be read",
-            Self::ImageDamaged { .. } => "an image file is damaged",
-            Self::ImageChanged { .. } => "an image file changed",
-            Self::ImagesDisagree { .. } => "the image files don't belong together",
-            Self::ImageOfOtherFamily { .. } => "the image is for other modems",
-            Self::NotConfirmed { .. } => "a warning needs to be confirmed",
-            Self::Port(error) => match error.kind {
-                PortErrorKind::NotFound => "there is no such port",
-                PortErrorKind::PermissionDenied => "the port may not be used",
-                PortErrorKind::Busy { .. } => "the port is in use",
-                PortErrorKind::NotASerialPort => "this is no serial port",
-                PortErrorKind::Gone => "the modem left the bus",
-                _ => "the port failed",
-            },
-            Self::Discovery(DiscoveryError::NotFound { .. }) => "there is no such port",
-            Self::Discovery(DiscoveryError::NotASerialPort { .. }) => "this is no serial port",
-            Self::Discovery(_) => "the port can't be looked at",
-            Self::NotAModem { .. } => "this is no Sierra Wireless modem",
-            Self::UnknownDevice { .. } => "this is not known to be a modem in download mode",
-            Self::RunsNormally { .. } => "the modem is in normal mode, not in download mode",
-            Self::EmergencyMode { .. } => "the modem is in Qualcomm's emergency mode",
-            Self::ForeignAnswer { .. } => "what answers is no boot loader",
-            Self::Mute { .. } => "nothing answers",
-            Self::Crashed => "the modem has crashed and stays in memory-dump mode",
-            Self::SpoiledStart { .. } => "the boot loader refuses to take firmware",
-            Self::DidNotReturn { .. } => "the modem did not come back",
-            Self::DidNotLeave { .. } => "the modem did not restart",
-            Self::NoModem { .. } => "no modem was found",
-            Self::SeveralModems { .. } => "there is more than one modem",
-            Self::NoPort { .. } => "the modem has no port",
-            Self::NoDownloadPort { .. } => "the modem can't be reached in download mode on this host",
-            Self::Held { .. } => "another program has the modem",
-            Self::Locked { .. } => "another process has locked the modem",
-            Self::Control { error } => match error {
-                ControlError::Refused { .. } => "the modem refused",
-                ControlError::Gone { .. } => "the modem left the bus",
-                ControlError::Silent { .. } => "the modem does not answer",
-                _ => "the modem's answer can't be understood",
-            },
-            Self::Unreachable { .. } | Self::NotInLanguage { .. } => "the modem can't be asked",
-            Self::ImagesMissing { .. } => "an image file is missing",
-            Self::VersionsMissing { .. } => "something about the firmware is not known",
-            Self::VersionsDiffer { .. } => "the files are not what was asked for",
-            Self::HopNeeded { .. } => "the modem needs another firmware first",
-            Self::PreProduction { .. } => "the modem is not meant for released firmware",
-            Self::NoSuchSlot { .. } => "there is no such slot",
-            Self::SlotInUse { .. } => "the image is kept",
-            Self::NotSupported { .. } => "the modem can't do that",
-            Self::NotEntered { .. } => "the modem does not go into download mode",
-            Self::BackInDownloadMode | Self::RestartedIntoLoader => "the modem does not start its firmware",
-            Self::CommandRefused { .. } => "the modem refused the command",
-            Self::NotRestarted { .. } => "the modem does not restart",
-            Self::OtherModem { .. } => "another modem came back",
-            Self::NotProven { .. } => "the update is written, but not in force",
-            Self::NotReadBack { .. } => "the update is written, but not proven",
-            Self::Declined => "not confirmed",
-            Self::Stopped { .. } | Self::StoppedMidway => "stopped by the user",
-            Self::Bug { .. } => "modemflash has a bug",
-            Self::Protocol { error, .. } => match error {
-                ProtocolError::Silent { .. } => "the modem stopped answering",
-                ProtocolError::Endless { .. } => "the modem talked without an end",
-                ProtocolError::Stalled { .. } => "the modem stopped taking data",
-                ProtocolError::Left { .. } => "the modem left the bus",
-                error if rejects_image(error) => "the modem rejected the image",
-                ProtocolError::Refused { .. } => "the modem refused",
-                ProtocolError::Unsendable { .. } => "the image can't be sent",
-                ProtocolError::Stopped { .. } => "stopped by the user",
-                _ => "the modem's answer can't be understood",
-            },
-        }
-    }
-
-    /// Whether the step would add nothing to it.
-    pub(crate) fn says_all(&self) -> bool {
-        matches!(
-            self,
-            Self::ImageOfOtherFamily { .. }
-                | Self::NotConfirmed { .. }
-                | Self::NoModem { .. }
-                | Self::SeveralModems { .. }
-                | Self::NoPort { .. }
-                | Self::NoDownloadPort { .. }
-                | Self::Held { .. }
-                | Self::Locked { .. }
-                | Self::Unreachable { .. }
-                | Self::NotInLanguage { .. }
-                | Self::VersionsMissing { .. }
-                | Self::VersionsDiffer { .. }
-                | Self::HopNeeded { .. }
-                | Self::PreProduction { .. }
-                | Self::NoSuchSlot { .. }
-                | Self::SlotInUse { .. }
-                | Self::NotSupported { .. }
-                | Self::NotEntered { .. }
-                | Self::BackInDownloadMode
-                | Self::RestartedIntoLoader
-                | Self::CommandRefused { .. }
-                | Self::NotRestarted { .. }
-                | Self::OtherModem { .. }
-                | Self::NotProven { .. }
-                | Self::NotReadBack { .. }
-        )
-    }
-
-    /// Whether it says what is behind the port, which was so before the run and will be after it.
-    pub(crate) fn is_about_the_port(&self) -> bool {
-        matches!(
-            self,
-            Self::RunsNormally { .. }
-                | Self::EmergencyMode { .. }
-                | Self::ForeignAnswer { .. }
-                | Self::Mute { .. }
-        )
+fn none_fits(wanted: &Selector) -> String {
+    match wanted {
+        Selector::Only => "there is no Sierra Wireless modem".to_owned(),
+        other => format!("no modem fits {other}"),
     }
 }
 
-/// `wanted` is the selection in words.
-fn none_fits(wanted: &str) -> String {
-    if wanted == Selector::Only.to_string() {
-        "there is no Sierra Wireless modem".to_owned()
-    } else {
-        format!("no modem fits {wanted}")
-    }
-}
-
-fn several_fit(wanted: &str, count: usize) -> String {
-    if wanted == Selector::Only.to_string() {
-        format!("there are {count} modems")
-    } else {
-        format!("{count} modems fit {wanted}")
+fn several_fit(wanted: &Selector, count: usize) -> String {
+    match wanted {
+        Selector::Only => format!("there are {count} modems"),
+        other => format!("{count} modems fit {other}"),
     }
 }
 
@@ -613,33 +395,5 @@ impl Layer {
             Protocol::Qdl => Self::Qdl,
             Protocol::SaharaFirehose => Self::Firehose,
         }
-    }
-}
-
-/// Whether this is the verdict on an image: wrong product, not signed, contents that can't be.
-pub(crate) fn rejects_image(error: &ProtocolError) -> bool {
-    let ProtocolError::Refused { step, refusal } = error else {
-        return false;
-    };
-    match refusal {
-        Refusal::QdlError(report) => report.code == ErrorCode::AuthenticationFailed,
-        Refusal::QdlDone(done) => done.status == DoneStatus::AuthenticationFailed,
-        Refusal::QdlWrite(status) => *status == WriteStatus::ContentFailed,
-        Refusal::QdlOpen(status) => {
-            matches!(
-                status,
-                OpenStatus::ImageSize | OpenStatus::ImageType | OpenStatus::HeaderSize
-            )
-        }
-        // A NAK has no number; what was asked and the log before it tell what it is about (sahara-firehose.md §5.2).
-        Refusal::Firehose(nak) => {
-            let is_announced = nak.log.iter().any(|line| failure::is_failure(line));
-            match step {
-                Step::Verdict { .. } => is_announced || !nak.is_noise(),
-                Step::RawData { .. } => is_announced,
-                _ => false,
-            }
-        }
-        _ => false,
     }
 }

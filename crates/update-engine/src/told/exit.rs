@@ -3,7 +3,7 @@
 //! 2, 3 and 4 say that the modem is as it was found, so that the state of the modem comes first: a cause that would lead
 //! to one of them leads to the modem's own code when the run has changed something.
 
-use super::error::ModemState;
+use super::state::ModemState;
 
 /// What a cause means for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

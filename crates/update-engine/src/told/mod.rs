@@ -1,5 +1,7 @@
 //! What a run tells: events on the way, an outcome or an error at the end, with codes, causes and advice.
 
+mod advice;
+mod card;
 mod cause;
 pub mod codes;
 mod error;
@@ -7,12 +9,17 @@ mod event;
 pub mod exit;
 mod outcome;
 mod plan;
+mod state;
+mod step;
 
+pub use advice::Advice;
 pub use cause::{Cause, Layer};
 pub use codes::{ALL_CODES, Code};
-pub use error::{Advice, Failure, ModemState, UpdateError};
+pub use error::{Failure, UpdateError};
 pub(crate) use event::seconds;
-pub use event::{Event, EventKind, SCHEMA_VERSION, Step};
+pub use event::{Event, EventKind, SCHEMA_VERSION};
 pub(crate) use outcome::Written;
 pub use outcome::{Accepted, Outcome, Unchanged, Updated};
-pub use plan::{Plan, PlannedImage, PlannedStep, Protocol, Warning};
+pub use plan::{Plan, PlannedImage, PlannedStep, Warning};
+pub use state::ModemState;
+pub use step::Step;

@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::error::Advice;
-use crate::decide::Trio;
-use crate::modem::Radio;
+use super::advice::Advice;
+use crate::modem::{Radio, Trio};
 
 /// What a run has reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,13 +1,12 @@
 //! What is going to be done: computed and printable before the first byte.
 
-use std::fmt;
+use super::step::Step;
+use crate::modem::{Protocol, Trio};
+use crate::request::Request;
 
 use serde::Serialize;
 
-use firmware_image::{DownloadProtocol, Family};
-
-use super::event::Step;
-use crate::decide::Trio;
+use firmware_image::Family;
 
 /// What is going to be done to one modem.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,34 +63,6 @@ pub struct PlannedStep {
     pub estimate_s: u64,
 }
 
-/// Which protocol a boot loader speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// QDL (qdl.md).
-    Qdl,
-    /// Sahara, then Firehose (sahara-firehose.md).
-    SaharaFirehose,
-}
-
-impl From<DownloadProtocol> for Protocol {
-    fn from(protocol: DownloadProtocol) -> Self {
-        match protocol {
-            DownloadProtocol::Qdl => Self::Qdl,
-            DownloadProtocol::Sahara => Self::SaharaFirehose,
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Qdl => "QDL",
-            Self::SaharaFirehose => "Sahara/Firehose",
-        })
-    }
-}
-
 /// Something the user should know before the modem is touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
@@ -101,4 +72,11 @@ pub struct Warning {
     pub text: String,
     /// Whether the modem could be harmed, so that somebody has to confirm it.
     pub confirm: bool,
+}
+
+impl Warning {
+    /// Whether the warning needs a confirmation that nobody has given.
+    pub(crate) fn is_open_for(&self, request: &Request) -> bool {
+        self.confirm && !request.confirms(self.code)
+    }
 }

@@ -9,7 +9,8 @@ use std::thread;
 use modem_world::World;
 
 use super::whole::update;
-use crate::decide::{Firmware, Request};
+use crate::decide::Firmware;
+use crate::request::Request;
 use crate::told::{Event, Outcome, UpdateError};
 
 /// What a worker is to do.

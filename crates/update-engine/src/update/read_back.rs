@@ -10,10 +10,10 @@ use modem_protocol::qmi::dms::{Request as Dms, Response, UpdateResult, UpdateSta
 use modem_world::Instant;
 
 use super::restart::BOOT_LIMIT;
-use crate::decide::{Goal, Trio};
-use crate::modem::{Mode, Modem, masked};
+use crate::decide::Goal;
+use crate::modem::{Facts, Mode, Modem, Trio, masked};
 use crate::run::Run;
-use crate::talk::{Facts, OPEN_PATIENCE, PATIENCE, Talk};
+use crate::talk::{OPEN_PATIENCE, PATIENCE, Talk};
 use crate::told::{Cause, ModemState};
 
 /// How long a difference may last after the first good answer before it counts (update-flow.md §8).

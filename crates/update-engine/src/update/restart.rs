@@ -10,13 +10,14 @@ use modem_protocol::at::command::Command;
 use modem_protocol::at::session::Outcome as AtOutcome;
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::QmiError;
-use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request};
+use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request as Dms};
 
 use crate::decide::Agreed;
 use crate::download::{Job, NoImages};
 use crate::modem::{Mode, Modem, Radio, modems};
+use crate::request::ControlChoice;
 use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
-use crate::talk::{AtPort, Control, ControlChoice, OPEN_PATIENCE, PATIENCE};
+use crate::talk::{AtPort, Control, OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, EventKind, ModemState, Step};
 
 /// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
@@ -228,7 +229,7 @@ impl Run<'_> {
     /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
     /// back, or doesn't answer, is not known to have kept it.
     fn forget_download_mode(&mut self, control: &mut Control) -> Result<(), Cause> {
-        let normal = Request::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
+        let normal = Dms::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
         let answer = self.ask(control, normal, PATIENCE)?;
         tracing::info!(?answer, "boot image download mode is taken back");
         Ok(())
@@ -301,7 +302,13 @@ impl Run<'_> {
 
     /// Whether it is in download mode, but without a port.
     pub(crate) fn is_in_download_mode(&self, cause: &Cause) -> bool {
-        matches!(cause, Cause::NoPort { mode, .. } if *mode == Mode::Download.to_string())
+        matches!(
+            cause,
+            Cause::NoPort {
+                mode: Mode::Download,
+                ..
+            }
+        )
     }
 
     fn tried(&mut self, way: &str, answer: &str) {
@@ -319,17 +326,17 @@ impl Run<'_> {
             Err(tried) => return Ok(Said::No(tried.join("; "))),
         };
         // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
-        let revision = self.ask(&mut control, Request::GetRevision, PATIENCE)?;
+        let revision = self.ask(&mut control, Dms::GetRevision, PATIENCE)?;
         tracing::debug!(?revision, "before it is restarted");
         self.note_deed(Deed::Changed);
         let said = match way {
             Way::SetFirmwareId => {
-                let answer = self.ask(&mut control, Request::SetFirmwareId, PATIENCE)?;
+                let answer = self.ask(&mut control, Dms::SetFirmwareId, PATIENCE)?;
                 accepted(answer.map(|_| ()))
             }
             Way::BootImageDownloadMode => {
                 let mode = BootImageDownloadMode::BootAndRecovery;
-                let request = Request::SetBootImageDownloadMode(mode);
+                let request = Dms::SetBootImageDownloadMode(mode);
                 match self.ask(&mut control, request, PATIENCE)? {
                     Ok(_) => {
                         let said = self.power_cycle(&mut control)?;
@@ -354,7 +361,7 @@ impl Run<'_> {
     /// Offline, then reset. A refused *offline* doesn't matter (qmi.md §5).
     fn power_cycle(&mut self, control: &mut Control) -> Result<Said, Cause> {
         self.note_deed(Deed::Changed);
-        let offline = Request::SetOperatingMode(OperatingMode::Offline);
+        let offline = Dms::SetOperatingMode(OperatingMode::Offline);
         match self.ask(control, offline, PATIENCE)? {
             Ok(_) => self.teller.set_radio(Radio::Off {
                 why: "offline, for a restart".to_owned(),
@@ -362,7 +369,7 @@ impl Run<'_> {
             Err(error @ ControlError::Gone { .. }) => return Ok(accepted(Err(error))),
             Err(error) => tracing::info!(%error, "offline"),
         }
-        let reset = Request::SetOperatingMode(OperatingMode::Reset);
+        let reset = Dms::SetOperatingMode(OperatingMode::Reset);
         Ok(accepted(self.ask(control, reset, PATIENCE)?.map(|_| ())))
     }
 

@@ -4,22 +4,21 @@
 //! modems follow with their settings only at the second time (field-reports.md D5, D11, F3), and a modem that was rescued
 //! from download mode has been told nothing before.
 
+use super::read_back::ReadBack;
+use super::restart::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
+use crate::decide::{
+    Agreed, Firmware, Goal, Nature, Which, check_slot, check_talkative, checks, fit, has_stored,
+    is_as_wanted, target,
+};
+use crate::modem::{DeviceId, Facts, Mode, Modem};
+use crate::request::Request;
+use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
+use crate::talk::{Control, PATIENCE, Talk, is_unheard};
+use crate::told::{Cause, ModemState, Outcome, Plan, Step, Unchanged, Updated, Warning, Written};
 use std::time::Duration;
 
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::{DownloadList, Request as Dms, Response};
-
-use super::read_back::ReadBack;
-use super::restart::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
-use super::whole::{Reached, Until};
-use crate::decide::{
-    Agreed, Firmware, Goal, Nature, Request, Which, check_slot, check_talkative, checks, fit, has_stored,
-    is_as_wanted, target,
-};
-use crate::modem::{DeviceId, Mode, Modem};
-use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
-use crate::talk::{Control, Facts, PATIENCE, Talk, is_unheard};
-use crate::told::{Cause, ModemState, Outcome, Step, Unchanged, Updated, Warning, Written};
 
 /// How often a modem is told and flashed at most.
 const PASSES: u8 = 2;
@@ -557,4 +556,28 @@ enum Decided<'g> {
     Plan(Box<crate::told::Plan>),
     Nothing(Outcome),
     Go(Box<Goal<'g>>),
+}
+
+/// How far a run is to go.
+pub(crate) enum Until<'a> {
+    /// To the plan.
+    Plan,
+    /// To the end; asks where a warning needs a confirmation.
+    End(&'a mut dyn FnMut(&Plan) -> bool),
+}
+
+impl Until<'_> {
+    /// What the user asked for, as other runs are told.
+    pub(crate) const fn verb(&self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::End(_) => "update",
+        }
+    }
+}
+
+/// How far a run has come.
+pub(crate) enum Reached {
+    Plan(Box<Plan>),
+    End(Outcome),
 }

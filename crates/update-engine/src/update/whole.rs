@@ -4,15 +4,16 @@
 //! sent into download mode and followed (`running`); one that is in download mode already gets its images at once.
 //! Both end in the same way: the modem starts, and is asked what it runs (`read_back`).
 
+use super::running::{Passed, Reached, Until};
+use crate::decide::{Agreed, Firmware, Goal, checks, target};
+use crate::modem::{DeviceId, Mode, Modem, Selector};
+use crate::request::Request;
+use crate::run::{Found, Patience, Run, Teller, claim};
+use crate::talk::find_patiently;
+use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Plan, Step, UpdateError, Warning};
 use std::time::Duration;
 
 use modem_world::{DiscoveryError, PortInfo, Spot, World};
-
-use super::running::Passed;
-use crate::decide::{Agreed, Firmware, Goal, Request, checks, target};
-use crate::modem::{DeviceId, Mode, Modem, Selector};
-use crate::run::{Found, Patience, Run, Teller, claim};
-use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Plan, Step, UpdateError, Warning};
 
 /// Brings `firmware` to the modem that `request` names, and proves it.
 ///
@@ -58,30 +59,6 @@ pub fn prepare(world: &mut dyn World, request: &Request, firmware: &Firmware) ->
         Reached::Plan(plan) => Ok(*plan),
         Reached::End(_) => Err(bug("a plan was carried out")),
     }
-}
-
-/// How far a run is to go.
-pub(crate) enum Until<'a> {
-    /// To the plan.
-    Plan,
-    /// To the end; asks where a warning needs a confirmation.
-    End(&'a mut dyn FnMut(&Plan) -> bool),
-}
-
-impl Until<'_> {
-    /// What the user asked for, as other runs are told.
-    const fn verb(&self) -> &'static str {
-        match self {
-            Self::Plan => "plan",
-            Self::End(_) => "update",
-        }
-    }
-}
-
-/// How far a run has come.
-pub(crate) enum Reached {
-    Plan(Box<Plan>),
-    End(Outcome),
 }
 
 /// What the user's selection leads to.
@@ -225,7 +202,7 @@ fn find(
             None => Target::Bare(port),
         });
     }
-    let modem = request.one_patiently(world, verb, patience)?;
+    let modem = find_patiently(world, request, verb, patience)?;
     Ok(Target::Modem(Box::new(modem)))
 }
 
@@ -307,7 +284,7 @@ impl Run<'_> {
         for warning in &plan.warnings {
             self.teller.warn(now, warning.clone());
         }
-        let is_open = |warning: &&Warning| request.leaves_open(warning);
+        let is_open = |warning: &&Warning| warning.is_open_for(request);
         let unconfirmed: Vec<Warning> = plan.warnings.iter().filter(is_open).cloned().collect();
         if unconfirmed.is_empty() || ask(plan) {
             return Ok(());

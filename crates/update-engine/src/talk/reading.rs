@@ -1,0 +1,246 @@
+//! Reading what a running modem says of itself, over whichever port answers.
+
+use modem_protocol::at::command::Command;
+use modem_protocol::at::parse;
+use modem_protocol::control::{Closing, ControlError};
+use modem_protocol::qmi::dms::Request as Dms;
+
+use super::at_port::{AtPort, Told};
+use super::control::{Control, OPEN_PATIENCE, PATIENCE};
+use crate::modem::{Facts, Language, Modem, Trio, version_in};
+use crate::request::ControlChoice;
+use crate::run::Run;
+use crate::told::Cause;
+
+/// How a modem is talked to while its firmware runs.
+pub(crate) enum Talk {
+    /// Over a control port.
+    Control(Control),
+    /// Over an AT port.
+    At(AtPort),
+}
+
+impl Talk {
+    /// "QMI", "MBIM", "AT".
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Control(control) => match control.language {
+                Language::Qmi => "QMI",
+                Language::Mbim => "MBIM",
+            },
+            Self::At(_) => "AT",
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Opens whichever port answers: control ports first, then AT ports. A language that was asked for is the only one.
+    ///
+    /// # Errors
+    /// None answers; the user stops.
+    pub(crate) fn open_talk(&mut self, modem: &Modem, choice: ControlChoice) -> Result<Talk, Cause> {
+        if !modem.can_be_reached() {
+            return Err(Cause::NoPort {
+                id: modem.device.id(),
+                mode: modem.mode,
+            });
+        }
+        let mut tried = match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => return Ok(Talk::Control(control)),
+            Err(tried) => tried,
+        };
+        self.stop_if_asked("stopped before anything was changed")?;
+        // Over AT no preference can be set; who asks for a language relies on it.
+        if choice != ControlChoice::Auto {
+            return Err(unanswered(modem, choice, tried));
+        }
+        match self.open_at(modem)? {
+            Ok(port) => Ok(Talk::At(port)),
+            Err(more) => {
+                tried.extend(more);
+                Err(Cause::Unreachable { tried })
+            }
+        }
+    }
+
+    /// Looks whether a control port answers in the language that was asked for, where one was.
+    ///
+    /// # Errors
+    /// None does; the user stops for the second time.
+    pub(crate) fn check_language(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
+        if choice == ControlChoice::Auto {
+            return Ok(());
+        }
+        match self.open_control(modem, choice, OPEN_PATIENCE)? {
+            Ok(control) => self.close_control(control, Closing::Release),
+            Err(tried) => Err(unanswered(modem, choice, tried)),
+        }
+    }
+
+    /// Ends the conversation in order.
+    ///
+    /// # Errors
+    /// The user stops for the second time.
+    pub(crate) fn close_talk(&mut self, talk: Talk, how: Closing) -> Result<(), Cause> {
+        match talk {
+            Talk::Control(control) => self.close_control(control, how),
+            Talk::At(port) => {
+                self.close_at(port);
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks everything that is worth knowing. What a modem doesn't know stays `None`.
+    ///
+    /// # Errors
+    /// The port fails; the user stops for the second time.
+    pub(crate) fn read_facts(&mut self, talk: &mut Talk) -> Result<Facts, Cause> {
+        let mut facts = Facts {
+            over: talk.word().to_owned(),
+            ..Facts::default()
+        };
+        match talk {
+            Talk::Control(control) => self.read_by_qmi(control, &mut facts)?,
+            Talk::At(port) => self.read_by_at(port, &mut facts)?,
+        }
+        facts.mark_images();
+        Ok(facts)
+    }
+
+    fn read_by_qmi(&mut self, control: &mut Control, facts: &mut Facts) -> Result<(), Cause> {
+        let questions = [
+            Dms::GetIds,
+            Dms::GetModel,
+            Dms::GetRevision,
+            Dms::SwiGetCurrentFirmware,
+            Dms::GetFirmwarePreference,
+            Dms::ListStoredImages,
+            Dms::GetOperatingMode,
+            Dms::GetManufacturer,
+        ];
+        let mut is_heard = false;
+        for request in questions {
+            let decides = request == Dms::GetFirmwarePreference;
+            let mut answer = self.ask(control, request.clone(), PATIENCE)?;
+            // An answer that didn't come says nothing about the modem (qmi.md §3).
+            if answer.as_ref().is_err_and(is_unheard) {
+                answer = self.ask(control, request, PATIENCE)?;
+            }
+            match answer {
+                Ok(response) => {
+                    is_heard = true;
+                    facts.note(response);
+                }
+                Err(error @ (ControlError::Gone { .. } | ControlError::Closed { .. })) => {
+                    return Err(Cause::Control { error });
+                }
+                // One that answers nothing at all is asked no more; and a modem that knows preferences must not be taken for
+                // one that doesn't.
+                Err(error) if is_unheard(&error) && (!is_heard || decides) => {
+                    return Err(Cause::Control { error });
+                }
+                Err(error) => {
+                    tracing::info!(%error, "not told");
+                    facts.has_gaps |= is_unheard(&error);
+                    is_heard |= matches!(error, ControlError::Refused { .. });
+                    facts.is_booting |=
+                        matches!(&error, ControlError::Refused { error, .. } if error.is_not_ready());
+                }
+            }
+        }
+        if facts.running.firmware.is_none() {
+            let revision = facts.revision.as_deref().unwrap_or_default();
+            facts.running.firmware = version_in(revision);
+        }
+        Ok(())
+    }
+
+    fn read_by_at(&mut self, port: &mut AtPort, facts: &mut Facts) -> Result<(), Cause> {
+        if let Some(lines) = self.told_by_at(port, &Command::IDENTITY, facts)? {
+            if let Some(identity) = parse::ati(&lines) {
+                facts.manufacturer = identity.manufacturer;
+                facts.model = identity.model;
+                facts.revision = identity.revision;
+                facts.imei = identity.imei.map(|imei| imei.chars().take(15).collect());
+            }
+        }
+        if facts.revision.is_none() {
+            let lines = self.told_by_at(port, &Command::REVISION, facts)?;
+            facts.revision = parse::cgmr(&lines.unwrap_or_default());
+        }
+        facts.running.firmware = facts.revision.as_deref().and_then(version_in);
+        let mut preference = self.told_by_at(port, &Command::PREFERENCE, facts)?;
+        if preference.is_none() {
+            preference = self.told_by_at(port, &Command::OLD_PREFERENCE, facts)?;
+        }
+        if let Some(preference) = preference.as_deref().and_then(parse::impref) {
+            facts.preferred = Some(trio(&preference.preferred));
+            let current = trio(&preference.current);
+            facts.running.carrier = current.carrier;
+            facts.running.config = current.config;
+            facts.running.firmware = facts.running.firmware.take().or(current.firmware);
+            if !preference.mismatches.is_empty() {
+                let words: Vec<String> = preference.mismatches.iter().map(ToString::to_string).collect();
+                facts.mismatch = Some(words.join(", "));
+            }
+        }
+        let images = self.told_by_at(port, &Command::IMAGES, facts)?;
+        if let Some(list) = images.and_then(|lines| parse::image_list(&lines)) {
+            facts.note_list(&list);
+        }
+        let power = self.told_by_at(port, &Command::POWER, facts)?;
+        if let Some(power) = power.and_then(|lines| parse::pcinfo(&lines)) {
+            facts.operating_mode = Some(power.mode.to_string());
+            facts.is_online = Some(power.mode == parse::Mode::Online);
+            facts.radio_voters = power.other_voters().map(str::to_owned).collect();
+            if power.is_image_mismatch() {
+                facts
+                    .mismatch
+                    .get_or_insert_with(|| "the modem holds its radio off (IMSWITCH)".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn told_by_at(
+        &mut self,
+        port: &mut AtPort,
+        command: &Command,
+        facts: &mut Facts,
+    ) -> Result<Option<Vec<String>>, Cause> {
+        Ok(match self.at_lines(port, command)? {
+            Told::Lines(lines) => Some(lines),
+            Told::Refused => None,
+            Told::Unheard => {
+                facts.has_gaps = true;
+                None
+            }
+        })
+    }
+}
+
+/// Whether nothing that can be understood came as the answer.
+pub(crate) const fn is_unheard(error: &ControlError) -> bool {
+    matches!(
+        error,
+        ControlError::Silent { .. } | ControlError::Garbled { .. } | ControlError::Fragmented { .. }
+    )
+}
+
+/// Why the language that was asked for leads nowhere.
+fn unanswered(modem: &Modem, choice: ControlChoice, mut tried: Vec<String>) -> Cause {
+    if modem.ports.control.is_empty() {
+        tried.push("it has no control port".to_owned());
+    }
+    Cause::NotInLanguage { choice, tried }
+}
+
+fn trio(selection: &parse::Selection) -> Trio {
+    let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Trio {
+        firmware: told(&selection.firmware),
+        carrier: told(&selection.carrier),
+        config: selection.config_version().map(str::to_owned),
+    }
+}
