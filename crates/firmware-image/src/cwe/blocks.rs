@@ -1,5 +1,4 @@
-//! Sums bytes once and keeps what is needed twice: the sum of each block for the fingerprint, and the sum of the
-//! piece for the image it lies in.
+//! Sums each byte once and uses the sum twice: for its block in the fingerprint, and for the image that contains it.
 
 use crate::{
     crc::Sum,

@@ -1,5 +1,5 @@
-//! The product specific buffer, the first 256 bytes of a header: descriptors or an `FLE` record; for display only,
-//! the checksum decides validity (cwe.md §2, images.md §1).
+//! The product specific buffer, the first 256 bytes of a header: descriptors or an `FLE` record. It is read for display
+//! only; whether it is valid is decided by its checksum (cwe.md §2, images.md §1).
 
 use crate::{Text, cwe::ImageType};
 use alloc::{boxed::Box, vec::Vec};
@@ -7,7 +7,7 @@ use alloc::{boxed::Box, vec::Vec};
 /// Bytes of the buffer.
 pub const SIZE: usize = 256;
 
-/// The buffer as it stands in the header.
+/// The buffer as it is in the header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProductBuffer {
     /// All zero, as in most images.
@@ -18,7 +18,7 @@ pub enum ProductBuffer {
 }
 
 impl ProductBuffer {
-    /// Keeps 256 bytes; zeros need no room.
+    /// Keeps 256 bytes. A buffer of zeros takes no memory.
     pub fn new(bytes: [u8; SIZE]) -> Self {
         if bytes == [0; SIZE] {
             Self::Zero
@@ -27,7 +27,7 @@ impl ProductBuffer {
         }
     }
 
-    /// A buffer with the given descriptors (at most eight fit; the rest is left out) and zeros behind them.
+    /// A buffer with the given descriptors, followed by zeros. At most eight descriptors fit; the rest is left out.
     pub fn with_descriptors(descriptors: &[Descriptor]) -> Self {
         let mut bytes = [0; SIZE];
         for (place, descriptor) in bytes.chunks_exact_mut(Descriptor::SIZE).zip(descriptors) {
@@ -44,7 +44,7 @@ impl ProductBuffer {
         }
     }
 
-    /// What the bytes mean, as far as it is known.
+    /// What the bytes mean, as far as known.
     pub fn content(&self) -> ProductContent {
         let bytes = match self {
             Self::Zero => return ProductContent::None,
@@ -84,25 +84,25 @@ pub enum ProductContent {
     Descriptors(Vec<Descriptor>),
     /// One `FLE` record.
     File(FileRecord),
-    /// Bytes of another meaning.
+    /// Bytes whose meaning is unknown.
     Unknown,
 }
 
-/// One descriptor of 32 bytes, big endian: for what kind of update the image is meant.
+/// One descriptor of 32 bytes, big endian. It says what kind of update the image is meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Descriptor {
-    /// What the described image is.
+    /// The kind of the described image.
     pub kind: DescriptorKind,
     /// Bit 0: extended; bit 1: reset.
     pub flags: u8,
     /// Kept as found.
     pub reserved: u8,
-    /// Where the described bytes begin, from the start of the header: 0x190 in known files.
+    /// Where the described bytes begin, counted from the start of the header: 0x190 in known files.
     pub offset: u32,
-    /// Their number.
+    /// How many bytes are described.
     pub size: u32,
-    /// From which version the update leads: `FULL` for any.
+    /// The version from which the image updates; `FULL` for any version.
     pub source_version: Text<16>,
     /// Kept as found.
     pub reserved_end: u32,
@@ -111,7 +111,7 @@ pub struct Descriptor {
 impl Descriptor {
     const SIZE: usize = 32;
 
-    /// Reads one descriptor; `None` when the version byte isn't 1 or the text isn't text.
+    /// Reads one descriptor; `None` if the version byte isn't 1 or the version text isn't text.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let ([version, kind, flags, reserved], rest) = bytes.split_first_chunk::<4>()?;
         let (offset, rest) = rest.split_first_chunk::<4>()?;
@@ -146,17 +146,17 @@ impl Descriptor {
     }
 }
 
-/// What a descriptor speaks of (images.md §1).
+/// The kind of image that a descriptor describes (images.md §1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum DescriptorKind {
     /// 1.
     Boot,
-    /// 2: of a product; carrier settings have it.
+    /// 2: for a product; used by carriers' settings.
     Product,
-    /// 3: generic; settings of makers have it.
+    /// 3: generic; used by makers' settings.
     Generic,
-    /// 8 and above: differences; 0x80 marks the way back.
+    /// 8 and above: a delta; 0x80 marks the delta that leads back.
     Difference(u8),
     /// Anything else.
     Other(u8),
@@ -185,11 +185,11 @@ impl From<DescriptorKind> for u8 {
     }
 }
 
-/// An `FLE` record. Its meaning is open (cwe.md, open question 3); the fields are shown as they stand.
+/// An `FLE` record. Its meaning is unknown (cwe.md, open question 3), so the fields are shown as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FileRecord {
-    /// Non-zero when the record counts.
+    /// Non-zero if the record is valid.
     pub valid: u8,
     /// A code of unknown meaning.
     pub code: u8,
@@ -204,8 +204,8 @@ pub struct FileRecord {
 }
 
 impl FileRecord {
-    /// Reads a record from the buffer's start: an image type from the list at offset 12, and nothing but zeros
-    /// behind it. A descriptor has a version text in that place.
+    /// Reads a record from the start of the buffer. It is a record only if its first byte isn't zero, offset 12 has an
+    /// image type from the list, and only zeros follow. A descriptor has a version text at that offset.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let ([valid, code], rest) = bytes.split_first_chunk::<2>()?;
         let (reserved, rest) = rest.split_first_chunk::<2>()?;

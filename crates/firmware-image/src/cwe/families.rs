@@ -1,9 +1,10 @@
-//! Which modems a file is for, as the headers of all its images tell (cwe.md §7, images.md §4, devices.md).
+//! Which modems a file is for, judged by the headers of all its images (cwe.md §7, images.md §4, devices.md).
 //!
-//! Three things tell: the platform in a version text (`SWI9X30C`), a model's name in it (`EM7455`), and the product code
-//! (`9X30`). All images of a file are for the same modem, so all that they tell must agree. What isn't in a list contradicts
-//! nothing but another platform. The file's name is asked only where all headers are silent: people rename files, and the
-//! vendor's own names carry two platforms at once.
+//! Three fields say it: the platform in a version text (`SWI9X30C`), a model's name in a version text (`EM7455`), and
+//! the product code (`9X30`). All images of a file are for the same modem, so all these fields must agree. A platform
+//! that isn't in the list contradicts only other platforms; a product code that isn't in the list contradicts nothing.
+//! The file's name counts only if no header says anything, because people rename files, and the vendor's own names
+//! contain two platforms at once.
 
 use alloc::{format, string::String, string::ToString, vec::Vec};
 
@@ -13,7 +14,7 @@ use crate::gobi::base_name;
 use crate::platform::{Model, Platform};
 use crate::{Family, FamilySource, FileKind, Finding, GobiType, ImageNode, Report};
 
-/// Whom a file is for.
+/// Which modems a file says it is for.
 #[derive(Default)]
 pub(super) struct Claims {
     pub(super) platforms: Vec<Platform>,
@@ -21,13 +22,13 @@ pub(super) struct Claims {
     pub(super) source: FamilySource,
 }
 
-/// Platforms of one file that are kept. Two are a contradiction already.
+/// How many platforms of one file are kept.
 const MOST_PLATFORMS: usize = 8;
-/// Contradictions of one file that are told. One is enough to refuse it.
+/// How many contradictions of one file are reported. One is enough to refuse the file.
 const MOST_CONTRADICTIONS: usize = 8;
 
 impl Claims {
-    /// Whom the file is for; contradictions go to `findings`.
+    /// Reads which modems the file is for; contradictions go to `findings`.
     pub(super) fn of(report: &Report, findings: &mut Findings) -> Self {
         if let FileKind::Gobi(kind) = report.kind {
             return Self {
@@ -77,14 +78,14 @@ impl Claims {
     }
 }
 
-/// Reads one header after the other.
+/// Reads the headers one after the other.
 struct Reader<'r> {
     report: &'r Report,
-    /// Each platform with the image that told it first.
+    /// Each platform, with the index of the first image that named it.
     platforms: Vec<(Platform, usize)>,
-    /// What the headers up to now leave; empty while nothing is known.
+    /// The families that fit all headers read so far; empty while nothing is known.
     families: Vec<Family>,
-    /// The image that left the fewest.
+    /// The index of the last image whose header changed `families`.
     told_by: usize,
     contradictions: Vec<Finding>,
 }
@@ -154,7 +155,7 @@ impl Reader<'_> {
             findings.add(contradiction);
         }
         let platforms: Vec<Platform> = self.platforms.into_iter().map(|(platform, _)| platform).collect();
-        // A platform counts more than a product code, and of one that isn't in the list nothing is known but its name.
+        // A platform takes precedence over a product code. Of a platform that isn't in the list only the name is known.
         let families = match platforms.first() {
             Some(first) => {
                 let unlisted = || Family::Unknown(first.to_string());
@@ -179,10 +180,10 @@ impl Reader<'_> {
     }
 }
 
-/// The platforms that a version text tells; else the one of the model that it names.
+/// The platforms in a version text; if there are none, the platform of the model that the text names.
 fn platforms_of(place: usize, node: &ImageNode) -> Vec<Platform> {
     let text = node.header.version.as_str();
-    // The path of a file on the modem (images.md §1).
+    // This text is the path of a file on the modem, not a version (images.md §1).
     if text.starts_with('/') {
         return Vec::new();
     }
@@ -194,7 +195,7 @@ fn platforms_of(place: usize, node: &ImageNode) -> Vec<Platform> {
     model.and_then(|target| target.platform).into_iter().collect()
 }
 
-/// Whether a version text may name a model: that of a whole package, or of a boot loader.
+/// Whether this image's version text may name a model. Only the texts of a whole package and of boot loaders do.
 fn names_models(place: usize, node: &ImageNode) -> bool {
     place == 0 || node.header.image_type == ImageType::Boot
 }
@@ -206,12 +207,12 @@ fn of_gobi(kind: GobiType) -> Vec<Family> {
     }
 }
 
-/// Both tell something, and nothing in common.
+/// Whether neither list is empty, and they have no family in common.
 fn is_disjoint(one: &[Family], other: &[Family]) -> bool {
     !one.is_empty() && !other.is_empty() && !one.iter().any(|family| other.contains(family))
 }
 
-/// What both leave; where one tells nothing, or they contradict each other, the first that tells something.
+/// The families in both lists. If there are none, the first list that isn't empty.
 fn narrowed(one: &[Family], other: &[Family]) -> Vec<Family> {
     let common: Vec<Family> = one
         .iter()

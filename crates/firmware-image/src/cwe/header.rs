@@ -1,12 +1,12 @@
 //! The 400-byte header in front of every CWE image: bytes to fields and back (cwe.md §2, images.md §1).
 //!
-//! All integers are big endian. Neither of the two checksums covers bytes 256..400, so nothing in the header
-//! itself is proven by a checksum; parents' checksums cover their children's headers.
+//! All integers are big endian. Neither of the two checksums covers bytes 256..400, so no checksum protects the
+//! header's own fields. The checksum of an image's body covers the headers of its children.
 
 use super::{HEADER_SIZE, ImageType, descriptor::ProductBuffer};
 use crate::{HeaderField, Text, crc};
 
-/// A header. `encode` gives exactly the bytes that `parse` was given.
+/// A header. `encode` returns exactly the bytes that `parse` was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Header {
@@ -16,11 +16,11 @@ pub struct Header {
     pub product_buffer_crc: u32,
     /// 3 in every known file.
     pub revision: u32,
-    /// Whether the body's checksum is declared valid.
+    /// Whether the header declares the body's checksum valid.
     pub crc_indicator: CrcIndicator,
     /// What the image is for.
     pub image_type: ImageType,
-    /// The product code, `9X30`; `9x30` in settings: compare without regard to case.
+    /// The product code, `9X30`. Settings have it in lower case (`9x30`), so compare without regard to case.
     pub product: Text<4>,
     /// Bytes of the body, which follows the header. Never 0.
     pub body_size: u32,
@@ -55,7 +55,7 @@ pub enum HeaderError {
         /// Bytes that were there.
         got: usize,
     },
-    /// A text field holds something else.
+    /// A text field contains something that isn't text.
     #[error("the field {field} is not printable text")]
     NotText {
         /// Which one.
@@ -70,8 +70,8 @@ impl Header {
     /// Reads a header from the first 400 bytes.
     ///
     /// # Errors
-    /// Fewer than 400 bytes, a text field that holds something else than text, or a body size of 0. The product
-    /// buffer's checksum is not judged here, see [`Header::product_buffer_is_sound`].
+    /// Fewer than 400 bytes, a text field that contains something that isn't text, or a body size of 0. The product
+    /// buffer's checksum is not checked here, see [`Header::product_buffer_is_sound`].
     pub fn parse(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut rest = Fields(
             bytes
@@ -162,7 +162,7 @@ impl Header {
     }
 }
 
-/// The rest of a header that is still to be read.
+/// The part of a header that is still to be read.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -183,7 +183,7 @@ impl Fields<'_> {
     }
 }
 
-/// The header's word on its body checksum. Genuine files are right under either (cwe.md §2).
+/// Whether the header declares its body checksum valid. In genuine files the checksum is right either way (cwe.md §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum CrcIndicator {
@@ -236,7 +236,7 @@ impl Options {
         self.0 & 4 != 0
     }
 
-    /// Bit 3: a difference to an older image.
+    /// Bit 3: the body is a delta, the differences from an older image.
     pub const fn is_delta(self) -> bool {
         self.0 & 8 != 0
     }
@@ -248,7 +248,7 @@ impl Options {
 pub struct Signature(pub u32);
 
 impl Signature {
-    /// What nearly all images carry.
+    /// The value in nearly all images.
     pub const DEFAULT: Self = Self(1);
     /// ASCII `Pars`, in settings.
     pub const SETTINGS: Self = Self(0x5061_7273);

@@ -1,8 +1,8 @@
-//! The one pass over a file: bytes come in, in any split; the report comes out (cwe.md §5).
+//! The one pass over a file: its bytes go in, in pieces of any size, and the report comes out (cwe.md §5).
 //!
-//! Images are nested, and whether the bytes behind a header are an image again is known only when 400 of them are
-//! there. So the pass keeps the path of open images (at most eight), 400 bytes, and the list of what it found;
-//! nothing grows with the size of the file but 4 bytes per 64 KiB.
+//! Images are nested. Only after 400 bytes can the inspector know whether the bytes after a header are another image.
+//! So it keeps the open images, from the outermost to the innermost (at most eight), 400 bytes, and the list of what it
+//! found. Apart from that list it needs 4 bytes per 64 KiB of the file.
 
 use super::{
     COUNT_LIMIT, DEPTH_LIMIT, HEADER_SIZE, HEADER_SIZE_U64, Header, HeaderError, ImageType, TRAILER,
@@ -14,15 +14,20 @@ use crate::{
 };
 use alloc::{string::String, vec::Vec};
 
-/// Checks one file while it streams by. Give it all bytes with [`push`](Self::push), then call
+/// Checks one file while it streams by. Hand in all bytes with [`push`](Self::push), then call
 /// [`finish`](Self::finish).
 ///
 /// ```
-/// # use modemflash_firmware_image::{Inspector, ImageError};
-/// let mut inspector = Inspector::new("empty.cwe", 3);
-/// inspector.push(b"abc")?;
-/// assert_eq!(inspector.finish().unwrap_err(), ImageError::HeaderIncomplete { size: 3 });
-/// # Ok::<(), ImageError>(())
+/// use modemflash_firmware_image::{Inspector, Severity, generate::models};
+/// let bytes = models::package().build("package.cwe")?.to_vec();
+/// let mut inspector = Inspector::new("package.cwe", bytes.len() as u64);
+/// for piece in bytes.chunks(64 * 1024) {
+///     inspector.push(piece)?;
+/// }
+/// let report = inspector.finish()?;
+/// assert_eq!(report.versions.firmware.as_ref().unwrap().text, "02.33.03.00");
+/// assert_ne!(report.worst(), Some(Severity::Error));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Inspector {
     name: String,
@@ -32,7 +37,7 @@ pub struct Inspector {
     state: State,
     blocks: Blocks,
     images: Vec<ImageNode>,
-    /// The images in which the pass is, outermost first.
+    /// The images around the present offset, outermost first.
     open: Vec<Open>,
     header: [u8; HEADER_SIZE],
     tail: [u8; 4],
@@ -46,9 +51,9 @@ pub struct Inspector {
 enum State {
     /// Collecting the 400 bytes that may be a header.
     Header { filled: usize, buffer: Sum, rest: Sum },
-    /// Inside the innermost open image, no header is expected before its end.
+    /// Inside the innermost open image; no header is expected before that image ends.
     Opaque,
-    /// Behind the outermost image.
+    /// After the outermost image.
     Tail { filled: usize },
     /// A file without structure.
     Plain,
@@ -64,19 +69,20 @@ impl State {
     }
 }
 
-/// An image in which the pass is.
+/// An image around the present offset.
 struct Open {
-    /// Its place in the list.
+    /// The image's index in the list.
     place: usize,
     end: u64,
     header: Sum,
     body: Sum,
-    /// The body is settings, to be decoded.
+    /// Whether the body is settings, which are decoded.
     is_settings: bool,
 }
 
 impl Inspector {
-    /// Begins with a file of `size` bytes. The name decides on Gobi files and helps with versions; a path is fine.
+    /// Begins with a file of `size` bytes. The name decides whether it is a Gobi file, and may contain versions; a path
+    /// is fine.
     pub fn new(name: &str, size: u64) -> Self {
         let kind = GobiType::of_name(name).map_or(FileKind::Cwe, FileKind::Gobi);
         let state = match kind {
@@ -103,7 +109,7 @@ impl Inspector {
         inspector
     }
 
-    /// What the size alone forbids.
+    /// The error if the size alone shows that the file can't be sent.
     fn size_problem(&self) -> Option<ImageError> {
         let size = self.size;
         if size == 0 {
@@ -124,13 +130,12 @@ impl Inspector {
         None
     }
 
-    /// Takes the next bytes of the file, in order, in any split; slices of 64 KiB and more are fastest.
+    /// Takes the next bytes of the file, in pieces of any size; pieces of 64 KiB and more are fastest.
     ///
     /// # Errors
-    /// The file isn't an image; further bytes are refused with the same error.
+    /// The file isn't an image. After an error, every further call returns the same error.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), ImageError> {
         if let Some(error) = &self.failed {
-            // Files too short for a header are named by their first bytes at the end.
             return Err(error.clone());
         }
         let outcome = self.consume(&mut bytes);
@@ -147,7 +152,8 @@ impl Inspector {
             }
             match &mut self.state {
                 State::Header { filled, buffer, rest } => {
-                    // The product buffer's sum is wanted on its own; both are joined to the header's.
+                    // The product buffer has a checksum of its own, so it is summed separately. `judge_header` joins
+                    // both sums to that of the header.
                     let (until, sum) = if *filled < 256 {
                         (256, buffer)
                     } else {
@@ -195,7 +201,7 @@ impl Inspector {
                     let left = usize::try_from(self.size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
                     let piece = split_off(bytes, left);
                     self.blocks.absorb(piece, &mut Sum::new());
-                    // The beginning is kept to tell downloads that went wrong.
+                    // Keep the beginning, to recognise downloads that went wrong.
                     let filled = usize::try_from(self.offset).unwrap_or(usize::MAX);
                     let beginning = self.header.get_mut(filled..).unwrap_or_default();
                     for (place, byte) in beginning.iter_mut().zip(piece) {
@@ -208,7 +214,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// 400 bytes are there: an image begins, or the body of the image around them is opaque from here on.
+    /// Judges the last 400 bytes: either an image begins with them, or from here on the body around them is opaque.
     fn judge_header(&mut self) -> Result<(), ImageError> {
         let State::Header { buffer, rest, .. } = core::mem::replace(&mut self.state, State::Opaque) else {
             return Ok(());
@@ -226,7 +232,7 @@ impl Inspector {
             header.product_buffer_crc == buffer_crc && start.saturating_add(header.total_size()) <= parent.end
         });
         let Some(header) = fits else {
-            // Not an image: data of the image around, its sum is known already.
+            // Not a header but data of the surrounding image; its sum is known already.
             parent.body.append(&sum);
             if parent.is_settings {
                 self.settings.push(&self.header);
@@ -254,7 +260,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// Says why the first 400 bytes aren't a header.
+    /// The error for the first 400 bytes if they aren't a header.
     fn explain(&self, problem: HeaderError) -> ImageError {
         if let Some(foreign) = Foreign::recognise(&self.header) {
             return ImageError::Foreign { foreign };
@@ -329,7 +335,7 @@ impl Inspector {
             body: Sum::new(),
             is_settings,
         });
-        // Headers inside META speak of the target of a delta: they aren't images of this file (cwe.md §5).
+        // Headers inside META describe the target of a delta; they aren't images of this file (cwe.md §5).
         let may_nest = image_type != ImageType::Meta && !is_settings;
         let room = end.saturating_sub(self.offset);
         self.state = if may_nest && room > HEADER_SIZE_U64 {
@@ -339,7 +345,7 @@ impl Inspector {
         };
     }
 
-    /// Closes every image that ends here, and looks for a brother of the last one.
+    /// Closes every image that ends here, then prepares for the next sibling of the last one.
     fn close_ended(&mut self) {
         let mut has_closed = false;
         while self.open.last().is_some_and(|image| image.end <= self.offset) {
@@ -357,7 +363,7 @@ impl Inspector {
         };
     }
 
-    /// Ends an image; `is_covered` when a child of it ended at the same place.
+    /// Ends an image. `is_covered` is true if a child of it ended at the same place.
     fn close(&mut self, image: Open, is_covered: bool) {
         let last_child_end = if is_covered { Some(image.end) } else { None };
         let child_end = last_child_end.or_else(|| {
@@ -392,8 +398,8 @@ impl Inspector {
     /// Ends the pass.
     ///
     /// # Errors
-    /// The file isn't an image, or not all of its bytes came. Damage that leaves the structure readable isn't an
-    /// error here but among the report's findings.
+    /// The file isn't an image, or not all of its bytes came. Damage that leaves the structure readable is not an error
+    /// here but a finding in the report.
     pub fn finish(mut self) -> Result<Report, ImageError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -404,6 +410,7 @@ impl Inspector {
                 got: self.offset,
             });
         }
+        // The file is too short for a header, but its first bytes may show what it is.
         if self.kind == FileKind::Cwe && self.images.is_empty() {
             return Err(match Foreign::recognise(&self.header) {
                 Some(foreign) => ImageError::Foreign { foreign },
@@ -411,7 +418,7 @@ impl Inspector {
             });
         }
         if let FileKind::Gobi(_) = self.kind {
-            // An ELF file may be a genuine one.
+            // A genuine Gobi file may be an ELF file.
             if let Some(foreign) = Foreign::recognise(&self.header).filter(|foreign| *foreign != Foreign::Elf)
             {
                 return Err(ImageError::Foreign { foreign });

@@ -1,4 +1,4 @@
-//! What follows from a finished tree: verdicts and versions, in the order in which they are asked
+//! Derives the verdicts and versions from a finished tree, consulting the sources in their order
 //! (cwe.md §5, §7; update-flow.md §5.3).
 
 use super::{ImageType, families::Claims};
@@ -7,7 +7,7 @@ use crate::{
     gobi::base_name, parse_versions,
 };
 
-/// What follows from a finished tree.
+/// What was derived from a finished tree.
 #[derive(Default)]
 pub(super) struct Judgements {
     pub(super) versions: Versions,
@@ -93,7 +93,7 @@ impl Judgements {
         }
     }
 
-    /// Asks the sources in their order (cwe.md §7); a later one fills gaps and never overrides.
+    /// Consults the sources in their order (cwe.md §7). A later source fills gaps but never overrides an earlier one.
     fn find_versions(&mut self, report: &Report) {
         let Some(root) = report.root() else { return };
         self.read_versions(

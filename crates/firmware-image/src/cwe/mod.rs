@@ -15,9 +15,9 @@ pub use types::ImageType;
 pub const HEADER_SIZE: usize = 400;
 /// Bytes of a header, as an offset.
 pub(crate) const HEADER_SIZE_U64: u64 = 400;
-/// Levels of nesting that are followed, the outermost image included; real files have four (images.md §8).
+/// The most levels of nesting in one file, the outermost image included; real files have four (images.md §8).
 pub const DEPTH_LIMIT: usize = 8;
-/// Images in one file; real files have some thirty (images.md §8).
+/// The most images in one file; real files have about thirty (images.md §8).
 pub const COUNT_LIMIT: usize = 4096;
 /// The four bytes that may follow the outermost image, in either order (cwe.md §5, images.md §1).
 pub const TRAILER: [u8; 4] = [0x77, 0x73, 0x57, 0x53];
