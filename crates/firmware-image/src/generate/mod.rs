@@ -1,9 +1,9 @@
-//! Makes images with correct checksums in the shape of real ones, for tests, rehearsals and benchmarks.
+//! Makes images with correct checksums and the structure of real ones, for tests, rehearsals and benchmarks.
 //!
-//! A [`Plan`] describes a tree; [`Plan::build`] computes all checksums in one pass over the content, joining those
-//! of children, and gives a [`Generated`] image. That is read as a stream: 80 MB of content need no 80 MB of memory.
-//! [`models`] has ready plans: the vectors of cwe.md, the layouts of images.md §8, small sets for any family; [`sets`]
-//! has whole updates.
+//! A [`Plan`] describes a tree. [`Plan::build`] computes all checksums in one pass over the content, joining those of
+//! the children, and returns a [`Generated`] image. That image is read as a stream, so 80 MB of content don't need 80
+//! MB of memory. [`models`] has ready plans: the vectors of cwe.md, the layouts of images.md §8, and small sets for any
+//! family. [`sets`] has whole updates.
 
 pub mod models;
 pub mod sets;
@@ -22,7 +22,7 @@ use stream::Piece;
 /// An image to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The type, four letters.
+    /// The four-letter type.
     pub image_type: ImageType,
     /// The product code.
     pub product: Text<4>,
@@ -30,7 +30,7 @@ pub struct Plan {
     pub version: Text<84>,
     /// `MM/DD/YY` or empty.
     pub date: Text<8>,
-    /// What the header says about its checksum.
+    /// Whether the header declares its body checksum valid.
     pub crc_indicator: CrcIndicator,
     /// 1 in most files.
     pub compatibility: u32,
@@ -49,41 +49,41 @@ pub struct Plan {
 pub enum Body {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// So many pseudo-random bytes, the same for the same seed.
+    /// Pseudo-random bytes; the same seed gives the same bytes.
     Noise {
         /// Chooses the bytes.
         seed: u64,
-        /// Their number.
+        /// How many bytes.
         size: u64,
     },
     /// Inner images.
     Images(Vec<Plan>),
-    /// Inner images, and bytes behind them that belong to none.
+    /// Inner images, followed by bytes that belong to none of them.
     ImagesAndRest(Vec<Plan>, Vec<u8>),
 }
 
 /// A plan that can't be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A body of 0 bytes: headers can't say that.
+    /// A body of 0 bytes, which a header can't state.
     #[error("image {image_type} would have no body")]
     Empty {
         /// Its type.
         image_type: ImageType,
     },
-    /// More bytes than a header can say.
-    #[error("image {image_type} would have {size} bytes, a header can say {limit}", limit = u32::MAX)]
+    /// More bytes than a header can state.
+    #[error("image {image_type} would have {size} bytes, but a header can state at most {limit}", limit = u32::MAX)]
     TooLarge {
         /// Its type.
         image_type: ImageType,
-        /// Its bytes.
+        /// The size of its body in bytes.
         size: u64,
     },
 }
 
 impl Plan {
-    /// A plan with what most files have: no product buffer, indicator not set, compatibility and signature 1, no date.
-    /// Texts that don't fit their field are cut to it.
+    /// A plan with the values of most files: empty product buffer, unset CRC indicator, compatibility and signature 1,
+    /// no date. Texts that are too long for their field are cut; a text that isn't printable ASCII becomes empty.
     pub fn new(image_type: &str, product: &str, version: &str, body: Body) -> Self {
         Self {
             image_type: ImageType::from_text(cut(image_type)),
@@ -99,7 +99,7 @@ impl Plan {
         }
     }
 
-    /// The same with a date.
+    /// Sets the date of this image and of all images inside it.
     #[must_use]
     pub fn dated(mut self, date: &str) -> Self {
         self.date = cut(date);
@@ -128,17 +128,17 @@ impl Plan {
         }
     }
 
-    /// Makes the image, all checksums right.
+    /// Makes the image, with correct checksums.
     ///
     /// # Errors
-    /// An image without body, or with more bytes than a header can say.
+    /// An image without a body, or with more bytes than a header can state.
     pub fn build(&self, name: impl Into<String>) -> Result<Generated, PlanError> {
         let mut pieces = Vec::new();
         self.emit(&mut pieces)?;
         Ok(Generated::new(name.into(), pieces))
     }
 
-    /// Appends this image's pieces and gives the sum of header and body.
+    /// Appends this image's pieces and returns the sum of header and body.
     fn emit(&self, pieces: &mut Vec<Piece>) -> Result<Sum, PlanError> {
         let size = self.body_size();
         let image_type = self.image_type;
@@ -146,7 +146,8 @@ impl Plan {
         if body_size == 0 {
             return Err(PlanError::Empty { image_type });
         }
-        // The header stands before the body, its checksum is known after it.
+        // The header comes before the body, but contains a checksum that is known only after the body. So reserve its
+        // place.
         let place = pieces.len();
         pieces.push(Piece::Bytes(Vec::new()));
         let mut body = Sum::new();
@@ -207,7 +208,7 @@ fn emit_images(images: &[Plan], body: &mut Sum, pieces: &mut Vec<Piece>) -> Resu
     Ok(())
 }
 
-/// As much of a text as fits the field.
+/// As much of a text as fits into the field.
 fn cut<const N: usize>(text: &str) -> Text<N> {
     let fitting = text
         .char_indices()

@@ -17,7 +17,7 @@ pub fn mini() -> Plan {
     Plan::new("FILE", "9X30", version, Body::Bytes((0..16).collect())).dated("08/28/19")
 }
 
-/// cwe.md vector 4: SPKG with BOOT (with SBL1) and APPL; 1618 bytes in all.
+/// cwe.md vector 4: SPKG with BOOT (which contains SBL1) and APPL; 1618 bytes in all.
 pub fn package() -> Plan {
     let version = "SWI9X30C_02.33.03.00";
     let boot_loader = Plan::new("SBL1", "9X30", version, Body::Bytes(b"ABCDEFGH".to_vec()));
@@ -27,7 +27,7 @@ pub fn package() -> Plan {
     Plan::new("SPKG", "9X30", "INTERNAL_?_SWI9X30C_02.33.03.00_?_?_?_?", body).dated("08/28/19")
 }
 
-/// One of the files that must be refused or doubted: its vector in cwe.md §8, what is wrong with it, its bytes.
+/// A wrong file from the vectors of cwe.md §8, which a checker must refuse or report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongFile {
     /// The number of the vector.
@@ -55,7 +55,7 @@ pub fn wrong_files() -> Result<Vec<WrongFile>, PlanError> {
     let mut longer = mini.clone();
     longer.push(0);
     let shortened = |size: usize| mini.iter().take(size).copied().collect();
-    // BOOT begins at 400 and says 408; from its body at 800 there are 818 bytes to the end of SPKG.
+    // BOOT begins at 400 and states a body of 408 bytes. From the start of that body at 800, SPKG has 818 bytes left.
     let inside = package.iter().skip(400).copied().collect::<Vec<u8>>();
     let body = Body::Bytes(change(&inside, 276, &819u32.to_be_bytes()));
     let boot_too_large = Plan {
@@ -106,7 +106,7 @@ pub fn wrong_files() -> Result<Vec<WrongFile>, PlanError> {
 /// What a small set for a family is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release<'t> {
-    /// The family; it gives product code and platform token.
+    /// The family. It determines the product code and the platform token.
     pub family: Family,
     /// `02.33.03.00`.
     pub firmware: &'t str,
@@ -119,7 +119,7 @@ pub struct Release<'t> {
 }
 
 impl Release<'_> {
-    /// The platform token, as version texts have it (images.md §7).
+    /// The platform token, as written in version texts (images.md §7).
     pub fn platform(&self) -> String {
         match &self.family {
             Family::Swi9200 => "SWI9200X".into(),
@@ -137,7 +137,7 @@ impl Release<'_> {
         }
     }
 
-    /// The product code. Those of 9200, SDX12, SDX55 and SDX65 aren't known from real files (images.md §4).
+    /// The product code. Those of 9200, SDX12, SDX55 and SDX65 aren't confirmed by real files (images.md §4).
     pub const fn product(&self) -> &'static str {
         match &self.family {
             Family::Swi9200 => "9200",
@@ -168,7 +168,7 @@ impl Release<'_> {
         )
     }
 
-    /// A system image with `size` bytes in all (at least 2,401): boot loaders, modem, application.
+    /// A system image with `size` bytes in all (at least 2,403): boot loaders, modem, application.
     pub fn system(&self, size: u64) -> Plan {
         let version = format!("INTERNAL_?_{}_{}_?_?_?_?", self.platform(), self.firmware);
         Plan::new(
@@ -180,7 +180,7 @@ impl Release<'_> {
         .dated("08/28/19")
     }
 
-    /// The images of a system that fill `size` bytes: six headers, and content in the proportions of real files.
+    /// The inner images of a system, `size` bytes in all: five headers, and content in the proportions of real files.
     fn system_images(&self, size: u64) -> Vec<Plan> {
         let content = size.saturating_sub(5 * 400).max(3);
         let boot_size = (content / 200).max(1);
@@ -261,7 +261,7 @@ impl Release<'_> {
     }
 }
 
-/// Items as carriers' settings have them; they change nothing that moves ports (images.md §6).
+/// Items as in carriers' settings. None of them changes the modem's ports (images.md §6).
 pub const CARRIER_ITEMS: &[(&str, &[u8])] = &[
     ("CARRIERID", &[1, 0]),
     ("PRI_CARRIER_REV", b"0207"),
@@ -271,7 +271,7 @@ pub const CARRIER_ITEMS: &[(&str, &[u8])] = &[
     ),
 ];
 
-/// Items as makers' settings have them: the USB composition and the SKU change (images.md §6).
+/// Items as in makers' settings: they change the USB composition and the SKU (images.md §6).
 pub const MAKER_ITEMS: &[(&str, &[u8])] = &[
     ("USB_COMP", &[1, 0, 0, 0, 0x0D, 0x10, 0, 0]),
     (
@@ -293,13 +293,13 @@ fn descriptor(size: u32) -> Descriptor {
     }
 }
 
-/// A stretch of a layout: where it begins and ends, and what is inside.
+/// An image in a layout: where it begins and ends, its type, and its children.
 type Stretch = (u64, u64, &'static str, &'static [Inner]);
-/// The same one level down; its own children are one level deep.
+/// The same one level down; here the children have no children of their own.
 type Inner = (u64, u64, &'static str, &'static [(u64, u64, &'static str)]);
 
-/// images.md §8: SWI9X50C_01.14.02.00.cwe, 80,241,623 bytes. The published list is cut after its fifth image on the
-/// second level; what follows is filled.
+/// images.md §8: SWI9X50C_01.14.02.00.cwe, 80,241,623 bytes. The published list ends after the fifth image on the
+/// second level; the rest of the file is filled with pseudo-random bytes.
 ///
 /// # Errors
 /// None in practice: the layout is fixed.
@@ -333,7 +333,7 @@ pub fn em7565_01_14_02_00() -> Result<Generated, PlanError> {
     .build("SWI9X50C_01.14.02.00.cwe")
 }
 
-/// images.md §8: SWI9X50C_01.09.04.00.cwe, 79,664,946 bytes; cut and filled as [`em7565_01_14_02_00`].
+/// images.md §8: SWI9X50C_01.09.04.00.cwe, 79,664,946 bytes; filled up in the same way as [`em7565_01_14_02_00`].
 ///
 /// # Errors
 /// None in practice: the layout is fixed.
@@ -492,7 +492,7 @@ pub fn carrier_settings() -> Result<Generated, PlanError> {
         seed: 0,
     };
     let used = nvup::encode_named(CARRIER_ITEMS).len();
-    // One more item fills the body up: 20 bytes of lengths, the name with its flag, the value.
+    // One more item fills up the body: 20 bytes of item and record heads, the name with its flag, the value.
     let filler = vec![0; 9_872usize.saturating_sub(used + 20 + 1 + "CARRIER_PLMN_LIST".len())];
     let mut items = CARRIER_ITEMS.to_vec();
     items.push(("CARRIER_PLMN_LIST", &filler));
@@ -502,7 +502,8 @@ pub fn carrier_settings() -> Result<Generated, PlanError> {
         .build("carrier_pri.nvu")
 }
 
-/// A plan whose images begin and end where the layout says. Bodies are pseudo-random, but settings are settings.
+/// A plan whose images begin and end where the layout says. Settings have real items, all other bodies are
+/// pseudo-random.
 fn layout(inner_version: &str, product: &str, version: &str, stretches: &[Stretch]) -> Plan {
     let opaque = |image_type: &str, start: u64, end: u64| {
         let size = end.saturating_sub(start).saturating_sub(400);
@@ -542,7 +543,7 @@ fn layout(inner_version: &str, product: &str, version: &str, stretches: &[Stretc
     .dated("08/28/19")
 }
 
-/// Settings with exactly `size` bytes; `None` when that is too few.
+/// Settings with exactly `size` bytes; `None` if that is too few.
 fn settings_of(size: u64) -> Option<Body> {
     let size = usize::try_from(size).ok()?;
     let name = "CARRIERID_LIST";

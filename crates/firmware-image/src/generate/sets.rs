@@ -1,18 +1,19 @@
-//! The files of an update in the shape and size that is usual for a family, and the real layouts by name.
+//! The files of an update, with the structure and size that are usual for a family, and the layouts of real files by
+//! name.
 
 use super::{Generated, PlanError, models};
 use crate::{Family, GobiType};
 use alloc::{vec, vec::Vec};
 use models::{CARRIER_ITEMS, Release};
 
-/// A layout of a real file that is made at full size, the same every time.
+/// A file with the layout and full size of a real one; it is the same every time it is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// What to call it: `rc76xx_release_9`.
+    /// The layout's name: `rc76xx_release_9`.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// What the file is, in a few words.
     pub what: &'static str,
-    /// Makes it.
+    /// Makes the file.
     pub make: fn() -> Result<Generated, PlanError>,
 }
 
@@ -60,17 +61,17 @@ pub const LAYOUTS: &[Layout] = &[
 pub struct Wishes<'t> {
     /// Chooses the content.
     pub seed: u64,
-    /// Bytes of the largest file; none: as usual (images.md §7).
+    /// Bytes of the largest file; `None` for the usual size (images.md §7).
     pub size: Option<u64>,
-    /// The carrier; none: `GENERIC`.
+    /// The carrier; `None` for `GENERIC`.
     pub carrier: Option<&'t str>,
 }
 
-/// The files that make up an update of this family, the largest first: firmware and settings in two files, or in one
-/// (SWI9200 and open modules, update-flow.md §3.1), or the three files without headers of a Gobi modem.
+/// The files that make up an update for this family, the largest first: firmware and settings in two files, or in one
+/// file (SWI9200 and open modules, update-flow.md §3.1), or the three headerless files of a Gobi modem.
 ///
 /// # Errors
-/// A size that headers can't say.
+/// A size that headers can't state.
 pub fn usual_files(family: &Family, wishes: Wishes<'_>) -> Result<Vec<Generated>, PlanError> {
     let Wishes { seed, size, carrier } = wishes;
     if matches!(family, Family::Gobi1000 | Family::Gobi2000 | Family::Gobi3000) {

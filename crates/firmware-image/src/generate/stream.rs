@@ -1,4 +1,4 @@
-//! A generated image as a stream: headers are kept, content is made again whenever it is read.
+//! A generated image as a stream. Its headers are kept in memory; its content is made anew whenever it is read.
 
 use crate::GobiType;
 use alloc::{string::String, vec::Vec};
@@ -19,7 +19,7 @@ impl Piece {
     }
 }
 
-/// A file that was made: its name, its size, and its bytes as a stream that can be read as often as wanted.
+/// A generated file: its name, its size, and its bytes as a stream that can be read as often as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generated {
     name: String,
@@ -33,7 +33,7 @@ impl Generated {
         Self { name, pieces, size }
     }
 
-    /// A file with the given bytes, right or wrong.
+    /// A file with exactly these bytes; they don't have to be a valid image.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         Self::new(name.into(), [Piece::Bytes(bytes)].into())
     }
@@ -50,7 +50,7 @@ impl Generated {
         self
     }
 
-    /// The same with bytes behind it: a trailer, a surplus.
+    /// The same file with more bytes at its end, such as a trailer or a surplus.
     #[must_use]
     pub fn followed_by(mut self, bytes: &[u8]) -> Self {
         self.pieces.push(Piece::Bytes(bytes.to_vec()));
@@ -67,7 +67,7 @@ impl Generated {
         self.size
     }
 
-    /// A stream over its bytes, from the first.
+    /// A stream over the file's bytes, from the beginning.
     pub const fn reader(&self) -> GeneratedReader<'_> {
         GeneratedReader {
             image: self,
@@ -76,7 +76,7 @@ impl Generated {
         }
     }
 
-    /// All bytes at once; for small images.
+    /// All bytes at once, for small images.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = alloc::vec![0; usize::try_from(self.size).unwrap_or(0)];
         self.reader().fill(&mut bytes);
@@ -89,12 +89,12 @@ impl Generated {
 pub struct GeneratedReader<'g> {
     image: &'g Generated,
     piece: usize,
-    /// Inside the piece.
+    /// Offset inside the present piece.
     offset: u64,
 }
 
 impl GeneratedReader<'_> {
-    /// Fills the buffer; gives how many bytes there were, fewer only at the end.
+    /// Fills the buffer and returns how many bytes were written; fewer than the buffer holds only at the end.
     pub fn fill(&mut self, mut buffer: &mut [u8]) -> usize {
         let wanted = buffer.len();
         while !buffer.is_empty() {
@@ -126,7 +126,8 @@ impl GeneratedReader<'_> {
     }
 }
 
-/// The pseudo-random word at a place: splitmix64 of seed and place, so that any part can be made on its own.
+/// The pseudo-random word at a place: splitmix64 of seed and place, so that any part can be made without the parts
+/// before.
 const fn word(seed: u64, place: u64) -> u64 {
     let mut z = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -134,7 +135,7 @@ const fn word(seed: u64, place: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Writes the pseudo-random bytes from `offset` on.
+/// Fills `target` with the pseudo-random bytes that begin at `offset`.
 fn noise(seed: u64, offset: u64, target: &mut [u8]) {
     let skip = usize::try_from(offset % 8).unwrap_or(0);
     let mut place = offset / 8;
@@ -155,7 +156,7 @@ fn noise(seed: u64, offset: u64, target: &mut [u8]) {
     }
 }
 
-/// Calls `take` with all the bytes, piece by piece.
+/// Calls `take` with all pseudo-random bytes, piece by piece.
 pub(super) fn each_noise(seed: u64, size: u64, mut take: impl FnMut(&[u8])) {
     let mut buffer = [0; 4096];
     let mut offset = 0;
