@@ -1,4 +1,4 @@
-//! From the bytes of an AT port to a whole answer (at.md §2).
+//! Collects the bytes of an AT port into whole answers (at.md §2).
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,12 +7,12 @@ use core::fmt;
 /// What a modem said to one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The lines before the final one, without blank lines and without blanks at their ends. Lines that the modem sends
-    /// unasked may be among them, because only who asked can tell. Bytes that aren't UTF-8 are replaced.
+    /// The lines before the final one, without blank lines and without blanks at their ends. They may include lines
+    /// that the modem sent unasked: only the caller can tell these apart. Bytes that aren't UTF-8 are replaced.
     pub lines: Vec<String>,
     /// The final line.
     pub result: Final,
-    /// Lines that were left out because the answer is longer than any that is known.
+    /// How many lines were left out because the answer is longer than any known answer.
     pub left_out: u32,
 }
 
@@ -33,7 +33,7 @@ pub enum Final {
     NotSupported,
 }
 
-/// What follows `+CME ERROR:` and `+CMS ERROR:`: a number or words, by the setting of AT+CMEE.
+/// What follows `+CME ERROR:` and `+CMS ERROR:`: a number or words, depending on the setting of AT+CMEE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Code {
     /// A number.
@@ -60,7 +60,8 @@ impl fmt::Display for Code {
 }
 
 impl Final {
-    /// The meaning of a line if it ends an answer. The whole line counts: a value that contains "OK" ends nothing.
+    /// The meaning of a line that ends an answer; `None` for other lines. The whole line has to match: a value that
+    /// contains "OK" doesn't end an answer.
     pub fn parse(line: &str) -> Option<Self> {
         let line = trim(line);
         match line {
@@ -96,10 +97,11 @@ impl fmt::Display for Final {
     }
 }
 
-/// Collects the bytes that follow one command until its answer is whole.
+/// Collects the bytes that follow one command until its answer is complete.
 ///
-/// The bytes may be split anywhere. The echo of the command is taken out once, wherever it stands: a line that the modem
-/// sends unasked may come before it. Memory is bounded by [`Collector::MOST_BYTES`] and [`Collector::LONGEST_LINE`].
+/// The bytes may be split anywhere. The echo of the command is removed once, even if it isn't the first line, because
+/// the modem may send an unasked line before it. Memory is limited by [`Collector::MOST_BYTES`] and
+/// [`Collector::LONGEST_LINE`].
 ///
 /// ```
 /// use modemflash_modem_protocol::at::{Collector, Final};
@@ -110,7 +112,7 @@ impl fmt::Display for Final {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Collector {
-    /// The request whose echo is still to come.
+    /// The command whose echo hasn't come yet.
     echo: Option<String>,
     line: Vec<u8>,
     lines: Vec<String>,
@@ -119,9 +121,9 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Bytes of a line that are kept. The longest known line, of AT!BSINFO, has about 100.
+    /// How many bytes of a line are kept. The longest known line, in the answer to AT!BSINFO, has about 100.
     pub const LONGEST_LINE: usize = 1024;
-    /// Bytes of an answer that are kept: many times a list of 50 images, which has about 3000.
+    /// How many bytes of an answer are kept: many times as many as a list of 50 images, which has about 3000.
     pub const MOST_BYTES: usize = 64 * 1024;
 
     /// Waits for the answer to this command, given without its CR.
@@ -135,8 +137,9 @@ impl Collector {
         }
     }
 
-    /// Takes bytes in the order in which they came. Once the answer is there, what follows it in `bytes` is left out:
-    /// it was not asked for. Later bytes begin another answer, without echo.
+    /// Takes bytes in the order in which they came, and returns the answer once it is complete. Bytes after the
+    /// answer in the same call are dropped, because the modem sent them unasked. Bytes of later calls begin another
+    /// answer, without echo.
     pub fn push(&mut self, bytes: &[u8]) -> Option<Answer> {
         for &byte in bytes {
             if !matches!(byte, b'\r' | b'\n') {
@@ -159,7 +162,7 @@ impl Collector {
         None
     }
 
-    /// What came so far, the unfinished line included: for a report about an answer that never ended.
+    /// The lines that came so far, including the unfinished one, to report an answer that never ended.
     pub fn heard(&self) -> Vec<String> {
         let unfinished = String::from_utf8_lossy(&self.line);
         let unfinished = trim(&unfinished);
@@ -167,7 +170,7 @@ impl Collector {
         self.lines.iter().cloned().chain(last).collect()
     }
 
-    /// Notes a line, or says how it ends the answer.
+    /// Keeps a line. If the line ends the answer, returns its meaning.
     fn take_line(&mut self, line: &str) -> Option<Final> {
         if trim(line).is_empty() {
             return None;
@@ -190,7 +193,8 @@ impl Collector {
     }
 }
 
-/// A NUL may stand before the first answer after power-on.
+/// Whether to ignore this character at the ends of a line. A NUL counts too: it may precede the first answer after
+/// power-on.
 fn is_blank(character: char) -> bool {
     character.is_whitespace() || character == '\0'
 }

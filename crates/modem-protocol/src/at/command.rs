@@ -1,4 +1,4 @@
-//! The commands that the tool sends by itself, and what the user's own commands can do (at.md §3).
+//! The commands that the tool itself sends, and what the user's commands can do (at.md §3).
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -11,10 +11,10 @@ pub const QUERY: Duration = Duration::from_secs(5);
 pub const CHANGE: Duration = Duration::from_secs(10);
 /// How long the answer to AT!RMARESET and AT!IMAGE=0 may take (at.md §2).
 pub const WIPE: Duration = Duration::from_secs(30);
-/// How long the answer to AT may take on a port that may be no AT port (at.md §1).
+/// How long the answer to AT may take on a port that may not be an AT port (at.md §1).
 pub const SYNC: Duration = Duration::from_secs(2);
 
-/// The longest command that is taken from a user: more than the longest form of AT!IMAGE= or AT!PRIID=.
+/// The longest command that is accepted from a user. The longest forms of AT!IMAGE= and AT!PRIID= are shorter.
 const LONGEST: usize = 256;
 
 /// Commands that restart the modem into its boot loader (at.md §3).
@@ -28,19 +28,19 @@ pub struct Command {
     effect: Effect,
 }
 
-/// What a command does to the port that it is sent to.
+/// What a command does to the port through which it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// The port stays.
     Stays,
-    /// The modem restarts: when the port goes instead of answering, the command was taken (at.md §2).
+    /// The modem restarts. If the port disappears before an answer comes, the modem has taken the command (at.md §2).
     Restarts,
 }
 
 impl Command {
-    /// Is somebody there?
+    /// Asks for nothing but an OK: does anything answer on the port?
     pub const SYNC: Self = Self::fixed("AT", SYNC, Effect::Stays);
-    /// Everything about the unit at once.
+    /// Everything about the modem at once.
     pub const IDENTITY: Self = Self::query("ATI");
     /// The firmware's revision.
     pub const REVISION: Self = Self::query("AT+CGMR");
@@ -52,7 +52,7 @@ impl Command {
     pub const STATUS: Self = Self::query("AT!GSTATUS?");
     /// Why the radio is off.
     pub const POWER: Self = Self::query("AT!PCINFO?");
-    /// Which firmware and carrier the modem wants and has.
+    /// Which firmware and carrier the modem prefers and which it runs.
     pub const PREFERENCE: Self = Self::query("AT!IMPREF?");
     /// The only name of [`Command::PREFERENCE`] that MC73xx know.
     pub const OLD_PREFERENCE: Self = Self::query("AT!GOBIIMPREF?");
@@ -72,15 +72,16 @@ impl Command {
     pub const USB_SPEED: Self = Self::query("AT!USBSPEED?");
     /// Board and flash chip.
     pub const BOARD: Self = Self::query("AT!BSINFO");
-    /// Unlocks the protected commands with the factory's password until the next reset. When it is refused, no other
-    /// password is tried.
+    /// Unlocks the protected commands with the factory password until the next reset. If the modem refuses it, the
+    /// tool tries no other password.
     pub const UNLOCK: Self = Self::query("AT!ENTERCND=\"A710\"");
     /// Restart into the boot loader.
     pub const BOOT_HOLD: Self = Self::fixed("AT!BOOTHOLD", CHANGE, Effect::Restarts);
     /// Normal restart.
     pub const RESET: Self = Self::fixed("AT!RESET", CHANGE, Effect::Restarts);
 
-    /// What is to be written down before an update, so that a unit can be repaired by hand (at.md §3, policy).
+    /// The commands whose answers are recorded before an update, so that the modem can be repaired by hand (at.md §3,
+    /// policy).
     pub const BEFORE_UPDATE: [Self; 9] = [
         Self::IDENTITY,
         Self::PRI,
@@ -105,8 +106,8 @@ impl Command {
         Self::fixed(text, QUERY, Effect::Stays)
     }
 
-    /// A command that the user gave; `None` unless [`is_valid_text`]. Whether it is dangerous is another question:
-    /// [`danger`].
+    /// A command that the user gave; `None` unless [`is_valid_text`]. Whether the command is dangerous isn't checked
+    /// here, see [`danger`].
     pub fn given(text: &str) -> Option<Self> {
         let text = text.trim();
         if !is_valid_text(text) {
@@ -129,7 +130,7 @@ impl Command {
         })
     }
 
-    /// The same command with another patience.
+    /// The same command with another limit for its answer.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -141,29 +142,29 @@ impl Command {
         &self.text
     }
 
-    /// How long its answer may take.
+    /// How long the answer may take.
     pub const fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// What it does to the port.
+    /// What the command does to the port.
     pub const fn effect(&self) -> Effect {
         self.effect
     }
 
-    /// Whether it sends the modem into download mode, alone or with others in its line.
+    /// Whether the command, or another command in the same line, sends the modem into download mode.
     pub fn leads_into_download_mode(&self) -> bool {
         let line = super::line::unquoted(&self.text);
         INTO_DOWNLOAD_MODE.iter().any(|name| {
             line.match_indices(name).any(|(at, _)| {
                 let rest = line.get(at + name.len()..).unwrap_or_default();
-                // The query and test forms only ask.
+                // The query and test forms change nothing.
                 !rest.starts_with('?') && !rest.starts_with("=?")
             })
         })
     }
 
-    /// What is to be written in one write: the text and a CR (at.md §2).
+    /// The bytes to be written in one write: the text and a CR (at.md §2).
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.text.as_bytes().to_vec();
         bytes.push(b'\r');
@@ -171,8 +172,8 @@ impl Command {
     }
 }
 
-/// Whether a text can go to a modem as one command: it begins with AT, all of it is printable ASCII, so that it can't
-/// hide a second command behind a CR, and it isn't longer than any command.
+/// Whether a text can be sent to a modem as one command. It has to begin with AT, be no longer than any known
+/// command, and consist of printable ASCII, so that no second command can hide after a CR.
 pub fn is_valid_text(text: &str) -> bool {
     let begins = text
         .get(..2)
@@ -180,35 +181,36 @@ pub fn is_valid_text(text: &str) -> bool {
     begins && text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// What a command of a user would do that he should be asked about.
+/// A dangerous effect of a user's command, about which the program asks the user first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Danger {
-    /// What it does, as the end of a sentence that begins with the command.
+    /// What the command does, as the end of a sentence that begins with the command.
     pub words: &'static str,
-    /// How much has to be said before it is sent.
+    /// What the user has to say before the command is sent.
     pub consent: Consent,
 }
 
-/// What at.md §3 (policy) wants before a command is sent.
+/// The consent that at.md §3 (policy) requires before a command is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consent {
     /// A confirmation.
     Confirmation,
-    /// An option that says that the user knows what is lost.
+    /// An option with which the user says that they know what will be lost.
     Knowledge,
 }
 
-/// The dangerous commands: name, least consent, words. A name that ends in `=` is harmless in its query and test forms.
+/// The dangerous commands: name, required consent, words. If a name ends in `=`, its query and test forms are
+/// harmless.
 const DANGERS: &[(&str, Consent, &str)] = &[
     (
         "!RMARESET=",
         Consent::Knowledge,
-        "puts back the maker's settings: USB ids, composition, image preference; custom settings are lost",
+        "restores the maker's settings: USB ids, composition, image preference; custom settings are lost",
     ),
     (
         "!NVRESTORE=",
         Consent::Knowledge,
-        "puts back settings from a backup; the USB id changes at the next reset, and the ports may be gone then",
+        "restores settings from a backup; the USB id changes at the next reset, and the ports may be gone then",
     ),
     (
         "!IMAGE=",
@@ -248,12 +250,12 @@ const DANGERS: &[(&str, Consent, &str)] = &[
     (
         "!USBSPEED=",
         Consent::Confirmation,
-        "changes the USB speed at the next reset; in a slot that has only the other one, the modem is gone then",
+        "changes the USB speed at the next reset; in a slot that supports only the other speed, the modem then disappears",
     ),
     (
         "!PRIID=",
         Consent::Confirmation,
-        "overwrites the maker's identity of the unit; carrier approval and laptops' lists of allowed modems depend on it",
+        "overwrites the maker's identity in the modem; carrier approval and laptops' lists of allowed modems depend on it",
     ),
     (
         "!SETCND=",
@@ -278,8 +280,9 @@ const DANGERS: &[(&str, Consent, &str)] = &[
     ),
 ];
 
-/// What a command of a user would do, if it is dangerous. Several commands in one line are looked at as one; the gravest
-/// counts. What sets something is dangerous unless it is known to be harmless: no list of dangers is complete.
+/// The danger of a user's command; `None` if it is harmless. A line with several commands gets the most serious of
+/// their dangers. No list of dangers is complete, so a command that sets something counts as dangerous unless it is
+/// known to be harmless.
 pub fn danger(text: &str) -> Option<Danger> {
     known_danger(&bare(text)).or_else(|| {
         let words = super::line::unknown_change(text)?;
@@ -295,7 +298,7 @@ fn known_danger(bare: &str) -> Option<Danger> {
             bare.match_indices(name).any(|(at, _)| {
                 let rest = bare.get(at + name.len()..).unwrap_or_default();
                 match name {
-                    // Operations 1 and 2 only list (trace at_em7565_images-and-mismatch).
+                    // Operations 1 and 2 only list images (trace at_em7565_images-and-mismatch).
                     "!IMAGE=" => !rest.starts_with(['?', '1', '2']),
                     name if name.ends_with('=') => !rest.starts_with('?'),
                     _ => true,
@@ -311,7 +314,8 @@ pub fn is_dangerous(text: &str) -> Option<&'static str> {
     danger(text).map(|danger| danger.words)
 }
 
-/// The command in capitals and without blanks. What is quoted stays: a name in it at worst leads to a needless question.
+/// The command in capitals and without blanks. Quoted text is kept: a command name inside it can at worst cause a
+/// needless question.
 fn bare(text: &str) -> String {
     text.chars()
         .filter(|character| !character.is_whitespace())

@@ -1,9 +1,10 @@
-//! The commands of one command line (V.250 §5), as far as has to be known to tell a question from a change.
+//! Splits a command line into its commands (V.250 §5), as far as needed to tell commands that only ask from those
+//! that change something.
 
 use alloc::string::String;
 
-/// Commands whose set form changes nothing that lasts or that a user notices: access to protected commands, the form of
-/// answers, and questions that have a parameter (3GPP TS 27.007, TS 27.005, at.md §3).
+/// Commands whose set form changes nothing permanent and nothing that a user notices: access to protected commands,
+/// the format of answers, and queries with a parameter (3GPP TS 27.007, TS 27.005, at.md §3).
 const HARMLESS_SETS: &[&str] = &[
     "!ENTERCND",
     "+CMEE",
@@ -16,25 +17,27 @@ const HARMLESS_SETS: &[&str] = &[
     "+CGCONTRDP",
 ];
 
-/// Basic commands that change only what the AT port itself does until it is closed, or that ask (V.250 §6.2, §6.3).
+/// Basic commands that only ask, or that change only the behaviour of the AT port until it is closed (V.250 §6.2,
+/// §6.3).
 const HARMLESS_BASIC: &[&str] = &["E", "I", "L", "M", "Q", "V", "X", "&C", "&D", "&V"];
 
 /// The words for a set form that isn't known to be harmless.
-const SETS: &str = "sets something in the modem, and nothing here knows that it is harmless";
+const SETS: &str = "sets something in the modem that isn't known to be harmless";
 /// The words for &F and Z.
-const RESTORES: &str = "puts settings of the AT port back; what was set for its connections may be lost";
+const RESTORES: &str = "restores settings of the AT port; settings for its connections may be lost";
 /// The words for other basic commands.
 const ACTS: &str = "may dial, hang up, answer or store settings";
 
-/// What a command line may change that isn't known to be harmless, as the end of a sentence that begins with it.
+/// What a command line may change, unless it is known to be harmless; as the end of a sentence that begins with the
+/// line.
 pub(super) fn unknown_change(text: &str) -> Option<&'static str> {
     let line = unquoted(text);
     let commands = line.strip_prefix("AT").unwrap_or(&line);
     commands.split(';').find_map(of_one)
 }
 
-/// In capitals, without blanks, and with nothing between quotation marks: what stands there is no command. Marks that don't
-/// pair hide nothing.
+/// The text in capitals, without blanks, and without the contents of quotation marks, which aren't commands. If the
+/// number of marks is odd, nothing counts as quoted.
 pub(super) fn unquoted(text: &str) -> String {
     let is_paired = text.matches('"').count() % 2 == 0;
     let mut is_quoted = false;
@@ -50,7 +53,8 @@ pub(super) fn unquoted(text: &str) -> String {
         .collect()
 }
 
-/// The same for one piece between semicolons: basic commands, which need no separator, then at most one extended command.
+/// Like [`unknown_change`], for one piece between semicolons: basic commands, which need no separator, then at most
+/// one extended command.
 fn of_one(mut piece: &str) -> Option<&'static str> {
     loop {
         let mut characters = piece.chars();
@@ -63,7 +67,7 @@ fn of_one(mut piece: &str) -> Option<&'static str> {
         let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
         match name {
             "Z" | "&F" => return Some(RESTORES),
-            // A register is asked for.
+            // This only asks for a register.
             "S" if rest == "?" => return None,
             "S" if rest.starts_with('=') => return Some(SETS),
             name if HARMLESS_BASIC.contains(&name) => {}
@@ -78,9 +82,9 @@ fn of_extended(command: &str) -> Option<&'static str> {
     let (name, form) = command.split_at_checked(end)?;
     let is_harmless = match form {
         "?" | "=?" => true,
-        // Operations 1 and 2 only list (trace at_em7565_images-and-mismatch).
+        // Operations 1 and 2 only list images (trace at_em7565_images-and-mismatch).
         _ if name == "!IMAGE" => form.starts_with("=1") || form.starts_with("=2"),
-        // A question with something behind it is none that a modem is known to answer.
+        // No modem is known to answer a query that is followed by more text, so that isn't harmless.
         _ => form.starts_with('=') && HARMLESS_SETS.contains(&name),
     };
     (!is_harmless).then_some(SETS)

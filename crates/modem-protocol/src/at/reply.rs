@@ -1,4 +1,5 @@
-//! The modem's side: whole answers as bytes, and the answers to the queries as the traces show them (at.md §2 and §3).
+//! The modem's side: writes whole answers as bytes, and the answers to the queries as in the traces (at.md §2 and
+//! §3).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -21,7 +22,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// These lines, and OK.
+    /// A reply with these lines, followed by OK.
     pub const fn ok(lines: Vec<String>) -> Self {
         Self {
             lines,
@@ -29,7 +30,7 @@ impl Reply {
         }
     }
 
-    /// A refusal.
+    /// A refusal: ERROR.
     pub const fn error() -> Self {
         Self {
             lines: Vec::new(),
@@ -37,7 +38,7 @@ impl Reply {
         }
     }
 
-    /// The bytes on the wire, behind the echo of the request if the modem gives one (at.md vectors 2 and 5).
+    /// The bytes on the wire, after the echo of the request if the modem sends one (at.md vectors 2 and 5).
     pub fn to_bytes(&self, echo: Option<&str>) -> Vec<u8> {
         let mut text = String::new();
         if let Some(request) = echo {
@@ -209,7 +210,7 @@ pub fn pcinfo(power: &PowerState) -> Vec<String> {
     }
 }
 
-/// Answer to AT!GSTATUS?: its first lines, which are all that is known in public.
+/// Answer to AT!GSTATUS?: only its first lines, because no more of it is publicly known.
 pub fn gstatus(status: &GeneralStatus) -> Vec<String> {
     let mode = status.mode.as_ref().map(|mode| match mode {
         Mode::Online => "ONLINE",

@@ -1,15 +1,16 @@
-//! The host's side of an AT port: is somebody there, one command after the other, and what its answer is (at.md §1
-//! and §2).
+//! The host's side of an AT port: finds out whether anything answers, then sends one command after the other and
+//! returns each answer (at.md §1 and §2).
 //!
-//! The session is mechanical: what a refusal means and what comes next is the caller's business.
+//! The session doesn't interpret answers: the caller decides what a refusal means and what to ask next. The caller's
+//! loop:
 //!
-//! 1. [`Session::poll`] until it says [`Step::Ready`] or [`Step::Wait`]. What is to be sent goes out in one write.
-//! 2. [`Session::ask`] when it is ready, then poll again; the answer comes as [`Step::Answer`].
-//! 3. Bytes that come are handed in with [`Session::receive`], the end of the port with [`Session::closed`].
+//! 1. Call [`Session::poll`] until it returns [`Step::Ready`] or [`Step::Wait`]. Write each [`Step::Send`] in one write.
+//! 2. When the session is ready, call [`Session::ask`] and poll again; the answer comes as [`Step::Answer`].
+//! 3. Hand in bytes that come with [`Session::receive`], and the end of the port with [`Session::closed`].
 //!
-//! An answer belongs to a command only by its place in the stream, so a late one would be taken for the next command's.
-//! The session counts what was sent and what was answered. As long as they differ, it sends AT before the next command
-//! and waits until the port is silent.
+//! Only its place in the stream shows which command an answer belongs to, so a late answer could be mistaken for that
+//! of the next command. The session counts the commands that it sent and the answers that came. As long as the
+//! numbers differ, it sends AT before the next command and waits until the port is silent.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,29 +20,29 @@ use super::answer::{Answer, Collector, Final};
 use super::command::{Command, Effect};
 use crate::Instant;
 
-/// How often AT is sent before the port is given up: the first may be garbled (at.md §2).
+/// How often AT is sent before the session gives up on the port. The first AT may arrive garbled (at.md §2).
 const SYNC_TRIES: u8 = 2;
 
-/// Silence after which no late answer is expected any more. A modem that answers late, because it was busy or had just
-/// started, answers all that it was asked at once: one USB transfer after the other.
+/// After this much silence no late answer is expected any more. A modem that answers late, because it was busy or had
+/// just started, sends all its late answers at once, in one USB transfer after the other.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// The longest that silence is waited for: a port that prints NMEA lines may never be silent.
+/// The longest wait for silence. A port that prints NMEA lines may never be silent.
 const QUIET_AT_MOST: Duration = Duration::from_secs(2);
 
-/// Lines that are kept of a port that doesn't answer.
+/// How many lines are kept of what came instead of an answer.
 const MOST_HEARD: usize = 8;
 
 /// What the caller is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Write these bytes, in one write. Before the first of them, forget what the port had for us until now.
+    /// Write these bytes, in one write. Before writing, discard all bytes that came from the port until now.
     Send(Vec<u8>),
-    /// The port answers, and nothing is asked: [`Session::ask`].
+    /// The port answers, and no command is under way: call [`Session::ask`].
     Ready,
-    /// The answer to the command that was asked, or how it or the whole session failed.
+    /// The outcome of the last command, or why the command or the whole session failed.
     Answer(Result<Outcome, AtError>),
-    /// Nothing to do until bytes come, the port goes, or this moment is reached.
+    /// Nothing to do until bytes come, the port disappears, or this moment is reached.
     Wait {
         /// The deadline of the present command.
         until: Instant,
@@ -51,33 +52,33 @@ pub enum Step {
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With a final line, which may be a refusal.
+    /// The modem sent a final line, which may be a refusal.
     Answered(Answer),
-    /// The port went away after a command that restarts the modem, and no final line came before: it was taken
-    /// (at.md §2).
+    /// The port disappeared after a command that restarts the modem, and no final line came before. The modem has
+    /// taken the command (at.md §2).
     LeftBus,
 }
 
 /// How a session fails.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AtError {
-    /// Nothing answered AT with OK. The session is over.
+    /// Nothing on the port answered AT with OK. The session is over.
     #[error("no AT port: no OK to AT{}", said(heard))]
     NotAnAtPort {
         /// What came instead, at most a few lines.
         heard: Vec<String>,
     },
-    /// No final line came in time. Something else can be asked.
+    /// No final line came in time. The caller can ask something else.
     #[error("no answer to {command} within {} s{}", waited.as_secs_f32(), said(heard))]
     Silent {
-        /// What was asked.
+        /// The command.
         command: String,
-        /// How long it was waited for.
+        /// How long the session waited.
         waited: Duration,
         /// What came instead, at most a few lines.
         heard: Vec<String>,
     },
-    /// The port has gone. The session is over.
+    /// The port has disappeared. The session is over.
     #[error("the AT port went away{}", after(command.as_deref()))]
     Left {
         /// The last command that was sent.
@@ -116,9 +117,9 @@ fn after(command: Option<&str>) -> String {
 #[derive(Clone, Debug)]
 pub struct Session {
     state: State,
-    /// Collects since the last request.
+    /// Collects the answer to the last command that was sent.
     collector: Collector,
-    /// Commands that were sent and got no final line.
+    /// How many commands were sent and have got no final line yet.
     unanswered: u32,
     /// What came instead of an OK to AT.
     heard: Vec<String>,
@@ -134,7 +135,7 @@ enum State {
         sync: Sync,
         until: Instant,
     },
-    /// AT was answered, and more may come.
+    /// AT was answered, but late answers may still come.
     Settle {
         next: Option<Command>,
         until: Instant,
@@ -154,21 +155,21 @@ enum State {
     Failed(AtError),
 }
 
-/// AT on its way.
+/// An AT that is to be sent, or that was sent and isn't answered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sync {
     tries_left: u8,
     port: Port,
-    /// What is to be asked after it.
+    /// The command to send once AT is answered.
     next: Option<Command>,
 }
 
-/// What AT is to find out.
+/// What AT is sent to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Port {
     /// Whether the port is an AT port.
     New,
-    /// Where the answers begin, after one that didn't come.
+    /// Where the next answer begins, after an earlier answer was missing.
     Known,
 }
 
@@ -179,7 +180,7 @@ impl Default for Session {
 }
 
 impl Session {
-    /// Begins with AT, because it isn't known what is behind the port.
+    /// Begins with AT, because the port may not be an AT port.
     pub fn new() -> Self {
         Self::beginning(State::Sync(Sync {
             tries_left: SYNC_TRIES,
@@ -188,7 +189,7 @@ impl Session {
         }))
     }
 
-    /// Begins with the first command: another session with this port has just ended well.
+    /// Begins with the first command. For a port with which another session has just ended well.
     pub fn on_known_port() -> Self {
         Self::beginning(State::Idle)
     }
@@ -203,8 +204,8 @@ impl Session {
         }
     }
 
-    /// Asks this as soon as the port is known to answer. One at a time: a command that hasn't ended yet is forgotten,
-    /// and so is its answer.
+    /// Sends this command as soon as the port is known to answer. There is only one command at a time: if the last
+    /// one hasn't ended yet, it is dropped, and so is its answer.
     pub fn ask(&mut self, command: Command) {
         match &mut self.state {
             State::Sync(sync) | State::AwaitSync { sync, .. } => sync.next = Some(command),
@@ -237,7 +238,7 @@ impl Session {
         }
     }
 
-    /// Notes that the port has gone.
+    /// Notes that the port has disappeared.
     pub fn closed(&mut self) {
         let left = self.left();
         self.state = match core::mem::replace(&mut self.state, State::Idle) {
@@ -250,7 +251,7 @@ impl Session {
         };
     }
 
-    /// What to do now. After the end of the session always the same error.
+    /// What to do now. After the end of the session this is always the same error.
     pub fn poll(&mut self, now: Instant) -> Step {
         loop {
             match core::mem::replace(&mut self.state, State::Idle) {
@@ -298,7 +299,7 @@ impl Session {
                     self.state = State::Failed(error.clone());
                     return Step::Answer(Err(error));
                 }
-                // One pattern for the three would need a newer Rust than is promised.
+                // Merging these three arms would need a newer Rust than the supported minimum.
                 State::AwaitSync { sync, until } => {
                     self.state = State::AwaitSync { sync, until };
                     return Step::Wait { until };
@@ -344,12 +345,12 @@ impl Session {
             }
             State::Settle { next, .. } if self.unanswered == 0 => next.map_or(State::Idle, State::Ask),
             State::Await { .. } => State::Ended(Ok(Outcome::Answered(answer))),
-            // Late, and the count knows now.
+            // A late answer; it was already subtracted from `unanswered`.
             state => state,
         };
     }
 
-    /// No try of AT is left.
+    /// The state after the last AT stayed without an OK.
     fn without_sync(&mut self, port: Port) -> State {
         let heard = core::mem::take(&mut self.heard);
         match port {

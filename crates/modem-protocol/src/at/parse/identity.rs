@@ -1,10 +1,10 @@
-//! Who the modem is: ATI, AT+CGMR, AT+CGSN, AT!PRIID? and AT!BSINFO.
+//! The modem's identity: ATI, AT+CGMR, AT+CGSN, AT!PRIID? and AT!BSINFO.
 
 use alloc::string::String;
 
 use super::{text, value};
 
-/// Answer to ATI. What a model doesn't say is `None`.
+/// Answer to ATI. A field that the modem doesn't report is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// `Sierra Wireless, Incorporated`
@@ -45,7 +45,7 @@ pub fn ati(lines: &[String]) -> Option<Identity> {
     (found != Identity::default()).then_some(found)
 }
 
-/// Reads the answer to AT+CGMR: the revision, as in ATI.
+/// Reads the answer to AT+CGMR: the same revision as in ATI.
 pub fn cgmr(lines: &[String]) -> Option<String> {
     lines
         .iter()
@@ -71,8 +71,8 @@ pub fn cgsn(lines: &[String]) -> Option<String> {
         .map(String::from)
 }
 
-/// Answer to AT!PRIID?: the OEM's configuration and the carrier's. A modem that has lost them says "Unknown" and
-/// "None", which is `None` here.
+/// Answer to AT!PRIID?: the OEM's configuration and the carrier's. A modem that has lost them answers "Unknown" and
+/// "None"; these become `None` here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pri {
     /// `9907763`
@@ -124,7 +124,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// The name of the flash chip; firmware too old for a chip is refused (field-reports.md C14).
+    /// The name of the flash chip. The modem refuses firmware that is too old for its chip (field-reports.md C14).
     pub fn flash_chip(&self) -> Option<&str> {
         self.flash.as_deref()?.split_whitespace().next()
     }

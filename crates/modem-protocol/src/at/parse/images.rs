@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 pub struct ImageList {
     /// Firmware slots, used or empty.
     pub firmware: Vec<StoredImage>,
-    /// How many firmware images fit.
+    /// How many firmware images the modem can store.
     pub most_firmware: Option<u32>,
-    /// Where the running firmware lies.
+    /// Where the running firmware is stored.
     pub active: Option<ActiveSlot>,
     /// Carrier settings.
     pub pri: Vec<StoredImage>,
-    /// How many of them fit.
+    /// How many carrier settings the modem can store.
     pub most_pri: Option<u32>,
 }
 
@@ -67,13 +67,13 @@ impl Status {
     }
 }
 
-/// Where the running firmware lies.
+/// Where the running firmware is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActiveSlot {
-    /// In this slot, which may be empty all the same: a factory image lies outside the slots (trace
+    /// In this slot. The slot may still be empty, because a factory image is stored outside the slots (trace
     /// at_em7455_mc7455_dell).
     Slot(u8),
-    /// The modem says 255: the image of the running firmware isn't stored any more.
+    /// The modem reports 255: the image of the running firmware is no longer stored.
     NotStored,
 }
 
@@ -103,7 +103,7 @@ pub fn image_list(lines: &[String]) -> Option<ImageList> {
     (is_answer || found != ImageList::default()).then_some(found)
 }
 
-/// A row behind its type.
+/// Reads the columns of a row after its type.
 fn row(columns: &str) -> Option<StoredImage> {
     let mut columns = columns.split_whitespace();
     Some(StoredImage {

@@ -1,8 +1,8 @@
-//! What the answers to the queries mean (at.md §3 and the AT traces).
+//! Reads the answers to the queries (at.md §3 and the AT traces).
 //!
-//! Each function takes the lines of an [`Answer`](super::Answer) and gives `None` when none of them is what was asked
-//! for. Lines that aren't known are passed over, because the modem sends some unasked, and every firmware adds its own;
-//! a value that can't be read is as good as absent. The way back is in [`reply`](super::reply).
+//! Each function takes the lines of an [`Answer`](super::Answer) and returns `None` if none of them answers the
+//! query. Unknown lines are passed over, because the modem sends some lines unasked and every firmware adds its own.
+//! A value that can't be read counts as absent. The functions that write such answers are in [`reply`](super::reply).
 
 mod identity;
 mod images;
@@ -18,8 +18,8 @@ pub use usb::{Composition, Speed, UsbIdentity, UsbPids, UsbSpeeds, usbcomp, usbi
 
 use alloc::string::String;
 
-/// The value behind `key` and a colon, if that is what the line begins with. Blanks around the key, the colon and the
-/// value don't count, nor does the case of the key.
+/// The value after `key` and a colon, if the line begins with them. Blanks around the key, the colon and the value
+/// don't matter, nor does the case of the key.
 fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let (name, value) = line.split_once(':')?;
     name.trim().eq_ignore_ascii_case(key).then(|| value.trim())

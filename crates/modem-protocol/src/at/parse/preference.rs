@@ -1,4 +1,4 @@
-//! Which firmware and carrier settings the modem wants and has: AT!IMPREF? and AT!GOBIIMPREF?.
+//! Which firmware and carrier settings the modem prefers and which it runs: AT!IMPREF? and AT!GOBIIMPREF?.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,15 +9,15 @@ use super::text;
 /// Answer to AT!IMPREF? or AT!GOBIIMPREF?.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImagePreference {
-    /// What the modem is to run.
+    /// What the modem should run.
     pub preferred: Selection,
-    /// What it runs.
+    /// What the modem runs.
     pub current: Selection,
-    /// What the modem says that they differ in. While there is one, the radio is off.
+    /// The differences between them that the modem reports. As long as there is one, the radio is off.
     pub mismatches: Vec<Mismatch>,
 }
 
-/// A firmware with the carrier settings for it. A unit that was never updated has only a firmware version.
+/// A firmware and its carrier settings. A modem that was never updated has only a firmware version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// `02.33.03.00`
@@ -26,7 +26,7 @@ pub struct Selection {
     pub carrier: Option<String>,
     /// `GENERIC_002.072_000`: the carrier, and the version that QMI calls the unique id of the PRI.
     pub config: Option<String>,
-    /// `000`; said by 02.33 and newer of SWI9x30.
+    /// `000`; reported by SWI9x30 firmware 02.33 and newer.
     pub sub_pri: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Selection {
     /// The version in [`Selection::config`]: `002.072_000`.
     pub fn config_version(&self) -> Option<&str> {
         let config = self.config.as_deref()?;
-        // The version itself has an underscore: it is the last two parts.
+        // The version contains an underscore, so it is the last two parts.
         let (rest, _) = config.rsplit_once('_')?;
         let at = rest.rfind('_').map_or(0, |at| at + 1);
         config.get(at..)
@@ -50,11 +50,11 @@ pub enum Mismatch {
     Carrier,
     /// `config name mismatch`
     Config,
-    /// Another line that ends in "mismatch": what stands before.
+    /// Another line that ends in "mismatch"; the text before that word.
     Other(String),
 }
 
-/// The words of the modem.
+/// The mismatch in the modem's words.
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Whether and why the radio is off: AT!PCINFO? and AT!GSTATUS?.
+//! Whether the radio is off, and why: AT!PCINFO? and AT!GSTATUS?.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,7 +18,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The two commands write it in three ways: `Low Power Mode`, `LowPowerMode`, `LOW POWER MODE`.
+    /// Reads a mode. The two commands write low power in three ways: `Low Power Mode`, `LowPowerMode`, `LOW POWER
+    /// MODE`.
     fn parse(words: &str) -> Self {
         let letters: String = words.chars().filter(|letter| !letter.is_whitespace()).collect();
         if letters.eq_ignore_ascii_case("ONLINE") {
@@ -46,18 +47,18 @@ impl fmt::Display for Mode {
 pub struct PowerState {
     /// Whether the radio is on.
     pub mode: Mode,
-    /// Who can want the radio off, and whether he does.
+    /// The parts of the modem that can keep the radio off, and whether they do.
     pub voters: Vec<Voter>,
-    /// What else is said, by family.
+    /// The rest of the answer, which depends on the modem's family.
     pub details: PowerDetails,
 }
 
-/// One who can want the radio off.
+/// A part of the modem that can keep the radio off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voter {
     /// `W_DISABLE`, `IMSWITCH`
     pub name: String,
-    /// Not 0: he wants it off.
+    /// Not 0 if this part keeps the radio off.
     pub vote: u32,
 }
 
@@ -66,7 +67,7 @@ pub struct Voter {
 pub enum PowerDetails {
     /// SWI9x30 and later: "LPM voters".
     Voters {
-        /// What stays over a restart; "None" is `None`.
+        /// The setting that lasts over a restart; "None" becomes `None`.
         persistence: Option<String>,
     },
     /// MC73xx: "LPM force flags".
@@ -81,15 +82,15 @@ pub enum PowerDetails {
 }
 
 impl PowerState {
-    /// Whether the radio is off because firmware and carrier settings don't fit each other or the preference: IMSWITCH,
-    /// in the older layout GOBIIM (trace at_em7455_mc7455_dell).
+    /// Whether the radio is off because firmware and carrier settings don't match each other or the preference. The
+    /// voter is then IMSWITCH, or GOBIIM in the older layout (trace at_em7455_mc7455_dell).
     pub fn is_image_mismatch(&self) -> bool {
         self.voters
             .iter()
             .any(|voter| voter.is_image_switch() && voter.vote != 0)
     }
 
-    /// The names of all others who want the radio off.
+    /// The names of all other voters that keep the radio off.
     pub fn other_voters(&self) -> impl Iterator<Item = &str> {
         self.voters
             .iter()
@@ -117,7 +118,7 @@ impl Voter {
     }
 }
 
-/// What stands behind `key` and a dash.
+/// The text after `key` and a dash.
 fn behind_dash<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     Some(
         line.trim()
@@ -199,8 +200,8 @@ pub fn gstatus(lines: &[String]) -> Option<GeneralStatus> {
     (found != GeneralStatus::default()).then_some(found)
 }
 
-/// The pairs of a line with several columns: `Current Time:  434  Temperature: 29`. Columns are apart by two blanks or a
-/// tab; so may be a key and its value.
+/// The pairs of a line with several columns: `Current Time:  434  Temperature: 29`. Columns are separated by two
+/// blanks or a tab, and a key and its value may be separated in the same way.
 fn columns(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut cells = line
         .split('\t')

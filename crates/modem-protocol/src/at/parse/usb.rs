@@ -1,4 +1,4 @@
-//! What the modem is on USB: AT!USBCOMP?, AT!USBPID?, AT!USBINFO? and AT!USBSPEED?.
+//! How the modem appears on USB: AT!USBCOMP?, AT!USBPID?, AT!USBINFO? and AT!USBSPEED?.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,7 +46,7 @@ pub fn usbcomp(lines: &[String]) -> Option<Composition> {
     })
 }
 
-/// A number, and the words in brackets behind it.
+/// A number, and the words in brackets after it.
 fn with_words(value: &str) -> (&str, &str) {
     let (number, words) = value.split_once('(').unwrap_or((value, ""));
     (number.trim(), words.split(')').next().unwrap_or_default().trim())
@@ -100,9 +100,9 @@ pub fn usbinfo(lines: &[String]) -> Option<UsbIdentity> {
 /// Answer to AT!USBSPEED?.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsbSpeeds {
-    /// The most that the modem would do.
+    /// The highest speed that the modem supports.
     pub supported: Option<Speed>,
-    /// What it does.
+    /// The present speed.
     pub current: Speed,
 }
 
