@@ -1,4 +1,4 @@
-//! QMI frames on their way through the port, bare or inside MBIM.
+//! Carries QMI frames through the port, bare or inside MBIM.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use crate::mbim::{self, Body, FragmentError, Message, ProtocolFault, Reassembler
 use crate::qmi::{Frame, Framer};
 use crate::{Instant, ParseError};
 
-/// What the port says.
+/// What came from the port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// A QMI frame.
@@ -19,17 +19,17 @@ pub(super) enum Heard {
     OpenDone { transaction: u32, status: Status },
     /// The answer to an MBIM close.
     CloseDone { transaction: u32 },
-    /// An MBIM command isn't carried out.
+    /// The MBIM function refuses a command.
     Refused { transaction: u32, status: Status },
-    /// The MBIM function can't read something.
+    /// The MBIM function can't read a message of the host.
     Fault { transaction: u32, fault: ProtocolFault },
-    /// What came can't be read.
+    /// The received bytes can't be read.
     Unreadable(ParseError),
-    /// What came in fragments isn't complete.
+    /// A message that came in fragments isn't complete.
     Incomplete(FragmentError),
 }
 
-/// Both directions of a port.
+/// Writes and reads messages of a port, in both directions.
 #[derive(Clone, Debug)]
 pub(super) enum Channel {
     Qmux(Framer),
@@ -40,7 +40,7 @@ pub(super) enum Channel {
 pub(super) struct Mbim {
     reassembler: Reassembler,
     largest: usize,
-    /// The last one that was used.
+    /// The last transaction number that was used.
     transaction: u32,
 }
 
@@ -77,7 +77,7 @@ impl Channel {
         }
     }
 
-    /// When the next MBIM fragment is late.
+    /// The moment from which the next MBIM fragment is late.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Qmux(_) => None,
@@ -85,7 +85,7 @@ impl Channel {
         }
     }
 
-    /// The writes for a QMI request, and its MBIM transaction, 0 without MBIM.
+    /// The writes for a QMI request, and its MBIM transaction; 0 without MBIM.
     pub(super) fn request(&mut self, frame: &Frame) -> (Vec<Vec<u8>>, u32) {
         match self {
             Self::Qmux(_) => (vec![frame.encode()], 0),
@@ -97,7 +97,7 @@ impl Channel {
         }
     }
 
-    /// The writes for an MBIM message and its transaction; nothing without MBIM.
+    /// The writes for an MBIM message, and its transaction; no writes without MBIM.
     pub(super) fn message(&mut self, body: impl FnOnce(u32) -> Body) -> (Vec<Vec<u8>>, u32) {
         match self {
             Self::Qmux(_) => (vec![], 0),
@@ -111,7 +111,7 @@ impl Channel {
 }
 
 impl Mbim {
-    /// Counts from 1 and skips 0, which is for what nobody asked for.
+    /// The next transaction number. It counts from 1 and skips 0, which marks unasked messages.
     fn next_transaction(&mut self) -> u32 {
         self.transaction = self.transaction.wrapping_add(1).max(1);
         self.transaction

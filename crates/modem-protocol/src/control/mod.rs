@@ -1,13 +1,13 @@
-//! The host's side of a control port in normal mode: opening it, a DMS client, one request after another, closing it
-//! (qmi.md §4, mbim.md §4, update-flow.md S1).
+//! The host's side of a control port in normal mode: opens the port, gets a DMS client, sends one request after
+//! another, closes the port (qmi.md §4, mbim.md §4, update-flow.md S1).
 //!
 //! The driver's loop:
 //!
-//! 1. [`Session::poll`] until it says [`Step::Wait`], or something that the caller has waited for. Every [`Step::Send`]
-//!    is one write.
+//! 1. Call [`Session::poll`] until it returns [`Step::Wait`], or the step that the caller waits for. Write every
+//!    [`Step::Send`] in one write.
 //! 2. Wait until bytes come or the deadline passes.
 //! 3. Hand in what happened: [`Session::receive`], [`Session::closed`].
-//! 4. Again from 1. Passed deadlines are noticed by `poll`.
+//! 4. Start again from 1. `poll` notices passed deadlines.
 
 mod channel;
 mod session;
@@ -44,13 +44,14 @@ pub enum Link {
 pub enum Step {
     /// Write these bytes in one piece: a whole frame, or an MBIM message or fragment.
     Send(Vec<u8>),
-    /// The port is open and nothing is under way: a request can be made. It is said as long as it is true.
+    /// The port is open and no request is under way, so the caller can make one. `poll` returns this as long as it is
+    /// true.
     Ready,
-    /// The answer to the request; it is said once.
+    /// The answer to the request. `poll` returns it once.
     Answer(Result<dms::Response, ControlError>),
     /// The port can't be opened; the session is over except for [`Session::close`].
     Failed(ControlError),
-    /// The session is over and the port can be closed, or it has gone.
+    /// The session is over. The port can be closed, or has already disappeared.
     Closed,
     /// Nothing to do until bytes come or this moment is reached.
     Wait {
@@ -62,25 +63,26 @@ pub enum Step {
 /// How a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closing {
-    /// The client id is given back and MBIM is closed, each with two seconds at most.
+    /// Give back the client id and close MBIM, waiting at most two seconds for each.
     Release,
-    /// For a modem that is being reset: nothing is given back, and MBIM's close isn't waited for (mbim.md §4.4).
+    /// For a modem that is being reset: don't give back the client id, and don't wait for MBIM's close (mbim.md
+    /// §4.4).
     Abandon,
 }
 
-/// How a request, or opening the port for it, fails. `request` is what was asked for, in words.
+/// How a request fails, or opening the port for it. `request` is the name of the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
     /// Nothing came.
     #[error("no answer to \"{request}\" within {} s", waited.as_secs_f32())]
     Silent {
-        /// What was asked for last.
+        /// The last request.
         request: &'static str,
-        /// How long it was waited for, all attempts together.
+        /// How long the session waited, all attempts together.
         waited: Duration,
     },
-    /// The modem said no.
+    /// The modem refused.
     #[error("\"{request}\" refused: {error}")]
     Refused {
         /// What was asked for.
@@ -88,8 +90,8 @@ pub enum ControlError {
         /// What the modem said.
         error: QmiError,
     },
-    /// The port has gone, or the modem says that it has started anew, while the answer to a request that restarts it
-    /// was awaited.
+    /// The port has disappeared. Or the modem reports that it has started anew while it should answer a request that
+    /// restarts it.
     #[error("the modem left the bus during \"{request}\"")]
     Gone {
         /// What was asked for.
@@ -103,7 +105,7 @@ pub enum ControlError {
         /// What is wrong with it.
         error: ParseError,
     },
-    /// An answer didn't come out of its MBIM fragments.
+    /// An answer couldn't be put together from its MBIM fragments.
     #[error("answer to \"{request}\" incomplete: {error}")]
     Fragmented {
         /// What was asked for.
@@ -111,7 +113,7 @@ pub enum ControlError {
         /// What is wrong with it.
         error: FragmentError,
     },
-    /// The MBIM function refuses; a modem without QMI over MBIM says "no device support".
+    /// The MBIM function refuses. A modem without QMI over MBIM answers "no device support".
     #[error("\"{request}\" refused by the MBIM function: {status}")]
     MbimRefused {
         /// What was asked for.
@@ -119,7 +121,7 @@ pub enum ControlError {
         /// What the function said.
         status: Status,
     },
-    /// The MBIM function can't read what it got.
+    /// The MBIM function can't read the host's message.
     #[error("\"{request}\" not understood by the MBIM function: {fault}")]
     MbimFault {
         /// What was asked for.
@@ -127,7 +129,7 @@ pub enum ControlError {
         /// What the function said.
         fault: ProtocolFault,
     },
-    /// qmi-proxy doesn't open the port.
+    /// qmi-proxy refuses to open the port.
     #[error("qmi-proxy doesn't open {device}: {error}")]
     ProxyRefused {
         /// The port.
@@ -135,7 +137,8 @@ pub enum ControlError {
         /// What the proxy said.
         error: QmiError,
     },
-    /// qmi-proxy ends the connection instead of opening the port; it does so when it can't (qmi.md §6).
+    /// qmi-proxy ended the connection instead of opening the port. It does that if it can't open the port (qmi.md
+    /// §6).
     #[error("qmi-proxy ended the connection instead of opening {device}")]
     ProxyClosed {
         /// The port.

@@ -1,4 +1,4 @@
-//! What comes from the port and what follows from it.
+//! Handles what comes from the port.
 
 use core::mem;
 
@@ -34,7 +34,7 @@ impl Session {
         }
     }
 
-    /// Remembers what to say if the answer doesn't come.
+    /// Remembers the error to report if the answer doesn't come.
     fn note(&mut self, error: impl FnOnce(&'static str) -> ControlError) {
         if let State::Working { goal, exchange } = &mut self.state {
             goal.noted = Some(error(goal.name(exchange.what)));
@@ -98,7 +98,7 @@ impl Session {
 
     fn take_control_answer(&mut self, what: What, frame: &Frame, mut goal: Goal, now: Instant) {
         if what == What::Greet {
-            // Whatever it says, it listens.
+            // Any answer shows that the modem listens, even a refusal.
             self.is_greeted = true;
             return self.go_on(goal, now);
         }
@@ -135,7 +135,7 @@ impl Session {
                 };
                 self.state = goal.fails_with(ControlError::Garbled { request, error });
             }
-            // `is_answered_by` has compared the message.
+            // Can't happen: `is_answered_by` has already compared the message.
             (_, Ok(_)) => self.go_on(goal, now),
             (_, Err(QmiError::ClientIdsExhausted)) if self.may_sync() && !goal.is_synced => {
                 self.try_to(What::Sync, goal, now);
@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// A part of the way is behind us.
+    /// One stage of opening is done: notes the new access and continues.
     fn arrive(&mut self, access: Access, mut goal: Goal, now: Instant) {
         self.access = access;
         goal.tries = 0;
@@ -156,7 +156,7 @@ impl Session {
         self.go_on(goal, now);
     }
 
-    /// Lets some time pass before the same is tried again.
+    /// Waits a while before the same stage is tried again.
     fn pause(&mut self, goal: Goal, now: Instant) {
         let exchange = Exchange {
             what: What::Pause,
@@ -190,7 +190,7 @@ impl Session {
         self.state = State::Answered(answer);
     }
 
-    /// The modem says that it has started, so the client id is void.
+    /// The modem reports that it has started, so the client id is no longer valid.
     fn modem_restarted(&mut self, now: Instant) {
         if !matches!(self.access, Access::Client(_)) {
             return;
@@ -200,7 +200,7 @@ impl Session {
             State::Working { mut goal, exchange } if exchange.what == What::Ask => {
                 let request = goal.name(What::Ask);
                 if goal.aim.restarts_the_modem() {
-                    // To repeat it would restart the modem again.
+                    // Repeating the request would restart the modem again.
                     self.state = goal.fails_with(ControlError::Gone { request });
                 } else if goal.aim.renew_client() {
                     self.go_on(goal, now);
@@ -244,7 +244,8 @@ impl Session {
         }
     }
 
-    /// A message of an old session while MBIM is being opened (mbim.md §4.1).
+    /// If MBIM is being opened, a stray message belongs to an old session: closes MBIM and opens it again (mbim.md
+    /// §4.1).
     fn take_stray(&mut self, now: Instant) {
         if let State::Working { goal, exchange } = &self.state {
             if exchange.what == What::MbimOpen {
@@ -254,7 +255,7 @@ impl Session {
         }
     }
 
-    /// Closes MBIM and opens it again; says whether it may still do so.
+    /// Closes MBIM and opens it again. Returns `false`, and does nothing, if that was done too often already.
     fn reopen(&mut self, mut goal: Goal, now: Instant) -> bool {
         if goal.reopenings >= MOST_REOPENINGS {
             return false;
@@ -279,7 +280,7 @@ impl Session {
         let request = goal.name(what);
         let error = ControlError::MbimRefused { request, status };
         match (what, status) {
-            // A modem that is still booting.
+            // The modem is still booting.
             (What::Allocate | What::Sync, Status::Busy | Status::Failure | Status::NotInitialized) => {
                 goal.noted = Some(error);
                 self.pause(goal, now);
@@ -303,7 +304,7 @@ impl Session {
         };
         let is_about_this = exchange.what != What::Pause && exchange.mbim_transaction == transaction;
         match (exchange.what, fault) {
-            // Nothing is open, so there is nothing to be closed.
+            // The function says that nothing is open, so nothing needs closing.
             (What::MbimReset, _) if is_about_this => {
                 let goal = goal.clone();
                 self.go_on(goal, now);

@@ -1,4 +1,4 @@
-//! What a session is after, and the question that is under way.
+//! The goal of a session, and the question that is under way.
 
 use core::mem;
 use core::time::Duration;
@@ -8,21 +8,21 @@ use super::State;
 use crate::Instant;
 use crate::qmi::dms::{self, OperatingMode};
 
-/// What is to be reached.
+/// What the session wants to reach, and its progress towards that.
 #[derive(Clone, Debug)]
 pub(super) struct Goal {
     pub(super) aim: Aim,
     pub(super) since: Instant,
     pub(super) until: Instant,
-    /// Attempts at the present part of the way that came to nothing.
+    /// How many attempts at the present stage have failed.
     pub(super) tries: u8,
-    /// Greetings that stayed without an answer.
+    /// How many greetings got no answer.
     pub(super) greetings: u8,
     /// How often MBIM was closed and opened again.
     pub(super) reopenings: u8,
-    /// Whether the modem has answered a sync on the way.
+    /// Whether the modem has answered a sync for this goal.
     pub(super) is_synced: bool,
-    /// What to say instead of "no answer".
+    /// The error to report instead of "no answer".
     pub(super) noted: Option<ControlError>,
 }
 
@@ -31,9 +31,9 @@ pub(super) enum Aim {
     Open,
     Ask {
         request: dms::Request,
-        /// The client id was replaced once.
+        /// Whether the client id was already replaced.
         is_client_renewed: bool,
-        /// It was repeated after an internal error.
+        /// Whether the request was already repeated after an internal error.
         is_repeated: bool,
     },
 }
@@ -42,9 +42,9 @@ pub(super) enum Aim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exchange {
     pub(super) what: What,
-    /// Its QMI transaction, 0 if it isn't QMI.
+    /// The QMI transaction; 0 if the question isn't QMI.
     pub(super) transaction: u16,
-    /// Its MBIM transaction, 0 if there is no MBIM.
+    /// The MBIM transaction; 0 without MBIM.
     pub(super) mbim_transaction: u32,
     pub(super) deadline: Instant,
 }
@@ -55,19 +55,19 @@ pub(super) enum What {
     MbimOpen,
     /// MBIM's close before another open.
     MbimReset,
-    /// A question that changes nothing, for a modem that ignores the first message.
+    /// A question that changes nothing. It is sent first because a modem may ignore the first message.
     Greet,
     Allocate,
     Sync,
     Ask,
     Release,
     MbimClose,
-    /// Nothing: some time passes before another try.
+    /// No question: the session waits before the next try.
     Pause,
 }
 
 impl Aim {
-    /// Whether the client id may be replaced; it may once.
+    /// Whether the client id may be replaced. Each call uses up the one replacement that is allowed.
     pub(super) const fn renew_client(&mut self) -> bool {
         match self {
             Self::Ask {
@@ -77,7 +77,7 @@ impl Aim {
         }
     }
 
-    /// Whether the request may be repeated; it may once.
+    /// Whether the request may be repeated. Each call uses up the one repetition that is allowed.
     pub(super) const fn repeat(&mut self) -> bool {
         match self {
             Self::Ask { is_repeated, .. } => !mem::replace(is_repeated, true),
@@ -85,7 +85,7 @@ impl Aim {
         }
     }
 
-    /// Whether a modem that does this starts anew.
+    /// Whether the request makes the modem restart.
     pub(super) const fn restarts_the_modem(&self) -> bool {
         use dms::Request;
         matches!(
@@ -128,7 +128,7 @@ impl Goal {
         }
     }
 
-    /// The goal isn't reached.
+    /// The state after this goal has failed with `error`.
     pub(super) fn fails_with(&self, error: ControlError) -> State {
         match self.aim {
             Aim::Open => State::Failed(error),

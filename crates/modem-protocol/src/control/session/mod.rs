@@ -1,4 +1,4 @@
-//! The session itself.
+//! The session on a control port.
 
 mod answers;
 mod goal;
@@ -15,63 +15,68 @@ use crate::Instant;
 use crate::mbim::Body;
 use crate::qmi::{Frame, Service, ctl, dms};
 
-/// How long the first attempts at something wait; the reference waits as long for each of its attempts (update-flow.md S1).
+/// How long the first two attempts at a stage wait. The reference waits this long for each of its attempts
+/// (update-flow.md S1).
 const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the first greeting waits; each later one waits twice as long. EM7565 ignores the first message after the port was
-/// opened (field-reports.md A7), and one that answers does so within milliseconds. Ours.
+/// How long the first greeting waits; each later greeting waits twice as long as the one before. Estimate: EM7565
+/// ignores the first message after the port was opened (field-reports.md A7), and a modem that answers does so within
+/// milliseconds.
 const GREETING_PATIENCE: Duration = Duration::from_millis(250);
 
-/// How many greetings may stay without an answer before a client id is asked for all the same: a modem may not know that question.
+/// After this many greetings without an answer the session asks for a client id anyway, because the modem may not
+/// know the greeting.
 const MOST_GREETINGS: u8 = 3;
 
-/// How long later attempts at MBIM's open wait (mbim.md §4.1).
+/// How long MBIM's open waits from the third attempt on (mbim.md §4.1).
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long later attempts at a client id wait at most (update-flow.md S1).
+/// The longest wait of later attempts at a client id (update-flow.md S1).
 const ALLOCATE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the modem may take for a polite end; as for MBIM's close (mbim.md §4.1).
+/// How long each step of closing may take; the same as for MBIM's close (mbim.md §4.1).
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often MBIM is closed and opened again for one request. A modem that goes on sending messages of an old session
-/// would otherwise keep us doing that.
+/// How often MBIM is closed and opened again for one request. Without a limit, a modem that keeps sending messages of
+/// an old session would make the session reopen MBIM for ever.
 const MOST_REOPENINGS: u8 = 2;
 
-/// Client ids that may still come from requests that were given up; more are not given back.
+/// How many abandoned requests for a client id are remembered, so that their client ids can be given back if they
+/// still come.
 const MOST_ABANDONED: usize = 16;
 
-/// The host's side of a control port: opens it and gets a DMS client, then carries one request at a time.
+/// The host's side of a control port: opens the port and gets a DMS client, then carries one request at a time.
 ///
-/// Indications, answers to requests that were given up and other programs' messages are passed over. A client id that
-/// has become invalid is replaced, and the request is repeated once; so is one that is refused with an internal error.
+/// Indications, answers to abandoned requests and messages for other programs are passed over. If the client id has
+/// become invalid, the session gets a new one and repeats the request once. It also repeats a request once that the
+/// modem refuses with an internal error.
 #[derive(Clone, Debug)]
 pub struct Session {
     link: Link,
     channel: Channel,
     access: Access,
     state: State,
-    /// The control service has answered something.
+    /// Whether the modem has answered a greeting, or needs none.
     is_greeted: bool,
     out: VecDeque<Vec<u8>>,
     /// The last transaction that was used with the control service.
     control_transaction: u8,
     /// The last transaction that was used with DMS.
     transaction: u16,
-    /// Requests for a client id that were given up; what still comes of them is given back.
+    /// Transactions of abandoned requests for a client id. If such a client id still comes, it is given back.
     abandoned: Vec<u16>,
 }
 
-/// How far the way to DMS is built.
+/// How far the session has got on the way to a DMS client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// The proxy or the MBIM function has to be opened.
+    /// The proxy or the MBIM function has to be opened first.
     Shut,
-    /// The control service can be spoken to.
+    /// The control service can be used.
     Open,
-    /// There is a client id for DMS.
+    /// The session has this client id for DMS.
     Client(u8),
-    /// The port has gone.
+    /// The port has disappeared.
     Gone,
 }
 
@@ -86,7 +91,7 @@ enum State {
 }
 
 impl Session {
-    /// Begins to open the port; it may take as long as `patience`.
+    /// Begins to open the port, which may take as long as `patience`.
     pub fn new(link: Link, patience: Duration, now: Instant) -> Self {
         let mut session = Self {
             channel: Channel::new(&link),
@@ -94,7 +99,7 @@ impl Session {
                 Link::Qmi => Access::Open,
                 Link::QmiProxy { .. } | Link::Mbim { .. } => Access::Shut,
             },
-            // MBIM's open is a question of its own.
+            // MBIM needs no greeting, because its open is already a question that the modem answers.
             is_greeted: matches!(link, Link::Mbim { .. }),
             link,
             state: State::Ready,
@@ -107,8 +112,9 @@ impl Session {
         session
     }
 
-    /// Makes a request; its answer may take as long as `patience`, a new client id included. A request that is still
-    /// under way is given up without an answer. After a failure to open the port that is tried again.
+    /// Makes a request. Its answer may take as long as `patience`, including the time for a new client id. A request
+    /// that is still under way is abandoned without an answer. If opening the port has failed before, the session
+    /// tries that again.
     pub fn ask(&mut self, request: dms::Request, patience: Duration, now: Instant) {
         let name = request.name();
         let is_closed = matches!(self.state, State::Closing(_) | State::Closed);
@@ -130,8 +136,8 @@ impl Session {
         self.go_on(Goal::new(aim, patience, now), now);
     }
 
-    /// Ends the session; `poll` says [`Step::Closed`] when that is done. It is to be called after a failure too:
-    /// an MBIM function stays open otherwise.
+    /// Ends the session; `poll` returns [`Step::Closed`] when that is done. Call this after a failure too, or an MBIM
+    /// function stays open.
     pub fn close(&mut self, closing: Closing, now: Instant) {
         if self.access == Access::Gone || matches!(self.state, State::Closing(_) | State::Closed) {
             return self.state = State::Closed;
@@ -155,7 +161,7 @@ impl Session {
         self.listen(now);
     }
 
-    /// Notes that the port has gone. A request that is under way is answered with [`ControlError::Gone`].
+    /// Notes that the port has disappeared. A request that is under way is answered with [`ControlError::Gone`].
     pub fn closed(&mut self, _now: Instant) {
         self.access = Access::Gone;
         self.out.clear();
@@ -204,7 +210,7 @@ impl Session {
         Step::Wait { until }
     }
 
-    /// Takes the next part of the way to a goal.
+    /// Begins the next stage on the way to a goal.
     fn go_on(&mut self, goal: Goal, now: Instant) {
         let what = match (self.access, &goal.aim) {
             (Access::Shut, _) if matches!(self.link, Link::QmiProxy { .. }) => What::ProxyOpen,
@@ -237,7 +243,7 @@ impl Session {
         self.state = State::Working { goal, exchange };
     }
 
-    /// Puts a question into the output.
+    /// Puts a question into the output and returns its transaction numbers.
     fn start(&mut self, what: What, request: Option<&dms::Request>, deadline: Instant) -> Exchange {
         let client = match self.access {
             Access::Client(client) => client,
@@ -256,7 +262,8 @@ impl Session {
                 service: Service::Dms,
             })),
             (What::Sync, _) => {
-                // Ids that still come of earlier requests will be void, and may be given out anew.
+                // A sync makes the client ids of earlier requests invalid, and the modem may give the same ids to
+                // others. So don't give them back.
                 self.abandoned.clear();
                 Some(self.control(&ctl::Request::Sync))
             }
@@ -300,7 +307,7 @@ impl Session {
         };
     }
 
-    /// Goes on after a deadline.
+    /// Continues after a passed deadline.
     fn expire(&mut self, now: Instant) {
         let is_over = |exchange: &Exchange| now >= exchange.deadline;
         match mem::replace(&mut self.state, State::Closed) {
@@ -329,7 +336,7 @@ impl Session {
 
     fn try_again(&mut self, what: What, mut goal: Goal, now: Instant) {
         match what {
-            // Whatever came of them.
+            // Continue even without an answer.
             What::MbimReset | What::Sync | What::Pause => self.go_on(goal, now),
             What::Greet => {
                 goal.greetings = goal.greetings.saturating_add(1);
@@ -337,7 +344,8 @@ impl Session {
             }
             What::Allocate => {
                 goal.tries = goal.tries.saturating_add(1);
-                // The first request may be ignored, so it is repeated before the modem's other clients are lost.
+                // The modem may ignore the first request. So repeat it before a sync, which takes the client ids of
+                // all other programs away.
                 if goal.tries > 1 && self.may_sync() {
                     self.try_to(What::Sync, goal, now);
                 } else {
@@ -351,7 +359,8 @@ impl Session {
         }
     }
 
-    /// A sync through a proxy would take other programs' clients away (update-flow.md §9, row 27).
+    /// Whether a sync is allowed. Through a proxy it would take other programs' clients away (update-flow.md §9, row
+    /// 27).
     const fn may_sync(&self) -> bool {
         !matches!(self.link, Link::QmiProxy { .. })
     }
@@ -370,7 +379,7 @@ impl Session {
         }
     }
 
-    /// Gives back a client id that came too late; the answer to that is passed over.
+    /// Gives back a client id that came too late. The modem's answer to that is passed over.
     fn give_back(&mut self, frame: &Frame) {
         self.abandoned
             .retain(|&transaction| transaction != frame.transaction);
