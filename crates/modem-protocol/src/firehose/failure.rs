@@ -1,22 +1,22 @@
-//! Failure lines that modems and vendor tools log, in words: what they mean and what to do.
+//! Explains failure lines that modems and vendor tools log: what they mean and what to do.
 
-/// A failure line that is known.
+/// A known failure line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownFailure {
-    /// The line has this text in it, whatever the case of its letters.
+    /// The line contains this text; case doesn't matter.
     pub pattern: &'static str,
     /// What it means.
     pub meaning: &'static str,
     /// What to do.
     pub advice: &'static str,
-    /// Whether it is the module itself that may stand against every such package, so that the advice goes beyond getting the
-    /// right one.
+    /// Whether the cause may be in the module itself. Then even the right package may fail, and the advice covers
+    /// that too.
     pub is_about_module: bool,
     /// Where it was seen.
     pub source: &'static str,
 }
 
-/// All failure lines that are known; the most telling first.
+/// All known failure lines, the most specific first.
 pub const KNOWN_FAILURES: &[KnownFailure] = &[
     KnownFailure {
         pattern: "Package not compatible",
@@ -35,7 +35,7 @@ pub const KNOWN_FAILURES: &[KnownFailure] = &[
     KnownFailure {
         pattern: "Invalid image type",
         meaning: "the boot loader doesn't take images of this type",
-        advice: "check that the file is firmware for this very model",
+        advice: "check that the file is firmware for exactly this model",
         is_about_module: false,
         source: "qdl.md §4.9, sahara-firehose.md §3.2",
     },
@@ -62,7 +62,7 @@ pub const KNOWN_FAILURES: &[KnownFailure] = &[
     },
     KnownFailure {
         pattern: "SWI Error Code",
-        meaning: "the boot loader refused the image with a code of the vendor",
+        meaning: "the boot loader refused the image with a vendor-specific code",
         advice: "get the package for exactly this model and carrier, then run the same command again; the vendor knows the code",
         is_about_module: false,
         source: "sahara-firehose.md §5.2, field-reports.md C7",
@@ -76,15 +76,15 @@ pub const KNOWN_FAILURES: &[KnownFailure] = &[
     },
 ];
 
-/// What is known about this log line.
+/// The known failure that this log line reports.
 pub fn explain(line: &str) -> Option<&'static KnownFailure> {
     KNOWN_FAILURES.iter().find(|known| contains(line, known.pattern))
 }
 
 /// Whether this log line announces that the image on its way has failed.
 ///
-/// Only the words that the vendor's own tools look for (sahara-firehose.md §5.2, field-reports.md C14), and not
-/// an error code of zero; the other lines explain a NAK but don't stop anything by themselves.
+/// Only the words that the vendor's own tools look for count (sahara-firehose.md §5.2, field-reports.md C14), and an
+/// error code of zero doesn't. Other failure lines explain a NAK, but don't fail the image by themselves.
 pub fn is_failure(line: &str) -> bool {
     let is_announced = [
         "HANDLE_PROGRAM_FAILURE",
@@ -96,7 +96,7 @@ pub fn is_failure(line: &str) -> bool {
     is_announced && !is_code_zero(line)
 }
 
-/// Whether the line says "SWI Error Code" and then zero.
+/// Whether the line contains "SWI Error Code" followed by zero.
 fn is_code_zero(line: &str) -> bool {
     const WORDS: &str = "swi error code";
     let lower = line.to_ascii_lowercase();

@@ -12,14 +12,13 @@ use super::failure::{self, KnownFailure};
 use super::xml::{self, Element};
 use crate::ParseError;
 
-/// A request is sent without a zero-length packet behind it, so its length must not be a multiple of this
-/// (sahara-firehose.md §5.1).
+/// No zero-length packet follows a request, so its length must not be a multiple of this (sahara-firehose.md §5.1).
 const USB_PACKET: usize = 512;
 
-/// What the host asks for, one document each.
+/// A request of the host. Each is sent as one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// `NOP`: nothing; an ACK comes.
+    /// `NOP`: does nothing; the modem answers ACK.
     Ping,
     /// `configure`.
     Configure(Configure),
@@ -52,7 +51,7 @@ pub struct Configure {
     pub always_validate: u32,
     /// `MaxDigestTableSizeInBytes`.
     pub max_digest_table_size_bytes: u64,
-    /// `MaxPayloadSizeToTargetInBytes`: how many bytes the host would like to send in one go.
+    /// `MaxPayloadSizeToTargetInBytes`: how many bytes the host would like to send at once.
     pub max_payload_to_target_bytes: u64,
     /// `ZlpAwareHost`, 0 or 1: whether the host ends a transfer with a zero-length packet.
     pub zlp_aware_host: u32,
@@ -63,11 +62,11 @@ pub struct Configure {
 }
 
 impl Configure {
-    /// The payload that is asked for first: large on purpose, the modem answers with its real limit
+    /// The payload that the host asks for. It is large on purpose, because the modem answers with its real limit
     /// (sahara-firehose.md §4).
     pub const WISH_BYTES: u64 = 1024 * 1024;
 
-    /// What the vendor's tool sends, with this payload (sahara-firehose.md §4).
+    /// The request that the vendor's tool sends, with the given payload (sahara-firehose.md §4).
     pub fn asking_for(max_payload_to_target_bytes: u64) -> Self {
         Self {
             memory_name: "eMMC".to_string(),
@@ -95,12 +94,12 @@ pub struct Program {
     pub sectors: u64,
     /// `physical_partition_number`.
     pub physical_partition: u32,
-    /// `start_sector`, -1 for "where it belongs".
+    /// `start_sector`; -1 lets the modem choose where the image belongs.
     pub start_sector: i64,
 }
 
 impl Program {
-    /// The request for an image of this many sectors (sahara-firehose.md §4).
+    /// The request to write an image of this many sectors (sahara-firehose.md §4).
     pub fn image(sectors: u64, sector_size_bytes: u32, pages_per_block: u32) -> Self {
         Self {
             pages_per_block,
@@ -123,7 +122,7 @@ pub struct Power {
 }
 
 impl Power {
-    /// Restart at once.
+    /// The request to restart at once.
     pub fn reset() -> Self {
         Self {
             delay_s: 0,
@@ -133,11 +132,11 @@ impl Power {
 }
 
 impl Request {
-    /// All requests of a document; nearly always one. Attributes may come in any order; those that are missing
-    /// have the value of the vendor's tool.
+    /// All requests in a document; nearly always one. Attributes may come in any order. A missing attribute gets the
+    /// value that the vendor's tool sends.
     ///
     /// # Errors
-    /// The document isn't XML, or a number isn't one, or a `program` lacks its sizes.
+    /// The document isn't XML, an attribute that should be a number isn't, or a `program` lacks its sizes.
     pub fn parse(document: &[u8]) -> Result<Vec<Self>, ParseError> {
         xml::elements(document)?
             .into_iter()
@@ -218,8 +217,8 @@ impl Request {
         }
     }
 
-    /// Appends the document, to be sent in one write. Its length is never a multiple of 512: one more LF is
-    /// appended then.
+    /// Appends the document, to be sent in one write. If its length would be a multiple of 512, one more LF is
+    /// appended.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         self.to_element().encode_document(out);
@@ -237,10 +236,10 @@ impl Request {
     }
 }
 
-/// What the modem says.
+/// An element that the modem sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// `log`: information, may come at any time.
+    /// `log`: information that may come at any time.
     Log(String),
     /// `response`.
     Response(Response),
@@ -253,7 +252,7 @@ pub enum Answer {
     },
 }
 
-/// Yes or no.
+/// Whether the modem accepts a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// `ACK`.
@@ -280,13 +279,13 @@ impl Verdict {
 pub struct Response {
     /// `value`.
     pub verdict: Verdict,
-    /// `rawmode`: whether raw data is expected from now on.
+    /// `rawmode`: whether the modem expects raw data from now on.
     pub raw_mode: Option<bool>,
     /// `MemoryName`.
     pub memory_name: Option<String>,
     /// `MaxPayloadSizeFromTargetInBytes`.
     pub max_payload_from_target_bytes: Option<u64>,
-    /// `MaxPayloadSizeToTargetInBytes`: the number that counts.
+    /// `MaxPayloadSizeToTargetInBytes`: the limit that the host has to keep.
     pub max_payload_to_target_bytes: Option<u64>,
     /// `MaxPayloadSizeToTargetInBytesSupported`.
     pub max_payload_to_target_supported_bytes: Option<u64>,
@@ -318,7 +317,8 @@ impl Response {
         response
     }
 
-    /// The limit that an EM75xx answers `configure` with, NAK and all (trace em7565_sahara-firehose).
+    /// An answer to `configure` with a payload limit, as an EM75xx sends it; its verdict there is NAK (trace
+    /// em7565_sahara-firehose).
     pub fn payload_limit(verdict: Verdict, max_payload_to_target_bytes: u64) -> Self {
         Self {
             memory_name: Some("NAND".to_string()),
@@ -342,13 +342,13 @@ impl fmt::Display for Response {
 }
 
 impl Answer {
-    /// All answers of a document, in order; nearly always one. Attributes are matched by their exact names, in
-    /// any order, with either kind of quotes.
+    /// All answers in a document, in order; nearly always one. Attributes are matched by their exact names, in any
+    /// order, and may have either kind of quotes.
     ///
     /// # Errors
     /// The document isn't XML, a response has no `value`, `rawmode` is neither true nor false, or
-    /// `MaxPayloadSizeToTargetInBytes` isn't a number. (The other two numbers are only for the log: they are
-    /// among the `others` when they can't be read.)
+    /// `MaxPayloadSizeToTargetInBytes` isn't a number. The other two numbers are only for the log, so if they can't
+    /// be read that is no error: they are then among the `others`.
     pub fn parse(document: &[u8]) -> Result<Vec<Self>, ParseError> {
         xml::elements(document)?
             .into_iter()
@@ -459,14 +459,14 @@ impl Nak {
     /// How many log lines are kept.
     pub const MOST_LINES: usize = 16;
 
-    /// Whether it is the complaint about the zero block (sahara-firehose.md §5.3), which is about no image.
+    /// Whether this NAK is the complaint about the zero block (sahara-firehose.md §5.3), which isn't about an image.
     pub fn is_noise(&self) -> bool {
         self.log
             .last()
             .is_some_and(|line| failure::is_zero_block_noise(line))
     }
 
-    /// What is known about the failure lines among the log, each once, the most telling first.
+    /// The known failures in the log lines, each once, the most specific first.
     pub fn known_failures(&self) -> Vec<&'static KnownFailure> {
         let known: Vec<_> = self
             .log
@@ -517,7 +517,7 @@ fn needed<T: FromStr>(element: &mut Element, name: &'static str) -> Result<T, Pa
     })
 }
 
-/// The number in an attribute; one that can't be read stays where it is.
+/// The number in an attribute. If it can't be read, the attribute stays in the element.
 fn readable(element: &mut Element, name: &'static str) -> Option<u64> {
     let number = element
         .attributes

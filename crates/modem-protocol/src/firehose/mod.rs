@@ -1,4 +1,4 @@
-//! Firehose, XML requests and raw data (sahara-firehose.md §4 and §5).
+//! Firehose: XML requests and raw data (sahara-firehose.md §4 and §5).
 
 pub mod failure;
 pub mod message;

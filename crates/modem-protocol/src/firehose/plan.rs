@@ -8,7 +8,7 @@ use crate::conversation::Stretch;
 /// Bytes of the zero block that follows a last block shorter than a transfer block (sahara-firehose.md §5.2).
 pub const ZERO_BLOCK: u32 = 512;
 
-/// What the modem's flash and its answers dictate.
+/// The sizes that the modem's flash and its answers require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     sector_size_bytes: u32,
@@ -16,16 +16,16 @@ pub struct Geometry {
     block_size_bytes: u32,
 }
 
-/// The sector size when the modem names none (sahara-firehose.md §5.1; EM9191 names none).
+/// The sector size if the modem reports none (sahara-firehose.md §5.1); EM9191 reports none.
 pub const DEFAULT_SECTOR_SIZE: u32 = 4096;
 
-/// The pages in a flash block when the modem names none (sahara-firehose.md §5.1).
+/// The pages in a flash block if the modem reports no number (sahara-firehose.md §5.1).
 pub const DEFAULT_PAGES_PER_BLOCK: u32 = 64;
 
 impl Geometry {
-    /// The geometry for a payload limit of the modem; `None` if no sector fits into it.
+    /// The geometry for the modem's payload limit; `None` if no sector fits into the limit.
     ///
-    /// The limit is rounded down to sectors; more than [`Stretch::LARGEST`] is never used.
+    /// The transfer block is the limit, rounded down to whole sectors, and at most [`Stretch::LARGEST`].
     pub fn new(max_payload_bytes: u64, sector_size_bytes: u32, pages_per_block: u32) -> Option<Self> {
         let limit = u32::try_from(max_payload_bytes.min(Stretch::LARGEST)).ok()?;
         let sectors = limit.checked_div(sector_size_bytes)?;
@@ -52,12 +52,13 @@ impl Geometry {
         self.block_size_bytes
     }
 
-    /// Sectors of a file, rounded up.
+    /// The size of a file in sectors, rounded up.
     pub fn sectors(self, size_bytes: u64) -> u64 {
         size_bytes.div_ceil(self.sector_size_bytes.into())
     }
 
-    /// Zero bytes behind a file: up to the next sector, and the zero block if the last transfer block is short.
+    /// How many zero bytes follow a file: up to the end of its last sector, and the zero block if the last transfer
+    /// block is short.
     pub fn padding(self, size_bytes: u64) -> u32 {
         let past = |unit: u32| u32::try_from(size_bytes % u64::from(unit)).unwrap_or(0);
         let to_sector = match past(self.sector_size_bytes) {
@@ -72,10 +73,10 @@ impl Geometry {
         to_sector + zero_block
     }
 
-    /// The stretch of a file that begins at `from`, a border between transfer blocks: as many transfer blocks as
-    /// fit into [`Stretch::LARGEST`], the last one with its padding. `None` behind the end.
+    /// The stretch of a file that begins at `from`, which must be the start of a transfer block: as many transfer
+    /// blocks as fit into [`Stretch::LARGEST`], and the padding after the last one. `None` after the end.
     ///
-    /// Many transfer blocks are one stretch because a tty doesn't keep the borders of writes.
+    /// Many transfer blocks can be one stretch, because a tty doesn't keep the boundaries between writes.
     pub fn stretch(self, image: usize, from: u64, size_bytes: u64) -> Option<Stretch> {
         if from >= size_bytes {
             return None;

@@ -1,20 +1,20 @@
-//! Cuts Firehose documents out of a stream that is split and joined anywhere (sahara-firehose.md §5).
+//! Cuts Firehose documents out of a stream whose reads may be split or joined anywhere (sahara-firehose.md §5).
 
 use alloc::vec::Vec;
 
-/// The longest document that is accepted, in bytes. The longest that is known has 320; a modem that never
-/// closes a document must not fill the memory.
+/// The longest document that is accepted, in bytes. The longest known document has 320. Without a limit, a modem that
+/// never closes a document could fill the memory.
 pub const LARGEST_DOCUMENT: usize = 16 * 1024;
 
 const DECLARATION: &[u8] = b"<?xml";
 const OPENING: &[u8] = b"<data";
 const CLOSING: &[u8] = b"</data";
 
-/// Collects bytes and hands out documents.
+/// Collects bytes and returns documents.
 ///
-/// A document begins with an XML declaration or with `<data`, and ends with `</data>`. What stands between
-/// documents (NUL bytes, line ends, anything) is passed over and counted. A document that is cut short by the
-/// declaration of the next one, or longer than [`LARGEST_DOCUMENT`], counts as passed over too.
+/// A document begins with an XML declaration or with `<data`, and ends with `</data>`. Bytes between documents (NUL
+/// bytes, line ends, anything) are skipped and counted. A document that is cut short by the declaration of the next
+/// one, or that is longer than [`LARGEST_DOCUMENT`], is skipped too.
 ///
 /// ```
 /// use modemflash_modem_protocol::firehose::stream::Splitter;
@@ -28,7 +28,7 @@ const CLOSING: &[u8] = b"</data";
 #[derive(Clone, Debug, Default)]
 pub struct Splitter {
     bytes: Vec<u8>,
-    /// Bytes at the front in which no end of a document is.
+    /// How many bytes at the front are known to contain no end of a document.
     searched: usize,
     skipped: u64,
 }
@@ -39,7 +39,7 @@ impl Splitter {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next document from its first to its last byte, `None` until it is complete.
+    /// The next document from its first to its last byte; `None` until it is complete.
     pub fn next_document(&mut self) -> Option<Vec<u8>> {
         loop {
             self.pass_over_strangers();
@@ -59,8 +59,8 @@ impl Splitter {
         }
     }
 
-    /// Takes `count` raw bytes, `None` (and nothing taken) until so many are there. For the side that receives
-    /// raw data between documents.
+    /// Takes `count` raw bytes. Until that many have come, takes nothing and returns `None`. For the side that
+    /// receives raw data between documents.
     pub fn take_raw(&mut self, count: usize) -> Option<Vec<u8>> {
         if self.bytes.len() < count {
             return None;
@@ -70,12 +70,12 @@ impl Splitter {
         Some(core::mem::replace(&mut self.bytes, rest))
     }
 
-    /// Bytes that were passed over so far because they belong to no document.
+    /// How many bytes were skipped so far because they belong to no document.
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// The bytes that are not taken out yet.
+    /// The bytes that were not taken out yet.
     pub fn buffered(&self) -> &[u8] {
         &self.bytes
     }
@@ -92,7 +92,7 @@ impl Splitter {
         self.skipped += u64::try_from(count).unwrap_or(u64::MAX);
     }
 
-    /// Drops bytes up to where a document begins or may begin once more bytes are there.
+    /// Drops bytes up to the place where a document begins, or may begin once more bytes have come.
     fn pass_over_strangers(&mut self) {
         let start = (0..self.bytes.len()).find(|&at| {
             let tail = self.bytes.get(at..).unwrap_or_default();
@@ -104,10 +104,10 @@ impl Splitter {
         }
     }
 
-    /// Where the document at the front ends. The answer doesn't depend on how the stream was split.
+    /// Where the document at the front ends. The result doesn't depend on how the stream was split.
     fn find_end(&mut self) -> End {
         let window = self.bytes.get(..LARGEST_DOCUMENT).unwrap_or(&self.bytes);
-        // A tag that was incomplete at the last search is looked at again.
+        // Search again from where a tag may have been incomplete at the last search.
         let mut at = self.searched.saturating_sub(LONGEST_TAG);
         while let Some(found) = window
             .get(at..)
@@ -139,10 +139,10 @@ enum End {
     TooFar,
 }
 
-/// The most blanks between a tag's name and its end.
+/// The largest number of blanks between a tag's name and its end.
 const MOST_BLANKS: usize = 16;
 
-/// The longest tag that is looked for, in bytes.
+/// The longest tag that is recognised, in bytes.
 const LONGEST_TAG: usize = CLOSING.len() + MOST_BLANKS + 2;
 
 /// Whether `tail` begins with `word`, or is the beginning of `word`.
@@ -150,7 +150,7 @@ fn begins(tail: &[u8], word: &[u8]) -> bool {
     tail.iter().zip(word).all(|(a, b)| a == b)
 }
 
-/// Whether an element name ends here; the end of what has come so far counts.
+/// Whether an element name ends here. It may also end where the received bytes end.
 fn is_name_end(byte: Option<&u8>) -> bool {
     byte.is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))
 }

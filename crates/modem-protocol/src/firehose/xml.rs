@@ -29,13 +29,13 @@ impl Element {
         self
     }
 
-    /// Takes the attribute with exactly this name out.
+    /// Removes the attribute with exactly this name and returns its value.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.attributes.iter().position(|(present, _)| present == name)?;
         Some(self.attributes.remove(at).1)
     }
 
-    /// Appends a document that holds only this element, without anything behind `</data>`.
+    /// Appends a document that contains only this element and ends with `</data>`.
     pub(super) fn encode_document(&self, out: &mut Vec<u8>) {
         let mut text = String::from(DECLARATION);
         text.push_str("<data>\n<");
@@ -52,9 +52,9 @@ impl Element {
     }
 }
 
-/// The elements of a document, in order: the children of its root, or the root itself when it isn't `<data>`.
+/// The elements of a document, in order: the children of its root, or the root itself if it isn't `<data>`.
 ///
-/// Bytes that no XML may have are read as U+FFFD: a log line isn't worth a failed update.
+/// Characters that XML forbids are read as U+FFFD, so that an odd log line doesn't fail an update.
 pub(super) fn elements(document: &[u8]) -> Result<Vec<Element>, ParseError> {
     let text = String::from_utf8_lossy(document);
     let text = if text.chars().all(is_allowed) {
@@ -90,7 +90,7 @@ pub(super) fn elements(document: &[u8]) -> Result<Vec<Element>, ParseError> {
     Ok(nodes
         .into_iter()
         .map(|node| {
-            // Names with a prefix are strangers; without their prefix they could stand there twice.
+            // Attribute names with a prefix don't belong to Firehose. Without their prefix, a name could occur twice.
             let attributes = node
                 .attributes()
                 .filter(|attribute| attribute.namespace().is_none());
@@ -115,7 +115,7 @@ fn escape(value: &str, out: &mut String) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            // An XML reader turns these into blanks unless they are written as references.
+            // An XML parser turns these into blanks unless they are written as character references.
             '\t' | '\n' | '\r' => drop(write!(out, "&#{};", u32::from(c))),
             c if is_allowed(c) => out.push(c),
             _ => out.push(char::REPLACEMENT_CHARACTER),

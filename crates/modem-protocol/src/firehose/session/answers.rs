@@ -1,4 +1,4 @@
-//! What the modem says, and what follows from it.
+//! Handles what the modem sends.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -88,7 +88,7 @@ impl Session {
         let number = value.trim().parse::<u32>().ok();
         let (name, value) = (name.trim(), value.trim());
         let is_plausible = if name.eq_ignore_ascii_case("SECTOR_SIZE_IN_BYTES") {
-            // Sectors of flash memory: whole USB packets, at most the largest block.
+            // A sector consists of whole USB packets and is no larger than the largest block.
             let size = number.filter(|size| (512..=1 << 20).contains(size) && size % 512 == 0);
             self.storage.sector_size_bytes = size.unwrap_or(self.storage.sector_size_bytes);
             size.is_some()
@@ -113,7 +113,7 @@ impl Session {
             log: self.log.drain(..).collect(),
         };
         let is_noise = nak.is_noise();
-        // Even one that comes late, behind a stray ACK, is the modem's limit.
+        // This is the modem's payload limit even if the response comes late, after a stray ACK.
         if let (None, Some(bytes)) = (self.geometry, response.max_payload_to_target_bytes) {
             self.storage.max_payload_bytes = bytes.min(Configure::WISH_BYTES);
         }
@@ -135,7 +135,7 @@ impl Session {
                 *again_at = now + QUIET;
                 *last = (!is_noise).then_some(nak);
             }
-            // NAK with a number is the usual answer: it only corrects the payload.
+            // The usual answer to configure is a NAK with a number, which only corrects the payload.
             (
                 State::Asked {
                     goal: Goal::Configure,
@@ -185,7 +185,8 @@ impl Session {
                 },
                 Verdict::Ack,
             ) => self.enter(State::Finished),
-            // The request may have been lost with the noise, or be queued behind it.
+            // The request may have been lost together with the noise, or the modem may still answer it after the
+            // noise. So wait before sending it again.
             (State::Asked { again_at, .. }, Verdict::Nak) if is_noise => *again_at = now + AFTER_NOISE,
             (
                 State::Asked {
@@ -228,8 +229,8 @@ impl Session {
                 self.out
                     .report(Report::Noise(format!("{response} during raw data")));
             }
-            // Complaints about the image before that come late, one by one. If they are about this image, the
-            // verdict will not come.
+            // These are probably late complaints about the image before, which come one by one. If they are about
+            // this image, its verdict will not come, and the last complaint is reported as the reason.
             (State::RawData { .. } | State::Verdict { .. }, Verdict::Nak)
                 if is_noise && self.complaints < MOST_TRIES =>
             {

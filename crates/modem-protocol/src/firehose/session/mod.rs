@@ -1,12 +1,14 @@
 //! The host's side of a Firehose session: ping, configure, storage info, images, reset
 //! (sahara-firehose.md §5).
 //!
-//! Two rules keep images whole. Before each `program` and `power` the line is read until it is silent, and NOP
-//! is sent until one ACK comes: that absorbs the complaint about the zero block of the image before. And
-//! `program` is never sent again after ACK with rawmode true: it would become image data (§5.3).
+//! Two rules keep images intact:
 //!
-//! Raw data go out while answers are read: a NAK or a failure line in the middle ends the session at once.
-//! Every step has a total that no log line renews.
+//! * Before each `program` and `power`, the session reads until the line is silent, then sends NOP until one ACK comes. That
+//!   absorbs the complaint about the zero block of the image before.
+//! * After an ACK with rawmode true, the session never sends `program` again, because it would become image data (§5.3).
+//!
+//! The session reads answers while raw data goes out, so a NAK or a failure line in the middle ends it at once. Every
+//! step has a total time limit that log lines don't extend.
 
 mod answers;
 mod requests;
@@ -23,60 +25,63 @@ use crate::Instant;
 use crate::conversation::{Action, Conversation, ProtocolError, Report, Step};
 use crate::outbox::Outbox;
 
-/// Silence after which the modem has said everything (sahara-firehose.md §5, about 100 ms).
+/// After this much silence the modem has sent everything (sahara-firehose.md §5, about 100 ms).
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Total of ping, configure and storage info; EM7565 prints many log lines first (sahara-firehose.md §5.1).
+/// Time limit for ping, configure and storage info together; EM7565 prints many log lines first (sahara-firehose.md
+/// §5.1).
 const START: Duration = Duration::from_secs(30);
 
-/// Total of the wait for silence before `program` or `power`; as long as NOP may take.
+/// Longest wait for silence before `program` or `power`; the same as for the NOPs.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Total of NOPs before `program` or `power`, and how many at most (sahara-firehose.md §5.3).
+/// Time limit for the NOPs before `program` or `power`, and their largest number (sahara-firehose.md §5.3).
 const PING: Duration = Duration::from_secs(10);
 const MOST_PINGS: u8 = 40;
 
-/// When a NOP that nothing answers is sent again. Ours: three tries in [`PING`].
+/// After this time an unanswered NOP is sent again. Estimate: it allows three more NOPs within [`PING`].
 const PING_AGAIN: Duration = Duration::from_secs(3);
 
-/// When another request that may be sent twice, and that nothing answers, is sent again
-/// (sahara-firehose.md §5.3: 10 s each).
+/// After this time any other unanswered request is sent again, if it may be sent twice (sahara-firehose.md §5.3: 10 s
+/// each).
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
-/// How long the answer to a request may still come when noise came first (sahara-firehose.md §5.3).
+/// How long the session still waits for the answer to a request after noise came instead (sahara-firehose.md §5.3).
 const AFTER_NOISE: Duration = Duration::from_millis(500);
 
-/// How often a request is sent at most because of noise; WP76xx complains up to 40 times
+/// How often a request is sent at most if noise comes instead of its answer; WP76xx complains up to 40 times
 /// (sahara-firehose.md §5.3).
 const MOST_TRIES: u8 = 40;
 
-/// Total for the answer to `program` (sahara-firehose.md §5.2: three tries of 10 s; here it is one try).
+/// Time limit for the answer to `program` (sahara-firehose.md §5.2 has three tries of 10 s; the session waits once
+/// for as long).
 const PROGRAM: Duration = Duration::from_secs(30);
 
-/// Total and number of NAKs for `power` (sahara-firehose.md §5.3: ten tries of 10 s).
+/// Time limit and number of NAKs for `power` (sahara-firehose.md §5.3: ten tries of 10 s).
 const RESET: Duration = Duration::from_secs(100);
 const MOST_RESET_NAKS: u8 = 10;
 
-/// Total for raw data: ours, ten minutes and one second for each 16 KiB, far below any speed that was seen.
+/// Time limit for raw data: ten minutes, and one second for each 16 KiB. Estimate: far slower than any speed that was
+/// seen.
 const RAW_DATA: Duration = Duration::from_secs(600);
 const RAW_DATA_BYTES_PER_S: u64 = 16 * 1024;
 
-/// The verdict on an image may take this long (sahara-firehose.md §5.2); typical are 10 to 90 s.
+/// How long the verdict on an image may take (sahara-firehose.md §5.2); 10 to 90 s are typical.
 pub const VERDICT: Duration = Duration::from_secs(300);
 
-/// How long the verdict may take after the modem has logged success or failure. Ours: both are written at the
-/// very end.
+/// How long the verdict may take after the modem has logged success or failure. Estimate: the modem logs both only at
+/// the very end.
 const AFTER_SUCCESS: Duration = Duration::from_secs(10);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// What an EM7565 logs when an image is written (sahara-firehose.md §5.2).
+/// What an EM7565 logs after it has written an image (sahara-firehose.md §5.2).
 const PROCESSED: &str = "SWI CWE image processed OK";
 
 /// A session from the first ping to the reset.
 ///
-/// [`Conversation::stop`] takes effect before the first and between two images. Once `program` is sent the
-/// boot loader counts bytes, and stopping would leave it in the middle of an image; so the stop waits for the
-/// verdict. When all images are accepted it has no effect: the reset is the safe end.
+/// [`Conversation::stop`] takes effect before the first image and between two images. Once `program` is sent, the
+/// boot loader counts bytes, and stopping would leave it in the middle of an image; so a stop then waits for the
+/// verdict. After all images are accepted, a stop has no effect, because the reset is the safe end.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Sizes of the images in bytes.
@@ -89,7 +94,7 @@ pub struct Session {
     /// Log lines since the last response.
     log: VecDeque<String>,
     announced: Announced,
-    /// Complaints about the zero block since `program` was acknowledged, and the last one.
+    /// How many complaints about the zero block came since `program` was acknowledged, and the last of them.
     complaints: u8,
     complaint: Option<Nak>,
     heard: Heard,
@@ -104,14 +109,14 @@ enum Stop {
     Asked,
 }
 
-/// Whether any byte of the reset request has left.
+/// Whether any byte of the reset request was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ResetRequest {
     NotSent,
     Sent,
 }
 
-/// What the log said about the present image.
+/// What the modem's log said about the present image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Announced {
     Nothing,
@@ -119,7 +124,7 @@ enum Announced {
     Failure,
 }
 
-/// What the modem said about its flash.
+/// What the modem reported about its flash.
 #[derive(Clone, Copy, Debug)]
 struct Storage {
     max_payload_bytes: u64,
@@ -135,7 +140,7 @@ struct Heard {
     last: Instant,
 }
 
-/// What is asked for next, or now.
+/// The request that is under way, or the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
     Configure,
@@ -157,7 +162,7 @@ impl Goal {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    /// Reading until the line is silent.
+    /// The session reads until the line is silent.
     Drain {
         goal: Goal,
         ping: Ping,
@@ -165,7 +170,7 @@ enum State {
         quiet_until: Instant,
         deadline: Instant,
     },
-    /// NOP is sent until one ACK comes.
+    /// The session sends NOP until one ACK comes.
     Ping {
         goal: Goal,
         tries: u8,
@@ -183,7 +188,7 @@ enum State {
         again_at: Instant,
         deadline: Instant,
     },
-    /// Image bytes go out; those before `next` have been given to the port.
+    /// Image bytes go out; the bytes before `next` have been handed to the driver.
     RawData {
         image: usize,
         next: u64,
@@ -197,7 +202,7 @@ enum State {
         since: Instant,
         deadline: Instant,
     },
-    /// The reset is acknowledged, or the modem has gone after it.
+    /// The reset is acknowledged, or the modem has left the bus after it.
     Finished,
 }
 
@@ -209,8 +214,8 @@ enum Ping {
 }
 
 impl Session {
-    /// A session for images of these sizes in bytes, sent in this order. `leftovers` are the bytes that came
-    /// behind the confirmation of the switch to Firehose.
+    /// A session for images of these sizes in bytes, sent in this order. `leftovers` are the bytes that came after
+    /// the confirmation of the switch to Firehose.
     pub fn new(images: &[u64], leftovers: &[u8], now: Instant) -> Self {
         let start_deadline = now + START;
         let mut session = Self {
@@ -281,7 +286,7 @@ impl Session {
         });
     }
 
-    /// The end of a step on the way to `goal`: all steps of the start share one total.
+    /// The deadline of a step on the way to `goal`. All steps of the start share one deadline; the others get `span`.
     fn total(&self, goal: Goal, span: Duration, now: Instant) -> Instant {
         match goal {
             Goal::Configure | Goal::StorageInfo => self.start_deadline,
@@ -299,7 +304,7 @@ impl Session {
         }
     }
 
-    /// Whether the modem is at a point where the session may be left.
+    /// Whether the session may stop now.
     fn is_at_safe_point(&self) -> bool {
         let goal = match &self.state {
             State::Drain { goal, .. } | State::Ping { goal, .. } => *goal,
@@ -374,7 +379,7 @@ impl Conversation for Session {
                     Some(geometry) if next >= size => u64::from(geometry.padding(size)),
                     _ => 0,
                 };
-                // What is left of image bytes: the padding goes last.
+                // The padding goes last, so the image bytes that are left are `left` minus the padding.
                 let taken = next.saturating_sub(left.saturating_sub(padding)).max(start);
                 self.out.progressed(image, taken);
             }

@@ -1,4 +1,4 @@
-//! What time brings: the next request, the next stretch, the end of patience.
+//! Handles what becomes due: the next request, the next stretch of an image, or giving up.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -153,9 +153,9 @@ impl Session {
             *tries = tries.saturating_add(1);
             *again_at = now + PING_AGAIN;
             let why = nak.as_ref().map_or_else(|| "no ACK".to_string(), Nak::to_string);
-            // After an image with a short last block this is what is expected: the zero block swallows a NOP or two.
+            // This is expected after an image with a short last block: the zero block swallows one or two NOPs.
             self.out.report(Report::Noise(format!(
-                "NOP {tries} is sent, the one before it came to nothing: {why}"
+                "sending NOP {tries}, the one before it had no effect: {why}"
             )));
             self.out.send(Request::Ping.to_bytes());
         }
@@ -163,9 +163,9 @@ impl Session {
 
     fn give_up_pinging(&mut self, goal: Goal, since: Instant, now: Instant) {
         if goal == Goal::Reset {
-            // All images are accepted: the reset is worth a try in any case.
+            // All images are accepted, so the reset is worth a try even without an ACK.
             self.out.report(Report::Noise(
-                "no ACK to NOP; the reset is asked for all the same".to_string(),
+                "no ACK to NOP; sending the reset anyway".to_string(),
             ));
             self.ask(goal, now);
             return;
@@ -252,7 +252,7 @@ impl Session {
         })
     }
 
-    /// Makes the geometry of what configure and storage info said.
+    /// Makes the geometry from the modem's answers to configure and storage info.
     fn conclude_storage(&mut self) -> bool {
         let Storage {
             max_payload_bytes,
