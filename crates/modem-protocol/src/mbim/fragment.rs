@@ -1,4 +1,5 @@
-//! Messages longer than a control transfer, and messages out of a stream (mbim.md §5).
+//! Cuts messages that are longer than a control transfer into fragments, and reads messages from a stream (mbim.md
+//! §5).
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,19 +10,19 @@ use super::message::{
 use crate::bytes::{Reader, Writer};
 use crate::{Instant, ParseError};
 
-/// The longest message that is accepted, in bytes, in one piece or in fragments: a QMI frame of 65,536 bytes and the
+/// The longest message that is accepted, in bytes, in one piece or in fragments: a QMI frame of 65,536 bytes with the
 /// header before it.
 pub const LARGEST_MESSAGE: usize = 0x1_0000 + 48;
 
-/// The smallest control transfer that is cut for, in bytes; with less, a smaller one counts as this.
+/// The smallest size of a control transfer for which messages are cut, in bytes. A smaller size counts as this one.
 pub const SMALLEST_TRANSFER: usize = 64;
 
-/// How long the next fragment may take (mbim.md §5).
+/// The longest time between two fragments (mbim.md §5).
 pub const GAP: Duration = Duration::from_millis(1250);
 
-/// Cuts a message for control transfers of at most `largest` bytes. Each piece is one write.
+/// Cuts a message into pieces for control transfers of at most `largest` bytes. Each piece is one write.
 ///
-/// Messages without a fragment header, such as OPEN, stay in one piece; they are short.
+/// Messages without a fragment header, such as OPEN, stay in one piece, because they are short.
 pub fn split(message: &Message, largest: usize) -> Vec<Vec<u8>> {
     let largest = largest.max(SMALLEST_TRANSFER);
     let whole = message.encode();
@@ -48,7 +49,7 @@ pub fn split(message: &Message, largest: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Why a message didn't come out of its pieces.
+/// Why a message couldn't be put together from its pieces.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FragmentError {
@@ -62,14 +63,14 @@ pub enum FragmentError {
         /// Number of fragments.
         total: u32,
     },
-    /// Another fragment came than the next.
+    /// The fragment that came isn't the next one.
     #[error("fragment {got} of transaction {transaction} instead of {expected}")]
     OutOfSequence {
         /// Transaction of the message.
         transaction: u32,
-        /// The next, from 0.
+        /// The next fragment, from 0.
         expected: u32,
-        /// What came.
+        /// The fragment that came.
         got: u32,
     },
     /// The message is longer than [`LARGEST_MESSAGE`].
@@ -80,13 +81,14 @@ pub enum FragmentError {
         /// Number of fragments.
         total: u32,
     },
-    /// What came can't be read.
+    /// The received bytes can't be read.
     #[error("{0}")]
     Garbled(ParseError),
 }
 
 impl FragmentError {
-    /// What to answer: the error and the transaction that it is about. Rubbish has no transaction and no answer.
+    /// The transaction and the error with which the host answers. Bytes that can't be read have no transaction and
+    /// get no answer.
     pub const fn fault(&self) -> Option<(u32, ProtocolFault)> {
         match self {
             Self::Timeout { transaction, .. } => Some((*transaction, ProtocolFault::FragmentTimeout)),
@@ -99,7 +101,7 @@ impl FragmentError {
     }
 }
 
-/// A message of which fragments are still missing.
+/// A message with fragments still missing.
 #[derive(Clone, Debug)]
 struct Begun {
     message_type: u32,
@@ -110,16 +112,16 @@ struct Begun {
     deadline: Instant,
 }
 
-/// Puts messages together out of a stream that is split and joined anywhere, and finds back into it after bytes that
-/// are none.
+/// Puts messages together from a stream whose reads may be split or joined anywhere. After bytes that aren't a
+/// message it looks for the start of the next one.
 ///
-/// It holds less than one message and one incomplete piece, each at most [`LARGEST_MESSAGE`] bytes, and what was
-/// pushed last, as long as [`Reassembler::next_message`] is called until it says `None`.
+/// If [`Reassembler::next_message`] is always called until it returns `None`, this holds less than one message and
+/// one incomplete piece, each at most [`LARGEST_MESSAGE`] bytes, and the bytes that were pushed last.
 #[derive(Clone, Debug, Default)]
 pub struct Reassembler {
     bytes: Vec<u8>,
     begun: Option<Begun>,
-    /// A stretch of rubbish is being passed over and was reported.
+    /// Whether unreadable bytes are being skipped; they were already reported.
     is_lost: bool,
 }
 
@@ -129,16 +131,16 @@ impl Reassembler {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// When the next fragment is late, `None` if none is awaited.
+    /// The moment from which the next fragment is late; `None` if no fragment is awaited.
     pub fn deadline(&self) -> Option<Instant> {
         self.begun.as_ref().map(|begun| begun.deadline)
     }
 
-    /// The next message, `None` until all its bytes are there.
+    /// The next message; `None` until all its bytes have come.
     ///
     /// # Errors
-    /// A fragment is missing, late or in the wrong place, or what came is no message. The incomplete message is
-    /// dropped; what follows is read.
+    /// A fragment is missing, late or in the wrong place, or the bytes aren't a message. The incomplete message is
+    /// dropped, and reading continues after it.
     pub fn next_message(&mut self, now: Instant) -> Option<Result<Message, FragmentError>> {
         loop {
             if let Some(begun) = self.begun.take_if(|begun| now >= begun.deadline) {
@@ -163,7 +165,7 @@ impl Reassembler {
         *self = Self::default();
     }
 
-    /// The next piece by its length field.
+    /// The next piece, as long as its length field says.
     fn next_piece(&mut self) -> Option<Result<Vec<u8>, ParseError>> {
         let mut rubbish = 0;
         let mut error = None;
@@ -193,7 +195,7 @@ impl Reassembler {
         Some(Ok(core::mem::replace(&mut self.bytes, rest)))
     }
 
-    /// Takes one piece; what comes of it, if anything.
+    /// Takes one piece, and returns the message or the error that it completes, if any.
     fn take(&mut self, piece: &[u8], now: Instant) -> Option<Result<Message, FragmentError>> {
         match Fragment::parse(piece) {
             Ok(Some(fragment)) => self.take_fragment(&fragment, now),
@@ -209,7 +211,7 @@ impl Reassembler {
     ) -> Option<Result<Message, FragmentError>> {
         let begun = match self.begun.take() {
             Some(begun) if begun.continues_with(fragment) => begun,
-            // A first fragment begins a message anew, whatever was before: the peer has given that up.
+            // A first fragment always begins a new message, because the peer has given up the one before.
             _ if fragment.current == 0 => Begun::new(fragment),
             other => {
                 let is_same = other
@@ -276,7 +278,7 @@ impl Begun {
     }
 }
 
-/// A piece of a message that has several.
+/// One of several pieces of a message.
 struct Fragment<'a> {
     message_type: u32,
     transaction: u32,

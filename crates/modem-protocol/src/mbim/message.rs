@@ -1,7 +1,7 @@
 //! Whole MBIM messages: bytes to types and back, for both sides (mbim.md §2).
 //!
-//! Everything is little endian. [`Message::parse`] and [`Message::encode`] know messages in one piece; what is longer
-//! than a control transfer goes through [`super::fragment`].
+//! Everything is little endian. [`Message::parse`] and [`Message::encode`] work on messages in one piece. Messages
+//! that are longer than a control transfer go through [`super::fragment`].
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,7 +13,8 @@ use crate::numbers::numbers;
 /// Bytes of a message's header: type, length, transaction.
 pub const HEADER_SIZE: usize = 12;
 
-/// Bytes of the header that every fragment has: the header, number of fragments, which one.
+/// Bytes of the header that every fragment has: the message's header, the number of fragments, and this fragment's
+/// number.
 pub const FRAGMENT_HEADER_SIZE: usize = 20;
 
 pub(super) const OPEN: u32 = 0x0000_0001;
@@ -47,7 +48,7 @@ impl fmt::Display for Status {
 }
 
 numbers! {
-    /// What a function or a host says when it can't read the other side.
+    /// The error that a function or a host reports if it can't read the other side's message.
     ProtocolFault: u32 {
         FragmentTimeout = 1, "fragment timeout";
         FragmentOutOfSequence = 2, "fragment out of sequence";
@@ -67,7 +68,7 @@ impl fmt::Display for ProtocolFault {
 }
 
 numbers! {
-    /// Whether a command asks or changes.
+    /// Whether a command asks for something or changes something.
     CommandKind: u32 {
         Query = 0, "query";
         Set = 1, "set";
@@ -87,11 +88,11 @@ impl ServiceId {
     pub const QMI: Self = Self([
         0xd1, 0xa3, 0x0b, 0xc2, 0xf9, 0x7a, 0x6e, 0x43, 0xbf, 0x65, 0xc7, 0xe2, 0x4f, 0xb0, 0xf0, 0xd3,
     ]);
-    /// What mbim-proxy itself understands.
+    /// The service that mbim-proxy itself provides.
     pub const PROXY_CONTROL: Self = Self([
         0x83, 0x8c, 0xf7, 0xfb, 0x8d, 0x0d, 0x4d, 0x7f, 0x87, 0x1e, 0xd7, 0x1d, 0xbe, 0xfb, 0xb3, 0x9b,
     ]);
-    /// Qualcomm device update, of other vendors' modems.
+    /// Qualcomm device update, which other vendors' modems have.
     pub const QUALCOMM_DEVICE_UPDATE: Self = Self([
         0x64, 0x27, 0x01, 0x5f, 0x57, 0x9d, 0x48, 0xf5, 0x8c, 0x54, 0xf4, 0x3e, 0xd1, 0xe7, 0x6f, 0x83,
     ]);
@@ -116,13 +117,13 @@ impl fmt::Debug for ServiceId {
 /// A message of either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// What ties an answer to its question; the host counts from 1, and 0 is unasked.
+    /// The number that an answer has in common with its question. The host counts from 1; 0 marks unasked messages.
     pub transaction: u32,
-    /// What it says.
+    /// The content.
     pub body: Body,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// 0x00000001, host to function.
@@ -140,7 +141,7 @@ pub enum Body {
         cid: u32,
         /// Query or set.
         kind: CommandKind,
-        /// What the command needs.
+        /// The data of the command.
         information: Vec<u8>,
     },
     /// 0x00000004, host to function.
@@ -155,9 +156,9 @@ pub enum Body {
         service: ServiceId,
         /// Which command of it.
         cid: u32,
-        /// How it ended.
+        /// How the command ended.
         status: Status,
-        /// What came of it.
+        /// The data that the command returned.
         information: Vec<u8>,
     },
     /// 0x80000004, function to host.
@@ -168,7 +169,7 @@ pub enum Body {
         service: ServiceId,
         /// Which indication of it.
         cid: u32,
-        /// What it says.
+        /// The data of the indication.
         information: Vec<u8>,
     },
 }
@@ -195,7 +196,7 @@ pub(super) const fn has_fragments(message_type: u32) -> bool {
     matches!(message_type, COMMAND | COMMAND_DONE | INDICATE_STATUS)
 }
 
-/// Whether mbim.md §2 has this type.
+/// Whether mbim.md §2 lists this type.
 pub(super) const fn is_known(message_type: u32) -> bool {
     has_fragments(message_type)
         || matches!(
@@ -208,7 +209,7 @@ impl Message {
     /// Reads exactly one message in one piece.
     ///
     /// # Errors
-    /// A length or the type is wrong, or it is a fragment.
+    /// A length or the type is wrong, or the bytes are a fragment.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let message_type = reader.u32_le("message type")?;
@@ -256,7 +257,7 @@ impl Message {
         Ok(Self { transaction, body })
     }
 
-    /// The message in one piece, whatever its length.
+    /// The message in one piece, of any length.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let message_type = self.body.message_type();

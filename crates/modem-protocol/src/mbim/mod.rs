@@ -1,5 +1,5 @@
 //! MBIM, the control channel of modems in MBIM composition, as far as it carries QMI (mbim.md). Messages of both
-//! sides.
+//! sides are covered.
 
 pub mod fragment;
 pub mod message;

@@ -1,4 +1,4 @@
-//! The first message to mbim-proxy: which port (mbim.md §6).
+//! The first message to mbim-proxy, which says which port to open (mbim.md §6).
 
 use alloc::string::String;
 use alloc::vec;
@@ -8,13 +8,13 @@ use super::message::{Body, CommandKind, Message, ServiceId};
 use crate::ParseError;
 use crate::bytes::{Reader, Writer};
 
-/// The command.
+/// The command's number.
 pub const CID: u32 = 1;
 
 /// Bytes before the path.
 const FIXED: u32 = 12;
 
-/// Which port the proxy is to open.
+/// Which port the proxy should open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
     /// Path of the port.
@@ -37,7 +37,7 @@ impl Configuration {
         }
     }
 
-    /// The information of the command.
+    /// The command's data.
     pub fn encode(&self) -> Vec<u8> {
         let path: Vec<u8> = self.device.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let mut out = vec![];
@@ -49,17 +49,17 @@ impl Configuration {
         out
     }
 
-    /// Reads the information of a command.
+    /// Reads a command's data.
     ///
     /// # Errors
-    /// The path isn't inside, or isn't UTF-16.
+    /// The path isn't inside the data, or isn't UTF-16.
     pub fn parse(information: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(information);
         let path = pointed_at(information, &mut reader, "device path")?;
         let timeout_seconds = reader.u32_le("timeout")?;
         let units = path.chunks(2).map(|unit| match unit {
             [low, high] => u16::from_le_bytes([*low, *high]),
-            // Half a unit: what no text has.
+            // Half a unit: replace it by a code unit that is invalid in every text.
             _ => 0xD800,
         });
         let device = char::decode_utf16(units)
@@ -75,7 +75,7 @@ impl Configuration {
     }
 }
 
-/// The part of `information` that offset and length, read from `places`, point at.
+/// The part of `information` at the offset and with the length that are read from `places`.
 pub(super) fn pointed_at<'a>(
     information: &'a [u8],
     places: &mut Reader<'_>,

@@ -55,21 +55,21 @@ pub fn indication(indication: &Frame) -> Message {
     }
 }
 
-/// What an MBIM message says in QMI.
+/// What an MBIM message contains of QMI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
     /// A request, a response or an indication.
     Frame(Frame),
     /// The function refuses to carry the request.
     Refused(Status),
-    /// It isn't about QMI.
+    /// The message isn't about QMI.
     Foreign,
 }
 
 /// Takes the QMI frame out of a message of either direction.
 ///
 /// # Errors
-/// It is about QMI, but its information isn't one frame.
+/// The message is about QMI, but its data isn't exactly one frame.
 pub fn content(message: &Message) -> Result<Content, ParseError> {
     let information = match &message.body {
         Body::Command {

@@ -1,4 +1,4 @@
-//! Basic connect, command 19: which indications the host wants (mbim.md §4.2).
+//! Basic connect, command 19: which indications the function should send to the host (mbim.md §4.2).
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -7,10 +7,10 @@ use super::message::{Body, CommandKind, Message, ServiceId};
 use crate::ParseError;
 use crate::bytes::{Reader, Writer};
 
-/// The command.
+/// The command's number.
 pub const CID: u32 = 19;
 
-/// Bytes of an entry of the table of contents: offset and size.
+/// Bytes of an entry in the table of contents: offset and size.
 const PLACE: usize = 8;
 
 /// Indications of one service.
@@ -22,7 +22,7 @@ pub struct Subscription {
     pub cids: Vec<u32>,
 }
 
-/// The command with a list; it replaces the list of before.
+/// The command with a list, which replaces the previous list.
 pub fn command(transaction: u32, list: &[Subscription]) -> Message {
     Message {
         transaction,
@@ -35,7 +35,7 @@ pub fn command(transaction: u32, list: &[Subscription]) -> Message {
     }
 }
 
-/// The list as the information of a command.
+/// The list as a command's data.
 pub fn encode(list: &[Subscription]) -> Vec<u8> {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut out = vec![];
@@ -57,15 +57,15 @@ pub fn encode(list: &[Subscription]) -> Vec<u8> {
     out
 }
 
-/// Reads the information of a command.
+/// Reads a command's data.
 ///
 /// # Errors
-/// An entry isn't inside, is shorter than it says, or lies on another.
+/// An entry isn't inside the data, is shorter than it says, or overlaps another entry.
 pub fn parse(information: &[u8]) -> Result<Vec<Subscription>, ParseError> {
     let mut places = Reader::new(information);
     let count = places.u32_le("number of services")?;
     let mut list = vec![];
-    // Entries that lie on each other could stand for much more than was sent.
+    // Overlapping entries could make the list much larger than the data. So all entries together may not exceed it.
     let mut left = information.len();
     for _ in 0..count {
         let entry = super::proxy::pointed_at(information, &mut places, "entry")?;

@@ -16,32 +16,32 @@ const RELEASE: u16 = 0x0023;
 const SYNC: u16 = 0x0027;
 const PROXY_OPEN: u16 = 0xFF00;
 
-/// What a host asks for.
+/// A request of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Request {
-    /// 0x0021: the services that the modem has.
+    /// 0x0021: asks for the services that the modem has.
     VersionInfo,
-    /// 0x0022: a client id.
+    /// 0x0022: asks for a client id.
     Allocate {
-        /// With which service.
+        /// For which service.
         service: Service,
     },
     /// 0x0023: gives a client id back.
     Release {
-        /// With which service.
+        /// For which service.
         service: Service,
-        /// Which.
+        /// The client id.
         client: u8,
     },
-    /// 0x0027: forget every client.
+    /// 0x0027: asks the modem to forget all clients.
     Sync,
-    /// 0xFF00, to qmi-proxy only: open this port.
+    /// 0xFF00, to qmi-proxy only: asks it to open this port.
     ProxyOpen {
         /// Path of the port.
         device: String,
     },
-    /// Another message; `parse` makes it of unknown ones only.
+    /// Another message; `parse` returns it only for unknown messages.
     Other {
         /// Its number.
         message: u16,
@@ -120,13 +120,13 @@ impl Request {
 pub struct ServiceVersion {
     /// Which.
     pub service: Service,
-    /// Its version before the dot.
+    /// The version number before the dot.
     pub major: u16,
-    /// Its version behind the dot.
+    /// The version number after the dot.
     pub minor: u16,
 }
 
-/// What the modem answers when it doesn't refuse.
+/// The modem's answer, if it doesn't refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Response {
@@ -134,14 +134,14 @@ pub enum Response {
     VersionInfo(Vec<ServiceVersion>),
     /// 0x0022.
     Allocated {
-        /// With which service.
+        /// For which service.
         service: Service,
         /// The client id.
         client: u8,
     },
     /// 0x0023.
     Released {
-        /// With which service.
+        /// For which service.
         service: Service,
         /// The client id.
         client: u8,
@@ -150,7 +150,7 @@ pub enum Response {
     Synced,
     /// 0xFF00, from qmi-proxy.
     ProxyOpened,
-    /// Another message; `parse` makes it of unknown ones only.
+    /// Another message; `parse` returns it only for unknown messages.
     Other {
         /// Its number.
         message: u16,
@@ -172,7 +172,7 @@ impl Response {
         }
     }
 
-    /// Reads the fields of a response; the inner result is what the modem says.
+    /// Reads the fields of a response. The inner result is the modem's answer or refusal.
     ///
     /// # Errors
     /// A field is missing or too short.
@@ -211,7 +211,7 @@ impl Response {
         }))
     }
 
-    /// The fields of the response, the result included. A list of services has at most 255.
+    /// The fields of the response, including the result. A list of services has at most 255 entries.
     pub fn encode(&self) -> Tlvs {
         match self {
             Self::VersionInfo(versions) => {
@@ -254,13 +254,13 @@ fn response_frame(transaction: u8, message: u16, tlvs: Tlvs) -> Frame {
     }
 }
 
-/// What the modem says without having been asked.
+/// A message that the modem sends unasked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Indication {
-    /// 0x0027: the modem has started, or somebody synced; every client id is void.
+    /// 0x0027: the modem has started, or some program has synced; no client id is valid any more.
     Sync,
-    /// Another message; `from_message` makes it of unknown ones only.
+    /// Another message; `from_message` returns it only for unknown messages.
     Other {
         /// Its number.
         message: u16,
@@ -268,7 +268,7 @@ pub enum Indication {
 }
 
 impl Indication {
-    /// What an indication of this number is; none has fields that matter.
+    /// The indication with this number. Its fields aren't needed.
     pub const fn from_message(message: u16) -> Self {
         match message {
             SYNC => Self::Sync,

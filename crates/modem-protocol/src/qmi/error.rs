@@ -7,7 +7,7 @@ use crate::ParseError;
 use crate::bytes::{Reader, Writer};
 use crate::numbers::numbers;
 
-/// The TLV that every response has.
+/// The type of the TLV with the result, which every response has.
 pub const RESULT: u8 = 0x02;
 
 numbers! {
@@ -43,7 +43,7 @@ numbers! {
 }
 
 impl QmiError {
-    /// Whether the modem doesn't have the feature that was asked for: 71, 94, 25 and 17 (qmi.md §3).
+    /// Whether the modem doesn't have the requested feature: errors 71, 94, 25 and 17 (qmi.md §3).
     pub const fn is_absent(self) -> bool {
         matches!(
             self,
@@ -51,17 +51,17 @@ impl QmiError {
         )
     }
 
-    /// Whether the modem is still booting: 52.
+    /// Whether the modem is still booting: error 52.
     pub const fn is_not_ready(self) -> bool {
         matches!(self, Self::NotReady)
     }
 
-    /// Whether it is one of the firmware write, read and file errors, 388 to 402.
+    /// Whether this is one of the firmware write, read and file errors, 388 to 402.
     pub const fn is_about_a_firmware_file(self) -> bool {
         matches!(self, Self::Other(388..=402))
     }
 
-    /// What a refused response carries: the result alone.
+    /// The fields of a refusal: only the result.
     pub fn to_tlvs(self) -> Tlvs {
         result(1, self.code())
     }
@@ -78,7 +78,7 @@ impl fmt::Display for QmiError {
     }
 }
 
-/// What a granted response begins with.
+/// The result with which a positive response begins.
 pub(super) fn success() -> Tlvs {
     result(0, 0)
 }
@@ -90,7 +90,7 @@ fn result(status: u16, error: u16) -> Tlvs {
     Tlvs::new().with(RESULT, value)
 }
 
-/// Reads the result of a response. A status other than 0 is a failure, whatever the error number says.
+/// Reads the result of a response. A status other than 0 is a failure, whatever the error number is.
 ///
 /// # Errors
 /// The result is missing or too short.

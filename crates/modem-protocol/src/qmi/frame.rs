@@ -7,11 +7,11 @@ use super::tlv::Tlvs;
 use crate::ParseError;
 use crate::bytes::{Reader, Writer};
 
-/// The longest frame that is accepted, in bytes. The driver's buffers hold 4,096 (qmi.md §2); a list of 50 PRI images
-/// with the longest names would have 14,000.
+/// The longest frame that is accepted, in bytes. The driver's buffers hold 4,096 bytes (qmi.md §2); a list of 50 PRI
+/// images with the longest names would have 14,000 bytes.
 pub const LARGEST_FRAME: usize = 0x4000;
 
-/// The client id of an indication that is for everybody.
+/// The client id of an indication to all clients.
 pub const BROADCAST: u8 = 0xFF;
 
 const MARKER: u8 = 0x01;
@@ -22,7 +22,7 @@ const SHORTEST_FRAME: usize = 12;
 /// Bytes of a service's frame before its fields.
 const SERVICE_HEADER: usize = 13;
 
-/// Who a message is for.
+/// The service that a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Service {
@@ -34,7 +34,7 @@ pub enum Service {
     Dms,
     /// Network access, 3.
     Nas,
-    /// Another one. `From<u8>` makes it of unknown values only.
+    /// Another service. `From<u8>` returns it only for unknown values.
     Other(u8),
 }
 
@@ -74,30 +74,30 @@ impl fmt::Display for Service {
     }
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Host to modem.
     Request,
     /// Modem to host.
     Response,
-    /// Modem to host, without having been asked.
+    /// Modem to host, sent unasked.
     Indication,
 }
 
 /// One message with its addressing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Who it is for, or from.
+    /// The service that receives or sends the message.
     pub service: Service,
-    /// The host's client id with that service; 0 for the control service.
+    /// The host's client id for that service; 0 for the control service.
     pub client: u8,
     /// Request, response or indication.
     pub kind: Kind,
-    /// What ties a response to its request; 0 in indications. The control service's has one byte: of a larger one,
-    /// only the low byte is written.
+    /// The number that a response has in common with its request; 0 in indications. For the control service it has
+    /// one byte, so of a larger number only the low byte is written.
     pub transaction: u16,
-    /// Which message; the meaning depends on the service.
+    /// The number of the message; its meaning depends on the service.
     pub message: u16,
     /// Its fields.
     pub tlvs: Tlvs,
@@ -107,7 +107,7 @@ impl Frame {
     /// Reads exactly one frame.
     ///
     /// # Errors
-    /// Marker, a length, flags or a field is wrong.
+    /// The marker, a length, the flags or a field is wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let marker = reader.u8("marker")?;
@@ -205,10 +205,11 @@ fn wrong(field: &'static str, offset: usize, expected: &'static str, got: impl I
     }
 }
 
-/// Cuts frames out of a stream that is split and joined anywhere, and finds back into it after bytes that are none.
+/// Cuts frames out of a stream whose reads may be split or joined anywhere. After bytes that aren't a frame it looks
+/// for the start of the next one.
 ///
-/// It holds at most one incomplete frame (less than [`LARGEST_FRAME`] bytes) and what was pushed last, as long as
-/// [`Framer::next_frame`] is called until it says `None`.
+/// If [`Framer::next_frame`] is always called until it returns `None`, this holds at most one incomplete frame (less
+/// than [`LARGEST_FRAME`] bytes) and the bytes that were pushed last.
 ///
 /// ```
 /// use modemflash_modem_protocol::qmi::Framer;
@@ -222,7 +223,7 @@ fn wrong(field: &'static str, offset: usize, expected: &'static str, got: impl I
 #[derive(Clone, Debug, Default)]
 pub struct Framer {
     bytes: Vec<u8>,
-    /// A stretch of rubbish is being passed over and was reported.
+    /// Whether unreadable bytes are being skipped; they were already reported.
     is_lost: bool,
 }
 
@@ -232,10 +233,10 @@ impl Framer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next frame, `None` until all its bytes are there.
+    /// The next frame; `None` until all its bytes have come.
     ///
     /// # Errors
-    /// What comes isn't a frame. It is passed over up to where a frame may begin, and reported once.
+    /// The bytes aren't a frame. They are skipped up to where a frame may begin, and reported once.
     pub fn next_frame(&mut self) -> Option<Result<Frame, ParseError>> {
         let mut rubbish = 0;
         let mut error = None;
@@ -270,8 +271,8 @@ impl Framer {
     }
 }
 
-/// The length of the frame that begins here, `None` while too few bytes are there to know. The two lengths and the
-/// flags have to agree, so that hardly anything but a frame passes.
+/// The length of the frame that begins here; `None` until enough bytes have come to know. Both length fields and the
+/// flags have to match, so that hardly anything but a frame is accepted.
 fn begins(bytes: &[u8]) -> Result<Option<usize>, ParseError> {
     match read_header(bytes) {
         Ok(length) => Ok(Some(length)),

@@ -1,5 +1,5 @@
 //! QMI, the control protocol of a modem in normal mode: frames, the control service and the part of the device
-//! management service that concerns firmware (qmi.md). Messages of both sides.
+//! management service that concerns firmware (qmi.md). Messages of both sides are covered.
 
 pub mod ctl;
 pub mod dms;

@@ -27,12 +27,12 @@ pub struct Tlv {
 pub struct Tlvs(Vec<Tlv>);
 
 impl Tlvs {
-    /// None.
+    /// No fields.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// These and one more. The value has at most 65,535 bytes; what is longer is cut.
+    /// These fields and one more. The value has at most 65,535 bytes; a longer one is cut.
     #[must_use]
     pub fn with(mut self, kind: u8, value: impl Into<Vec<u8>>) -> Self {
         let mut value = value.into();
@@ -41,7 +41,7 @@ impl Tlvs {
         self
     }
 
-    /// These and one more, if there is a value.
+    /// These fields and one more, if there is a value.
     #[must_use]
     pub fn with_some(self, kind: u8, value: Option<impl Into<Vec<u8>>>) -> Self {
         match value {
@@ -50,25 +50,25 @@ impl Tlvs {
         }
     }
 
-    /// These and all of `others`.
+    /// These fields and all of `others`.
     #[must_use]
     pub(super) fn and(mut self, others: &Self) -> Self {
         self.0.extend(others.0.iter().cloned());
         self
     }
 
-    /// All but the result.
+    /// All fields but the result.
     pub(super) fn without_result(&self) -> Self {
         self.clone().without(super::error::RESULT)
     }
 
-    /// All but those of a type.
+    /// All fields but those of this type.
     pub(super) fn without(mut self, kind: u8) -> Self {
         self.0.retain(|tlv| tlv.kind != kind);
         self
     }
 
-    /// The value of a field; of fields with the same type, the first.
+    /// The value of the first field of this type.
     pub fn get(&self, kind: u8) -> Option<&[u8]> {
         let found = self.0.iter().find(|tlv| tlv.kind == kind)?;
         Some(&found.value)
@@ -82,8 +82,8 @@ impl Tlvs {
         self.get(kind).ok_or(ParseError::Missing { field })
     }
 
-    /// A field that is a text as a whole, without length and mostly without a NUL (MC7710 sends one, trace
-    /// dms_boothold_mc7710_em7565).
+    /// The value of a field that consists of a text only. It has no length byte and usually no NUL; MC7710 sends one
+    /// (trace dms_boothold_mc7710_em7565).
     pub fn text(&self, kind: u8) -> Option<String> {
         self.get(kind).map(readable)
     }
@@ -140,8 +140,8 @@ impl<'a> IntoIterator for &'a Tlvs {
     }
 }
 
-/// A text of the modem for the user: without the NULs behind it, and with `~` for each byte that isn't ASCII unless
-/// all of it is UTF-8. It never has more bytes than what came, so it fits where it came from.
+/// A text of the modem for the user, without the NULs at its end. If it isn't UTF-8, each byte that isn't ASCII
+/// becomes `~`. The result is never longer than the original, so it fits into the same field.
 pub(super) fn readable(bytes: &[u8]) -> String {
     let end = bytes
         .iter()
@@ -157,7 +157,7 @@ pub(super) fn readable(bytes: &[u8]) -> String {
     }
 }
 
-/// Appends a text with one byte of length before it; what is longer than 255 bytes is cut.
+/// Appends a text, preceded by one byte with its length; a text longer than 255 bytes is cut.
 pub(super) fn put_counted_text(out: &mut Vec<u8>, text: &str) {
     let mut end = text.len().min(usize::from(u8::MAX));
     while !text.is_char_boundary(end) {
@@ -168,7 +168,7 @@ pub(super) fn put_counted_text(out: &mut Vec<u8>, text: &str) {
     out.put(cut.as_bytes());
 }
 
-/// Reads a text with one byte of length before it.
+/// Reads a text that is preceded by one byte with its length.
 pub(super) fn counted_text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, ParseError> {
     let length = reader.u8(field)?;
     Ok(readable(reader.take(field, length.into())?))

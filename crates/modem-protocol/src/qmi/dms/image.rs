@@ -1,4 +1,4 @@
-//! Images in the modem's memory and the preference between them (qmi.md §5.1 to §5.3).
+//! The images stored in the modem, and which of them it prefers (qmi.md §5.1 to §5.3).
 
 use alloc::string::String;
 use alloc::vec;
@@ -27,24 +27,24 @@ impl fmt::Display for ImageType {
     }
 }
 
-/// The 16 bytes that tell images of a type apart: [`UniqueId::WILDCARD`] for modem images, the config version for PRI
-/// images.
+/// The 16 bytes that distinguish images of the same type: [`UniqueId::WILDCARD`] for modem images, the config version
+/// for PRI images.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UniqueId(pub [u8; 16]);
 
 impl UniqueId {
-    /// `?_?`, what every modem image has.
+    /// `?_?`, the unique id of every modem image.
     pub const WILDCARD: Self = Self(*b"?_?\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
-    /// The text with NULs behind it, `None` if it has more than 16 bytes.
+    /// The text, padded with NULs; `None` if it has more than 16 bytes.
     pub fn from_text(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         Some(Self(bytes))
     }
 
-    /// The text, if it is one: ASCII, at least one character, and behind the first NUL nothing but NULs (qmi.md,
-    /// "Unique id display").
+    /// The id as text. `None` unless it is at least one ASCII character, followed only by NULs (qmi.md, "Unique id
+    /// display").
     pub fn text(&self) -> Option<&str> {
         let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
         let (text, padding) = self.0.split_at_checked(end)?;
@@ -77,8 +77,8 @@ pub struct ImageReference {
     pub image_type: ImageType,
     /// Its unique id.
     pub unique_id: UniqueId,
-    /// Its build id: `<firmware version>_?` or `<firmware version>_<carrier>`. At most 255 bytes; what is longer is
-    /// cut when it is written.
+    /// Its build id: `<firmware version>_?` or `<firmware version>_<carrier>`. At most 255 bytes; a longer one is cut
+    /// when it is written.
     pub build_id: String,
 }
 
@@ -119,20 +119,20 @@ impl fmt::Display for ImageReference {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsendablePreference {
-    /// A unique id has 16 bytes.
+    /// The config version doesn't fit into the 16 bytes of a unique id.
     #[error("config version {0} has more than 16 bytes")]
     Config(String),
-    /// A build id has at most 255 bytes.
+    /// The versions don't fit into the 255 bytes of a build id.
     #[error("firmware version and carrier together have more than 254 bytes")]
     Build,
 }
 
-/// Which images the modem is to run.
+/// Which images the modem should run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirmwarePreference(pub Vec<ImageReference>);
 
 impl FirmwarePreference {
-    /// This firmware with this carrier's configuration (qmi.md §5.1).
+    /// The preference for this firmware with this carrier's configuration (qmi.md §5.1).
     ///
     /// # Errors
     /// A text doesn't fit.
@@ -185,8 +185,8 @@ impl FirmwarePreference {
     }
 }
 
-/// What has to be downloaded for a new preference: `None` if the modem doesn't say (treat it as everything), an empty
-/// list if it has all of it (qmi.md §5.1).
+/// What has to be downloaded for a new preference. `None` if the modem doesn't say; treat that as everything. An
+/// empty list if the modem already has all images (qmi.md §5.1).
 pub type DownloadList = Option<Vec<ImageType>>;
 
 /// All stored images, type by type.
@@ -212,17 +212,17 @@ impl StoredImages {
 pub struct StoredImageList {
     /// The type.
     pub image_type: ImageType,
-    /// How many images of it there may be.
+    /// How many images of this type the modem can store.
     pub maximum: u8,
-    /// Place in `images` of the one that runs, `None` for 255. MC7430, MC7455 and EM7455 say nonsense here, such as 2
-    /// with two images (qmi.md §5.2); [`StoredImageList::running_image`] checks it.
+    /// Index in `images` of the running image; `None` for 255. MC7430, MC7455 and EM7455 report impossible numbers
+    /// here, such as 2 with two images (qmi.md §5.2); [`StoredImageList::running_image`] checks it.
     pub running: Option<u8>,
-    /// The images. At most 255.
+    /// The images, at most 255.
     pub images: Vec<StoredImage>,
 }
 
 impl StoredImageList {
-    /// The image that runs, if the modem names one that exists.
+    /// The running image; `None` if the modem names none, or one that doesn't exist.
     pub fn running_image(&self) -> Option<&StoredImage> {
         self.images.get(usize::from(self.running?))
     }
@@ -231,9 +231,9 @@ impl StoredImageList {
 /// A stored image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {
-    /// Its slot, `None` for 255 as PRI images have it.
+    /// Its slot; `None` for 255, which PRI images have.
     pub storage_index: Option<u8>,
-    /// How often it failed to boot, `None` for 255 (unknown).
+    /// How often it failed to boot; `None` for 255 (unknown).
     pub failure_count: Option<u8>,
     /// Its unique id.
     pub unique_id: UniqueId,
@@ -242,7 +242,7 @@ pub struct StoredImage {
 }
 
 impl StoredImage {
-    /// What names this image in a request.
+    /// The reference that names this image in a request.
     pub fn reference(&self, image_type: ImageType) -> ImageReference {
         ImageReference {
             image_type,
@@ -268,18 +268,18 @@ impl StoredImage {
     }
 }
 
-/// Message 0x557A as seen on EM7565: the layout of 0x0049 with four more bytes behind each image (qmi.md §5.3).
+/// Message 0x557A as seen on EM7565: the layout of 0x0049, with four more bytes after each image (qmi.md §5.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SwiStoredImages {
-    /// It has that layout.
+    /// The message has that layout.
     Read {
         /// The images.
         images: StoredImages,
-        /// The four bytes behind each image, in the order of [`StoredImages::iter`]; the first may be a status, 3 for
-        /// good. Where there are too few, zeros are written.
+        /// The four bytes after each image, in the order of [`StoredImages::iter`]. The first byte may be a status, 3
+        /// for good. When the message is written, missing entries become zeros.
         states: Vec<[u8; 4]>,
     },
-    /// It has another layout.
+    /// The message has another layout.
     Unread(Vec<u8>),
 }
 
@@ -317,7 +317,7 @@ impl StoredImages {
     }
 }
 
-/// The lists of 0x0049 and 0x557A; `read_state` reads what is behind an image.
+/// Reads the lists of 0x0049 and 0x557A; `read_state` reads the bytes after each image.
 fn read_lists(
     bytes: &[u8],
     mut read_state: impl FnMut(&mut Reader<'_>) -> Result<(), ParseError>,
@@ -357,7 +357,7 @@ fn write_lists(images: &StoredImages, mut write_state: impl FnMut(&mut Vec<u8>))
     out
 }
 
-/// Writes how many elements follow and says how many that are; more than 255 can't be.
+/// Writes how many elements follow, at most 255, and returns that number.
 pub(super) fn put_count(out: &mut Vec<u8>, count: usize) -> usize {
     let count = u8::try_from(count).unwrap_or(u8::MAX);
     out.put_u8(count);

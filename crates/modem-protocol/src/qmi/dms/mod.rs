@@ -1,6 +1,6 @@
-//! The device management service: what a firmware tool asks of it (qmi.md §5), both sides.
+//! The device management service: the messages that a firmware tool needs, for both sides (qmi.md §5).
 //!
-//! Vendor messages (0x5555 and up) have the meaning that Sierra Wireless modems give them.
+//! Vendor messages (0x5555 and up) have the meaning that they have in Sierra Wireless modems.
 
 mod image;
 mod request;

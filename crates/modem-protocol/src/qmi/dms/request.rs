@@ -1,4 +1,4 @@
-//! What a host asks of the device management service.
+//! The host's requests to the device management service.
 
 use super::super::frame::{Frame, Kind, Service};
 use super::super::tlv::Tlvs;
@@ -22,9 +22,9 @@ pub enum Request {
     GetIds,
     /// 0x002D.
     GetOperatingMode,
-    /// 0x002E. A power cycle is offline and then reset.
+    /// 0x002E. To power-cycle the modem, set the mode offline and then reset.
     SetOperatingMode(OperatingMode),
-    /// 0x003E, without fields: boot & hold on SWI9200 and Gobi 3000.
+    /// 0x003E, without fields: boot and hold, on SWI9200 and Gobi 3000.
     SetFirmwareId,
     /// 0x0047.
     GetFirmwarePreference,
@@ -32,7 +32,7 @@ pub enum Request {
     SetFirmwarePreference {
         /// Which images to run.
         preference: FirmwarePreference,
-        /// Ask for everything, even if it is stored. Written only if it is wanted.
+        /// Makes the modem ask for all images, even if it has them stored. The field is written only if this is true.
         download_override: bool,
         /// The slot for the modem image, from 1.
         storage_index: Option<u8>,
@@ -61,7 +61,7 @@ pub enum Request {
     SwiGetFirmwareUpdateStatus,
     /// 0x557A.
     SwiGetStoredImages,
-    /// Another message; `parse` makes it of unknown ones only.
+    /// Another message; `parse` returns it only for unknown messages.
     Other {
         /// Its number.
         message: u16,

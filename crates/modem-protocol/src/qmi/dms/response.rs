@@ -1,4 +1,4 @@
-//! What the modem answers.
+//! The modem's answers.
 
 use alloc::string::String;
 use alloc::vec;
@@ -54,12 +54,12 @@ pub enum Response {
     SwiResettingToDownloadMode,
     /// 0x555B.
     SwiUsbComposition {
-        /// What the modem shows now.
+        /// The modem's present composition.
         current: Option<UsbComposition>,
-        /// What it can show; `None` if it doesn't say.
+        /// The compositions that the modem supports; `None` if it doesn't say.
         supported: Option<Vec<UsbComposition>>,
     },
-    /// 0x555C; it needs a reset.
+    /// 0x555C; takes effect after a reset.
     SwiUsbCompositionSet,
     /// 0x5563: the images that run.
     SwiFirmwareCurrent(FirmwarePreference),
@@ -67,7 +67,7 @@ pub enum Response {
     SwiFirmwareUpdateStatus(UpdateStatus),
     /// 0x557A.
     SwiStoredImages(SwiStoredImages),
-    /// Another message; `parse` makes it of unknown ones only.
+    /// Another message; `parse` returns it only for unknown messages.
     Other {
         /// Its number.
         message: u16,
@@ -105,7 +105,7 @@ impl Response {
         }
     }
 
-    /// Reads the fields of a response; the inner result is what the modem says.
+    /// Reads the fields of a response. The inner result is the modem's answer or refusal.
     ///
     /// # Errors
     /// A field is missing or too short.
@@ -176,7 +176,7 @@ impl Response {
         })
     }
 
-    /// The fields of the response, the result included.
+    /// The fields of the response, including the result.
     pub fn encode(&self) -> Tlvs {
         let tlvs = success();
         match self {

@@ -1,4 +1,4 @@
-//! Values that the device management service speaks of (qmi.md §5).
+//! Values in the messages of the device management service (qmi.md §5).
 
 use alloc::string::String;
 use core::fmt;
@@ -9,7 +9,7 @@ use crate::bytes::{Reader, Writer};
 use crate::numbers::numbers;
 
 numbers! {
-    /// Whether the modem's radio runs, and the way to restart it.
+    /// The modem's operating mode: whether its radio is on. Setting it is also the way to restart the modem.
     OperatingMode: u8 {
         Online = 0, "online";
         LowPower = 1, "low power";
@@ -31,7 +31,7 @@ impl fmt::Display for OperatingMode {
     }
 }
 
-/// Why a modem is offline or in low power; a set of bits.
+/// Why a modem is offline or in low power, as a set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OfflineReason(pub u16);
 
@@ -76,12 +76,12 @@ impl fmt::Display for OfflineReason {
     }
 }
 
-/// Get Operating Mode.
+/// The answer to Get Operating Mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperatingState {
     /// The mode.
     pub mode: OperatingMode,
-    /// Why it is offline or in low power; not there otherwise.
+    /// Why the modem is offline or in low power; missing in other modes.
     pub offline_reason: Option<OfflineReason>,
     /// Whether a switch or a pin keeps the radio off.
     pub is_hardware_restricted: Option<bool>,
@@ -104,12 +104,12 @@ impl fmt::Display for BootImageDownloadMode {
     }
 }
 
-/// Get IDs.
+/// The answer to Get IDs.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Ids {
     /// Electronic serial number.
     pub esn: Option<String>,
-    /// The first 15 characters of what the modem says.
+    /// The IMEI: the first 15 characters of the modem's field.
     pub imei: Option<String>,
     /// Mobile equipment identifier.
     pub meid: Option<String>,
@@ -117,7 +117,7 @@ pub struct Ids {
     pub imei_software_version: Option<String>,
 }
 
-/// Without the numbers: they belong to a person and would get into logs.
+/// Leaves the numbers out, because they are personal data and would get into logs.
 impl fmt::Debug for Ids {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = |number: &Option<String>| number.as_ref().map(|_| "told");
@@ -148,7 +148,8 @@ impl Ids {
     }
 }
 
-/// Swi Get Current Firmware, 0x5556. Old modems have the first three only (trace dms_boothold_mc7710_em7565).
+/// The answer to Swi Get Current Firmware, 0x5556. Old modems report only the first three fields (trace
+/// dms_boothold_mc7710_em7565).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CurrentFirmware {
     /// Model.
@@ -199,14 +200,14 @@ impl CurrentFirmware {
     }
 }
 
-/// Get Stored Image Info.
+/// The answer to Get Stored Image Info.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredImageInfo {
     /// Version of the boot loader in a modem image.
     pub boot_version: Option<BootVersion>,
     /// Version of a PRI image.
     pub pri_version: Option<PriVersion>,
-    /// The customer that the image is bound to, 0 for none.
+    /// The customer to whom the image is locked; 0 for none.
     pub oem_lock: Option<u32>,
 }
 
@@ -215,7 +216,7 @@ pub struct StoredImageInfo {
 pub struct BootVersion {
     /// Before the dot.
     pub major: u16,
-    /// Behind the dot.
+    /// After the dot.
     pub minor: u16,
 }
 
@@ -224,7 +225,7 @@ pub struct BootVersion {
 pub struct PriVersion {
     /// As a number.
     pub number: u32,
-    /// As a text, at most 32 bytes; what is longer is cut when it is written.
+    /// As a text of at most 32 bytes; a longer one is cut when it is written.
     pub text: String,
 }
 
@@ -270,7 +271,7 @@ impl StoredImageInfo {
     }
 }
 
-/// Which USB functions the modem shows. 9x50 and later have AT!USBCOMP instead and may refuse the message.
+/// Which USB functions the modem has. 9x50 and later have AT!USBCOMP instead and may refuse this message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UsbComposition(pub u8);
 
@@ -300,10 +301,11 @@ impl fmt::Display for UsbComposition {
     }
 }
 
-/// Swi Get Firmware Update Status, 0x5564. The numbers of its fields aren't known for sure (qmi.md, open question 1).
+/// The answer to Swi Get Firmware Update Status, 0x5564. The numbers of its fields aren't certain (qmi.md, open
+/// question 1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpdateStatus {
-    /// How the last update ended: field 0x01 if it has four bytes.
+    /// How the last update ended: field 0x01, if it has four bytes.
     pub result: Option<UpdateResult>,
     /// Every other field except for the result of the request.
     pub details: Tlvs,
@@ -316,7 +318,7 @@ pub struct UpdateResult(pub u32);
 impl UpdateResult {
     /// The update succeeded.
     pub const SUCCESS: Self = Self(1);
-    /// Not known; also after power was off.
+    /// The result isn't known, for example after the modem had no power.
     pub const UNKNOWN: Self = Self(u32::MAX);
 }
 
