@@ -1,5 +1,5 @@
-//! What QDL has to know about an image: its kind, what goes into the open request, and which bytes of the file
-//! go out raw, in chunks (qdl.md §5 and §6).
+//! What QDL needs to know about an image: its kind, what goes into the open request, and which bytes of the file are
+//! sent raw, in chunks (qdl.md §5 and §6).
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -20,22 +20,22 @@ pub struct Image {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// A CWE header has 400 bytes.
+    /// The header doesn't have the 400 bytes of a CWE header.
     #[error("header of {got} bytes, a CWE header has 400")]
     HeaderLength {
-        /// Its bytes.
+        /// The header's size in bytes.
         got: usize,
     },
-    /// Nothing is left to send.
+    /// The file has no bytes to send as data.
     #[error("no data to send")]
     Empty,
-    /// The lengths in the open request have 32 bits.
+    /// The image is too large for the lengths in the open request, which have 32 bits.
     #[error("{size} bytes are more than the protocol can carry")]
     Large {
         /// Bytes of header and data.
         size: u64,
     },
-    /// It isn't known how to send images of this kind.
+    /// No update program is known to send images of this kind.
     #[error("{0} isn't sent by update programs")]
     Kind(ImageType),
 }
@@ -49,7 +49,7 @@ impl Image {
     /// An image of any kind: `header` goes into the open request, then the bytes `data` of the file are sent.
     ///
     /// # Errors
-    /// No data, or more than 32 bits can count.
+    /// There is no data, or more than a 32-bit length can state.
     pub fn new(image_type: ImageType, header: Vec<u8>, data: Range<u64>) -> Result<Self, ImageError> {
         let length = data
             .end
@@ -74,7 +74,8 @@ impl Image {
     /// A CWE, SPK or NVU file from its first 400 bytes and its size in bytes.
     ///
     /// # Errors
-    /// `header` hasn't 400 bytes; nothing behind the header; more than 32 bits can count.
+    /// `header` doesn't have 400 bytes, nothing follows it in the file, or there is more than a 32-bit length can
+    /// state.
     pub fn cwe(header: &[u8], file_size: u64) -> Result<Self, ImageError> {
         if header.len() != Self::CWE_HEADER {
             return Err(ImageError::HeaderLength { got: header.len() });
@@ -86,7 +87,7 @@ impl Image {
     /// A Gobi `.mbn` file from its kind and its size in bytes.
     ///
     /// # Errors
-    /// A kind other than AMSS, APPS or UQCN; no data; more than 32 bits can count.
+    /// The kind isn't AMSS, APPS or UQCN, there is no data, or more than a 32-bit length can state.
     pub fn gobi(image_type: ImageType, file_size: u64) -> Result<Self, ImageError> {
         let end = match image_type {
             ImageType::Amss => file_size.saturating_sub(Self::AMSS_TAIL),
@@ -96,7 +97,7 @@ impl Image {
         Self::new(image_type, Vec::new(), 0..end)
     }
 
-    /// The bytes that go out raw, as offsets into the file.
+    /// The bytes that are sent raw, as offsets into the file.
     pub fn data(&self) -> Range<u64> {
         self.data.clone()
     }
@@ -113,7 +114,7 @@ impl Image {
         }
     }
 
-    /// Number of chunks of `chunk_size` bytes, the last one may be shorter; nothing for size 0.
+    /// The number of chunks of `chunk_size` bytes, of which the last may be shorter; `None` for size 0.
     pub const fn chunks(&self, chunk_size: u32) -> Option<u32> {
         if chunk_size == 0 {
             None
@@ -122,7 +123,7 @@ impl Image {
         }
     }
 
-    /// The bytes of chunk `chunk` (from 0) as offsets into the file; empty behind the end.
+    /// The bytes of chunk `chunk` (from 0) as offsets into the file; empty after the end.
     pub fn chunk(&self, chunk: u32, chunk_size: u32) -> Range<u64> {
         let start = u64::from(chunk)
             .saturating_mul(chunk_size.into())

@@ -1,8 +1,8 @@
 //! QDL and DLOAD messages: bytes to types and back, for both sides (qdl.md §3 and §4).
 //!
-//! What is parsed and encoded here is the payload of a frame; [`crate::hdlc`] makes the frame. The one exception is
-//! the head of a write request, [`WriteHeader`], which goes out raw. All numbers are little endian unless said
-//! otherwise. Unknown codes are kept, not lost.
+//! This module parses and encodes the payload of a frame; [`crate::hdlc`] makes the frame. The only exception is the
+//! head of a write request, [`WriteHeader`], which is sent raw. All numbers are little endian unless a comment says
+//! otherwise. Unknown codes are kept.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,14 +59,14 @@ pub const FEATURES: u8 = 0x30;
 const HOST_MAGIC: [u8; 32] = *b"QCOM high speed protocol hst\0\0\0\0";
 const MAGIC: [u8; 24] = *b"QCOM high speed protocol";
 
-/// Makes an enum of known codes, an `Other` for the rest, the way there and back, and the words.
+/// Defines an enum of known codes with their words, `Other` for the rest, and the conversions from and to numbers.
 macro_rules! codes {
     ($(#[$doc:meta])* $name:ident: $number:ty { $($variant:ident = $code:literal $words:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $(#[doc = $words] $variant,)+
-            /// A code that the specification doesn't know.
+            /// A code that isn't in the specification.
             Other($number),
         }
         impl $name {
@@ -204,7 +204,7 @@ impl fmt::Display for ImageType {
     }
 }
 
-/// A message from host to modem, all but the write request (see [`WriteHeader`]).
+/// A message from host to modem, except the write request (see [`WriteHeader`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// DLOAD: switch to the streaming download protocol (0x70).
@@ -228,11 +228,11 @@ pub enum Request {
     Reset,
     /// Image preference (0x2E).
     ImagePreference,
-    /// Something else.
+    /// Another message.
     Other {
         /// First byte.
         command: u8,
-        /// The bytes behind it.
+        /// The bytes after it.
         body: Vec<u8>,
     },
 }
@@ -264,19 +264,19 @@ impl HelloRequest {
 pub struct OpenRequest {
     /// Kind of the image.
     pub image_type: ImageType,
-    /// Header and data, bytes.
+    /// Size of header and data in bytes.
     pub image_length: u32,
-    /// Outstanding requests, always 1.
+    /// How many requests may be outstanding, always 1.
     pub window: u8,
-    /// All data that will be sent raw, bytes; the field is called chunk size in the protocol.
+    /// Size in bytes of all data that will be sent raw. The protocol calls this field chunk size.
     pub data_length: u32,
     /// Feature flags, 0.
     pub features: u16,
-    /// The first 400 bytes of a CWE file, nothing for Gobi images.
+    /// The first 400 bytes of a CWE file; empty for Gobi images.
     pub header: Vec<u8>,
 }
 
-/// Head of a write request (qdl.md §4.7): the 13 bytes that go before the raw data, not framed.
+/// Head of a write request (qdl.md §4.7): 13 bytes, not framed, which are sent before the raw data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteHeader {
     /// Number of the chunk, from 0 per image.
@@ -308,7 +308,7 @@ impl WriteHeader {
     /// Reads the first 13 of `bytes`.
     ///
     /// # Errors
-    /// Fewer bytes, another command, a wrong checksum.
+    /// Too few bytes, another command, or a wrong checksum.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let covered = reader.clone().take("write request", Self::COVERED)?;
@@ -374,7 +374,7 @@ impl Request {
     /// Reads the payload of a frame.
     ///
     /// # Errors
-    /// An empty payload, or a known command whose fields are cut, too many or wrong.
+    /// An empty payload, or a known command that is too short, too long or has a wrong field.
     pub fn parse(payload: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(payload);
         let request = match reader.u8("command")? {
@@ -425,7 +425,7 @@ pub enum Response {
     DloadAck,
     /// DLOAD negative acknowledgement (0x03).
     DloadNak {
-        /// Why; 6 is an invalid command (captured, MC7750; big endian).
+        /// The reason, big endian; 6 is an invalid command (captured, MC7750).
         reason: u16,
     },
     /// Hello response (0x02).
@@ -442,19 +442,19 @@ pub enum Response {
     ImagePreference(Vec<PreferredImage>),
     /// DIAG "bad command" (0x13): a modem in normal mode, not a boot loader (qdl.md §4.1).
     DiagBadCommand {
-        /// The request that it didn't understand.
+        /// The request that the modem didn't understand.
         echo: Vec<u8>,
     },
-    /// Our own 0x70 back: a port with echo of a modem in normal mode.
+    /// The host's own 0x70 comes back: a port with echo, of a modem in normal mode.
     Echo {
-        /// The bytes behind 0x70.
+        /// The bytes after 0x70.
         body: Vec<u8>,
     },
-    /// Something else.
+    /// Another message.
     Other {
         /// First byte.
         command: u8,
-        /// The bytes behind it.
+        /// The bytes after it.
         body: Vec<u8>,
     },
 }
@@ -479,7 +479,7 @@ pub struct HelloResponse {
 }
 
 impl HelloResponse {
-    /// The answer of an EM7455, with another version (qdl.md vector 10).
+    /// The answer of an EM7455 (qdl.md vector 10), but with this version.
     pub const fn of_version(version: u8) -> Self {
         Self {
             magic_tail: *b" tgt",
@@ -514,9 +514,9 @@ impl fmt::Display for ErrorReport {
 pub struct OpenResponse {
     /// Verdict.
     pub status: OpenStatus,
-    /// Outstanding requests that the modem takes, 1.
+    /// How many outstanding requests the modem accepts, 1.
     pub window: u8,
-    /// Chunk size that the modem accepts, bytes; normally the number of the request.
+    /// Chunk size in bytes that the modem accepts; normally the number from the request.
     pub chunk_size: u32,
 }
 
@@ -559,7 +559,7 @@ pub struct PreferredImage {
 }
 
 impl Response {
-    /// The payload of the frame. A text gets the one zero byte behind it that captured answers have.
+    /// The payload of the frame. One zero byte is appended to a text, as in captured answers.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
@@ -603,7 +603,7 @@ impl Response {
             }
             Self::ImagePreference(images) => {
                 bytes.put_u8(command::IMAGE_PREFERENCE_RESPONSE);
-                // The count has one byte: no more images than it can say.
+                // The count has one byte, so at most 255 images are written.
                 let images = images.get(..usize::from(u8::MAX)).unwrap_or(images);
                 bytes.put_u8(u8::try_from(images.len()).unwrap_or(u8::MAX));
                 for image in images {
@@ -635,7 +635,7 @@ impl Response {
     /// Reads the payload of a frame. Texts may have any length.
     ///
     /// # Errors
-    /// An empty payload, or a known command whose fields are cut, too many or wrong.
+    /// An empty payload, or a known command that is too short, too long or has a wrong field.
     pub fn parse(payload: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(payload);
         let response = match reader.u8("command")? {
@@ -706,7 +706,7 @@ impl Response {
 }
 
 impl fmt::Display for Response {
-    /// What it is, in words, for messages.
+    /// Describes the response, for messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DloadAck => write!(f, "a DLOAD acknowledgement"),
@@ -742,7 +742,7 @@ fn expect_command(reader: &mut Reader<'_>, command: u8, expected: &'static str) 
     }
 }
 
-/// Text of an answer: what isn't UTF-8 is replaced, zero bytes at the end are dropped.
+/// The text in an answer: bytes that aren't UTF-8 are replaced, zero bytes at the end are dropped.
 fn text(bytes: &[u8]) -> String {
     String::from(String::from_utf8_lossy(bytes).trim_end_matches('\0'))
 }
@@ -752,7 +752,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.put_u8(0);
 }
 
-/// Text of a modem for a person: control characters would do things to a terminal.
+/// Writes a modem's text for the user. Control characters are escaped, so that they have no effect on a terminal.
 fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     if text.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What the answers of the modem mean for the session: the table of qdl.md §4 and §7, state by state.
+//! Handles the modem's answers, state by state, as in the tables of qdl.md §4 and §7.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -13,13 +13,13 @@ use crate::qdl::message::{
 use crate::{ParseError, ProtocolError, Report};
 
 impl Download {
-    /// Looks at all complete frames and at what may be a Sahara hello.
+    /// Handles all complete frames, and looks for a Sahara hello.
     pub(super) fn read_frames(&mut self) {
         loop {
             if matches!(self.state, State::Failed(_) | State::Finished) {
                 return;
             }
-            // A hello that stands in front would otherwise be joined with the next frame.
+            // A hello has no flags, so the decoder would join it with the next frame. Look for it first.
             if self.decoder.unread().starts_with(&SAHARA_HELLO) {
                 return self.stranger(Peer::Sahara);
             }
@@ -34,7 +34,7 @@ impl Download {
                         self.strange = bytes.get(place..).unwrap_or_default().to_vec();
                         return self.stranger(Peer::Sahara);
                     }
-                    // A damaged frame is an error, but the answer may still come (qdl.md §2).
+                    // A damaged frame isn't the end: the right answer may still come (qdl.md §2).
                     self.doubt_frame(ParseError::Frame(kind));
                 }
             }
@@ -70,12 +70,12 @@ impl Download {
         }
     }
 
-    /// A message of the modem.
+    /// Handles a message of the modem.
     fn answer(&mut self, response: Response) {
         match response {
             Response::DiagBadCommand { .. } => return self.stranger(Peer::Diag),
             Response::Echo { .. } => return self.stranger(Peer::Echo),
-            // Our own requests.
+            // These are the host's own requests, so the port echoes.
             Response::Other {
                 command:
                     command::HELLO_REQUEST | command::OPEN_REQUEST | command::DONE_REQUEST | command::RESET,
@@ -92,13 +92,14 @@ impl Download {
                 asked: asked @ Asked::Write { .. },
                 ..
             } => self.answer_inside_chunk(asked, response),
-            // The answer to something that was given up; the modem says nothing unasked (qdl.md §1).
+            // The modem sends nothing unasked (qdl.md §1), so this is a late answer to an abandoned request.
             _ => self.note_noise(format!("late: {response}")),
         }
     }
 
-    /// The refusal of 0x70 once more, when a message is doubled on its way or 0x70 was sent twice. If it was meant
-    /// otherwise nothing else will come, and then it is the reason to give up.
+    /// Whether this is a second refusal of 0x70, which can come if a message is doubled on its way or 0x70 was sent
+    /// twice. It is ignored but kept as `doubt`: if it was an answer to the present request after all, nothing else
+    /// will come, and it becomes the error.
     fn is_stray(&mut self, response: &Response) -> bool {
         let Response::Error(report) = response else {
             return false;
@@ -118,8 +119,8 @@ impl Download {
         true
     }
 
-    /// Something came while the modem still takes data. A refusal ends it: what the modem would do with the rest of the
-    /// chunk isn't known, so nothing can be asked of it on this port.
+    /// Handles an answer that comes while a chunk is still being written. A refusal ends the session: it isn't known
+    /// what the modem would do with the rest of the chunk, so no further request can be sent on this port.
     fn answer_inside_chunk(&mut self, asked: Asked, response: Response) {
         let step = self.step(asked);
         match response {
@@ -150,7 +151,7 @@ impl Download {
     fn answer_to(&mut self, asked: Asked, response: Response) {
         match (asked, response) {
             (Asked::Switch { .. }, Response::DloadAck) => self.ask(self.after_switch()),
-            // Already streaming; 9x30 always says so (qdl.md §4.1).
+            // The modem is already in streaming mode; 9x30 always answers so (qdl.md §4.1).
             (
                 Asked::Switch { .. },
                 Response::Error(ErrorReport {
@@ -243,7 +244,7 @@ impl Download {
             .get(place % VERSIONS.len())
             .copied()
             .unwrap_or(self.version);
-        // The answer to an earlier try may come late; then it is the modem's word that counts.
+        // This may be a late answer to an earlier try. Then use the version that the modem reports.
         let fits = (hello.minimum_version..=hello.maximum_version).contains(&tried);
         self.version = if !fits && VERSIONS.contains(&hello.maximum_version) {
             hello.maximum_version
@@ -256,7 +257,7 @@ impl Download {
         self.ask(self.next_image_or_reset());
     }
 
-    /// The next version. When an answer was lost, which is not a refusal, there is a second round.
+    /// Tries the next version. If an answer was lost, as opposed to a refusal, all versions are tried a second time.
     fn probe_next(&mut self, place: usize, lost: usize, error: ProtocolError) {
         let next = place.saturating_add(1);
         let rounds = if lost == 0 { 1 } else { 2 };
@@ -272,7 +273,7 @@ impl Download {
         if next < ASKED_AGAIN {
             self.ask(Asked::Hello { again: next });
         } else {
-            // Of a modem that doesn't come back the first complaint is the true one.
+            // The modem doesn't answer any more, so report the error that made the image fail.
             let error = self.cause.take().unwrap_or(error);
             self.fail(error);
         }
@@ -373,7 +374,7 @@ impl Download {
         self.ask(self.next_image_or_reset());
     }
 
-    /// The image failed in a way that may pass: hello, and the image from its start.
+    /// Tries the image again from its start, after a new hello, because the error may not occur again.
     fn try_again(&mut self, error: ProtocolError) {
         let next = self.attempt.saturating_add(1);
         if next >= ATTEMPTS.len() {
@@ -391,7 +392,7 @@ impl Download {
         self.ask(Asked::Hello { again: 0 });
     }
 
-    /// The answer didn't come.
+    /// Handles an answer that didn't come in time.
     pub(super) fn expired(&mut self, asked: Asked, error: ProtocolError) {
         match asked {
             Asked::Switch { again } if again.saturating_add(1) < ASKED_AGAIN => {
@@ -410,7 +411,7 @@ impl Download {
     }
 }
 
-/// Errors that another try may get rid of. The others say something about the image or the modem.
+/// Whether another try may succeed after this error. The other errors have their cause in the image or the modem.
 const fn may_pass(code: ErrorCode) -> bool {
     matches!(
         code,
@@ -425,7 +426,7 @@ const fn may_pass(code: ErrorCode) -> bool {
     )
 }
 
-/// The acknowledgement of the chunk before, once more.
+/// Whether this is a repeated acknowledgement of the chunk before.
 fn is_late(asked: Asked, write: &WriteResponse) -> bool {
     matches!(asked, Asked::Write { chunk, .. } if u32::from(write.sequence) + 1 == chunk)
         && write.status == WriteStatus::Success

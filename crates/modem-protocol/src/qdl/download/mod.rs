@@ -1,19 +1,20 @@
 //! The host's side of a QDL session, from the switch to streaming to the restart of the modem (qdl.md §7).
 //!
-//! Order: 0x70; hello of version 6, 5, 4 until one is answered; per image hello, open, writes, done; reset.
+//! The order is: 0x70; hello of version 6, 5, 4 until one is answered; for each image hello, open, writes, done;
+//! reset.
 //!
-//! Readings of our own, where the specification leaves a gap:
-//! * A chunk size in the open response that is smaller than what was offered and below 1 MiB is taken as the most
-//!   data that the modem wants in one write; 0 is taken as no statement.
-//! * A framed request whose length is a multiple of 512 gets one more flag in front: `qcserial` ends no transfer
-//!   with an empty packet, and a boot loader that waits for a short packet would never see the request. Flags in
-//!   a row are harmless in HDLC (qdl.md §2). Write requests aren't framed; there the modem counts bytes (§6).
-//! * An image that failed in a way that may pass is tried again from its start, see [`ATTEMPTS`].
+//! The specification leaves some gaps. There, this session makes its own assumptions:
+//! * If the chunk size in the open response is smaller than the offered one and below 1 MiB, it is the largest amount of
+//!   data that the modem wants in one write. 0 means that the modem states no size.
+//! * A framed request whose length is a multiple of 512 gets one more flag in front. `qcserial` doesn't end a transfer with
+//!   an empty packet, so a boot loader that waits for a short packet would never see the request. Several flags in a row are
+//!   harmless in HDLC (qdl.md §2). Write requests aren't framed, and there the modem counts bytes (§6).
+//! * If an image fails with an error that may not occur again, it is tried again from its start, see [`ATTEMPTS`].
 //!
-//! [`Download::stop`](Conversation::stop) takes effect between two requests, never inside a chunk: a modem that waits for
-//! the rest of a chunk takes every later request for data. An image whose last chunk is sent is finished first, and
-//! when the last image is accepted the modem is still restarted. A stopped modem stays in download mode and takes the
-//! same images again from a new hello on.
+//! [`Download::stop`](Conversation::stop) takes effect between two requests, never inside a chunk: a modem that waits
+//! for the rest of a chunk would take every later request for data. If the last chunk of an image is already sent,
+//! the image is finished first, and after the last image the modem is still restarted. A stopped modem stays in
+//! download mode. It takes the same images again after a new hello.
 
 mod answers;
 
@@ -31,19 +32,20 @@ use crate::{Action, Conversation, Instant, ProtocolError, Report};
 
 /// The first bytes of a Sahara hello, which has no flags (sahara-firehose.md §6).
 pub const SAHARA_HELLO: [u8; 8] = [0x01, 0, 0, 0, 0x30, 0, 0, 0];
-/// Versions in the order in which they are tried: 6 for Gobi 3000 and all Sierra modems, 5 for Gobi 2000, 4 for
-/// Gobi 1000. An unsuitable one is answered with a harmless error report (qdl.md §7).
+/// The versions in the order in which they are tried: 6 for Gobi 3000 and all Sierra modems, 5 for Gobi 2000, 4 for
+/// Gobi 1000. The modem answers an unsuitable version with a harmless error report (qdl.md §7).
 pub const VERSIONS: [u8; 3] = [6, 5, 4];
-/// How often an image is tried, and the largest chunk of each attempt in bytes. EM7455 fell silent after the first
-/// MiB (field-reports.md C13): a new hello, the image from its start, smaller writes.
+/// The largest chunk in bytes for each attempt at an image. Later attempts use smaller writes, because EM7455 fell
+/// silent after the first MiB (field-reports.md C13). Each attempt begins with a new hello and sends the image from
+/// its start.
 pub const ATTEMPTS: [u32; 3] = [1024 * 1024, 256 * 1024, 64 * 1024];
-/// How often 0x70 and the hello before an image are sent. Both change nothing in a modem.
+/// How often 0x70 and the hello before an image are sent. Neither changes anything in the modem.
 const ASKED_AGAIN: u8 = 2;
 
 /// Longest silence after 0x70 and hello (qdl.md §7: 5 s recommended).
 pub const ANSWER_SILENCE: Duration = Duration::from_secs(5);
-/// Longest silence after an open. qdl.md §7 recommends 5 s because the flash may be erased before the answer; nothing
-/// is lost by waiting six times as long.
+/// Longest silence after an open. qdl.md §7 recommends 5 s, because the modem may erase its flash before it answers.
+/// Waiting six times as long does no harm.
 pub const OPEN_SILENCE: Duration = Duration::from_secs(30);
 /// Longest silence after a chunk (qdl.md §7).
 pub const CHUNK_SILENCE: Duration = Duration::from_secs(120);
@@ -52,14 +54,15 @@ pub const CHUNK_SILENCE: Duration = Duration::from_secs(120);
 pub const FINAL_SILENCE: Duration = Duration::from_secs(180);
 /// How long the port may take to go away after the reset request (qdl.md §7).
 pub const RESET_LIMIT: Duration = Duration::from_secs(10);
-/// Silence limits are renewed by whatever comes; this many times a limit is the end all the same.
+/// Everything that comes renews a silence limit. But after this many times the limit without an answer, the session
+/// gives up anyway.
 const TOTAL: u32 = 3;
-/// Longest time in which the port takes no byte. MC7421 stalled at the end of its data
-/// longer than other programs wait (field-reports.md C10); 60 s are known to be survivable, this is twice as long.
+/// Longest time in which the port takes no byte. MC7421 stalled at the end of its data for longer than other programs
+/// wait (field-reports.md C10). Modems are known to recover after 60 s; this is twice as long.
 pub const WRITE_SILENCE: Duration = Duration::from_secs(120);
-/// Longest time for all bytes of one request: 1 MiB at 1 KiB/s, slower than any flash.
+/// Longest time for all bytes of one request: 1 MiB at 1 KiB/s, which is slower than any flash.
 pub const WRITE_TOTAL: Duration = Duration::from_secs(1024);
-/// How many surprises per step are reported; the rest is passed over.
+/// How many unexpected messages are reported per step; further ones are ignored.
 const NOISE: u8 = 8;
 /// Largest packet of high-speed USB.
 const PACKET: usize = 512;
@@ -69,40 +72,40 @@ const PACKET: usize = 512;
 pub enum Start {
     /// Nothing was sent yet.
     Fresh,
-    /// 0x70 was sent by whoever found out what is behind the port; `received` is all that came since.
+    /// The caller has already sent 0x70 to find out what is on the port; `received` is everything that came since.
     SwitchSent {
         /// Bytes as they came.
         received: Vec<u8>,
     },
-    /// 0x70 was sent and answered with an acknowledgement or error 0x16.
+    /// The caller has sent 0x70, and the modem answered with an acknowledgement or error 0x16.
     Streaming {
-        /// Bytes that came behind the answer.
+        /// Bytes that came after the answer.
         unread: Vec<u8>,
     },
 }
 
-/// The host's side of a QDL session. Without images it only restarts the modem.
+/// The host's side of a QDL session. If there are no images, it only restarts the modem.
 #[derive(Debug)]
 pub struct Download {
     images: Vec<Image>,
     decoder: hdlc::Decoder,
-    /// Bytes of a stranger that the decoder has taken for a frame.
+    /// Bytes of another protocol that the decoder has taken for a frame.
     strange: Vec<u8>,
     reports: VecDeque<Report>,
     state: State,
     wish: Wish,
     version: u8,
-    /// The image at work, by its place.
+    /// The index of the present image.
     image: usize,
-    /// How often it was begun before, also the place in [`ATTEMPTS`].
+    /// How often the present image was tried before; also the index in [`ATTEMPTS`].
     attempt: usize,
     chunk_size: u32,
-    /// Why the image is tried again; the error if that doesn't help.
+    /// Why the image is tried again. If the modem then doesn't answer, this is the error to report.
     cause: Option<ProtocolError>,
-    /// The last thing in this step that couldn't be read or didn't fit: better than "silent".
+    /// The last message in this step that couldn't be read or wasn't expected. It is reported instead of silence.
     doubt: Option<ProtocolError>,
     noise: u8,
-    /// How many times error 0x16, the answer to 0x70, may come once more without meaning anything.
+    /// How many more times error 0x16, an answer to 0x70, is ignored.
     stray_refusals: u8,
 }
 
@@ -112,13 +115,13 @@ enum Wish {
     Stop,
 }
 
-/// What is asked of the modem.
+/// The request to the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Switch {
         again: u8,
     },
-    /// `lost` counts the answers that didn't come, over all rounds.
+    /// A hello that tries the version at index `place`. `lost` counts the answers that didn't come, over all rounds.
     Probe {
         place: usize,
         lost: usize,
@@ -137,24 +140,24 @@ enum Asked {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    /// To be sent.
+    /// The request is to be sent.
     Ready(Asked),
-    /// The port hasn't taken all of it yet.
+    /// The port hasn't taken the whole request yet.
     Sending {
         asked: Asked,
         started: Instant,
         progress: Instant,
         left: u64,
     },
-    /// Sent; the answer is due.
+    /// The request is sent, and its answer hasn't come yet.
     Awaiting {
         asked: Asked,
         sent: Instant,
         heard: Instant,
     },
-    /// The modem has gone to restart.
+    /// The modem has left the bus to restart.
     Finished,
-    /// Over.
+    /// The session has failed.
     Failed(ProtocolError),
 }
 
@@ -180,7 +183,7 @@ impl Download {
         match start {
             Start::Fresh => {}
             Start::SwitchSent { received } => {
-                // The clock of this step starts with the first call that brings a time.
+                // No time is known yet; `settle_start` sets it at the first call that has one.
                 let asked = Asked::Switch { again: 0 };
                 download.state = State::Sending {
                     asked,
@@ -200,7 +203,8 @@ impl Download {
         download
     }
 
-    /// Ends the conversation; gives the bytes that it didn't understand or didn't reach, a stranger's first.
+    /// Ends the conversation and returns the bytes that it didn't understand or didn't read; those of another
+    /// protocol come first.
     pub fn into_rest(self) -> Vec<u8> {
         let mut rest = self.strange;
         rest.extend(self.decoder.into_unread());
@@ -256,7 +260,7 @@ impl Download {
         self.state = State::Failed(error);
     }
 
-    /// Begins what is asked: gives the output.
+    /// Begins a request: returns its output.
     fn send(&mut self, asked: Asked, now: Instant) -> Result<Action, ProtocolError> {
         let action = match asked {
             Asked::Switch { .. } => frame(&Request::SwitchToStreaming { flags: 0 }),
@@ -319,7 +323,7 @@ impl Download {
         })
     }
 
-    /// The request is out.
+    /// Notes that the port has taken the whole request.
     fn sent(&mut self, asked: Asked, now: Instant) {
         self.state = State::Awaiting {
             asked,
@@ -338,7 +342,7 @@ impl Download {
         }
     }
 
-    /// Notices passed deadlines; gives the next one.
+    /// Handles a passed deadline, and returns the next one.
     fn deadline(&mut self, now: Instant) -> Instant {
         match self.state {
             State::Sending {
@@ -385,7 +389,7 @@ impl Download {
     }
 
     fn give_up(&mut self, asked: Asked, sent: Instant, is_endless: bool, now: Instant) {
-        // A hello behind bytes of something else.
+        // A Sahara hello may follow other bytes.
         if let Some(place) = find_sahara_hello(self.decoder.unread()) {
             self.decoder.consume(place);
             return self.stranger(Peer::Sahara);
@@ -436,7 +440,7 @@ impl Conversation for Download {
 
     fn closed(&mut self, _now: Instant) {
         match self.state {
-            // A write error at this point is normal (qdl.md §4.10).
+            // A write error during the reset request is normal (qdl.md §4.10).
             State::Sending {
                 asked: Asked::Reset, ..
             } => {
@@ -487,8 +491,8 @@ impl Conversation for Download {
 }
 
 impl Download {
-    /// The first call that brings a time starts the clock of a step that was begun by somebody else, and the bytes
-    /// that came with it are read.
+    /// For [`Start::SwitchSent`]: the first call that has a time starts the time limit of the request that the caller
+    /// has sent, and reads the bytes that already came.
     fn settle_start(&mut self, now: Instant) {
         if let State::Sending {
             asked,
@@ -513,7 +517,7 @@ fn silence(asked: Asked) -> Duration {
     }
 }
 
-/// The request on the wire, see the module's head for the flag in front.
+/// The request on the wire. The head of this module explains the additional flag.
 fn frame(request: &Request) -> Action {
     let mut bytes = request.frame();
     if bytes.len() % PACKET == 0 {
