@@ -1,14 +1,14 @@
-//! Cuts Sahara packets, and the raw data behind them, out of a stream that is split and joined anywhere.
+//! Cuts Sahara packets, and the raw data after them, out of a stream whose reads may be split or joined anywhere.
 
 use alloc::vec::Vec;
 
 use super::message::{HEADER_SIZE, LARGEST_PACKET, Packet};
 use crate::ParseError;
 
-/// Collects bytes and hands out packets.
+/// Collects bytes and returns packets.
 ///
-/// It holds at most one incomplete packet (less than [`LARGEST_PACKET`] bytes) and what was pushed last, as long
-/// as [`Framer::next_packet`] is called until it says `None`.
+/// If [`Framer::next_packet`] is always called until it returns `None`, this holds at most one incomplete packet
+/// (less than [`LARGEST_PACKET`] bytes) and the bytes that were pushed last.
 ///
 /// ```
 /// use modemflash_modem_protocol::sahara::{Framer, message::Packet};
@@ -30,11 +30,12 @@ impl Framer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next packet, `None` until all its bytes are there.
+    /// The next packet; `None` until all its bytes have come.
     ///
     /// # Errors
-    /// A length field below 8 or above [`LARGEST_PACKET`]: the stream isn't Sahara; nothing is taken out, and
-    /// the same error comes until [`Framer::clear`]. Or a packet that can't be read: it is taken out.
+    /// If a length field is below 8 or above [`LARGEST_PACKET`], the stream isn't Sahara. Then nothing is taken out,
+    /// and the same error is returned until [`Framer::clear`]. A packet that can't be read is an error too, but is
+    /// taken out.
     pub fn next_packet(&mut self) -> Option<Result<Packet, ParseError>> {
         let length_field: [u8; 4] = self.bytes.get(4..HEADER_SIZE)?.try_into().ok()?;
         let declared = u32::from_le_bytes(length_field);
@@ -54,8 +55,8 @@ impl Framer {
         Some(packet)
     }
 
-    /// Takes `count` raw bytes, `None` (and nothing taken) until so many are there. For the data that follows
-    /// [`Packet::ExecuteData`]; the caller bounds `count`.
+    /// Takes `count` raw bytes. Until that many have come, takes nothing and returns `None`. For the data that
+    /// follows [`Packet::ExecuteData`]; the caller has to limit `count`.
     pub fn take_raw(&mut self, count: usize) -> Option<Vec<u8>> {
         if self.bytes.len() < count {
             return None;
@@ -64,7 +65,7 @@ impl Framer {
         Some(core::mem::replace(&mut self.bytes, rest))
     }
 
-    /// The bytes that are not taken out yet.
+    /// The bytes that were not taken out yet.
     pub fn buffered(&self) -> &[u8] {
         &self.bytes
     }
@@ -74,7 +75,7 @@ impl Framer {
         self.bytes.clear();
     }
 
-    /// The bytes behind the last packet, for the protocol that follows.
+    /// The bytes after the last packet, for the protocol that follows.
     pub fn into_rest(self) -> Vec<u8> {
         self.bytes
     }

@@ -1,7 +1,7 @@
 //! Sahara packets: bytes to types and back, for both sides (sahara-firehose.md §3).
 //!
 //! A packet is a command (u32), its total length in bytes (u32, header included) and the body; everything is
-//! little endian. [`Packet::parse`] wants exactly one packet; [`super::Framer`] cuts packets out of a stream.
+//! little endian. [`Packet::parse`] takes exactly one packet; [`super::Framer`] cuts packets out of a stream.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,7 +12,7 @@ use crate::bytes::{Reader, Writer};
 /// Bytes of a packet's header: command and length.
 pub const HEADER_SIZE: usize = 8;
 
-/// The longest packet that is accepted, in bytes: what EM7565 says in its hello (sahara-firehose.md vector 1).
+/// The longest packet that is accepted, in bytes: the limit in the hello of an EM7565 (sahara-firehose.md vector 1).
 pub const LARGEST_PACKET: usize = 0x400;
 
 /// Defines an enum of known u32 values with their words, and `Other` for the rest.
@@ -23,7 +23,7 @@ macro_rules! numbers {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* #[doc = concat!($word, ", ", stringify!($value), ".")] $variant,)*
-            /// A value that isn't in the specification. `From<u32>` makes it of unknown values only.
+            /// A value that isn't in the specification. `From<u32>` returns it only for unknown values.
             Other(u32),
         }
 
@@ -31,7 +31,7 @@ macro_rules! numbers {
             /// Every value that has a name.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The value in words, `None` for [`Self::Other`].
+            /// The value in words; `None` for [`Self::Other`].
             pub const fn word(self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => Some($word),)*
@@ -132,7 +132,7 @@ impl fmt::Display for Mode {
 }
 
 numbers! {
-    /// What execute can be asked for in command mode (sahara-firehose.md §3.1; 4 and 5 from the trace
+    /// A command that the modem can execute in command mode (sahara-firehose.md §3.1; 4 and 5 are from the trace
     /// mc7455_9070-after-crash).
     ClientCommand {
         SerialNumber = 0x01, "read the serial number";
@@ -163,11 +163,11 @@ pub struct ImageId(pub u64);
 pub struct Hello {
     /// Protocol version.
     pub version: u32,
-    /// Lowest version that the modem can speak with.
+    /// Lowest version with which the modem is compatible.
     pub compatible: u32,
     /// Longest packet, in bytes.
     pub max_packet_length: u32,
-    /// Mode, no verdict on what the modem will do (sahara-firehose.md §3.1).
+    /// The mode. It doesn't decide what the modem will do (sahara-firehose.md §3.1).
     pub mode: Mode,
     /// Reserved words, zero in every capture.
     pub reserved: [u32; 6],
@@ -178,13 +178,13 @@ pub struct Hello {
 pub struct HelloResponse {
     /// Protocol version.
     pub version: u32,
-    /// Lowest version that the host can speak with.
+    /// Lowest version with which the host is compatible.
     pub compatible: u32,
-    /// Success, or why the hello is refused.
+    /// Success, or why the host refuses the hello.
     pub status: Status,
     /// The mode that the host wants.
     pub mode: Mode,
-    /// Reserved words; EM7565 takes zeros and 1 to 6 (sahara-firehose.md vector 2).
+    /// Reserved words; EM7565 accepts both zeros and 1 to 6 (sahara-firehose.md vector 2).
     pub reserved: [u32; 6],
 }
 
@@ -215,7 +215,7 @@ pub enum Packet {
         /// Length in bytes.
         length: u32,
     },
-    /// 0x04, modem to host: end of an image, and the error answer to everything.
+    /// 0x04, modem to host: end of an image, and also the answer to any request that fails.
     EndOfImage {
         /// The image.
         image: u32,
@@ -233,7 +233,7 @@ pub enum Packet {
     Reset,
     /// 0x08, modem to host.
     ResetResponse,
-    /// 0x09, modem to host: a memory dump is offered, 32 bit.
+    /// 0x09, modem to host: the modem offers a memory dump, 32 bit.
     MemoryDebug {
         /// Address of the memory table.
         address: u32,
@@ -247,7 +247,7 @@ pub enum Packet {
         /// Length in bytes.
         length: u32,
     },
-    /// 0x0B, modem to host: command mode is entered.
+    /// 0x0B, modem to host: the modem has entered command mode.
     CommandReady,
     /// 0x0C, host to modem.
     SwitchMode {
@@ -263,7 +263,7 @@ pub enum Packet {
     ExecuteResponse {
         /// What is executed.
         command: ClientCommand,
-        /// Data bytes that follow the go-ahead.
+        /// How many data bytes the modem sends after [`Packet::ExecuteData`].
         length: u32,
     },
     /// 0x0F, host to modem: go ahead, send the data.
@@ -271,7 +271,7 @@ pub enum Packet {
         /// What is executed.
         command: ClientCommand,
     },
-    /// 0x10, modem to host: a memory dump is offered, 64 bit.
+    /// 0x10, modem to host: the modem offers a memory dump, 64 bit.
     MemoryDebug64 {
         /// Address of the memory table.
         address: u64,
@@ -296,11 +296,11 @@ pub enum Packet {
     },
     /// 0x13, host to modem, protocol 2.9 and later.
     ResetStateMachine,
-    /// A command that isn't in the specification; `parse` makes it of unknown commands only.
+    /// A command that isn't in the specification; `parse` returns it only for unknown commands.
     Other {
         /// The command.
         command: u32,
-        /// Everything behind the header.
+        /// Everything after the header.
         body: Vec<u8>,
     },
 }
@@ -361,7 +361,7 @@ impl Packet {
     /// Reads exactly one packet of either direction.
     ///
     /// # Errors
-    /// The length field isn't the number of bytes, or not what this packet has.
+    /// The length field isn't the number of bytes, or isn't the length of this kind of packet.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader::new(bytes);
         let command = reader.u32_le("command")?;

@@ -7,10 +7,10 @@ pub mod switch;
 
 pub use framer::Framer;
 
-/// How every hello begins: command 1 and its length.
+/// The first bytes of every hello: command 1 and its length.
 pub const HELLO_START: [u8; message::HEADER_SIZE] = [1, 0, 0, 0, 0x30, 0, 0, 0];
 
-/// Where in these bytes a hello begins.
+/// The offset at which a hello begins in these bytes.
 pub fn find_hello(bytes: &[u8]) -> Option<usize> {
     bytes
         .windows(HELLO_START.len())

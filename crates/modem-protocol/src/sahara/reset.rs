@@ -1,4 +1,5 @@
-//! Restarting a modem by Sahara: the way out of a memory dump and of a spoiled start (sahara-firehose.md §3.1).
+//! Restarts a modem through Sahara. That is the way out of a memory dump and of a start that went wrong
+//! (sahara-firehose.md §3.1).
 
 use core::time::Duration;
 
@@ -8,14 +9,14 @@ use crate::Instant;
 use crate::conversation::{Action, Conversation, ProtocolError, Refusal, Report, Step};
 use crate::outbox::Outbox;
 
-/// How long the reset response or the modem's leaving is waited for; as for every other answer
+/// How long to wait for the reset response or for the modem to leave the bus; the same as for every other answer
 /// (sahara-firehose.md §3.3).
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Sends a reset and waits for its response or for the port to go away.
+/// Sends a reset, and waits for its response or for the port to disappear.
 ///
-/// Everything else that the modem still says is passed over, so a reset can be sent in any state. There is no
-/// point of stopping: the request goes out at once.
+/// Everything else that the modem still sends is ignored, so a reset can be sent in any state. [`Conversation::stop`]
+/// has no effect, because the request goes out at once.
 #[derive(Clone, Debug)]
 pub struct Reset {
     framer: Framer,
@@ -25,11 +26,11 @@ pub struct Reset {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The request is being written; nothing of it has left yet.
+    /// The port has taken no byte of the request yet.
     Asking {
         since: Instant,
     },
-    /// At least a part of it was taken.
+    /// The port has taken at least a part of the request.
     Asked {
         since: Instant,
         refused: Option<Status>,
@@ -55,7 +56,7 @@ impl Conversation for Reset {
         self.framer.push(bytes);
         while let Some(packet) = self.framer.next_packet() {
             match (&mut self.state, packet) {
-                // Not Sahara, or no longer; in the framer it would stay for ever.
+                // The bytes aren't Sahara, or not any more. Drop them, because the framer would keep them for ever.
                 (_, Err(_)) => self.framer.clear(),
                 (State::Finished, _) => {}
                 (_, Ok(Packet::ResetResponse)) => self.state = State::Finished,

@@ -1,8 +1,8 @@
-//! The host's way from the modem's hello to its Firehose server (sahara-firehose.md §3.3 and §6).
+//! Brings the modem from its Sahara hello to its Firehose server (sahara-firehose.md §3.3 and §6).
 //!
-//! hello, hello response (mode 3), command ready, execute 0xFF00, execute response, execute data, `confirmed`.
-//! Nothing is sent before the hello unless the start says so. The mode in the hello is no verdict: what the
-//! modem answers to execute is.
+//! The packets are: hello, hello response (mode 3), command ready, execute 0xFF00, execute response, execute data,
+//! `confirmed`. The host sends nothing before the hello unless the [`Start`] says so. The mode in the hello decides
+//! nothing; the modem's answer to execute does.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -18,49 +18,49 @@ use crate::{Instant, ParseError};
 /// How long an answer of the boot loader may take (sahara-firehose.md §3.3, recommended).
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Silence after a hello before it is answered: an EM7565 that is answered too early refuses execute with 0x1F
-/// (sahara-firehose.md §6 point 2).
+/// How long the line has to be silent after a hello before the host answers it. An EM7565 that is answered too early
+/// refuses execute with 0x1F (sahara-firehose.md §6 point 2).
 pub const QUIET: Duration = Duration::from_millis(300);
 
-/// The longest that silence is waited for after a hello; then it is answered in any case.
+/// The longest wait for silence after a hello; then the host answers anyway.
 const QUIET_AT_MOST: Duration = Duration::from_secs(3);
 
-/// How often a further hello is answered; the next one is an error (sahara-firehose.md §3.3).
+/// How many repeated hellos are answered; one more is an error (sahara-firehose.md §3.3).
 const MOST_REPEATED_HELLOS: u8 = 5;
 
-/// The most data that is taken as answer to execute. EM7565 sends 9 bytes.
+/// The most data that is accepted as the answer to execute. EM7565 sends 9 bytes.
 const MOST_DATA: u32 = 1024;
 
 /// The highest protocol version that this host speaks.
 const VERSION: u32 = 2;
 
-/// Bytes that make an EM7565 say hello again: what the vendor's tool sends (trace
+/// Bytes that make an EM7565 send its hello again. The vendor's tool sends them (trace
 /// em7565_sahara-firehose_vendor-sdk_2018, line 1).
 pub const PROVOCATION: [u8; 24] = *b"UTUVUTUVUTUVUTUVUTUVUTUV";
 
 /// How a [`Switch`] begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Wait for the hello this long, sending nothing (20 s are recommended).
+    /// Send nothing and wait for the hello.
     Await {
-        /// How long.
+        /// The longest wait; 20 s are recommended.
         up_to: Duration,
     },
-    /// These bytes came already; the hello is among them, perhaps not yet complete, and perhaps behind bytes
-    /// that aren't Sahara. It may have been provoked by a probe.
+    /// These bytes have already come. They contain the hello, which may be incomplete and may follow bytes that
+    /// aren't Sahara. A probe may have caused the modem to send it.
     Heard(Vec<u8>),
-    /// Send [`PROVOCATION`] and wait for the hello this long.
+    /// Send [`PROVOCATION`] and wait for the hello.
     Provoke {
-        /// How long.
+        /// The longest wait.
         up_to: Duration,
     },
-    /// Send a hello response without having seen a hello: it may have been swallowed by a driver
+    /// Send a hello response without having seen a hello, because a driver may have swallowed the hello
     /// (sahara-firehose.md §6 point 3 d).
     Unasked,
-    /// Ask for command mode and wait for the hello this long: a way out of the memory debug mode of MC74xx and
-    /// EM74xx (trace mc7455_9070-after-crash).
+    /// Ask for command mode and wait for the hello. That is a way out of the memory debug mode of MC74xx and EM74xx
+    /// (trace mc7455_9070-after-crash).
     SwitchMode {
-        /// How long.
+        /// The longest wait.
         up_to: Duration,
     },
 }
@@ -69,8 +69,8 @@ pub enum Start {
 ///
 /// Nothing is written to the modem's flash, so [`Conversation::stop`] takes effect at once.
 ///
-/// A memory debug packet or an end of image transfer is [`ProtocolError::Refused`]; after it the same opening of
-/// the boot loader can't be used any more: [`super::reset::Reset`] comes next.
+/// A memory debug packet or a failed end of image transfer is [`ProtocolError::Refused`]. After that the boot loader
+/// accepts no further attempt; restart it with [`super::reset::Reset`].
 #[derive(Clone, Debug)]
 pub struct Switch {
     framer: Framer,
@@ -95,7 +95,7 @@ enum State {
         since: Instant,
         until: Instant,
     },
-    /// A hello came; its answer waits for silence.
+    /// A hello came. The host waits for silence before it answers.
     Quiet {
         ready: Ready,
         until: Instant,
@@ -116,7 +116,7 @@ enum State {
     Finished,
 }
 
-/// Whether "command ready" came, possibly ahead of the hello response (sahara-firehose.md vector 9).
+/// Whether "command ready" came. It may come even before the hello response is sent (sahara-firehose.md vector 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
     No,
@@ -129,7 +129,8 @@ impl Switch {
         Self::executing(ClientCommand::SwitchToFirehose, start, now)
     }
 
-    /// Begins any client command; [`Connected::Sahara`] reports its data if they are text.
+    /// Begins a conversation for any client command; [`Connected::Sahara`] reports the data that the command returns,
+    /// which has to be text.
     pub fn executing(command: ClientCommand, start: Start, now: Instant) -> Self {
         let await_hello = |up_to| State::AwaitHello {
             since: now,
@@ -173,12 +174,12 @@ impl Switch {
         switch
     }
 
-    /// The last hello that came.
+    /// The last hello of the modem.
     pub const fn hello(&self) -> Option<Hello> {
         self.hello
     }
 
-    /// The bytes behind the confirmation: they belong to Firehose.
+    /// The bytes after the confirmation, which belong to Firehose.
     pub fn into_rest(self) -> Vec<u8> {
         self.framer.into_rest()
     }
@@ -192,7 +193,7 @@ impl Switch {
         }
     }
 
-    /// Reads what is there, packet by packet.
+    /// Reads the bytes that have come, packet by packet.
     fn read(&mut self, now: Instant) {
         while self.state != State::Finished && !self.out.has_failed() {
             if let State::AwaitData { count, .. } = self.state {
@@ -218,7 +219,7 @@ impl Switch {
                     let step = self.step();
                     self.out.fail(ProtocolError::Garbled { step, error });
                 }
-                // A stranger can look like a packet that isn't complete, with the hello inside.
+                // Bytes that aren't Sahara can look like an incomplete packet that contains the hello.
                 None if is_before_hello => match super::find_hello(self.framer.buffered()) {
                     Some(at) if at > 0 => self.pass_over(at),
                     _ => return,
@@ -228,7 +229,7 @@ impl Switch {
         }
     }
 
-    /// Drops bytes up to the hello; what may be the beginning of one stays.
+    /// Drops bytes up to the hello, but keeps bytes that may be the beginning of a hello.
     fn pass_over_strangers(&mut self) {
         let no_hello = self.framer.buffered().len().saturating_sub(HEADER_SIZE - 1);
         self.pass_over(super::find_hello(self.framer.buffered()).unwrap_or(no_hello));
@@ -259,7 +260,7 @@ impl Switch {
             (State::Quiet { ready, .. } | State::AwaitReady { ready, .. }, Packet::CommandReady) => {
                 *ready = Ready::Yes;
             }
-            // The one that was asked for, when another one had come ahead of the hello response.
+            // An earlier "command ready" came before the hello response; this one answers the hello response.
             (State::AwaitExecuteResponse { .. }, Packet::CommandReady) => {}
             (State::AwaitExecuteResponse { .. }, Packet::ExecuteResponse { command, length })
                 if *command == self.command =>
@@ -329,8 +330,9 @@ impl Switch {
 
     fn answered(&mut self, length: u32, now: Instant) {
         match usize::try_from(length) {
-            // No data will come, but the modem may wait for the go-ahead. If it doesn't, Firehose complains about
-            // these bytes, and the ping gets over that. The ping also shows whether Firehose is there at all.
+            // No data will come, but the modem may wait for the execute data packet. If it doesn't, Firehose
+            // complains about that packet, and the ping handles the complaint. The ping also shows whether Firehose
+            // runs at all.
             Ok(0) => {
                 self.out.send(
                     Packet::ExecuteData {
@@ -384,7 +386,7 @@ impl Switch {
         self.state = State::Finished;
     }
 
-    /// Goes on where nothing but time or the taking of the last output was waited for.
+    /// Sends the next packet if the session was only waiting for a moment, or for the port to take the last output.
     fn advance(&mut self, now: Instant) {
         match self.state {
             State::Quiet {
@@ -411,7 +413,7 @@ impl Switch {
         }
     }
 
-    /// Since when the present step waits, and until when.
+    /// When the present step began to wait, and how long it may wait.
     fn span(&self) -> (Instant, Instant) {
         match self.state {
             State::AwaitHello { since, until } => (since, until),
@@ -501,12 +503,12 @@ impl Conversation for Switch {
     }
 }
 
-/// Whether the buffer begins with a packet instead of with printable text.
+/// Whether the buffer begins with a packet, as opposed to printable text.
 fn looks_like_packet(buffered: &[u8]) -> bool {
     matches!(buffered, [0x01..=0x13, 0, ..])
 }
 
-/// Whether these bytes begin with a command of the specification, or may.
+/// Whether these bytes begin with a known command, or may once more bytes have come.
 fn begins_like_packet(buffered: &[u8]) -> bool {
     let (command, zeros) = match buffered.split_first() {
         Some((command, rest)) => (*command, rest.get(..3).unwrap_or(rest)),
@@ -515,7 +517,7 @@ fn begins_like_packet(buffered: &[u8]) -> bool {
     (0x01..=0x13).contains(&command) && zeros.iter().all(|&byte| byte == 0)
 }
 
-/// What may stand around the text of a confirmation.
+/// Whether this character may surround the text of a confirmation.
 fn is_filler(c: char) -> bool {
     matches!(c, '\0' | '\r' | '\n' | '\t' | ' ')
 }
