@@ -1,4 +1,4 @@
-//! A cursor over received bytes whose errors name the offset and the field.
+//! A cursor over received bytes, whose errors name the offset and the field.
 
 use alloc::vec::Vec;
 
@@ -13,17 +13,17 @@ pub enum ParseError {
         field: &'static str,
         /// Offset of the field in the message, in bytes.
         offset: usize,
-        /// Bytes that the field has.
+        /// Bytes that the field needs.
         needed: usize,
         /// Bytes that are there.
         got: usize,
     },
-    /// The message has bytes behind its last field.
+    /// The message has bytes after its last field.
     #[error("{message}: {surplus} bytes too many")]
     Surplus {
         /// The message.
         message: &'static str,
-        /// Bytes behind the last field.
+        /// Bytes after the last field.
         surplus: usize,
     },
     /// A field has a value that it can't have.
@@ -62,7 +62,7 @@ pub enum ParseError {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// What came isn't a frame.
+    /// The received bytes aren't a frame.
     #[error("{0}")]
     Frame(crate::hdlc::FrameErrorKind),
 }

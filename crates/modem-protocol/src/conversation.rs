@@ -3,14 +3,14 @@
 //!
 //! The driver's loop, which lives in `update-engine`:
 //!
-//! 1. [`Conversation::poll`] until it says [`Action::Wait`] or [`Action::Finished`]. Reports are passed on,
-//!    output is put into the driver's output slot.
+//! 1. Call [`Conversation::poll`] until it returns [`Action::Wait`] or [`Action::Finished`]. Pass reports on, and put output
+//!    into the driver's output slot.
 //! 2. Wait until bytes come, the port takes bytes (while the slot isn't empty), or the deadline passes.
 //! 3. Hand in what happened: [`Conversation::receive`], [`Conversation::wrote`], [`Conversation::closed`].
-//! 4. Again from 1. Passed deadlines are noticed by `poll`.
+//! 4. Start again from 1. `poll` notices passed deadlines.
 //!
-//! Reading goes on while output is pending: a refusal that comes in the middle of raw data makes the next
-//! `poll` fail, and the driver drops the rest of the output.
+//! The driver continues to read while output is pending. If the modem refuses in the middle of raw data, the next
+//! `poll` fails, and the driver drops the rest of the output.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,15 +25,14 @@ pub trait Conversation {
     /// Takes bytes that the port delivered. They may be split and joined anywhere.
     fn receive(&mut self, bytes: &[u8], now: Instant);
 
-    /// Notes that the port took `count` bytes of the output asked for last; `left` bytes of it are still to go.
+    /// Notes that the port took `count` bytes of the last output; `left` bytes of it are still to be written.
     fn wrote(&mut self, count: usize, left: u64, now: Instant);
 
-    /// Notes that the port has gone. After a reset request that is success, otherwise the next `poll` fails.
+    /// Notes that the port has disappeared. After a reset request that is success, otherwise the next `poll` fails.
     fn closed(&mut self, now: Instant);
 
-    /// Asks to stop at the next point at which the modem is left in a state that it can be helped out of;
-    /// the conversation's own documentation says where that is. `poll` then fails with
-    /// [`ProtocolError::Stopped`].
+    /// Asks the conversation to stop at the next point at which the modem can still be recovered. The documentation
+    /// of each conversation says where these points are. `poll` then fails with [`ProtocolError::Stopped`].
     fn stop(&mut self);
 
     /// What to do now.
@@ -46,9 +45,9 @@ pub trait Conversation {
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Write these bytes. No other output is asked for before the port has taken all of them.
+    /// Write these bytes. No other output follows before the port has taken all of them.
     Send(Vec<u8>),
-    /// Write a stretch of an image. No other output is asked for before the port has taken all of it.
+    /// Write a stretch of an image. No other output follows before the port has taken all of it.
     SendImage(Stretch),
     /// A fact for the user.
     Report(Report),
@@ -57,23 +56,23 @@ pub enum Action {
         /// The deadline of the present step.
         until: Instant,
     },
-    /// The goal of the conversation is reached.
+    /// The conversation has reached its goal.
     Finished,
 }
 
 /// A stretch of an image on its way to the modem: `header`, then the bytes of `range`, then zeros.
 ///
-/// All bytes of `range` are to be in memory and checked before the first byte of `header` is written: a header
-/// can't be taken back. A stretch has at most [`Stretch::LARGEST`] image bytes.
+/// The driver must have all bytes of `range` in memory and checked before it writes the first byte of `header`,
+/// because a header can't be taken back. A stretch has at most [`Stretch::LARGEST`] image bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// Which image, by its place in the list that the conversation got.
+    /// Which image, by its index in the list that the conversation got.
     pub image: usize,
-    /// What goes before the image bytes.
+    /// The bytes to send before the image bytes.
     pub header: Vec<u8>,
     /// The image bytes, as offsets into the file.
     pub range: Range<u64>,
-    /// Zero bytes that go behind the image bytes.
+    /// How many zero bytes to send after the image bytes.
     pub padding: u32,
 }
 
@@ -82,33 +81,33 @@ impl Stretch {
     pub const LARGEST: u64 = 1024 * 1024;
 }
 
-/// A fact that a conversation found out.
+/// A fact that the conversation reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Report {
     /// The modem answered in this protocol.
     Connected(Connected),
-    /// The image is offered to the modem; attempts count from 1.
+    /// The conversation offers the image to the modem.
     ImageStarted {
         /// Place in the list of images.
         image: usize,
-        /// 1 for the first time.
+        /// 1 for the first attempt.
         attempt: u8,
     },
-    /// The modem doesn't want this image (QDL open status 7); it is passed over.
+    /// The modem doesn't need this image (QDL open status 7), so it isn't sent.
     ImageNotRequired {
         /// Place in the list of images.
         image: usize,
     },
-    /// The modem has taken this many bytes of the file. In QDL each chunk is acknowledged; Firehose acknowledges
-    /// nothing before the end, so there it is what the modem's USB endpoint took.
+    /// The modem has taken this many bytes of the file. In QDL the modem acknowledges each chunk. In Firehose it
+    /// acknowledges nothing before the end, so the number is what the modem's USB endpoint took.
     Acknowledged {
         /// Place in the list of images.
         image: usize,
         /// Bytes of the file from its start.
         bytes: u64,
     },
-    /// All bytes are sent; the modem checks and writes its flash and may be silent for this long.
+    /// All bytes are sent. The modem now checks the image and writes its flash, and may be silent for `up_to`.
     Finalising {
         /// Place in the list of images.
         image: usize,
@@ -125,11 +124,11 @@ pub enum Report {
     /// Something expected and harmless came, such as the complaint about the zero block
     /// (sahara-firehose.md §5.3).
     Noise(String),
-    /// A step is tried again.
+    /// The conversation tries a step again.
     Retrying {
         /// The step.
         step: Step,
-        /// 2 for the second time.
+        /// 2 for the second attempt.
         attempt: u8,
         /// Why.
         why: String,
@@ -138,7 +137,7 @@ pub enum Report {
     ResetSent,
 }
 
-/// What the modem said about itself at the start.
+/// What the modem reported about itself at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connected {
@@ -149,9 +148,9 @@ pub enum Connected {
     },
     /// A Sahara boot loader that has switched to Firehose.
     Sahara {
-        /// Protocol version in its hello.
+        /// Protocol version in the modem's hello.
         version: u32,
-        /// What it said when it switched, `confirmed` on EM7565.
+        /// The text with which the modem confirmed the switch: `confirmed` on EM7565.
         confirmation: String,
     },
     /// A Firehose server.
@@ -264,15 +263,15 @@ pub enum ProtocolError {
     Silent {
         /// What was asked for.
         step: Step,
-        /// How long it was waited for.
+        /// How long the conversation waited.
         waited: Duration,
     },
-    /// Something came again and again, but never the answer.
-    #[error("no end to what the modem sends during {step}; given up after {} s", waited.as_secs_f32())]
+    /// The modem sent something again and again, but never the answer.
+    #[error("the modem kept sending during {step}, but not the answer; given up after {} s", waited.as_secs_f32())]
     Endless {
         /// What was asked for.
         step: Step,
-        /// How long it was waited for.
+        /// How long the conversation waited.
         waited: Duration,
     },
     /// The port took no more bytes.
@@ -282,10 +281,10 @@ pub enum ProtocolError {
         step: Step,
         /// Bytes of the output that were not taken.
         left: u64,
-        /// How long it was waited for.
+        /// How long the conversation waited.
         waited: Duration,
     },
-    /// The port has gone.
+    /// The port has disappeared.
     #[error("the modem left the bus during {step}")]
     Left {
         /// What was being done.
@@ -309,22 +308,22 @@ pub enum ProtocolError {
         /// What came, in words.
         got: String,
     },
-    /// Something answers that speaks another protocol. A Sahara hello is to be had from the conversation's `into_rest`,
+    /// The port speaks another protocol. If it sent a Sahara hello, the conversation's `into_rest` returns the hello,
     /// so that a Sahara conversation can begin with it.
     #[error("{step}: {peer} answers")]
     OtherProtocol {
         /// What was asked for.
         step: Step,
-        /// Who answers.
+        /// What answers.
         peer: Peer,
     },
     /// The port is still there although the modem was asked to restart.
     #[error("the modem is still there {} s after it was asked to restart", waited.as_secs_f32())]
     Stayed {
-        /// How long it was waited for.
+        /// How long the conversation waited.
         waited: Duration,
     },
-    /// The modem said no.
+    /// The modem refused.
     #[error("{step} refused: {refusal}")]
     Refused {
         /// What was asked for.
@@ -348,7 +347,7 @@ pub enum ProtocolError {
     },
 }
 
-/// Who answers instead of the boot loader that was expected (traces, first-answer table).
+/// What answers instead of the expected boot loader (traces, first-answer table).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Peer {
@@ -364,7 +363,7 @@ pub enum Peer {
     /// A boot loader that knows DLOAD but not the streaming download protocol, such as 05c6:9008.
     #[error("a boot loader without streaming download (refusal, reason {reason})")]
     Dload {
-        /// Reason of its refusal; 6 is an invalid command.
+        /// Why it refuses; 6 is an invalid command.
         reason: u16,
     },
 }

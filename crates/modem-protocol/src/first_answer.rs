@@ -1,7 +1,7 @@
-//! What the first bytes from an unknown download port mean (sahara-firehose.md §6, traces/README.md).
+//! Recognises what is on an unknown download port by its first bytes (sahara-firehose.md §6, traces/README.md).
 //!
 //! The probe for an unknown family is the DLOAD command 0x70, which every candidate answers in its own way; see
-//! [`PROBE`]. Nothing here sends anything.
+//! [`PROBE`]. This module sends nothing itself.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,23 +12,24 @@ use crate::{hdlc, sahara};
 /// (sahara-firehose.md §6).
 pub const PROBE: [u8; 7] = [0x7E, 0x70, 0x00, 0x00, 0x14, 0x46, 0x7E];
 
-/// What is behind the port.
+/// What is on the port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FirstAnswer {
-    /// Too little to tell; more is needed.
+    /// Too few bytes to recognise anything.
     Incomplete,
-    /// A Sahara hello begins at this offset of [`Classifier::bytes`]; hand on what is there from here.
+    /// A Sahara hello begins at offset `at` of [`Classifier::bytes`]. Hand the bytes from there on to the Sahara
+    /// conversation.
     SaharaHello {
         /// Offset of the hello.
         at: usize,
     },
-    /// Another Sahara packet of a boot loader: a session that someone else has begun. It begins at this offset.
+    /// Another Sahara packet of a boot loader begins at offset `at`. Another program has already begun a session.
     SaharaPacket {
         /// Offset of the packet.
         at: usize,
     },
-    /// A Firehose server that is running already: XML.
+    /// A Firehose server that is already running: XML.
     Firehose {
         /// Offset of the document.
         at: usize,
@@ -42,23 +43,23 @@ pub enum FirstAnswer {
     },
     /// The DIAG port of a modem in normal mode: 0x13, bad command.
     Diag,
-    /// Our own bytes come back: a port with echo of a modem in normal mode.
+    /// The port echoes the host's own bytes: a port of a modem in normal mode.
     Echo,
     /// The chip's own boot loader (05c6:9008): DLOAD NAK 0x03. No vendor file can be loaded there.
     PrimaryBootLoader {
         /// Reason of the NAK, 6 for "invalid command".
         reason: u16,
     },
-    /// Lines of text: an AT port or a foreign device.
+    /// Lines of text: an AT port or another kind of device.
     Text(String),
     /// Something else. The bytes are in [`Classifier::bytes`].
     Unknown,
 }
 
-/// Collects the first bytes and says what they mean.
+/// Collects the first bytes and recognises what they mean.
 ///
-/// The verdict doesn't depend on how the bytes were split, and it never changes once it is more than
-/// [`FirstAnswer::Incomplete`].
+/// The verdict doesn't depend on how the bytes were split. Once it is something other than
+/// [`FirstAnswer::Incomplete`], it doesn't change any more.
 ///
 /// ```
 /// use modemflash_modem_protocol::first_answer::{Classifier, FirstAnswer};
@@ -87,11 +88,12 @@ impl Default for Classifier {
 }
 
 impl Classifier {
-    /// Bytes after which no more are looked at: more than any first answer has.
+    /// After this many bytes without a verdict, the verdict is [`FirstAnswer::Unknown`]. No first answer is that
+    /// long.
     pub const MOST_BYTES: usize = 4096;
 
-    /// Takes bytes in the order in which they came. All are kept for the protocol that follows, so this isn't
-    /// to be called on and on after the verdict.
+    /// Takes bytes in the order in which they came. All bytes are kept for the protocol that follows, so don't keep
+    /// calling this after the verdict.
     pub fn push(&mut self, bytes: &[u8]) {
         for (index, &byte) in bytes.iter().enumerate() {
             if self.verdict != FirstAnswer::Incomplete {
@@ -114,7 +116,8 @@ impl Classifier {
         &self.bytes
     }
 
-    /// The verdict when nothing more comes: bytes that were too few to tell are unknown. `None` if none came.
+    /// The verdict if nothing more comes. Bytes that were too few to recognise are a text or unknown. `None` if no
+    /// byte came.
     pub fn at_silence(&self) -> Option<FirstAnswer> {
         match (&self.verdict, self.bytes.is_empty()) {
             (FirstAnswer::Incomplete, true) => None,
@@ -163,7 +166,8 @@ impl Classifier {
         let at = self.bytes.len().checked_sub(sahara::message::HEADER_SIZE)?;
         match <[u8; 8]>::try_from(self.bytes.get(at..)?).ok()? {
             sahara::HELLO_START => Some(FirstAnswer::SaharaHello { at }),
-            // End of image transfer, reset response, memory debug, command ready, execute response.
+            // End of image transfer, reset response, memory debug, command ready, execute response, memory debug (64
+            // bit).
             [4, 0, 0, 0, 0x10, 0, 0, 0]
             | [8, 0, 0, 0, 0x08, 0, 0, 0]
             | [9, 0, 0, 0, 0x10, 0, 0, 0]

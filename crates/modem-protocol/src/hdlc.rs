@@ -1,14 +1,14 @@
 //! HDLC-like framing of DLOAD, QDL and DIAG (qdl.md §2).
 //!
-//! [`encode`] makes a frame, [`Decoder`] finds frames in a stream that is split and joined anywhere. What isn't
-//! a frame is never lost: an error carries the bytes it is about, and [`Decoder::unread`] shows what stands
-//! behind the last frame, for a Sahara hello has no flags, and neither has the raw data of a QDL write.
+//! [`encode`] makes a frame. [`Decoder`] finds frames in a stream whose reads may be split or joined anywhere. Bytes
+//! that aren't a frame can still be read: an error contains the bytes it is about, and [`Decoder::unread`] shows the
+//! bytes after the last frame. That is needed because a Sahara hello and the raw data of a QDL write have no flags.
 
 use alloc::vec::Vec;
 
 /// Starts and ends every frame.
 pub const FLAG: u8 = 0x7e;
-/// Stands before an escaped byte.
+/// Precedes an escaped byte.
 pub const ESCAPE: u8 = 0x7d;
 /// An escaped byte is changed by exclusive or with this.
 const ESCAPE_BIT: u8 = 0x20;
@@ -28,7 +28,7 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 pub struct FrameError {
     /// What is wrong.
     pub kind: FrameErrorKind,
-    /// The bytes as they came, without flags. Of a frame without end only the start.
+    /// The bytes as they came, without flags. For a frame without an end, only its beginning.
     pub bytes: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ pub struct FrameError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameErrorKind {
-    /// Between two flags are fewer bytes than the smallest frame has.
+    /// There are fewer bytes between two flags than the smallest frame has.
     #[error("frame of {got} bytes, the smallest has 3")]
     Short {
         /// Bytes after unescaping.
@@ -53,10 +53,10 @@ pub enum FrameErrorKind {
         /// The checksum of the payload.
         computed: u16,
     },
-    /// No closing flag within the longest frame.
-    #[error("no end of frame within {limit} bytes")]
+    /// The frame is longer than allowed.
+    #[error("frame longer than {limit} bytes")]
     Long {
-        /// The most bytes that are waited for.
+        /// The most bytes allowed: on the wire if no closing flag came, or of payload in a complete frame.
         limit: usize,
     },
 }
@@ -80,15 +80,15 @@ pub fn encode(payload: &[u8]) -> Vec<u8> {
 
 /// Finds frames in a stream.
 ///
-/// Call [`next_frame`](Self::next_frame) until it gives nothing after each [`push`](Self::push): then no more than
-/// one unfinished frame is ever kept. A leading flag isn't needed, empty frames are passed over.
+/// After each [`push`](Self::push), call [`next_frame`](Self::next_frame) until it returns `None`. Then the decoder
+/// never keeps more than one unfinished frame. A frame needs no leading flag, and empty frames are skipped.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    /// What came and isn't consumed yet.
+    /// The bytes that came and aren't consumed yet.
     bytes: Vec<u8>,
     /// How many of `bytes` are known to hold no flag.
     searched: usize,
-    /// Most payload bytes of a frame.
+    /// The most payload bytes of a frame.
     longest: usize,
     state: State,
 }
@@ -97,7 +97,7 @@ pub struct Decoder {
 enum State {
     /// The bytes belong to a frame.
     Collecting,
-    /// The bytes belong to a frame that was given up as too long; they are dropped up to the next flag.
+    /// The bytes belong to a frame that is too long; they are dropped up to the next flag.
     Skipping,
 }
 
@@ -108,12 +108,12 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// The usual limit of a payload: ten times the largest message, an open request of 413 bytes (qdl.md §4.5).
+    /// The usual payload limit: about ten times the largest message, an open request of 413 bytes (qdl.md §4.5).
     pub const LONGEST: usize = 4096;
-    /// How many bytes of a frame without end its error carries.
+    /// How many bytes of a frame without an end its error contains.
     const SHOWN: usize = 64;
 
-    /// A decoder that gives up frames with more than `longest` bytes of payload.
+    /// A decoder that rejects frames with more than `longest` bytes of payload.
     pub const fn with_longest(longest: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -128,8 +128,8 @@ impl Decoder {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The payload of the next complete frame, without its checksum, or why some bytes are no frame.
-    /// Nothing when more bytes are needed.
+    /// The payload of the next complete frame, without its checksum, or why some bytes aren't a frame. `None` if more
+    /// bytes are needed.
     pub fn next_frame(&mut self) -> Option<Result<Vec<u8>, FrameError>> {
         // Each round consumes at least one byte or returns.
         loop {
@@ -148,24 +148,24 @@ impl Decoder {
         }
     }
 
-    /// The bytes behind the last frame: an unfinished frame or none at all. In the order in which they came,
-    /// escapes included; after [`next_frame`](Self::next_frame) has given nothing no flag is among them.
+    /// The bytes after the last frame, as they came, including escapes: an unfinished frame or something else. They
+    /// contain no flag once [`next_frame`](Self::next_frame) has returned `None`.
     pub fn unread(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Drops the first `count` bytes of [`unread`](Self::unread), all of them if they are fewer.
+    /// Drops the first `count` bytes of [`unread`](Self::unread), or all of them if there are fewer.
     pub fn consume(&mut self, count: usize) {
         self.bytes.drain(..count.min(self.bytes.len()));
         self.searched = self.searched.saturating_sub(count);
     }
 
-    /// Ends the decoding; gives the bytes behind the last frame.
+    /// Ends the decoding and returns the bytes after the last frame.
     pub fn into_unread(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// Gives up a frame that has more bytes without a flag than the longest frame can have on the wire.
+    /// Gives up on a frame if more bytes came without a flag than the longest frame can have on the wire.
     fn too_long(&mut self) -> Option<FrameError> {
         let limit = self.longest.saturating_add(CHECKSUM).saturating_mul(2);
         if self.bytes.len() <= limit && self.state == State::Collecting {
@@ -184,7 +184,7 @@ impl Decoder {
     }
 }
 
-/// Unescapes and checks what stands between two flags.
+/// Unescapes and checks the bytes between two flags.
 fn unframe(raw: Vec<u8>, longest: usize) -> Result<Vec<u8>, FrameError> {
     let mut payload = Vec::with_capacity(raw.len());
     let mut wire = raw.iter();
@@ -410,7 +410,8 @@ mod tests {
             noise in prop::collection::vec(prop_oneof![Just(FLAG), Just(ESCAPE), any::<u8>()], 0..300),
             size in 1usize..20,
         ) {
-            // The limit is out of reach: where a frame is given up depends on when it is looked at.
+            // The noise stays below the length limit, because where the decoder gives up on a long frame depends on
+            // the split.
             let whole = decode(&noise);
             let mut decoder = Decoder::default();
             let mut found = vec![];

@@ -1,9 +1,9 @@
 //! The protocols of Sierra Wireless modems as pure state machines.
 //!
-//! Time and bytes come in as values, intentions come out as values: no file, no socket, no thread and
-//! no clock is in here, and `no_std` lets the compiler prove it. One file per layer: `message` modules turn
-//! bytes into types and back, for both sides of the wire; the conversations next to them are the host's side.
-//! The modem's side of the conversations lives in the crate `virtual-modem`.
+//! Time and bytes come in as values, and what to do next comes out as values. The crate uses no files, sockets,
+//! threads or clock; `no_std` makes the compiler enforce that. There is one file per layer: the `message` modules
+//! turn bytes into types and back, for both sides of the wire, and the conversations next to them are the host's
+//! side. The modem's side of the conversations is in the crate `virtual-modem`.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Numbers of a protocol that have names.
+//! Enums for protocol numbers that have names.
 
 /// Defines an enum of known values with their words, and `Other` for the rest.
 macro_rules! numbers {
@@ -8,7 +8,7 @@ macro_rules! numbers {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* #[doc = concat!($word, ", ", stringify!($value), ".")] $variant,)*
-            /// A value that isn't in the specification. `From` makes it of unknown values only.
+            /// A value that isn't in the specification. `From` returns it only for unknown values.
             Other($int),
         }
 
@@ -16,7 +16,7 @@ macro_rules! numbers {
             /// Every value that has a name.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The value in words, `None` for [`Self::Other`].
+            /// The value in words; `None` for [`Self::Other`].
             pub const fn word(self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => Some($word),)*

@@ -1,5 +1,5 @@
-//! What the conversations of Sahara and Firehose have ready for the driver: reports, at most one output, and the
-//! failure that ends them.
+//! What a Sahara or Firehose conversation has ready for the driver: reports, at most one output, and the failure that
+//! ends the conversation.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -8,8 +8,8 @@ use core::time::Duration;
 use crate::conversation::{Action, ProtocolError, Report, Step, Stretch};
 use crate::time::Instant;
 
-/// How long a port may take no byte at all before the conversation gives up. A module that is busy writing its
-/// flash holds the line for a minute (field-reports.md C10); this is twice that.
+/// If the port takes no byte for this long, the conversation gives up. A module that is busy writing its flash holds
+/// up the line for a minute (field-reports.md C10); this is twice that.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(120);
 
 /// Reports, output and failure of a conversation.
@@ -17,10 +17,10 @@ pub(crate) const WRITE_STALL: Duration = Duration::from_secs(120);
 pub(crate) struct Outbox {
     reports: VecDeque<Report>,
     output: Option<Action>,
-    /// Bytes of the output asked for last that the port has not taken yet.
+    /// Bytes of the last output that the port has not taken yet.
     left: u64,
-    /// When the port last took image bytes of it, or when it was asked for. A request of a few hundred bytes gets the
-    /// patience once as a whole.
+    /// When the driver got the last output, or when the port last took bytes of it. For a request the time isn't
+    /// renewed: its few hundred bytes have to go out within [`WRITE_STALL`] as a whole.
     progress: Instant,
     is_image: bool,
     failure: Option<ProtocolError>,
@@ -31,7 +31,7 @@ impl Outbox {
         self.reports.push_back(report);
     }
 
-    /// Adds the report of an image's progress, in place of one that was not fetched yet.
+    /// Adds a report of an image's progress. It replaces an earlier one that the driver has not fetched yet.
     pub(crate) fn progressed(&mut self, image: usize, bytes: u64) {
         let report = Report::Acknowledged { image, bytes };
         match self.reports.back_mut() {
@@ -40,7 +40,7 @@ impl Outbox {
         }
     }
 
-    /// Sets the next output, in place of one that was not fetched yet.
+    /// Sets the next output. It replaces one that the driver has not fetched yet.
     pub(crate) fn send(&mut self, bytes: Vec<u8>) {
         self.output = Some(Action::Send(bytes));
     }
@@ -50,12 +50,12 @@ impl Outbox {
         self.output = Some(Action::SendImage(stretch));
     }
 
-    /// Forgets an output that was not fetched yet.
+    /// Drops an output that the driver has not fetched yet.
     pub(crate) fn cancel_output(&mut self) {
         self.output = None;
     }
 
-    /// Ends the conversation; the first failure stays.
+    /// Ends the conversation with an error. If it has already failed, the first error stays.
     pub(crate) fn fail(&mut self, error: ProtocolError) {
         self.output = None;
         self.failure.get_or_insert(error);
@@ -65,7 +65,7 @@ impl Outbox {
         self.failure.is_some()
     }
 
-    /// Whether the port has taken everything that it was given, and nothing waits to be given.
+    /// Whether the port has taken all output, and no output waits to be fetched.
     pub(crate) const fn is_clear(&self) -> bool {
         self.left == 0 && self.output.is_none()
     }
@@ -82,7 +82,7 @@ impl Outbox {
         }
     }
 
-    /// When the port has been stalled for too long, `None` if nothing is under way.
+    /// When the port will have been stalled for too long; `None` if no output is under way.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         (self.left > 0).then(|| self.progress + WRITE_STALL)
     }
@@ -99,7 +99,7 @@ impl Outbox {
         }
     }
 
-    /// The next report, the failure, or the next output; `None` when there is nothing.
+    /// The next report, else the failure, else the next output; `None` if there is nothing.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Result<Action, ProtocolError>> {
         if let Some(report) = self.reports.pop_front() {
             return Some(Ok(Action::Report(report)));
@@ -118,7 +118,7 @@ impl Outbox {
     }
 }
 
-/// Bytes on the wire.
+/// The size of an output on the wire, in bytes.
 fn length(output: &Action) -> u64 {
     let of_slice = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     match output {

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 /// A moment: the time since the start of the run.
 ///
-/// It never comes from a clock in here; the world hands it in, so that it can be virtual. Additions saturate
-/// at [`Instant::FAR`], and the difference of two moments is zero when the second is later: no panic.
+/// This crate never reads a clock: the caller hands in the time, so that it can be virtual. Nothing panics: additions
+/// saturate at [`Instant::FAR`], and the difference of two moments is zero if the second is later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
@@ -26,7 +26,7 @@ impl Instant {
         self.0
     }
 
-    /// The time from `earlier` to this moment, zero when `earlier` is later.
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
