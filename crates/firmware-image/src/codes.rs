@@ -1,7 +1,7 @@
-//! All stable codes of this crate with their meaning: what `docs/errors.md` is made from.
+//! All stable codes of this crate with their meaning. `docs/errors.md` is generated from this list.
 //!
-//! The error types give the code ([`crate::ImageError::code`], [`crate::Finding::code`] and those of `source`); a test
-//! holds this list to them. Codes are never renamed and never used again for something else.
+//! The error types return the codes ([`crate::ImageError::code`], [`crate::Finding::code`] and those of `source`); a
+//! test checks that this list matches them. A code is never renamed and never reused for something else.
 
 /// A stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub const ALL_CODES: &[Code] = &[
         "the file is shorter than its header says",
         AGAIN,
     ),
-    code("E-IMAGE-SURPLUS", "the file goes on behind the image", AGAIN),
+    code("E-IMAGE-SURPLUS", "the file continues after the image", AGAIN),
     code(
         "E-IMAGE-TOO-DEEP",
         "images are nested deeper than in any genuine file",
@@ -64,7 +64,7 @@ pub const ALL_CODES: &[Code] = &[
     code("E-IMAGE-GREW", "the file grew while it was read", FINISH),
     code(
         "E-IMAGE-TOO-LARGE",
-        "the file is larger than a modem can be sent",
+        "the file is larger than can be sent to a modem",
         WHICH,
     ),
     code(
@@ -74,7 +74,7 @@ pub const ALL_CODES: &[Code] = &[
     ),
     code(
         "E-SRC-MISSING",
-        "there is nothing under this path",
+        "nothing exists at this path",
         "check the spelling, and that the stick or network drive is mounted",
     ),
     code(
@@ -100,7 +100,7 @@ pub const ALL_CODES: &[Code] = &[
     ),
     code(
         "E-SRC-NOT-AN-IMAGE",
-        "the file is something else than an image or an archive of images",
+        "the file is neither an image nor an archive of images",
         WHICH,
     ),
     code("E-SRC-NO-IMAGES", "the folder or archive holds no image", WHICH),
@@ -160,11 +160,11 @@ pub const ALL_CODES: &[Code] = &[
     code(
         "E-SRC-SPOOL",
         "the folder for unpacked files can't be used",
-        "choose another folder with --temp-dir, or none, to unpack twice instead",
+        "choose another folder with --temp-dir, or leave it out to unpack twice instead",
     ),
     code(
         "E-SRC-THREAD",
-        "the system gives no thread for unpacking",
+        "the system can't start a thread for unpacking",
         "close other programs, or unpack the archive first",
     ),
     code(
@@ -179,12 +179,12 @@ pub const ALL_CODES: &[Code] = &[
     ),
 ];
 
-/// Codes of findings in images that can be read; of those, errors make a file refused.
+/// Codes of findings in images that can be read. Only a finding of severity `Error` makes the program refuse a file.
 pub const ALL_FINDINGS: &[Code] = &[
     code("IMAGE-DAMAGED", "a checksum in the image is wrong", AGAIN),
     code(
         "IMAGE-SUSPICIOUS",
-        "a checksum is wrong that the header doesn't declare valid; genuine files are right even then",
+        "a checksum is wrong, and the header doesn't declare it valid; in genuine files it is right even then",
         AGAIN,
     ),
     code(
@@ -201,7 +201,7 @@ pub const ALL_FINDINGS: &[Code] = &[
     ),
     code(
         "IMAGE-DELTA",
-        "the image is a difference to an older one",
+        "the image is a delta: it contains only the differences from an older image",
         "use it only for a modem with exactly that version",
     ),
     code("IMAGE-TRAILER", "four bytes of trailer follow the image", NOTHING),
@@ -218,23 +218,23 @@ pub const ALL_FINDINGS: &[Code] = &[
     ),
     code(
         "VERSION-DISAGREES",
-        "two places of one file tell different versions",
-        "check that it is the file that was meant",
+        "two places in one file state different versions",
+        "check that it is the file you meant",
     ),
     code(
         "VERSION-CONFLICT",
-        "two files tell different versions",
+        "two files state different versions",
         "give the files of one package",
     ),
     code(
         "VERSION-MISSING",
-        "no file tells a version or the carrier",
+        "no file states the firmware version, the config version or the carrier",
         NOTHING,
     ),
     code(
         "FAMILY-DOUBT",
-        "the file's name says that it is for other modems than its headers say",
-        "nothing: the headers count, and a name never contradicts anything",
+        "by its name, the file is for other modems than its headers say",
+        "nothing: the headers count, not the name",
     ),
     code(
         "FAMILY-CONTRADICTION",
@@ -254,11 +254,11 @@ pub const ALL_FINDINGS: &[Code] = &[
     code(
         "SETTINGS-CHANGE",
         "the settings change something a user notices, such as USB composition or ids",
-        "know it before: ports may have other names afterwards",
+        "be prepared: ports may have other names afterwards",
     ),
     code(
         "SETTINGS-NOT-READ",
-        "the settings could be looked at in part only",
+        "only a part of the settings could be read",
         NOTHING,
     ),
     code(
@@ -285,14 +285,14 @@ const FINISH: &str = "wait until the download or copy is finished, then run agai
 const WHICH: &str = "name the .cwe, .spk, .nvu or .mbn files, or the folder or archive they are in";
 const UNPACK: &str = "unpack it with 7-Zip and name the files that come out";
 const VENDOR: &str = "no vendor ships such an archive: get it from the vendor's page";
-const NOTHING: &str = "nothing; it is said so that nobody wonders";
+const NOTHING: &str = "nothing; this is for information only";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    /// The texts in quotes that begin so, in source code.
+    /// The quoted texts in source code that begin with `begin` and look like a code.
     fn literals(source: &'static str, begin: &str) -> Vec<&'static str> {
         let code = |text: &&str| {
             text.bytes()

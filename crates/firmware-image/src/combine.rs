@@ -1,4 +1,4 @@
-//! Several files judged together: their order, their versions, their contradictions (update-flow.md §5.4, §6).
+//! Judges several files together: their order, their versions, their contradictions (update-flow.md §5.4, §6).
 
 use crate::{
     Family, FamilySource, FileKind, Finding, Platform, Report, VersionKind, Versions, cwe::ImageType,
@@ -9,25 +9,27 @@ use alloc::{string::String, vec::Vec};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Combination {
-    /// The order in which they are sent, as places in the list of files: the largest first, equals as given.
+    /// The order in which the files are sent, as indices into the given list: the largest first; files of equal size
+    /// keep their order.
     pub order: Vec<usize>,
-    /// The versions: of the first file in that order that knows them.
+    /// The versions, each from the first file in that order that states it.
     pub versions: Versions,
-    /// The platforms that the headers of the files tell: one, or none. More than one only with a finding.
+    /// The platforms in the headers of the files: usually one or none. There may be several, and then they either
+    /// agree or cause a finding.
     pub platforms: Vec<Platform>,
-    /// The families that fit all files; empty when none does or nothing tells.
+    /// The families that fit all files; empty if no family does, or if no file says which modems it is for.
     pub families: Vec<Family>,
-    /// What told the families: the headers of at least one file, or else the names.
+    /// Where the families come from: the headers of at least one file if they say something, else the file names.
     pub families_from: FamilySource,
-    /// The files whose headers don't tell whom they are for, beside others whose headers do.
+    /// The files whose headers don't say which modems they are for, if the headers of other files do.
     pub silent: Vec<String>,
-    /// What is to be said about the files together, worst first; their own findings stay with them.
+    /// The findings about the files as a set, worst first. The findings about a single file are in its own report.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::findings"))]
     pub findings: Vec<Finding>,
 }
 
-/// Judges files together. A version that differs between two files is an error: the one of the larger file is in
-/// [`Combination::versions`] for those who go on all the same.
+/// Judges files together. If two files state different versions, that is an error; [`Combination::versions`] then has
+/// the version of the larger file, in case the user forces the update.
 pub fn combine(files: &[&Report]) -> Combination {
     let mut order: Vec<usize> = (0..files.len()).collect();
     order.sort_by_key(|&place| core::cmp::Reverse(files.get(place).map_or(0, |file| file.size)));
@@ -100,7 +102,8 @@ impl Combination {
         }
     }
 
-    /// Files whose names alone tell something are heard only where no header tells anything.
+    /// Finds the families that fit all files. A file name counts only if no file's headers say which modems it is
+    /// for.
     fn find_families(&mut self, files: &[&Report]) {
         let is_telling = |file: &&&Report| !file.families.is_empty();
         let is_proven = |file: &&&Report| {
@@ -143,7 +146,7 @@ impl Combination {
                     });
                 }
             } else {
-                // An unknown code says nothing against a known family (images.md §4), and neither does a name.
+                // Neither an unknown product code (images.md §4) nor a file name contradicts a known family.
                 let mut families: Vec<Family> = self.families.clone();
                 families.extend(
                     other
@@ -200,7 +203,7 @@ impl Combination {
                 file: boot.name.clone(),
             });
         }
-        // A config version says that settings are in it, even where they can't be seen.
+        // A config version means that the file contains settings, even if they can't be seen.
         let config_known = self.versions.config.is_some();
         match (firmware, settings) {
             (Some(firmware), None) if !config_known => {
@@ -218,7 +221,7 @@ impl Combination {
     }
 }
 
-/// Whether a file brings a system: a boot loader, a modem, an application.
+/// Whether a file contains firmware: a boot loader, a modem system or an application system.
 pub(crate) fn is_firmware(file: &Report) -> bool {
     file.images.iter().any(|image| {
         matches!(

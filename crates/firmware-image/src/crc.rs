@@ -1,13 +1,13 @@
 //! The checksum of CWE images: CRC-32 with the reflected polynomial 0xEDB88320, start value 0xFFFFFFFF and no
 //! final inversion ("CRC-32/JAMCRC"), the complement of zlib's CRC-32 (cwe.md §3).
 
-/// The checksum of 256 zero bytes: stands at offset 0x100 of practically every image (cwe.md vector 1).
+/// The checksum of 256 zero bytes; practically every image has it at offset 0x100 (cwe.md vector 1).
 pub const OF_ZERO_BUFFER: u32 = 0xF269_7AA7;
 
 /// The checksum of a stretch of bytes together with its length, so that stretches can be joined.
 ///
-/// Joining computes the checksum of the whole from those of the parts: every byte of a nested image is summed
-/// once, however many images contain it.
+/// Joining computes the checksum of the whole from those of the parts. So every byte of a nested image is summed only
+/// once, no matter how many images contain it.
 #[derive(Clone, Debug, Default)]
 pub struct Sum(crc32fast::Hasher);
 
@@ -29,7 +29,7 @@ impl Sum {
         self.0.update(bytes);
     }
 
-    /// Adds bytes at the end of which the sum is known.
+    /// Adds bytes at the end, given by their sum.
     pub fn append(&mut self, following: &Self) {
         if self.length() == 0 {
             self.0 = following.0.clone();

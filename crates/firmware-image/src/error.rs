@@ -1,9 +1,9 @@
-//! Why a file isn't an image that can be sent: facts, numbers, units; nothing was sent when one of these is met.
+//! Why a file isn't an image that can be sent. These errors are found before anything is sent to the modem.
 
 use alloc::string::String;
 
-/// A file that can't be taken as an image at all. Damage inside an image whose structure can be read is a
-/// [`Finding`](crate::Finding) of the report instead.
+/// The file isn't an image, or its structure can't be read. Damage inside an image whose structure can be read is a
+/// [`Finding`](crate::Finding) in the report instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
@@ -11,12 +11,12 @@ pub enum ImageError {
     #[error("the file is empty")]
     EmptyFile,
     /// Shorter than one header.
-    #[error("only {size} bytes, an image begins with a header of 400")]
+    #[error("only {size} bytes; an image begins with a header of 400")]
     HeaderIncomplete {
         /// Bytes in the file.
         size: u64,
     },
-    /// A header field holds something that no image has there.
+    /// A text field of the header contains something that isn't text.
     #[error("not a firmware image: the field {field} at offset {offset} is not text")]
     NotAnImage {
         /// Which field.
@@ -24,18 +24,18 @@ pub enum ImageError {
         /// Its offset in the file.
         offset: u64,
     },
-    /// The beginning is that of another kind of file.
+    /// The file begins like another kind of file.
     #[error("not a firmware image: it looks like {foreign}")]
     Foreign {
         /// Which kind.
         foreign: Foreign,
     },
-    /// Neither the header's checksum nor the size it states fits the file.
+    /// Neither the header's own checksum nor the size it states fits the file.
     #[error(
-        "not a firmware image: its first 256 bytes have checksum {computed:08x}, an image would say {expected:08x}"
+        "not a firmware image: its first 256 bytes have checksum {computed:08x}, the field after them says {expected:08x}"
     )]
     NotAHeader {
-        /// What stands at offset 256.
+        /// The checksum in the field at offset 256.
         expected: u32,
         /// The checksum of the bytes before it.
         computed: u32,
@@ -43,9 +43,9 @@ pub enum ImageError {
     /// The header says that there is no body.
     #[error("the header says that the image has 0 bytes")]
     NoBody,
-    /// The file ends too early: most often a download that was cut.
+    /// The file ends too early, most often because a download was interrupted.
     #[error(
-        "the file is cut: {got} data bytes, the header says {expected} ({missing} missing); is the download complete?"
+        "the file is cut short: {got} data bytes, the header says {expected} ({missing} missing); is the download complete?"
     )]
     Truncated {
         /// Data bytes that the header states.
@@ -55,9 +55,9 @@ pub enum ImageError {
         /// The difference.
         missing: u64,
     },
-    /// The file goes on behind the image.
+    /// The file continues after the image.
     #[error(
-        "the file goes on behind the image: that ends at {end}, the file has {size} bytes ({surplus} too many)"
+        "the file continues after the image: the image ends at {end}, the file has {size} bytes ({surplus} too many)"
     )]
     Surplus {
         /// The difference.
@@ -83,22 +83,22 @@ pub enum ImageError {
         /// Where the image beyond it begins.
         offset: u64,
     },
-    /// The file gave fewer bytes than its size.
-    #[error("reading ended at {got} of {size} bytes: the file changed or its medium has gone")]
+    /// Reading the file gave fewer bytes than its size.
+    #[error("reading ended at {got} of {size} bytes: the file changed, or its disk or stick was removed")]
     EndedEarly {
         /// The size that was announced.
         size: u64,
-        /// Bytes that came.
+        /// Bytes that were read.
         got: u64,
     },
-    /// The file gave more bytes than its size.
-    #[error("more than the announced {size} bytes came: the file grew while it was read")]
+    /// Reading the file gave more bytes than its size.
+    #[error("more than the announced {size} bytes were read: the file grew in the meantime")]
     Grew {
         /// The size that was announced.
         size: u64,
     },
     /// Larger than the protocols can send.
-    #[error("{size} bytes are more than a modem can be sent ({limit})")]
+    #[error("{size} bytes are more than can be sent to a modem ({limit})")]
     TooLarge {
         /// Bytes in the file.
         size: u64,
@@ -183,7 +183,7 @@ pub enum Foreign {
     Zip,
     /// `7z`.
     SevenZip,
-    /// `MZ`; the vendor's self-extracting archives are such.
+    /// A Windows program (`MZ`), such as the vendor's self-extracting archives.
     WindowsProgram,
     /// An ELF file.
     Elf,

@@ -1,4 +1,5 @@
-//! Which modems an image is for, by product code, version text and file name (cwe.md §7, images.md §4, devices.md).
+//! Which modems an image is for, judged by product code, version text and file name (cwe.md §7, images.md §4,
+//! devices.md).
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::fmt;
@@ -21,7 +22,7 @@ pub enum Family {
     Swi9x15,
     /// `SWI9X30C`.
     Swi9x30,
-    /// `SWI9X40C`: updated from inside only.
+    /// `SWI9X40C`; these modules can only be updated by the system that runs on them.
     Swi9x40,
     /// `SWI9X50C`.
     Swi9x50,
@@ -43,9 +44,9 @@ pub enum Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum DownloadProtocol {
-    /// qdl.md.
+    /// QDL (qdl.md).
     Qdl,
-    /// Sahara, then Firehose: sahara-firehose.md.
+    /// Sahara, then Firehose (sahara-firehose.md).
     Sahara,
 }
 
@@ -59,7 +60,8 @@ impl fmt::Display for DownloadProtocol {
 }
 
 impl Family {
-    /// The families that a header's product code may mean; several where a code is shared, none where it says nothing.
+    /// The families that a header's product code may mean: several if families share the code, none for an empty
+    /// code.
     pub fn of_product(product: &str) -> Vec<Self> {
         let code = product.to_ascii_uppercase();
         let known: &[Self] = match code.as_str() {
@@ -69,7 +71,7 @@ impl Family {
             "9X30" => &[Self::Swi9x30],
             "9X40" => &[Self::Swi9x40],
             "9X50" => &[Self::Swi9x50],
-            // images.md §4, devices.md: both are the 9x07's and "WP77 alternative".
+            // images.md §4, devices.md: both codes are used by the 9x07 and as "WP77 alternative".
             "9X28" | "Y921" => &[Self::Swi9x07, Self::Swi9x06],
             "9X07" => &[Self::Swi9x07],
             "9X06" | "Y931" => &[Self::Swi9x06],
@@ -79,8 +81,9 @@ impl Family {
         known.to_vec()
     }
 
-    /// The family that a version text or file name tells: by its platform, by the bare `9200` of the long form, or by a
-    /// model's name. `None` when it tells nothing; a platform that isn't in the list is kept as text.
+    /// The family that a version text or file name states: by its platform, by the bare `9200` of the long form, or
+    /// by a model's name. `None` if the text states nothing. A platform that isn't in the list becomes
+    /// [`Family::Unknown`].
     pub fn of_version_text(text: &str) -> Option<Self> {
         let mut unlisted = None;
         for platform in Platform::all_in(text) {
@@ -98,7 +101,8 @@ impl Family {
         Model::in_text(text)?.target.map(|target| target.family)
     }
 
-    /// How its modems are flashed in download mode; `None` when the family isn't known (devices.md).
+    /// How the family's modems are flashed in download mode. `None` for an unknown family, and for 9x40, which can't
+    /// be flashed from outside (devices.md).
     pub const fn download_protocol(&self) -> Option<DownloadProtocol> {
         match self {
             Self::Gobi1000
@@ -114,7 +118,7 @@ impl Family {
         }
     }
 
-    /// Its modems, for people (devices.md).
+    /// The family's modems, as text for the user (devices.md).
     pub const fn models(&self) -> &'static str {
         match self {
             Self::Gobi1000 => "Gobi 1000 modems (un2400)",
@@ -136,7 +140,7 @@ impl Family {
         }
     }
 
-    /// Whether the family is one of the list.
+    /// Whether the family is in the list of known families.
     pub const fn is_known(&self) -> bool {
         !matches!(self, Self::Unknown(_))
     }

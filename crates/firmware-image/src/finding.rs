@@ -1,24 +1,25 @@
-//! What a check found: each matter its own word, with the facts and how grave it is.
+//! What a check found: one variant for each kind of finding, with its facts and its severity.
 
 use crate::{Family, NameNote, Platform, Text, VersionKind, VersionSource, cwe::ImageType, nvup::NvChange};
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-/// How grave a finding is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Severity {
     /// Worth knowing.
     Note,
-    /// Worth reading before going on.
+    /// Worth reading before continuing.
     Warning,
-    /// The modem could be harmed or be lost to its user: a person is asked, a script must agree.
+    /// The user could damage the modem or no longer reach it. The program asks the user; a script has to agree with
+    /// an option.
     StrongWarning,
-    /// The file is damaged or contradicts another: refused unless overridden.
+    /// The file is damaged, or contradicts itself or another file. The program refuses it unless the user forces it.
     Error,
 }
 
-/// One finding. Offsets count from the file's start; `image` is a place in the tree as `0.1`.
+/// One finding. Offsets count from the file's start; `image` is an image's path in the tree, such as `0.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -40,7 +41,7 @@ pub enum Finding {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// A body's checksum is wrong, but the header doesn't declare it valid. Genuine files are right even then.
+    /// A body's checksum is wrong, but the header doesn't declare it valid. In genuine files it is right even then.
     BodySuspicious {
         /// Which image.
         image: String,
@@ -78,41 +79,41 @@ pub enum Finding {
     Uncovered {
         /// Which image.
         image: String,
-        /// Their offset.
+        /// Offset of these bytes.
         offset: u64,
-        /// Their number.
+        /// How many they are.
         bytes: u64,
     },
-    /// A difference to an older image: it fits only a modem with exactly that one.
+    /// A delta: the differences from an older image. It fits only a modem with exactly that older image.
     Delta {
         /// Which image.
         image: String,
     },
     /// Four bytes of trailer follow the outermost image.
     TrailerFound,
-    /// A note on how a version was read from a text.
+    /// A doubt about how a version was read from a text.
     VersionDoubt {
-        /// Where the text stands.
+        /// Where the text was found.
         source: VersionSource,
         /// The text.
         text: String,
         /// The doubt.
         note: NameNote,
     },
-    /// Two places of one file tell different versions.
+    /// Two places in one file state different versions.
     VersionsDisagree {
         /// Which value.
         kind: VersionKind,
         /// The value that is used.
         used: String,
-        /// Where it stands.
+        /// Where the used value was found.
         used_source: VersionSource,
         /// The other value.
         other: String,
-        /// Where that stands.
+        /// Where the other value was found.
         other_source: VersionSource,
     },
-    /// The file's name says that it is for other modems than its headers say. Names contradict nothing.
+    /// By its name, the file is for other modems than its headers say. That is only a doubt: the headers count.
     FamilyDoubt {
         /// What the headers say.
         families: Vec<Family>,
@@ -123,35 +124,35 @@ pub enum Finding {
     FamilyContradiction {
         /// One image.
         image: String,
-        /// Whom it is for: `SWI9X30C`, `9x30 (product code 9X30)`.
+        /// What that image is for: `SWI9X30C`, `9x30 (product code 9X30)`.
         says: String,
-        /// The other image; the same one where its version text contradicts its product code.
+        /// The other image. It is the same image if its version text contradicts its own product code.
         other_image: String,
-        /// Whom that is for.
+        /// What the other image is for.
         other_says: String,
     },
     /// The settings change something that a user notices.
     SettingsChange {
-        /// What.
+        /// The change.
         change: NvChange,
     },
-    /// The settings could not be looked at completely.
+    /// The settings could not be read completely.
     SettingsNotRead {
-        /// Offset in the file up to which they were understood.
+        /// Offset in the file up to which the settings were understood.
         offset: u64,
         /// Items that were understood.
         items: u32,
     },
     /// Gobi files carry no checksum.
     Uncheckable,
-    /// There are more findings of a kind than are listed.
+    /// There are more findings of this severity than are listed.
     More {
-        /// How grave those left out are.
+        /// The severity of the findings that were left out.
         severity: Severity,
         /// How many were left out.
         count: usize,
     },
-    /// Two files tell different versions.
+    /// Two files state different versions.
     VersionConflict {
         /// Which value.
         kind: VersionKind,
@@ -188,9 +189,9 @@ pub enum Finding {
     },
     /// Two files hold the same image.
     SameImageTwice {
-        /// The one that is kept.
+        /// The first of them.
         first_file: String,
-        /// The one that is superfluous.
+        /// The other one, which isn't needed.
         other_file: String,
     },
     /// A boot loader on its own, without the package it belongs to.
@@ -208,7 +209,7 @@ pub enum Finding {
         /// The settings' file.
         file: String,
     },
-    /// No file tells the value.
+    /// No file states the value.
     VersionMissing {
         /// Which value.
         kind: VersionKind,
@@ -216,7 +217,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// How grave it is.
+    /// How serious the finding is.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::BodyDamaged { .. }
@@ -225,7 +226,7 @@ impl Finding {
             | Self::FamilyConflict { .. }
             | Self::FamilyContradiction { .. }
             | Self::PlatformConflict { .. } => Severity::Error,
-            // A difference on top of another base than its own leaves a broken system.
+            // A delta that is applied to a different base than its own leaves a broken system.
             Self::BodySuspicious { .. } | Self::BootWithoutPackage { .. } | Self::Delta { .. } => {
                 Severity::StrongWarning
             }
@@ -238,7 +239,7 @@ impl Finding {
             }
             Self::VersionDoubt { note, .. } => note.severity(),
             Self::More { severity, .. } => *severity,
-            // Boot loaders and settings of other versions stand in genuine packages (images.md §7).
+            // Genuine packages contain boot loaders and settings of other versions (images.md §7).
             Self::VersionsDisagree { other_source, .. } => match other_source {
                 VersionSource::InnerImage { .. } => Severity::Note,
                 VersionSource::RootHeader | VersionSource::FileName => Severity::Warning,
@@ -288,10 +289,11 @@ impl Finding {
     }
 }
 
-/// Findings of one severity that are kept: a hostile file could make thousands.
+/// How many findings of one severity are kept. Without a limit a hostile file could cause thousands.
 const LIMIT: usize = 64;
 
-/// Collects findings and bounds their number; the worst severity is never lost.
+/// Collects findings and limits their number. Each severity has its own limit, so minor findings never displace worse
+/// ones.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     kept: Vec<Finding>,
@@ -368,11 +370,11 @@ impl fmt::Display for Finding {
             } => write!(
                 f,
                 "image {image} ({image_type}) at offset {offset} is probably damaged: checksum {computed:08x}, \
-                 the header says {expected:08x} (not declared valid, but genuine files are right even then)"
+                 the header says {expected:08x} (and doesn't declare it valid, but in genuine files it is right even then)"
             ),
             Self::HeaderDamaged { expected, computed } => write!(
                 f,
-                "the header is damaged: checksum {computed:08x} of its first 256 bytes, it says {expected:08x}"
+                "the header is damaged: its first 256 bytes have checksum {computed:08x}, the header says {expected:08x}"
             ),
             Self::UnknownRevision { image, revision } => {
                 write!(
@@ -392,7 +394,7 @@ impl fmt::Display for Finding {
             Self::Delta { image } => {
                 write!(
                     f,
-                    "image {image} is a difference: it fits only a modem with the version it starts from"
+                    "image {image} is a delta: it fits only a modem with the version it starts from"
                 )
             }
             Self::TrailerFound => write!(f, "a trailer of 4 bytes follows the image"),
@@ -409,7 +411,7 @@ impl fmt::Display for Finding {
             ),
             Self::FamilyDoubt { families, named } => write!(
                 f,
-                "its name says that it is for {named}, but its headers say {}; the headers count",
+                "by its name the file is for {named}, by its headers for {}; the headers count",
                 Listed(families)
             ),
             Self::FamilyContradiction {
@@ -479,13 +481,16 @@ impl fmt::Display for Finding {
             Self::FirmwareWithoutConfig { file } => {
                 write!(
                     f,
-                    "{file} is firmware, and no file brings the carrier's settings (.nvu)"
+                    "{file} is firmware, and no file contains the carrier's settings (.nvu)"
                 )
             }
             Self::ConfigWithoutFirmware { file } => {
-                write!(f, "{file} holds settings, and no file brings the firmware (.cwe)")
+                write!(
+                    f,
+                    "{file} holds settings, and no file contains the firmware (.cwe)"
+                )
             }
-            Self::VersionMissing { kind } => write!(f, "no file tells the {kind}"),
+            Self::VersionMissing { kind } => write!(f, "no file states the {kind}"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The sums of a file's blocks, made while it is checked, compared while it is sent: a file that changes in between,
-//! or a stick that is pulled, stops the flash before a wrong byte goes out.
+//! The checksums of a file's blocks. They are made while the file is checked and compared while it is sent. If the
+//! file changes in between, or the user pulls the USB stick, flashing stops before a wrong byte goes out.
 
 use alloc::vec::Vec;
 
@@ -29,7 +29,7 @@ impl Fingerprint {
         self.blocks.get(index).copied()
     }
 
-    /// How many bytes block `index` has; 0 behind the end.
+    /// How many bytes block `index` has; 0 after the end.
     pub fn block_length(&self, index: usize) -> usize {
         let start = u64::try_from(index)
             .unwrap_or(u64::MAX)
@@ -38,7 +38,7 @@ impl Fingerprint {
         usize::try_from(rest).unwrap_or(usize::MAX).min(BLOCK_SIZE)
     }
 
-    /// Whether `bytes` are those of block `index`.
+    /// Whether `bytes` are the bytes of block `index`.
     pub fn matches(&self, index: usize, bytes: &[u8]) -> bool {
         bytes.len() == self.block_length(index) && self.block(index) == Some(crate::crc::checksum(bytes))
     }
@@ -46,7 +46,7 @@ impl Fingerprint {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Fingerprint {
-    /// As one number: a checksum over the block sums. Two reports of the same bytes show the same.
+    /// Serialises as one number: a checksum over the block checksums. The same bytes always give the same number.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut sum = crate::crc::Sum::new();
         for block in &self.blocks {

@@ -1,4 +1,4 @@
-//! Files of the Gobi modems: no header, recognised by name only (qdl.md §5).
+//! Files of the Gobi modems. They have no header, so they are recognised by name only (qdl.md §5).
 
 /// What a Gobi file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub enum GobiType {
 }
 
 impl GobiType {
-    /// Recognises a file by its base name, without regard to case.
+    /// Recognises a file by its base name; case doesn't matter.
     pub fn of_name(name: &str) -> Option<Self> {
         let base = base_name(name);
         [Self::Amss, Self::Apps, Self::Uqcn]
@@ -39,7 +39,7 @@ impl GobiType {
         }
     }
 
-    /// Trailing bytes that aren't sent (qdl.md §5).
+    /// How many bytes at the file's end aren't sent (qdl.md §5).
     pub const fn unsent_tail(self) -> u64 {
         match self {
             Self::Amss => 8,
@@ -48,7 +48,7 @@ impl GobiType {
     }
 }
 
-/// The last component of a path, of either system's kind.
+/// The last component of a Unix or Windows path.
 pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }

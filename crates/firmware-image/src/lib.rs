@@ -1,11 +1,12 @@
 //! Reads, checks, describes and makes the firmware images of Sierra Wireless modems.
 //!
-//! [`Inspector`] takes a file's bytes in any split and gives a [`Report`]: the tree of images with the verdict of
-//! every checksum, the versions, the families it fits, and what its settings would change. One pass, each byte
-//! summed once, constant memory. [`combine()`] judges several files together; [`generate`] makes images.
+//! [`Inspector`] takes a file's bytes, in pieces of any size, and returns a [`Report`]: the tree of images with a
+//! verdict on every checksum, the versions, the modem families the file is for, and what its settings would change.
+//! Checking takes one pass and constant memory, and sums each byte once. [`combine()`] judges several files together;
+//! [`generate`] makes images.
 //!
-//! The parsing part knows no file, no clock and no thread, and `no_std` lets the compiler prove it; what reads
-//! files ([`source`], `VerifiedReader`) stands behind the feature `std`.
+//! The parsing part uses no files, no clock and no threads; `no_std` makes the compiler enforce that. The parts that
+//! read files ([`source`], `VerifiedReader`) need the feature `std`.
 #![no_std]
 #![forbid(unsafe_code)]
 

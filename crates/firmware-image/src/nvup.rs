@@ -1,17 +1,18 @@
-//! The settings inside an NVUP image, decoded as they stream by, for display: what would a user notice?
+//! Decodes the settings inside an NVUP image while they stream by, to show the changes that a user would notice.
 //!
-//! Little endian: a head of 10 bytes (version u16, items u16, u16, u32), then items: length u32 with itself, two u16,
-//! then records of kind u16, length u32 and data. Kind 1 is a name (a flag byte, then text), kind 2 a value, others
-//! stand for NV items (cwe.md §6, images.md §6). Values that aren't named in [`NvChange`] are counted, not kept.
+//! All numbers are little endian. A head of 10 bytes (version u16, number of items u16, u16, u32) is followed by
+//! items. An item is its length u32 (which counts itself), two u16, then records of kind u16, length u32 and data.
+//! Kind 1 is a name (a flag byte, then text), kind 2 a value; other kinds are NV items (cwe.md §6, images.md §6).
+//! Values that [`NvChange`] doesn't name are counted, not kept.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-/// Bytes kept of a name; real ones have some 60.
+/// Bytes kept of a name; real names have about 60.
 const NAME_LIMIT: usize = 128;
-/// Bytes kept of a value; the longest that is decoded has 32.
+/// Bytes kept of a value; the longest decoded value has 32.
 const VALUE_LIMIT: usize = 64;
-/// Changes kept of one file; real ones have a handful.
+/// Changes kept of one file; real files have a handful.
 const CHANGE_LIMIT: usize = 64;
 
 /// What the settings in a file do.
@@ -22,9 +23,10 @@ pub struct NvReport {
     pub items_declared: u32,
     /// Items that were understood.
     pub items_read: u32,
-    /// Of these, named ones; their names were looked at, the values only where [`changes`](Self::changes) shows them.
+    /// How many of `items_read` have a name. All names were looked at, but values only if [`changes`](Self::changes)
+    /// shows them.
     pub items_named: u32,
-    /// Of these, with NV items by number; these were not looked at.
+    /// How many of `items_read` contain NV items by number, which were not looked at.
     pub items_numbered: u32,
     /// What a user would notice, in file order, at most 64.
     pub changes: Vec<NvChange>,
@@ -46,7 +48,7 @@ pub enum NvChange {
         /// The interfaces, as in `AT!USBCOMP=1,…,100D`.
         interfaces: u32,
     },
-    /// A USB vendor or product id, by an item whose name says so.
+    /// A USB vendor or product id, recognised by the item's name.
     UsbId {
         /// The item's name.
         name: String,
@@ -82,7 +84,7 @@ pub enum NvValue {
     Bytes {
         /// The first 64 at most.
         begin: Vec<u8>,
-        /// Their number in the file.
+        /// How many bytes the value has in the file.
         length: u32,
     },
 }
@@ -129,7 +131,7 @@ impl NvChange {
 
     /// Decodes a named item; `None` when a user wouldn't notice it.
     fn of(name: &str, begin: &[u8], length: u32) -> Option<Self> {
-        // A file's path ends in the item's name.
+        // If the name is a file's path, its last part is the item's name.
         let item = name.rsplit('/').next().unwrap_or(name);
         let upper = item.to_ascii_uppercase();
         let value = || NvValue::of(begin, length);
@@ -193,7 +195,7 @@ impl fmt::Display for NvChange {
             Self::UsbId { name, value } => {
                 write!(f, "the settings change the USB identity ({name} = ")?;
                 match value {
-                    // Two bytes are an id, little endian as all numbers of settings (images.md §6).
+                    // Two bytes are an id, little endian like all numbers in settings (images.md §6).
                     NvValue::Bytes { begin, length: 2 } => {
                         begin.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))?;
                     }
@@ -208,14 +210,14 @@ impl fmt::Display for NvChange {
     }
 }
 
-/// Decodes settings from a stream in any split.
+/// Decodes settings from a stream that arrives in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     report: NvReport,
     state: State,
-    /// The bytes of a fixed part that came so far.
+    /// The bytes of the present fixed-size part that have come so far.
     fixed: Fixed,
-    /// Of the item being read: bytes that still belong to it.
+    /// How many of the coming bytes still belong to the present item.
     item_left: u32,
     items_left: u32,
     has_number: bool,
@@ -233,7 +235,7 @@ struct Fixed {
 }
 
 impl Fixed {
-    /// Takes bytes until `wanted` are there; then gives them.
+    /// Takes bytes until there are `wanted`, then returns them; `None` before that.
     fn take(&mut self, bytes: &mut &[u8], wanted: usize) -> Option<[u8; 10]> {
         while self.filled < wanted {
             let (byte, rest) = bytes.split_first()?;
@@ -255,11 +257,11 @@ enum State {
     Item,
     /// 6 bytes in front of each record.
     Record,
-    /// Data of a record, so many bytes to come.
+    /// Data of a record; `left` more bytes belong to it.
     Data { what: Data, left: u32 },
     /// All announced items were read.
     Done,
-    /// Not the layout that is known.
+    /// The layout isn't the known one; the rest is ignored.
     Lost,
 }
 
@@ -271,7 +273,7 @@ enum Data {
 }
 
 impl Decoder {
-    /// Starts the next NVUP image of the file; counts go on.
+    /// Starts the next settings image of the file; the counts continue.
     pub(crate) fn start(&mut self) {
         self.state = State::Head;
         self.fixed = Fixed::default();
@@ -366,11 +368,11 @@ impl Decoder {
         }
     }
 
-    /// Ends the image: `Some(bytes understood)` when some of its `size` bytes were not.
+    /// Ends the image. If some of its `size` bytes were not understood, returns how many were.
     pub(crate) fn end(&mut self, size: u64) -> Option<u64> {
         let is_done = self.state == State::Done;
         if !is_done && !matches!(self.state, State::Lost | State::Head | State::Item) {
-            // The body ended inside an item: that one was not understood.
+            // The body ended inside an item: don't count the records of that item that never came.
             self.understood = self.understood.saturating_sub(u64::from(self.item_left));
         }
         (!is_done || self.understood < size).then_some(self.understood.min(size))
@@ -384,7 +386,7 @@ impl Decoder {
         self.report.items_read
     }
 
-    /// The layout isn't the known one from here on; the last `bytes` counted bytes were not understood.
+    /// From here on the layout isn't the known one. Takes back `bytes` that were already counted as understood.
     fn lose(&mut self, bytes: u32) {
         self.understood = self.understood.saturating_sub(u64::from(bytes));
         self.state = State::Lost;
@@ -398,7 +400,8 @@ impl Decoder {
         }
     }
 
-    /// Goes on behind a record: with the next record, or with the next item.
+    /// Continues after a record, or after an item's head: with the item's next record if `left` bytes remain, else
+    /// with the next item.
     fn after_data(&mut self, left: u32) {
         self.item_left = left;
         if left > 0 {
@@ -418,7 +421,7 @@ impl Decoder {
         self.report.items_named = self.report.items_named.saturating_add(1);
         let length = self.value_length.unwrap_or(0);
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        // Real names are ASCII (images.md §6); what isn't must not reach a terminal.
+        // Real names are ASCII (images.md §6); other bytes must not reach a terminal.
         let name: String = name
             .iter()
             .map(|&byte| {
@@ -440,7 +443,7 @@ pub fn encode_named(items: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend_from_slice(&1u16.to_le_bytes());
     body.extend_from_slice(&u16::try_from(items.len()).unwrap_or(u16::MAX).to_le_bytes());
-    // What the two last fields of the head mean is not known; values as in cwe.md vector 2.
+    // The meaning of the head's last two fields is unknown; the values are those of cwe.md vector 2.
     body.extend_from_slice(&[5, 0, 1, 0, 0, 0]);
     for (name, value) in items.iter().take(usize::from(u16::MAX)) {
         let name_length = u32::try_from(name.len()).unwrap_or(u32::MAX).saturating_add(1);

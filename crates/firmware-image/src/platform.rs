@@ -1,8 +1,8 @@
 //! Platforms: the `SWI…` tokens under which Sierra builds firmware (images.md §5, §7; devices.md).
 //!
-//! Version texts in headers carry them (`INTERNAL_?_SWI9X30C_02.33.03.00_?_?_?_?`), and so does what a running modem says
-//! of itself (`SWI9X30C_02.33.03.00 r8209 …`). So they are compared as text, and a platform that this program has never
-//! heard of is told apart like any other.
+//! Version texts in headers contain them (`INTERNAL_?_SWI9X30C_02.33.03.00_?_?_?_?`), and so does the revision that a
+//! running modem reports (`SWI9X30C_02.33.03.00 r8209 …`). Platforms are compared as text, so this program can tell
+//! apart even platforms that it doesn't know.
 
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
@@ -11,8 +11,8 @@ use crate::Family;
 
 /// A platform, in upper case: `SWI9X30C`, `SWIX55C`, `SWI9200X`.
 ///
-/// The letter at the end is the product line: `SWI9X07Y` is WP76xx, `SWI9X07H` is RC76xx, and neither takes the firmware of
-/// the other.
+/// The letter at the end is the product line: `SWI9X07Y` is WP76xx, `SWI9X07H` is RC76xx, and neither takes the
+/// other's firmware.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(
     feature = "serde",
@@ -21,7 +21,7 @@ use crate::Family;
 )]
 pub struct Platform(String);
 
-/// Platforms without the letter of their line, and their families (images.md §5, §7).
+/// Platforms without the letter of their product line, and their families (images.md §5, §7).
 const FAMILIES: [(&str, Family); 10] = [
     ("SWI9200", Family::Swi9200),
     ("SWI9X15", Family::Swi9x15),
@@ -36,8 +36,8 @@ const FAMILIES: [(&str, Family); 10] = [
 ];
 
 impl Platform {
-    /// The platform that this token names, in any case: `SWI`, then a digit, or a letter and a digit, then anything.
-    /// `None` for everything else: `SWISSCOM5G` is a carrier.
+    /// The platform that this token names, in upper or lower case: `SWI`, then a digit, or a letter and a digit, then
+    /// any letters and digits. `None` for everything else: `SWISSCOM5G` is a carrier.
     pub fn parse(token: &str) -> Option<Self> {
         let token = token.to_ascii_uppercase();
         let rest = token.strip_prefix("SWI")?.as_bytes();
@@ -49,12 +49,12 @@ impl Platform {
         (is_token && rest.iter().all(u8::is_ascii_alphanumeric)).then_some(Self(token))
     }
 
-    /// All platforms that a version text or a file name tells, in their order.
+    /// All platforms in a version text or a file name, in order.
     pub fn all_in(text: &str) -> impl Iterator<Item = Self> {
         tokens(text).filter_map(Self::parse)
     }
 
-    /// The first platform that a version text tells.
+    /// The first platform in a version text.
     pub fn first_in(text: &str) -> Option<Self> {
         Self::all_in(text).next()
     }
@@ -64,17 +64,17 @@ impl Platform {
         &self.0
     }
 
-    /// Its family, when the platform is in the list.
+    /// The platform's family; `None` if the platform isn't in the list.
     pub fn family(&self) -> Option<Family> {
         let stem = self.stem();
         let known = FAMILIES.iter().find(|(known, _)| *known == stem);
         known.map(|(_, family)| family.clone())
     }
 
-    /// Whether firmware for one is firmware for the other; `None` where one of them lacks the letter of its line, so that it
-    /// may be.
+    /// Whether firmware for one platform is firmware for the other. `None` if that is open: one of them lacks the
+    /// letter of its product line, and the family has several lines or isn't in the list.
     ///
-    /// 9200 has one line with two letters: the vendor's own `SWI9200M_3.5-Release13-SWI9200X_03.05.29.03.exe` carries both
+    /// 9200 is one line with two letters: the vendor's own `SWI9200M_3.5-Release13-SWI9200X_03.05.29.03.exe` has both
     /// (images.md §7).
     pub fn agrees(&self, other: &Self) -> Option<bool> {
         let has_line = |platform: &Self| platform.0.len() > platform.stem().len();
@@ -91,12 +91,13 @@ impl Platform {
         }
     }
 
-    /// Whether firmware for one is certainly not for the other.
+    /// Whether firmware for one platform is certainly not for the other.
     pub fn contradicts(&self, other: &Self) -> bool {
         self.agrees(other) == Some(false)
     }
 
-    /// The models that take its firmware, for people: `WP76xx`. `None` when the platform isn't in the list.
+    /// The models that take the platform's firmware, as text for the user: `WP76xx`. `None` if the platform isn't in
+    /// the list.
     pub fn models(&self) -> Option<String> {
         let mut rows = MODELS.iter().filter(|(platform, _)| *platform == self.0);
         let names = match rows.next() {
@@ -106,7 +107,7 @@ impl Platform {
         Some(names)
     }
 
-    /// The token without the letter of its line.
+    /// The token without the letter of its product line.
     fn stem(&self) -> &str {
         let is_letter = |byte: &u8| byte.is_ascii_alphabetic();
         match self.0.as_bytes() {
@@ -158,7 +159,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// What firmware is built for: a platform, or for Gobi modems, whose files carry no platform, a family alone.
+/// What firmware is built for: a platform. For Gobi modems only a family, because their files name no platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The family; [`Family::Unknown`] for a platform that isn't in the list.
@@ -186,9 +187,9 @@ impl fmt::Display for Target {
     }
 }
 
-/// Platforms and the models that take their firmware (devices.md). An `x` stands for any digit, and for itself. devices.md has
-/// AR755x beside WP85xx, but no version text of an AR755x was seen: the letter is left open. EM86xx, EM7595 and MC7444 are
-/// missing on purpose: no package for them was seen.
+/// Platforms and the models that take their firmware (devices.md). An `x` stands for any digit or for the letter x
+/// itself. devices.md lists AR755x next to WP85xx, but no version text of an AR755x has been seen, so the letter is
+/// left open. EM86xx, EM7595 and MC7444 are left out on purpose, because no package for them has been seen.
 const MODELS: [(&str, &str); 13] = [
     ("SWI9200X", "MC7700 MC7710 MC7750 MC7770 EM7700"),
     (
@@ -211,21 +212,21 @@ const MODELS: [(&str, &str); 13] = [
 /// Gobi modems (devices.md).
 const GOBI_MODELS: &str = "MC8305 MC8355";
 
-/// How Sierra's own names of models begin; four digits follow.
+/// How Sierra's own model names begin; four digits follow.
 const OWN_NAMES: [&str; 5] = ["EM", "MC", "WP", "RC", "AR"];
 
 /// A model that a text names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model<'t> {
-    /// Its name, as the text has it.
+    /// The model's name, as written in the text.
     pub name: &'t str,
-    /// What firmware it takes; none when that isn't known.
+    /// Which firmware the model takes; `None` if that isn't known.
     pub target: Option<Target>,
 }
 
 impl<'t> Model<'t> {
-    /// The first model that is named in a text: a version text, a file name, the product string of a USB device, a model's
-    /// own name. `None` where none is: `EM92xx` and `QUSB__BULK` say nothing.
+    /// The first model named in a text: a version text, a file name, the product string of a USB device, or a model's
+    /// own name. `None` if the text names no model, as `EM92xx` and `QUSB__BULK` don't.
     pub fn in_text(text: &'t str) -> Option<Self> {
         tokens(text).find_map(|name| {
             let target = target_of_model(name);
@@ -254,7 +255,7 @@ fn is_named(pattern: &str, name: &str) -> bool {
     pattern.len() == name.len() && pattern.bytes().zip(name.bytes()).all(fits)
 }
 
-/// Whether it looks like the name of a model of Sierra's.
+/// Whether a word looks like the name of a Sierra model.
 fn is_own_name(name: &str) -> bool {
     let is_number = |number: &str| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit());
     let begins = |prefix: &str| name.strip_prefix(prefix).is_some_and(is_number);
@@ -262,7 +263,8 @@ fn is_own_name(name: &str) -> bool {
 }
 
 impl Family {
-    /// How many platforms its modems have. With several the family alone doesn't tell which is meant.
+    /// How many platforms the family's modems have. If there are several, the family alone doesn't say which one is
+    /// meant.
     fn lines(&self) -> usize {
         let platforms = MODELS
             .iter()
@@ -272,14 +274,14 @@ impl Family {
             .count()
     }
 
-    /// Whether firmware for this family is for what a modem takes; `None` where the family has several product lines, or
-    /// isn't in the list.
+    /// Whether a modem that takes firmware for `target` takes this family's firmware. `None` if that is open: the
+    /// family has several product lines, or isn't in the list.
     pub fn agrees(&self, target: &Target) -> Option<bool> {
         let is_gobi = |family: &Self| matches!(family, Self::Gobi1000 | Self::Gobi2000 | Self::Gobi3000);
         if !self.is_known() || !target.family.is_known() {
             return None;
         }
-        // Gobi generations share ids and file names (update-flow.md §2): they aren't told apart here.
+        // The Gobi generations share ids and file names (update-flow.md §2), so they can't be told apart here.
         if is_gobi(self) && is_gobi(&target.family) {
             return Some(true);
         }
@@ -330,7 +332,7 @@ mod tests {
         ] {
             assert_eq!(of(silent), None, "{silent}");
         }
-        // What reads like one is one, and then no other: it isn't silence.
+        // A token in the form of a platform is an unknown platform, not the known one that it begins with.
         assert_eq!(of("SWI9X50CABCDEFGHIJ_1").as_deref(), Some("SWI9X50CABCDEFGHIJ"));
     }
 
@@ -418,7 +420,7 @@ mod tests {
         ] {
             assert_eq!(Model::in_text(silent), None, "{silent}");
         }
-        // devices.md: no package was seen for these.
+        // devices.md: no package has been seen for these.
         for (text, name) in [
             ("Semtech EM8695 Mobile Broadband Adapter", "EM8695"),
             ("EM7595", "EM7595"),

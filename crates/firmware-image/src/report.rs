@@ -1,4 +1,4 @@
-//! What is known of a file after one pass over it.
+//! What is known about a file after one pass over it.
 
 use crate::{
     Family, Finding, Fingerprint, GobiType, Header, Platform, Severity, Versions,
@@ -18,21 +18,23 @@ pub struct Report {
     pub kind: FileKind,
     /// Every image, parents before children, in file order; the first is the outermost. Empty for Gobi files.
     pub images: Vec<ImageNode>,
-    /// Four bytes behind the outermost image.
+    /// Four bytes after the outermost image.
     pub trailer: Option<Trailer>,
-    /// Firmware, config and carrier as this file tells them.
+    /// Firmware version, config version and carrier as this file states them.
     pub versions: Versions,
-    /// The platforms that its headers tell, as text: one, or none. More than one only with a finding.
+    /// The platforms in the file's headers: usually one or none. There may be several, and then they either agree or
+    /// cause a finding.
     pub platforms: Vec<Platform>,
-    /// The families it may be for: one when it is certain, none when nothing tells.
+    /// The families that the file may be for: one if that is certain, none if nothing in the file says so. A product
+    /// code that isn't in the list counts as an unknown family.
     pub families: Vec<Family>,
-    /// What told the families.
+    /// Where the families come from.
     pub families_from: FamilySource,
-    /// What the settings in it would change; `None` without settings.
+    /// What the settings in the file would change; `None` without settings.
     pub settings: Option<NvReport>,
     /// Everything a user should know, worst first.
     pub findings: Vec<Finding>,
-    /// The sums of its blocks, for [`VerifiedReader`](crate::VerifiedReader).
+    /// The checksums of the file's blocks, for [`VerifiedReader`](crate::VerifiedReader).
     pub fingerprint: Fingerprint,
     /// How many bytes were summed to make this report; always the file's size.
     pub summed_bytes: u64,
@@ -48,16 +50,16 @@ pub enum FileKind {
     Gobi(GobiType),
 }
 
-/// What told the families of a file.
+/// Where the families of a file come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum FamilySource {
-    /// Nothing did.
+    /// Nothing in the file names a known family.
     #[default]
     Nothing,
-    /// Its headers: version texts and product codes.
+    /// The headers: version texts and product codes.
     Header,
-    /// Only its name, which anybody may change: it contradicts nothing.
+    /// Only the file's name. Anybody may rename a file, so a name never counts as a contradiction.
     FileName,
     /// The kind of file: a Gobi file has no header.
     FileKind,
@@ -67,21 +69,21 @@ pub enum FamilySource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ImageNode {
-    /// The place of its parent in [`Report::images`].
+    /// The parent's index in [`Report::images`].
     pub parent: Option<usize>,
     /// 1 for the outermost image.
     pub depth: usize,
     /// Offset of its header in the file.
     pub start: u64,
-    /// Offset behind its last byte: `start` + 400 + body size.
+    /// Offset after the last byte: `start` + 400 + body size.
     pub end: u64,
     /// Its header.
     pub header: Header,
-    /// The checksum of its body as computed.
+    /// The checksum that was computed over the body.
     pub computed_crc: u32,
-    /// How many images it holds directly; 0: the body is opaque.
+    /// How many images the body contains directly; 0 if it contains none.
     pub children: usize,
-    /// Bytes at its end that no child covers; 0 when it has no children.
+    /// Bytes at the image's end that no child covers; 0 if it has no children.
     pub uncovered: u64,
 }
 
@@ -97,7 +99,7 @@ pub enum CrcVerdict {
     WrongUndeclared,
 }
 
-/// The trailer behind the outermost image (cwe.md §5).
+/// The trailer after the outermost image (cwe.md §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Trailer {
@@ -131,7 +133,7 @@ impl Report {
         self.root().map(|root| root.header.image_type)
     }
 
-    /// The place of an image in the tree: `0`, `0.1`, `0.1.0`.
+    /// The path of image `index` in the tree: `0`, `0.1`, `0.1.0`.
     pub fn path(&self, index: usize) -> String {
         let mut steps = Vec::new();
         let mut next = Some(index);
@@ -145,14 +147,15 @@ impl Report {
                     .count()
                     .to_string(),
             );
-            // Parents stand before their children; anything else would never end.
+            // A parent always comes before its children; without this check a wrong index could loop for ever.
             next = parent.filter(|parent| *parent < index);
         }
         steps.reverse();
         steps.join(".")
     }
 
-    /// Whether it brings a system: a boot loader, a modem, an application. Gobi files count as that.
+    /// Whether the file contains firmware: a boot loader, a modem system or an application system. Gobi files count
+    /// as firmware.
     pub fn brings_firmware(&self) -> bool {
         match self.kind {
             FileKind::Cwe => crate::combine::is_firmware(self),
@@ -160,7 +163,7 @@ impl Report {
         }
     }
 
-    /// Whether it brings the settings of a carrier, also where only its version text says so.
+    /// Whether the file contains a carrier's settings. A config version in its version text is enough.
     pub fn brings_settings(&self) -> bool {
         self.settings.is_some() || self.versions.config.is_some()
     }
@@ -170,7 +173,8 @@ impl Report {
         self.findings.iter().map(Finding::severity).max()
     }
 
-    /// Bytes that are sent to the modem as data: without the header, and without a Gobi file's tail (qdl.md §5).
+    /// How many bytes are sent to the modem as data: the file without its header, or without a Gobi file's tail
+    /// (qdl.md §5).
     pub fn data_size(&self) -> u64 {
         match self.kind {
             FileKind::Cwe => self.size.saturating_sub(crate::cwe::HEADER_SIZE_U64),

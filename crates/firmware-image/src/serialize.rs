@@ -1,4 +1,4 @@
-//! How reports look as JSON: facts that methods compute stand beside the fields.
+//! How reports are written as JSON: the fields, and next to them the facts that methods compute.
 
 use crate::{CrcVerdict, Finding, ImageNode, Report, Severity};
 use alloc::{

@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-/// A text of at most `N` bytes, as CWE headers hold them: printable ASCII, then NUL up to the field's end.
+/// A text of at most `N` bytes, as CWE headers contain it: printable ASCII, then NUL up to the field's end.
 ///
-/// Kept without the heap, so that the size of a report is known whatever the file says.
+/// It needs no heap, so the size of a report doesn't depend on the file's content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
@@ -48,7 +48,7 @@ impl<const N: usize> Text<N> {
             .unwrap_or_default()
     }
 
-    /// The field as it stands in the header, padding included.
+    /// The field as it is in the header, padding included.
     pub const fn field(&self) -> &[u8; N] {
         &self.bytes
     }

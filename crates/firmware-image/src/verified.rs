@@ -1,4 +1,4 @@
-//! Reads a file a second time and hands on only what was checked the first time.
+//! Reads a file a second time, and hands out only bytes that are the same as in the first reading.
 
 use crate::fingerprint::{BLOCK_SIZE, Fingerprint};
 use std::{
@@ -7,23 +7,24 @@ use std::{
     vec,
 };
 
-/// Yields a file's bytes only after the block they lie in was compared with the fingerprint of the check.
+/// Hands out a file's bytes only after comparing the block they are in with the fingerprint that the check made.
 ///
-/// A difference is an [`io::Error`] whose inner error is a [`VerifyError`]; it names the offset. Blocks go straight
-/// into the caller's buffer when it has room for them; otherwise through one buffer of 64 KiB. After an error no more
-/// bytes come: the error is repeated. On an error the caller's buffer may hold unverified bytes, which don't count as read.
+/// A difference is an [`io::Error`] whose inner error is a [`VerifyError`] with the offset. A block is read directly
+/// into the caller's buffer if it fits, otherwise through a buffer of 64 KiB. After an error every further read
+/// returns the same error. When a read fails, the caller's buffer may contain unverified bytes; they don't count as
+/// read.
 pub struct VerifiedReader<R> {
     inner: R,
     fingerprint: Fingerprint,
-    /// The block that is read next.
+    /// The index of the next block to read.
     next: usize,
     block: Box<[u8]>,
-    /// The verified part of `block` that wasn't handed on yet.
+    /// The verified part of `block` that wasn't handed out yet.
     ready: core::ops::Range<usize>,
     failed: Option<VerifyError>,
 }
 
-/// The file isn't what was checked.
+/// The file isn't the one that was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// Other bytes than at the time of the check.
@@ -42,18 +43,18 @@ pub enum VerifyError {
         /// Its size at the check.
         size: u64,
     },
-    /// It can no longer be read.
+    /// The file can no longer be read.
     #[error("the file can't be read any more at offset {offset}: {kind}")]
     Unreadable {
-        /// Where the block begins that can't be read.
+        /// Where the unreadable block begins.
         offset: u64,
-        /// What the system says.
+        /// The kind of error that the operating system reported.
         kind: io::ErrorKind,
     },
 }
 
 impl VerifyError {
-    /// Up to where the file was still what was checked.
+    /// Where the difference is: the start of the block that differs or can't be read, or the file's new end.
     pub const fn offset(&self) -> u64 {
         match self {
             Self::Changed { offset, .. } | Self::Shrunk { offset, .. } | Self::Unreadable { offset, .. } => {
@@ -62,14 +63,15 @@ impl VerifyError {
         }
     }
 
-    /// The verification error inside an [`io::Error`] that a [`VerifiedReader`] gave.
+    /// The verification error inside an [`io::Error`] that a [`VerifiedReader`] returned.
     pub fn from_io(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 }
 
 impl<R: Read> VerifiedReader<R> {
-    /// Reads `inner` from its beginning; it yields exactly the fingerprint's number of bytes.
+    /// A reader over `inner`, which must be at its beginning. It yields exactly as many bytes as the fingerprint
+    /// covers.
     pub fn new(inner: R, fingerprint: Fingerprint) -> Self {
         let block = vec![0; BLOCK_SIZE].into_boxed_slice();
         Self {
@@ -93,7 +95,7 @@ impl<R: Read> VerifiedReader<R> {
     }
 }
 
-/// Fills `target` from `inner`; gives how many bytes came before the end.
+/// Fills `target` from `inner`; returns how many bytes came before the end.
 fn fill(inner: &mut impl Read, target: &mut [u8]) -> Result<usize, io::Error> {
     let mut filled = 0;
     while let Some(rest) = target.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -1,8 +1,9 @@
-//! Firmware version, config version and carrier, as texts tell them (update-flow.md §5, images.md §5).
+//! Reads firmware version, config version and carrier from version texts and file names (update-flow.md §5, images.md
+//! §5).
 //!
-//! The rules are the established updater's, with two improvements: a carrier may hold digits, and in the long form
-//! everything between package number and config is the carrier. Where a text can be read in more than one way, a
-//! [`NameNote`] says so. Texts keep their case: the modem compares them literally.
+//! The rules are those of the established updater, with two improvements: a carrier may contain digits, and in the
+//! long form everything between the package number and the config version is the carrier. If a text can be read in
+//! more than one way, a [`NameNote`] says so. Texts keep their case, because the modem compares them literally.
 
 use crate::Severity;
 use alloc::{
@@ -35,7 +36,7 @@ impl fmt::Display for VersionKind {
     }
 }
 
-/// Where a value was found; in this order they are asked (cwe.md §7).
+/// Where a value was found. The sources are consulted in this order (cwe.md §7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -110,7 +111,7 @@ impl VersionKind {
     pub const ALL: [Self; 3] = [Self::Firmware, Self::Config, Self::Carrier];
 }
 
-/// What one text tells.
+/// The values found in one text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameVersions {
     /// The firmware version.
@@ -119,7 +120,7 @@ pub struct NameVersions {
     pub carrier: Option<String>,
     /// The config version; only together with a carrier.
     pub config: Option<String>,
-    /// Doubts.
+    /// Doubts about the reading.
     pub notes: Vec<NameNote>,
 }
 
@@ -150,13 +151,13 @@ pub enum NameNote {
         /// The others.
         others: Vec<String>,
     },
-    /// A number goes on where its pattern ends; what follows was cut off.
+    /// A number continues after the end of its pattern; the rest was cut off.
     Cut {
         /// Which value.
         kind: VersionKind,
         /// What is used.
         used: String,
-        /// The whole number as it stands there.
+        /// The whole number, as written in the text.
         whole: String,
     },
     /// Several different config versions; the last counts.
@@ -185,13 +186,13 @@ pub enum NameNote {
     },
     /// A config version without its last three digits; not used.
     ConfigIncomplete {
-        /// What stands there.
+        /// The incomplete config version.
         found: String,
     },
 }
 
 impl NameNote {
-    /// How grave the doubt is.
+    /// How serious the doubt is.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::ConfigIncomplete { .. } => Severity::Note,
@@ -209,7 +210,10 @@ impl fmt::Display for NameNote {
                 others.join(", ")
             ),
             Self::Cut { kind, used, whole } => {
-                write!(f, "the {kind} is read as {used}, but the number goes on: {whole}")
+                write!(
+                    f,
+                    "the {kind} is read as {used}, but the number continues: {whole}"
+                )
             }
             Self::SeveralConfigVersions { used, others } => {
                 write!(
@@ -225,7 +229,7 @@ impl fmt::Display for NameNote {
             Self::CarrierUnreadable { config } => {
                 write!(
                     f,
-                    "config version {config} stands without a readable carrier; neither is used"
+                    "config version {config} has no readable carrier before it; neither is used"
                 )
             }
             Self::ConfigIncomplete { found } => {
@@ -242,10 +246,11 @@ impl fmt::Display for NameNote {
 const FIRMWARE: &[u8] = b"_dd.dd.dd.dd";
 /// `_` and three groups of three digits.
 const CONFIG: &[u8] = b"_ddd.ddd_ddd";
-/// A config version of which the last group may be missing.
+/// The beginning of a config version, without its last group.
 const CONFIG_BEGIN: &[u8] = b"_ddd.ddd";
 
-/// Places where `pattern` (`d` = a digit) stands in `text`, with the text it covers less the leading underscore.
+/// The places in `text` where `pattern` matches (`d` = a digit), each with the matching text minus its leading
+/// underscore.
 fn occurrences<'t>(text: &'t str, pattern: &[u8]) -> Vec<(usize, &'t str)> {
     let fits = |window: &[u8]| {
         window.iter().zip(pattern).all(|(&byte, &wanted)| match wanted {
@@ -261,7 +266,7 @@ fn occurrences<'t>(text: &'t str, pattern: &[u8]) -> Vec<(usize, &'t str)> {
         .collect()
 }
 
-/// The number that begins at `place` (behind its underscore), as far as digits and dots follow, when it is longer
+/// The whole number whose underscore is at `place`, as far as its digits and dots reach; `None` if it isn't longer
 /// than `used`.
 fn longer_number(text: &str, place: usize, used: &str) -> Option<String> {
     let rest = text.get(place + 1..)?;
@@ -269,7 +274,7 @@ fn longer_number(text: &str, place: usize, used: &str) -> Option<String> {
     let more = tail
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(tail.len());
-    // "….00.cwe": a dot alone belongs to what follows.
+    // In "….00.cwe" the last dot belongs to the extension, not to the number.
     let more = tail.get(..more)?.trim_end_matches('.').len();
     (more > 0)
         .then(|| rest.get(..used.len() + more).map(ToOwned::to_owned))
@@ -326,7 +331,7 @@ fn read_config(rest: &str, result: &mut NameVersions) {
         }
         return;
     };
-    // With several, the carrier of the last one begins behind the one before.
+    // With several config versions, the carrier of the last one begins after the one before it.
     let previous = configs
         .iter()
         .rev()
@@ -361,21 +366,21 @@ fn read_config(rest: &str, result: &mut NameVersions) {
     result.config = Some(config.to_owned());
 }
 
-/// Finds the carrier in what stands between firmware and config version: `_00_AT_T`, `_GENERIC`, `-005_ATT`.
+/// Finds the carrier in the text between firmware and config version: `_00_AT_T`, `_GENERIC`, `-005_ATT`.
 fn read_carrier(between: &str) -> (Option<String>, Option<NameNote>) {
     let is_usual = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let is_name = |text: &str| text.bytes().any(|byte| byte.is_ascii_alphabetic());
-    // What is glued to the firmware version (`-005`) belongs to it (images.md §7).
+    // A suffix directly after the firmware version (`-005`) belongs to that version (images.md §7).
     let Some((_, tokens)) = between.split_once('_') else {
         return (None, None);
     };
     let is_package = |token: &str| token.len() == 2 && token.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((package, carrier)) = tokens.split_once('_') {
         if is_package(package) {
-            // The long form: everything behind the package number.
+            // The long form: everything after the package number is the carrier.
             if !is_name(carrier) {
                 return (None, None);
             }
@@ -413,7 +418,7 @@ mod tests {
         found.notes
     }
 
-    /// update-flow.md §5.2, vectors 1 to 10, 12 to 16 and 20 to 21: nothing about them is doubtful.
+    /// update-flow.md §5.2, vectors 1 to 10, 12 to 16 and 20 to 21: none of them leaves a doubt.
     #[test]
     fn plain_texts_are_read_without_a_note() {
         type Row = (

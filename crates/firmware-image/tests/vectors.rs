@@ -174,7 +174,7 @@ fn vector_5_a_missing_byte_is_counted() {
     );
     assert_eq!(
         error.to_string(),
-        "the file is cut: 15 data bytes, the header says 16 (1 missing); is the download complete?"
+        "the file is cut short: 15 data bytes, the header says 16 (1 missing); is the download complete?"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Unpacked bytes, held to the size and CRC that the archive states for them.
+//! Checks unpacked bytes against the size and CRC that the archive states for them.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::string::{String, ToString};
 
 use super::error::SourceError;
 
-/// Passes bytes on and compares them with what the archive says: never more than `size` bytes come out, and a wrong CRC, a
-/// missing or a surplus byte is an error before the last piece is handed over.
+/// Passes bytes on and compares them with what the archive says. Never more than `size` bytes come out. A wrong CRC,
+/// a missing byte or a surplus byte is an error, which comes instead of the last piece.
 #[derive(Debug)]
 pub(crate) struct Checked<R> {
     inner: R,
@@ -17,7 +17,7 @@ pub(crate) struct Checked<R> {
     label: Label,
 }
 
-/// What a message about an entry names.
+/// What an error message about an archive entry names.
 #[derive(Clone, Debug)]
 pub(crate) struct Label {
     pub(crate) path: PathBuf,

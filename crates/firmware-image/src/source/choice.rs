@@ -1,4 +1,5 @@
-//! Why no set was chosen: what fits equally well, or what is missing, so that the user can say which is meant.
+//! Why no set was chosen: several files fit equally well, or no file fits. The error lists the files, so that the
+//! user can say which one is meant.
 
 use std::boxed::Box;
 use std::fmt;
@@ -9,22 +10,22 @@ use std::vec::Vec;
 use super::inspect::{FileError, FirmwareFile};
 use crate::{Family, Platform};
 
-/// What the user or the modem asks for; every `None` leaves the question open.
+/// What the user or the modem asks for. A field that is `None` accepts any value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The modem's family, see [`Family::of_version_text`] for a model's name.
+    /// The modem's family; [`Family::of_version_text`] finds it for a model's name.
     pub family: Option<Family>,
-    /// The modem's platform, which tells the lines of a family apart.
+    /// The modem's platform, which tells the product lines of a family apart.
     pub platform: Option<Platform>,
     /// Firmware version, `02.33.03.00`.
     pub firmware: Option<String>,
     /// Config version, `002.072_000`.
     pub config: Option<String>,
-    /// Carrier; compared without regard to case, hyphens and underscores, and Verizon is VZW.
+    /// Carrier. Case, hyphens and underscores don't matter, and Verizon equals VZW.
     pub carrier: Option<String>,
 }
 
-/// A file that could be meant.
+/// A file that the user could mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Choice {
@@ -32,13 +33,13 @@ pub struct Choice {
     pub name: String,
     /// Bytes.
     pub size: u64,
-    /// Firmware version, if it tells one.
+    /// Firmware version, if the file states one.
     pub firmware: Option<String>,
-    /// Config version, if it tells one.
+    /// Config version, if the file states one.
     pub config: Option<String>,
-    /// Carrier, if it tells one.
+    /// Carrier, if the file states one.
     pub carrier: Option<String>,
-    /// The families it may be for.
+    /// The families that the file may be for.
     pub families: Vec<Family>,
 }
 
@@ -73,7 +74,7 @@ impl fmt::Display for Choice {
     }
 }
 
-/// In what the files that fit differ.
+/// What distinguishes the files that fit, and so what the user has to decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Question {
@@ -90,7 +91,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// An option for each answer, as it is typed. None when no option tells the files apart.
+    /// One command-line option for each answer, as the user types it. Empty if no option tells the files apart.
     fn options(self, choices: &[Choice]) -> Vec<String> {
         let (option, told): (&str, fn(&Choice) -> Option<&String>) = match self {
             Self::Firmware => ("--firmware", |c| c.firmware.as_ref()),
@@ -116,7 +117,7 @@ pub enum ChoiceError {
     /// Several files fit: the user must say which is meant.
     #[error("{}", ambiguous(*question, choices))]
     Ambiguous {
-        /// In what they differ.
+        /// What distinguishes them.
         question: Question,
         /// The files that fit, in the order they were found.
         choices: Vec<Choice>,
@@ -126,10 +127,10 @@ pub enum ChoiceError {
     NoFit {
         /// What was asked for.
         wanted: Box<Wanted>,
-        /// What there is.
+        /// The files that there are.
         choices: Vec<Choice>,
     },
-    /// A file that is meant, or could be, is damaged or can't be read.
+    /// A file that the user means, or could mean, is damaged or can't be read.
     #[error("{}: {error}", super::names::printable(name))]
     Refused {
         /// The path, or `archive/entry`.
@@ -150,7 +151,7 @@ impl ChoiceError {
         }
     }
 
-    /// The files that were to choose from.
+    /// The files to choose from.
     #[must_use]
     pub fn choices(&self) -> &[Choice] {
         match self {
@@ -166,22 +167,22 @@ impl ChoiceError {
             Self::Ambiguous { question, choices } => {
                 if *question == Question::Family {
                     return Some(
-                        "one run for each model: name the files for one model and no others, and its modem (--port)".to_string(),
+                        "one run for each model: name only the files for one model, and its modem (--port)".to_string(),
                     );
                 }
                 let options = question.options(choices);
                 if options.is_empty() {
-                    return Some("name the files that are meant and no others".to_string());
+                    return Some("name only the files that are meant".to_string());
                 }
                 Some(std::format!(
-                    "say which is meant with {}, or name its files and no others",
+                    "say which is meant with {}, or name only its files",
                     options.join(" or ")
                 ))
             }
             Self::NoFit { .. } => Some("choose one of the files listed, or get the one for this modem".to_string()),
             Self::Refused { error: FileError::Source(error), .. } => error.hint(),
             Self::Refused { .. } => Some(
-                "download it again and compare its size or checksum with the vendor's page; or name the other files without it"
+                "download it again and compare its size or checksum with the vendor's page; or name only the other files"
                     .to_string(),
             ),
         }
@@ -202,7 +203,7 @@ fn ambiguous(question: Question, choices: &[Choice]) -> String {
         Question::Firmware => "have different firmware versions",
         Question::Carrier => "have different carriers",
         Question::Config => "have different config versions",
-        Question::File => "differ in nothing that tells which is meant",
+        Question::File => "nothing in them shows which one is meant",
     };
     std::format!("{} files fit and {differ}:{}", choices.len(), listed(choices))
 }

@@ -1,15 +1,15 @@
-//! What a file is, told by its first bytes and never by its name.
+//! Recognises what a file is, by its first bytes and never by its name.
 
 use std::fmt;
 
-/// How many bytes [`Content::of`] wants to see: enough for a CWE header and for tar's mark at 257.
+/// How many bytes [`Content::of`] needs: enough for a CWE header and for tar's mark at offset 257.
 pub const HEAD_SIZE: usize = 512;
 
-/// What the first bytes of a file say it is.
+/// What a file is, according to its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Content {
-    /// A CWE header: the sum of its first part is right, or its fixed fields are as in every known file.
+    /// A CWE image: the checksum of the header's first part is right, or its fixed fields are as in every known file.
     Image,
     /// A zip archive.
     Zip,
@@ -37,7 +37,7 @@ pub enum Content {
     InstallShieldCabinet,
     /// A Microsoft Installer package or other OLE document.
     Msi,
-    /// A web page, most often a login page saved under the firmware's name.
+    /// A web page, most often a login page that was saved under the firmware's name.
     WebPage,
     /// A PDF document.
     Pdf,
@@ -50,7 +50,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// Tells what begins with `head`, the first [`HEAD_SIZE`] bytes (fewer if the file is shorter).
+    /// Recognises a file by `head`, its first [`HEAD_SIZE`] bytes (fewer if the file is shorter).
     #[must_use]
     pub fn of(head: &[u8]) -> Self {
         const MARKS: [(&[u8], Content); 16] = [
@@ -74,7 +74,7 @@ impl Content {
         if head.is_empty() {
             return Self::Empty;
         }
-        // The header's sum can't be right by chance, so it goes before two-byte marks.
+        // Look for a header first, because the two-byte marks below match by chance much more easily.
         if is_image(head) {
             return Self::Image;
         }
@@ -93,7 +93,7 @@ impl Content {
         Self::Unknown
     }
 
-    /// What to do with such a file, for a person who named it as firmware.
+    /// Advice for a user who named such a file as firmware.
     #[must_use]
     pub fn hint(self) -> &'static str {
         match self {
@@ -111,7 +111,8 @@ impl Content {
         }
     }
 
-    /// What it is if it also has this name: Gobi and other `.mbn` files may be ELF files and are no programs to unpack.
+    /// Corrects the result by the file's name: Gobi and other `.mbn` files may be ELF files, but are not programs to
+    /// unpack.
     #[must_use]
     pub(crate) fn under_name(self, name: &str) -> Self {
         if self == Self::LinuxProgram && super::names::is_image_name(name) {
@@ -121,7 +122,7 @@ impl Content {
         }
     }
 
-    /// Whether something in it could be unpacked, here or with other programs.
+    /// Whether this program looks for images inside such a file.
     #[must_use]
     pub fn is_archive(self) -> bool {
         matches!(
@@ -157,8 +158,9 @@ impl fmt::Display for Content {
     }
 }
 
-/// A CWE header: the first 256 bytes have the sum at 0x100 (JAMCRC, big endian), and the type at 0x10C is four capital
-/// letters or digits (images.md §1). With a wrong sum, revision 3 and both texts readable still mean "meant as one".
+/// Whether the file begins with a CWE header: the type at 0x10C is four capital letters or digits, and the field at
+/// 0x100 has the checksum of the first 256 bytes (JAMCRC, big endian; images.md §1). If that checksum is wrong but
+/// the revision is 3, the file counts as a damaged image.
 fn is_image(head: &[u8]) -> bool {
     let (Some(psb), Some(sum), Some(revision), Some(kind)) = (
         head.get(..0x100),

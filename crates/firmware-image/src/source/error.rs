@@ -1,4 +1,4 @@
-//! Why files could not be turned into images, in words, with a code and with what to do about it.
+//! Why files could not be turned into images: each error with its message, its code, and advice.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use super::content::Content;
 
 /// A file, folder or archive that can't be used.
 ///
-/// `Display` says the fact with its numbers; [`SourceError::hint`] says what to do; [`SourceError::code`] is stable and
-/// never reused. Names of archive entries are made printable before they get here.
+/// `Display` states the fact with its numbers, and [`SourceError::hint`] says what to do. [`SourceError::code`] is
+/// stable and never reused. The names of archive entries in these errors are already printable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// Nothing lies under this path.
+    /// Nothing exists at this path.
     #[error("{path}: no such file or folder", path = path.display())]
     Missing {
         /// As the user gave it.
@@ -45,7 +45,7 @@ pub enum SourceError {
         /// As the user gave it.
         path: PathBuf,
     },
-    /// The file has another length than when it was opened.
+    /// The file's length has changed since it was opened.
     #[error("{path}: the file changed from {was} to {is} bytes while it was in use", path = path.display())]
     Changed {
         /// As the user gave it.
@@ -55,12 +55,12 @@ pub enum SourceError {
         /// Length in bytes now.
         is: u64,
     },
-    /// A file named by the user is something else than an image or an archive of images.
+    /// A file named by the user is neither an image nor an archive of images.
     #[error("{path}: {content}, not a firmware image", path = path.display())]
     NotAnImage {
         /// As the user gave it.
         path: PathBuf,
-        /// What it is, as its first bytes say.
+        /// What the file is, according to its first bytes.
         content: Content,
     },
     /// A folder or archive without a single image.
@@ -70,10 +70,10 @@ pub enum SourceError {
         path: PathBuf,
         /// How many files were looked at.
         looked_at: usize,
-        /// An archive among them that could be named instead.
+        /// An archive among these files, which the user could name instead.
         archive: Option<String>,
     },
-    /// More files in a folder than a firmware folder could have.
+    /// The folder has more files than a firmware folder could have.
     #[error("{path}: more than {limit} files", path = path.display())]
     TooManyFiles {
         /// The folder.
@@ -86,7 +86,7 @@ pub enum SourceError {
     UnknownInstaller {
         /// The executable.
         path: PathBuf,
-        /// Which kind of installer, as far as it can be told.
+        /// Which kind of installer it is, as far as it can be recognised.
         installer: super::sfx::Installer,
     },
     /// This build has no reader for this kind of archive.
@@ -157,7 +157,7 @@ pub enum SourceError {
         /// Unpacked size in bytes.
         unpacked: u64,
     },
-    /// The archive's list of files is too long to be one of firmware.
+    /// The archive's list of files is too long for a firmware archive.
     #[error("{path}: the list of files in it is bigger than {limit} bytes", path = path.display())]
     DirectoryTooBig {
         /// The archive.
@@ -175,7 +175,7 @@ pub enum SourceError {
         /// The bound in bytes.
         limit: u64,
     },
-    /// This computer doesn't have the memory that unpacking takes.
+    /// This computer doesn't have the memory that unpacking needs.
     #[error("{path}: unpacking needs {size} bytes of memory, which this computer can't give", path = path.display())]
     NoMemory {
         /// The archive.
@@ -183,7 +183,7 @@ pub enum SourceError {
         /// Dictionary size in bytes.
         size: u64,
     },
-    /// An archive in an archive that can't be read in place.
+    /// The archive contains another archive that can't be read in place.
     #[error("{path}: {entry} in it is an archive itself ({content})", path = path.display())]
     ArchiveInside {
         /// The outer archive.
@@ -244,7 +244,7 @@ impl SourceError {
         }
     }
 
-    /// What to do about it, as one sentence in the imperative; `None` where the fact says it all.
+    /// What to do about it, as one sentence in the imperative; `None` if there is nothing to add.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let unpack = |path: &PathBuf| {
@@ -288,15 +288,14 @@ impl SourceError {
                 "download it again and compare its size or checksum with the vendor's page".to_string()
             }
             Self::TooBig { .. } | Self::Bomb { .. } | Self::DirectoryTooBig { .. } => {
-                "this is not a firmware archive as any vendor ships them: get it from the vendor's page"
-                    .to_string()
+                "no vendor ships such a firmware archive: get it from the vendor's page".to_string()
             }
             Self::ArchiveInside { path, entry, .. } => std::format!(
                 "unpack the outer archive (`7z x {}`) and name {entry}, or give a folder for unpacked files with --temp-dir",
                 super::names::quoted(path)
             ),
             Self::Spool { .. } => {
-                "choose another folder with --temp-dir, or none, to unpack twice instead".to_string()
+                "choose another folder with --temp-dir, or leave it out to unpack twice instead".to_string()
             }
             Self::NoMemory { .. } => {
                 "unpack it on a larger computer and copy the images here, or read them over a network mount"
@@ -308,8 +307,8 @@ impl SourceError {
         })
     }
 
-    /// Takes the error back out of an [`io::Error`] that a reader of this module returned; any other becomes the fitting
-    /// kind for `path`.
+    /// Takes the `SourceError` out of an [`io::Error`] that a reader of this module returned. Any other [`io::Error`]
+    /// becomes the matching `SourceError` for `path`.
     #[must_use]
     pub fn from_io(path: impl Into<PathBuf>, error: io::Error) -> Self {
         let is_ours = error.get_ref().is_some_and(|inner| inner.is::<Self>());

@@ -1,4 +1,4 @@
-//! An image that is a file by itself.
+//! An image that is a file of its own, not inside an archive.
 
 use std::boxed::Box;
 use std::io::{self, Read};
@@ -9,8 +9,8 @@ use super::ImageSource;
 use super::names;
 use super::shared::{SharedFile, Window};
 
-/// A plain file. It stays open from the first look on: replacing or deleting its path doesn't matter, and a change of its
-/// length is an error when it is read again.
+/// A plain file. It stays open from the first check on, so replacing or deleting its path has no effect. If its
+/// length has changed when it is read again, that is an error.
 #[derive(Clone, Debug)]
 pub struct FileImage {
     file: Arc<SharedFile>,

@@ -1,4 +1,4 @@
-//! The files in a folder and in its sub-folders, in a fixed order and with bounds.
+//! Lists the files in a folder and its sub-folders, in a fixed order and with limits.
 
 use std::path::{Path, PathBuf};
 use std::string::ToString;
@@ -11,7 +11,7 @@ use super::{limits, names};
 /// What a folder holds.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// Ordinary files and links to such, by name, files before sub-folders.
+    /// Everything that isn't a folder, sorted by name; files come before sub-folders.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) notes: Vec<Note>,
 }
@@ -55,7 +55,7 @@ fn descend(top: &Path, folder: &Path, depth: usize, listing: &mut Listing) -> Re
         }
         let metadata = match std::fs::metadata(&path) {
             Ok(metadata) => metadata,
-            // A link to nothing.
+            // For example a link to nothing.
             Err(e) => {
                 pass_over(Reason::Unreadable(
                     SourceError::from_io(path.as_path(), e).to_string(),
@@ -78,7 +78,8 @@ fn descend(top: &Path, folder: &Path, depth: usize, listing: &mut Listing) -> Re
     for path in folders {
         let notes_before = listing.notes.len();
         match descend(top, &path, depth.saturating_add(1), listing) {
-            // A sub-folder that can't be read may hold the right images, but the user asked for the one above.
+            // A sub-folder that can't be read may contain the right images, but the user named the folder above it.
+            // So pass over it with a note.
             Err(SourceError::NoPermission { path }) => {
                 listing.notes.truncate(notes_before);
                 let name = names::printable(&path.to_string_lossy());

@@ -1,6 +1,7 @@
-//! From the paths a user gives to the images behind them: files, folders and archives, told apart by content.
+//! Finds the images behind the paths that a user gives: files, folders and archives, recognised by their content.
 //!
-//! Nothing is unpacked here but the lists of files and a few first bytes; what will be costly later is said in the notes.
+//! Only lists of files and the first bytes of files are unpacked here. If unpacking will take long later, a note says
+//! so.
 
 use std::boxed::Box;
 use std::collections::BTreeSet;
@@ -19,25 +20,26 @@ use super::shared::{SharedFile, Window};
 use super::spool::{self, SpoolPolicy};
 use super::{folder, limits, names, sfx};
 
-/// How to read what the user gives.
+/// How to read the files that the user gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// What to do with images that can't be read in place.
     pub spool: SpoolPolicy,
 }
 
-/// All images that were found, with everything said about the other files.
+/// All images that were found, and notes about the other files.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    /// In the order of the paths given; folders by name; archives in their own order.
+    /// The images, in the order of the given paths; inside a folder sorted by name, inside an archive in the
+    /// archive's order.
     pub candidates: Vec<Candidate>,
-    /// What to tell the user before the images are read.
+    /// Notes to show the user before the images are read.
     pub notes: Vec<Note>,
     /// What to do with images that can't be read in place.
     pub(crate) spool: SpoolPolicy,
 }
 
-/// A file that is an image by its first bytes or its name; it was not checked yet.
+/// A file that looks like an image by its first bytes or its name. It has not been checked yet.
 #[derive(Debug)]
 pub struct Candidate {
     pub(crate) image: Image,
@@ -48,13 +50,13 @@ pub struct Candidate {
 /// How a file was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The user gave its path: it is meant.
+    /// The user gave the file's path, so this file is meant.
     Named,
-    /// It lay in a folder or archive: it may be meant.
+    /// The file was found in a folder or archive, so it may be meant.
     Found,
 }
 
-/// An image's bytes by where they lie.
+/// An image, by the kind of place where its bytes are.
 #[derive(Debug)]
 pub(crate) enum Image {
     File(FileImage),
@@ -87,27 +89,42 @@ impl Image {
 }
 
 impl Candidate {
-    /// Its bytes, name and size.
+    /// The image's bytes, name and size.
     #[must_use]
     pub fn source(&self) -> &dyn ImageSource {
         self.image.source()
     }
 
-    /// Gives the bytes away.
+    /// Turns the candidate into the source of its bytes.
     #[must_use]
     pub fn into_source(self) -> Box<dyn ImageSource> {
         self.image.into_source()
     }
 }
 
-/// Finds the images behind `paths`: each a file, a folder, or a zip, 7z or self-extracting archive.
+/// Finds the images behind `paths`. Each path is a file, a folder, or a zip, 7z or self-extracting archive.
 ///
-/// A file that the user names and that is neither an image nor an archive is an error; in folders and archives such files
-/// are passed over with a note. An archive in an archive is opened if it lies there unpacked, or if a folder for unpacked
-/// files was given.
+/// If the user names a file that is neither an image nor an archive, that is an error; in folders and archives such
+/// files are passed over with a note. An archive inside an archive is opened if it is stored there uncompressed, or
+/// if the caller gave a folder for unpacked files.
 ///
 /// # Errors
 /// The first path that can't be used, or [`SourceError::NoImages`].
+///
+/// ```
+/// use modemflash_firmware_image::source::{Options, gather};
+/// # let folder = tempfile::tempdir()?;
+/// # let image = modemflash_firmware_image::generate::models::package().build("package.cwe")?;
+/// std::fs::write(folder.path().join("package.cwe"), image.to_vec())?;
+/// std::fs::write(folder.path().join("readme.txt"), "Release notes")?;
+/// let found = gather(&[folder.path()], &Options::default())?;
+/// for candidate in &found.candidates {
+///     println!("{}: {} bytes", candidate.source().name(), candidate.source().size());
+/// }
+/// assert_eq!(found.candidates.len(), 1);
+/// assert!(found.notes[0].to_string().ends_with("readme.txt: passed over (a text)"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn gather<P: AsRef<Path>>(paths: &[P], options: &Options) -> Result<Gathered, SourceError> {
     let mut gatherer = Gatherer {
         options,
@@ -121,14 +138,14 @@ pub fn gather<P: AsRef<Path>>(paths: &[P], options: &Options) -> Result<Gathered
     Ok(gatherer.out)
 }
 
-/// How deep in archives we are.
+/// Whether the present archive is inside another archive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Outer,
     Inner,
 }
 
-/// A file, or a stretch of one, with what it is.
+/// A file, or a part of a file, and what it is.
 struct Stretch {
     file: Arc<SharedFile>,
     start: u64,
@@ -136,27 +153,28 @@ struct Stretch {
     content: Content,
 }
 
-/// What an archive's list was sorted into.
+/// The entries of an archive, sorted.
 #[derive(Default)]
 struct Sorted {
     images: Vec<Image>,
     inner: Vec<Inner>,
     looked_at: usize,
-    /// Why a stranger couldn't be read; tells more than "no images" if there are none.
+    /// Why the first unreadable entry couldn't be read. If there are no images, this error says more than "no
+    /// images".
     first_error: Option<SourceError>,
 }
 
-/// An archive among an archive's files.
+/// An archive inside an archive.
 struct Inner {
     content: Content,
     image: Image,
-    /// Start and size in the outer file, if it lies there unpacked.
+    /// Start and size in the outer file, if the inner archive is stored there uncompressed.
     in_place: Option<(u64, u64)>,
 }
 
 struct Gatherer<'a> {
     options: &'a Options,
-    /// Files taken already, by device and inode: a file given twice, or by name and in its folder, counts once.
+    /// Files taken already, by device and inode. A file that is named and also found in a folder counts once.
     seen: BTreeSet<(u64, u64)>,
     out: Gathered,
 }
@@ -197,7 +215,8 @@ impl Gatherer<'_> {
     fn take_file(&mut self, file: Arc<SharedFile>, origin: Origin) -> Result<(), SourceError> {
         if let Some(identity) = file.identity() {
             let is_new = self.seen.insert(identity);
-            // Named twice is passed on: the check says "the same image twice". Found and named is the same file, once.
+            // A file that is both named and found is taken once, as named. A file that is named twice is taken twice:
+            // the check then reports the same image twice.
             if !is_new && origin == Origin::Found {
                 return Ok(());
             }
@@ -246,7 +265,7 @@ impl Gatherer<'_> {
                 .and_then(|file| content_of(&file, 0).map(|content| (file, content)));
             let (file, content) = match opened {
                 Ok(opened) => opened,
-                // Its name says that it is meant: to go on without it could choose a wrong set.
+                // The file is named like an image, so continuing without it could choose a wrong set.
                 Err(e) if names::is_image_name(&name) => return Err(e),
                 Err(e) => {
                     self.pass_over(name, Reason::Unreadable(e.to_string()));
@@ -273,7 +292,8 @@ impl Gatherer<'_> {
                 content => self.pass_over(name, Reason::NotAnImage(content)),
             }
         }
-        // A download folder may hold many archives; to guess which is meant would be wrong, and to unpack all slow.
+        // A download folder may contain many archives. Guessing which one is meant could be wrong, and unpacking all
+        // is slow.
         if !has_images && archives.len() == 1 {
             if let Some(archive) = archives.pop() {
                 return self.archive(archive, Level::Outer);
@@ -314,7 +334,7 @@ impl Gatherer<'_> {
         let seven_zip = found.seven_zip.and_then(|offset| start.checked_add(offset));
         let zip = zip_offset(&file, start, size);
         match (seven_zip, zip) {
-            // One may lie stored inside the other: the first is the outer one.
+            // One archive may be stored inside the other; then the outer one begins first.
             (Some(seven_zip), zip) if zip.is_none_or(|zip| seven_zip < zip) => {
                 let rest = size.saturating_sub(seven_zip.saturating_sub(start));
                 self.seven_zip(
@@ -429,7 +449,8 @@ impl Gatherer<'_> {
                 None => usable.push(file),
             }
         }
-        // To look into a file means to unpack all before it: here names decide, and content where no name says anything.
+        // To read a file's first bytes, everything before it has to be unpacked. So names decide here, and content
+        // only if no name looks like an image or an archive.
         let mut sorted = Sorted {
             looked_at: usable.len(),
             ..Sorted::default()
@@ -565,7 +586,8 @@ impl Gatherer<'_> {
     }
 }
 
-/// Why an archive's entry is passed over by its name alone; `Some(None)`: without a word (folders).
+/// Why an archive's entry is passed over, judged by its listing alone. `None`: it isn't passed over. `Some(None)`: it
+/// is a folder, which is passed over without a note.
 #[cfg(any(feature = "zip", feature = "sevenz"))]
 fn reason_by_name(name: &str, is_folder: bool, is_unsafe: bool, size: u64) -> Option<Option<Reason>> {
     if is_unsafe {
@@ -581,7 +603,7 @@ fn reason_by_name(name: &str, is_folder: bool, is_unsafe: bool, size: u64) -> Op
     }
 }
 
-/// Where a zip archive in a program begins, if there is one with at least one entry.
+/// Where the zip archive in a program begins, if the program contains one that isn't empty.
 #[cfg(feature = "zip")]
 fn zip_offset(file: &Arc<SharedFile>, start: u64, size: u64) -> Option<u64> {
     let mut zip = super::zip::Zip::open(Arc::clone(file), start, size).ok()?;
@@ -594,7 +616,7 @@ fn zip_offset(_file: &Arc<SharedFile>, _start: u64, _size: u64) -> Option<u64> {
     None
 }
 
-/// Content that no image can have, whatever its name says.
+/// Whether no image can have this content, whatever the file's name is.
 fn is_clearly_foreign(content: Content) -> bool {
     !matches!(
         content,

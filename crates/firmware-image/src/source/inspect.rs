@@ -1,4 +1,4 @@
-//! Checks every image that was found: one pass over each, with one buffer for all.
+//! Checks every image that was found, in one pass over each image and with one buffer for all.
 
 use std::boxed::Box;
 use std::io::{self, Read};
@@ -15,13 +15,13 @@ use super::note::{Note, Reason};
 use super::spool::SpoolPolicy;
 use crate::{ImageError, Inspector, Report, VerifiedReader};
 
-/// Bytes read at once; the one large piece of memory a check takes.
+/// Bytes read at once. This buffer is the only large piece of memory that a check needs.
 const BUFFER: usize = 1 << 20;
-/// Images of a 7z archive up to this size are kept in memory: settings are a few KiB, and to unpack a whole stream again
-/// for them would take as long as for the firmware.
+/// Images of a 7z archive up to this size are kept in memory. Settings have only a few KiB, but unpacking the whole
+/// stream again for them would take as long as for the firmware.
 #[cfg(feature = "sevenz")]
 const REMEMBERED: u64 = 256 << 10;
-/// All remembered images together.
+/// The most bytes of all images that are kept in memory, together.
 #[cfg(feature = "sevenz")]
 const REMEMBERED_TOTAL: u64 = 1 << 20;
 
@@ -57,10 +57,11 @@ impl FirmwareFile {
         (self.report, self.source)
     }
 
-    /// Reads it again from its beginning; every block is compared with the check before it is handed on.
+    /// Reads the image again from its beginning. Every block is compared with the check before it is handed out.
     ///
     /// # Errors
-    /// It can't be opened any more, or it has another length; a [`SourceError`] or the system's error.
+    /// The file can't be opened any more, or its length has changed: a [`SourceError`] or the operating system's
+    /// error.
     pub fn open(&self) -> io::Result<VerifiedReader<Box<dyn Read + Send + '_>>> {
         Ok(VerifiedReader::new(
             self.source.open()?,
@@ -81,10 +82,10 @@ impl std::fmt::Debug for FirmwareFile {
 /// Why an image was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{0}")]
     Source(#[from] SourceError),
-    /// Its bytes aren't an image's.
+    /// The file's bytes aren't an image.
     #[error("{0}")]
     Image(#[from] ImageError),
 }
@@ -116,13 +117,14 @@ pub struct Refused {
 pub struct Inspected {
     /// The images, in the order they were found.
     pub files: Vec<FirmwareFile>,
-    /// What looked like an image and isn't one that can be sent.
+    /// Files that looked like an image but can't be sent.
     pub refused: Vec<Refused>,
-    /// Files that turned out to be something else (in archives that can be looked into only by unpacking).
+    /// Notes about files that turned out to be something else, in archives that show their content only when
+    /// unpacked.
     pub notes: Vec<Note>,
 }
 
-/// How far the checks are.
+/// The progress of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The image that is being read.
@@ -133,10 +135,10 @@ pub struct Progress<'a> {
     pub size: u64,
 }
 
-/// Reads and checks every candidate; `progress` is told after every piece of at most 1 MiB.
+/// Reads and checks every candidate, and calls `progress` after every piece of at most 1 MiB.
 ///
 /// The images of a 7z archive are unpacked in one go, and kept for the second reading as [`super::Options::spool`] says.
-/// Errors don't stop the others: they are in [`Inspected::refused`].
+/// If one file fails, the others are still checked; the error is in [`Inspected::refused`].
 pub fn inspect(gathered: Gathered, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Inspected {
     let mut pass = Pass {
         buffer: std::vec![0; BUFFER],
@@ -147,8 +149,8 @@ pub fn inspect(gathered: Gathered, progress: &mut (dyn FnMut(Progress<'_>) + Sen
     outcomes.resize_with(gathered.candidates.len(), || None);
     #[cfg(feature = "sevenz")]
     {
-        // In a thread, like every later unpacking: memory that a dictionary leaves behind in the C library stays with its thread.
-        // Measured with a dictionary of 16 MiB: 24 MiB at the peak instead of 40.
+        // Unpack in a separate thread, as every later unpacking does: the C library keeps a dictionary's freed memory
+        // for the thread that used it. Measured with a dictionary of 16 MiB: a peak of 24 MiB instead of 40.
         let is_packed = gathered
             .candidates
             .iter()
@@ -156,7 +158,8 @@ pub fn inspect(gathered: Gathered, progress: &mut (dyn FnMut(Progress<'_>) + Sen
         let walk = || pass.walk_archives(&gathered, &mut outcomes);
         if is_packed {
             std::thread::scope(|scope| {
-                // Without a thread each image is unpacked by itself below, and says so when that needs one.
+                // If no thread can be started, each image is unpacked by itself below, which reports the missing
+                // thread.
                 if let Ok(walk) = std::thread::Builder::new().spawn_scoped(scope, walk) {
                     if let Err(panic) = walk.join() {
                         std::panic::resume_unwind(panic);
@@ -175,10 +178,11 @@ pub fn inspect(gathered: Gathered, progress: &mut (dyn FnMut(Progress<'_>) + Sen
     pass.out
 }
 
-/// Reads and checks one image that isn't among gathered files, such as a generated one, through a buffer of `buffer` bytes.
+/// Reads and checks one image that doesn't come from [`super::gather()`], such as a generated one, through a buffer
+/// of `buffer` bytes.
 ///
 /// # Errors
-/// It can't be read, or its bytes aren't an image's.
+/// The image can't be read, or its bytes aren't an image.
 pub fn check(source: &dyn ImageSource, buffer: usize) -> Result<Report, FileError> {
     let mut pass = Pass {
         buffer: std::vec![0; buffer.max(1)],
@@ -188,7 +192,7 @@ pub fn check(source: &dyn ImageSource, buffer: usize) -> Result<Report, FileErro
     pass.one(source)
 }
 
-/// Ends a walk through an archive; what went wrong is kept elsewhere.
+/// Ends a walk through an archive. The error that ended it is kept elsewhere.
 #[cfg(feature = "sevenz")]
 struct Stop;
 
@@ -241,7 +245,7 @@ impl Pass<'_> {
                     origin,
                 });
             }
-            // Taken for want of a better sign: a file of a 7z archive in which no name tells an image.
+            // This file was only tried because no name in its 7z archive looked like an image.
             Err(FileError::Image(ImageError::NotAnImage { .. } | ImageError::HeaderIncomplete { .. }))
                 if origin == Origin::Found && !names::is_image_name(&name) =>
             {
@@ -254,7 +258,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Unpacks every 7z archive once and checks its images on the way. What has no outcome after an error is tried alone.
+    /// Unpacks every 7z archive once and checks its images on the way. Images without an outcome, because an error
+    /// ended the walk, are later checked one by one.
     #[cfg(feature = "sevenz")]
     fn walk_archives(&mut self, gathered: &Gathered, outcomes: &mut [Option<Result<Report, FileError>>]) {
         use super::sevenz::SevenZipImage;
@@ -276,7 +281,8 @@ impl Pass<'_> {
                 continue;
             };
             let wanted = images.keys().copied().collect();
-            // An error ends the walk; it is found again, and reported, when the rest is tried one by one.
+            // An error ends the walk. It occurs again, and is reported, when the remaining images are checked one by
+            // one.
             let _ = first.archive().walk::<Stop>(&wanted, |index, reader| {
                 let Some((place, image)) = images.get(&index) else {
                     return Ok(());

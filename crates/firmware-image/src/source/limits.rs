@@ -1,32 +1,35 @@
-//! Bounds on archives, each with its reason.
+//! Limits for images, archives and folders, each with its reason.
 
 use std::path::Path;
 use std::string::ToString;
 
 use super::error::SourceError;
 
-/// The size field of a CWE header has 32 bits and does not count the header's own 400 bytes (images.md §1).
+/// The largest image: the size field of a CWE header has 32 bits and doesn't count the header's own 400 bytes
+/// (images.md §1).
 pub(crate) const IMAGE: u64 = 400 + u32::MAX as u64;
-/// All images of one archive together. The largest known image has 89 MB (images.md §7); a bundle of all carriers of a
-/// model stays below 1 GiB.
+/// The most bytes of all images in one archive. The largest known image has 89 MB (images.md §7), and a bundle with
+/// all carriers of a model stays below 1 GiB.
 const TOTAL: u64 = 8 << 30;
-/// Firmware is compressed or encrypted already and packs at most 10:1; a test image of zeros packs 1000:1. Above both
-/// bounds together it is made to fill disks.
+/// An entry above both limits is made to fill disks. Firmware is already compressed or encrypted and packs at most
+/// 10:1; a test image of zeros packs 1000:1, but is small.
 const BOMB_SIZE: u64 = 256 << 20;
 const BOMB_RATIO: u64 = 200;
-/// The list of files of a zip archive: 2 MiB are 20,000 entries; a firmware archive has a handful. The list is held in
-/// memory, some 400 bytes per entry.
+/// The longest list of files of a zip archive: 2 MiB are 20,000 entries, and a firmware archive has a handful. The
+/// list is held in memory, with about 400 bytes per entry.
 pub(crate) const ZIP_DIRECTORY: u64 = 2 << 20;
-/// The list of files of a 7z archive, packed and unpacked: as above, with shorter entries.
+/// The longest list of files of a 7z archive, packed and unpacked. Less than for zip, because the entries are
+/// shorter.
 pub(crate) const SEVEN_ZIP_DIRECTORY: u64 = 256 << 10;
-/// The memory a 7z archive may ask for: 7-Zip's "ultra" takes 64 MiB, its largest setting on 64-bit computers 1536 MiB.
+/// The most memory that a 7z archive may need: 7-Zip's "ultra" takes 64 MiB, its largest setting on 64-bit computers
+/// 1536 MiB.
 pub(crate) const DICTIONARY: u64 = 512 << 20;
-/// Files looked at in one folder and its sub-folders.
+/// The most files in one folder and its sub-folders.
 pub(crate) const FOLDER_FILES: usize = 4096;
-/// How deep sub-folders are looked into: vendors' archives unpack to one or two.
+/// How many levels of folders are searched; vendors' archives unpack to one or two.
 pub(crate) const FOLDER_DEPTH: usize = 3;
 
-/// Refuses an entry that can't be an image or that is a bomb.
+/// Refuses an entry that is larger than an image can be, or that is a decompression bomb.
 pub(crate) fn check_entry(path: &Path, entry: &str, packed: u64, unpacked: u64) -> Result<(), SourceError> {
     if unpacked > IMAGE {
         return Err(SourceError::TooBig {
@@ -47,7 +50,7 @@ pub(crate) fn check_entry(path: &Path, entry: &str, packed: u64, unpacked: u64) 
     Ok(())
 }
 
-/// Refuses an archive whose entries together are more than firmware ever is.
+/// Refuses an archive whose entries are together larger than firmware ever is.
 pub(crate) fn check_total(path: &Path, packed: u64, unpacked: u64) -> Result<(), SourceError> {
     if unpacked > TOTAL {
         return Err(SourceError::Bomb {

@@ -1,10 +1,26 @@
-//! Where images come from: files, folders, archives. Images are read in place, twice: once to check them, once to
-//! send them.
+//! Reads images from files, folders and archives. Images are read in place, twice: once to check them, once to send
+//! them.
 //!
-//! [`gather()`] turns paths into [`Candidate`]s, cheaply; [`inspect()`] reads and checks each once; [`FirmwareSet::choose`]
-//! picks what is sent to one modem. Then [`FirmwareFile::open`] reads again, comparing every block with the check.
+//! [`gather()`] turns paths into [`Candidate`]s, without reading whole files. [`inspect()`] reads and checks each
+//! candidate once. [`FirmwareSet::choose`] picks the files for one modem. Then [`FirmwareFile::open`] reads a file
+//! again and compares every block with the check.
+//!
+//! ```
+//! use modemflash_firmware_image::{generate::models, source};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("package.cwe");
+//! std::fs::write(&path, models::package().build("package.cwe")?.to_vec())?;
+//! let found = source::gather(&[&path], &source::Options::default())?;
+//! let checked = source::inspect(found, &mut |_| {});
+//! for file in &checked.files {
+//!     println!("{}: {:?}", file.name(), file.report().findings);
+//! }
+//! assert_eq!((checked.files.len(), checked.refused.len()), (1, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-// Without the archive features, what only archives use is unused; the build with all features keeps the list honest.
+// Without the archive features, the items that only archives use are unused. The build with all features still
+// reports items that nothing uses.
 #![cfg_attr(
     not(all(feature = "zip", feature = "sevenz")),
     allow(dead_code, unused_imports)
@@ -46,9 +62,9 @@ use std::{boxed::Box, io};
 
 /// One image that can be read from its beginning as often as wanted.
 pub trait ImageSource: Send + Sync {
-    /// The file's name, for the user and for the version rules (update-flow.md §5.3).
+    /// The file's name, which is shown to the user and may contain versions (update-flow.md §5.3).
     fn name(&self) -> &str;
-    /// Its bytes.
+    /// The size in bytes.
     fn size(&self) -> u64;
     /// Starts reading at the first byte.
     ///

@@ -1,12 +1,12 @@
-//! Names of files and archive entries: made printable, taken apart, and judged.
+//! Makes names of files and archive entries printable, and judges them.
 
 use std::path::Path;
 use std::string::String;
 
-/// Longest entry name that is shown, in characters.
+/// The longest entry name that is shown, in characters.
 const SHOWN: usize = 200;
 
-/// A name from an archive as it may be shown on a terminal: control characters replaced, length bounded.
+/// A name from an archive, made safe for a terminal: control characters are replaced, and a long name is cut.
 pub(crate) fn printable(name: &str) -> String {
     let mut shown: String = name.chars().take(SHOWN).map(visible).collect();
     if name.chars().nth(SHOWN).is_some() {
@@ -15,7 +15,7 @@ pub(crate) fn printable(name: &str) -> String {
     shown
 }
 
-/// A path as it may be shown on a terminal; whole, because versions are read from its end.
+/// A path, made safe for a terminal. It isn't cut, because versions are read from its end.
 pub(crate) fn printable_path(path: &Path) -> String {
     path.to_string_lossy().chars().map(visible).collect()
 }
@@ -28,17 +28,18 @@ fn visible(c: char) -> char {
     }
 }
 
-/// Marks that turn the reading direction can make `exe.cwe` look like something else.
+/// Whether the character changes the reading direction, which can make `exe.cwe` look like something else.
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The last part of an entry's name; both kinds of slashes divide (Windows tools write either).
+/// The last part of an entry's name, after the last slash or backslash (Windows tools write either).
 pub(crate) fn base(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 
-/// Whether an entry's name would leave the folder it is unpacked into. Such a name is never used, not even its last part.
+/// Whether an entry's name points outside the folder it is unpacked into. Such a name is never used, not even its
+/// last part.
 pub(crate) fn climbs_out(name: &str) -> bool {
     let drive = name.as_bytes().get(1) == Some(&b':');
     drive
@@ -47,7 +48,8 @@ pub(crate) fn climbs_out(name: &str) -> bool {
         || name.split(['/', '\\']).any(|part| part == "..")
 }
 
-/// Files that macOS and Windows leave beside others: `._*`, `.DS_Store`, `__MACOSX/…`, `Thumbs.db`, `desktop.ini`.
+/// Whether this is a file that macOS and Windows leave next to others: `._*`, `.DS_Store`, `__MACOSX/…`, `Thumbs.db`,
+/// `desktop.ini`.
 pub(crate) fn is_system_litter(name: &str) -> bool {
     let last = base(name);
     last.starts_with("._")
@@ -55,17 +57,19 @@ pub(crate) fn is_system_litter(name: &str) -> bool {
         || name.split(['/', '\\']).any(|part| part == "__MACOSX")
 }
 
-/// Whether the name ends like an image's: `.cwe`, `.spk`, `.nvu`, `.mbn` (images.md §7, cwe.md), any case.
+/// Whether the name has the extension of an image: `.cwe`, `.spk`, `.nvu`, `.mbn` (images.md §7, cwe.md), in any
+/// case.
 pub(crate) fn is_image_name(name: &str) -> bool {
     has_extension(name, &["cwe", "spk", "nvu", "mbn"])
 }
 
-/// Whether the name ends like an archive's that can be opened here.
+/// Whether the name has the extension of an archive that this program can open.
 pub(crate) fn is_archive_name(name: &str) -> bool {
     has_extension(name, &["zip", "7z", "exe"])
 }
 
-/// Whether the name ends like firmware's or an archive's, also one that can't be opened here: no name for a file to be written.
+/// Whether the name has the extension of firmware or of an archive, including archives that this program can't open.
+/// The program should not write its own files under such a name.
 #[must_use]
 pub fn is_firmware_name(name: &str) -> bool {
     let packed = ["rar", "tar", "tgz", "gz", "xz"];
@@ -79,7 +83,7 @@ fn has_extension(name: &str, known: &[&str]) -> bool {
     })
 }
 
-/// A path as it can be typed in a shell.
+/// A path, quoted for a shell.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = printable(&path.to_string_lossy());
     let is_plain = text

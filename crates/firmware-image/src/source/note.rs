@@ -1,4 +1,4 @@
-//! What a user should know about the files that were looked at, besides the images themselves.
+//! What a user should know about the files that were looked at, in addition to the images themselves.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::string::String;
 use super::content::Content;
 use super::spool::SpoolPolicy;
 
-/// Something worth a line on the terminal; none of these stops anything.
+/// Something worth a line on the terminal. None of these stops the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
@@ -18,17 +18,17 @@ pub enum Note {
         /// Why.
         reason: Reason,
     },
-    /// Images will be unpacked from a 7z archive; said before it starts.
+    /// Images will be unpacked from a 7z archive. The note is shown before that starts.
     Unpacking {
         /// The archive.
         archive: PathBuf,
         /// Bytes that will be unpacked.
         unpacked: u64,
-        /// Bytes of memory that the unpacking takes for its dictionary.
+        /// Bytes of memory that unpacking needs for its dictionary.
         dictionary: u64,
-        /// Whether the files in it are packed as one stream.
+        /// Whether the files in the archive are packed as one stream.
         is_solid: bool,
-        /// Twice, or once into a folder.
+        /// Whether the images are unpacked twice, or once into a folder.
         policy: SpoolPolicy,
     },
     /// An archive inside another is copied to the folder for unpacked files, so that it can be read.
@@ -46,21 +46,22 @@ pub enum Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// `._*`, `__MACOSX`, `Thumbs.db` and the like.
+    /// A file of the operating system, such as `._*`, `__MACOSX` or `Thumbs.db`.
     SystemFile,
-    /// Something else than an image.
+    /// Not an image.
     NotAnImage(Content),
-    /// An archive beside images: it could be named by itself.
+    /// An archive next to images. The user can name it to have it opened.
     Archive(Content),
-    /// A sub-folder deeper than is looked into.
+    /// A sub-folder that is nested too deep to be searched.
     TooDeep,
-    /// A link to a folder; these can lead in circles.
+    /// A link to a folder. Such links can lead in circles.
     FolderLink,
-    /// In a 7z archive with named images: to look into this file as well, it would have to be unpacked.
+    /// A file without an image's name, in a 7z archive that has files with such names. Looking into it would mean
+    /// unpacking.
     OtherName,
-    /// Its name would leave the folder that it is unpacked into.
+    /// The entry's name points outside the folder that it is unpacked into.
     UnsafeName,
-    /// It can't be read, and it doesn't look like an image.
+    /// The file can't be read, and it isn't named like an image.
     Unreadable(String),
 }
 
@@ -95,12 +96,12 @@ impl fmt::Display for Note {
                 match policy {
                     SpoolPolicy::UnpackEachTime => write!(
                         f,
-                        "{unpacked} are unpacked twice, once to check and once to send, with {memory} of memory; nothing is written to disk"
+                        "{unpacked} are unpacked twice, once to check and once to send, using {memory} of memory; nothing is written to disk"
                     ),
                     SpoolPolicy::SpoolTo(folder) => {
                         write!(
                             f,
-                            "{unpacked} are unpacked into {}, with {memory} of memory",
+                            "{unpacked} are unpacked into {}, using {memory} of memory",
                             folder.display()
                         )
                     }

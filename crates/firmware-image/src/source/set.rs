@@ -1,9 +1,9 @@
-//! From a pile of checked files the set that is sent to one modem, or a list of what fits equally well.
+//! Chooses the set of files for one modem from many checked files, or lists the files that fit equally well.
 //!
-//! What the user named is meant, all of it, but for what a wish (`--carrier`) rules out: a shell's `*.nvu` names every
-//! carrier. What was found in folders and archives is chosen from: one system (`.cwe` or `.spk`, or Gobi files), and with a
-//! `.cwe` the settings (`.nvu`) of the same firmware version. Nothing is guessed: not the newest version, not the carrier
-//! called GENERIC.
+//! All files that the user named are taken, except those that an option such as `--carrier` rules out: a shell's
+//! `*.nvu` names the settings of every carrier. From the files found in folders and archives the program chooses one
+//! system (`.cwe`, `.spk` or Gobi files), and for a `.cwe` the settings (`.nvu`) of the same firmware version. The
+//! program never guesses: it doesn't prefer the newest version, nor the carrier GENERIC.
 
 use std::boxed::Box;
 use std::string::{String, ToString};
@@ -20,15 +20,15 @@ use crate::{FileKind, Finding, GobiType, Known, Report, parse_versions};
 /// Files to be sent to one modem.
 #[derive(Debug)]
 pub struct FirmwareSet {
-    /// In the order they are sent: the largest first, equals as given (update-flow.md §6).
+    /// In the order they are sent: the largest first; files of equal size keep their order (update-flow.md §6).
     pub files: Vec<FirmwareFile>,
-    /// What they are together. Contradictions between named files are findings here, with severity `Error`.
+    /// The files judged together. Contradictions between them are findings in here, with severity `Error`.
     pub combination: Combination,
-    /// Files that were found and not chosen.
+    /// Files that were found or named, but not chosen.
     pub left_out: Vec<LeftOut>,
 }
 
-/// A file that was found and not chosen.
+/// A file that was not chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The path, or `archive/entry`.
@@ -41,23 +41,23 @@ pub struct LeftOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
-    /// It is for another family of modems.
+    /// The file is for another family of modems.
     OtherFamily,
-    /// It is, or belongs to, another firmware version.
+    /// The file is, or belongs to, another firmware version.
     OtherFirmware,
-    /// It is for another carrier.
+    /// The file is for another carrier.
     OtherCarrier,
-    /// It has another config version.
+    /// The file has another config version.
     OtherConfig,
-    /// The same image is in the set already.
+    /// The same image is already in the set.
     Same,
-    /// The user named another file for its part.
+    /// The user named another file for this part of the set.
     NamedInstead,
-    /// The system brings its settings along.
+    /// The system already contains settings.
     NotNeeded,
-    /// A boot loader or other part; the system is complete without it.
+    /// The file is a boot loader or another part; the chosen system is complete without it.
     Part,
-    /// It is damaged, and it belongs to another firmware version.
+    /// The file is damaged, and it belongs to another firmware version.
     Refused,
 }
 
@@ -70,14 +70,14 @@ impl std::fmt::Display for Why {
             Self::OtherConfig => "another config version",
             Self::Same => "the same image as another file",
             Self::NamedInstead => "another file was named for this part",
-            Self::NotNeeded => "the firmware brings its settings along",
-            Self::Part => "a part that the complete firmware holds too",
+            Self::NotNeeded => "the firmware already contains settings",
+            Self::Part => "a part that the complete firmware contains too",
             Self::Refused => "damaged, and of another firmware version",
         })
     }
 }
 
-/// Which part of a set a file can take.
+/// Which part a file can play in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     System,
@@ -105,10 +105,10 @@ fn role(report: &Report) -> Role {
 }
 
 impl FirmwareSet {
-    /// Chooses the set from everything that was inspected.
+    /// Chooses the set from all inspected files.
     ///
     /// # Errors
-    /// [`ChoiceError`]: several files fit, none fits, or one that is meant is damaged.
+    /// [`ChoiceError`]: several files fit, none fits, or a file that may be meant is damaged.
     pub fn choose(inspected: Inspected, wanted: &Wanted) -> Result<Self, ChoiceError> {
         let Inspected { files, refused, .. } = inspected;
         let mut damaged = Vec::new();
@@ -133,7 +133,7 @@ impl FirmwareSet {
         let mut files = named;
         files.extend(chosen_from_found);
         if files.is_empty() {
-            // What is damaged tells more than that nothing is there.
+            // If there is a damaged file, report it: that says more than "no image".
             return Err(match damaged.into_iter().next() {
                 Some(file) => ChoiceError::Refused {
                     name: file.name,
@@ -156,7 +156,7 @@ impl FirmwareSet {
             let Some(file) = slots.get_mut(*place).and_then(Option::take) else {
                 continue;
             };
-            // Sent twice, an image would cost time and could be refused; the finding stays.
+            // Sending an image twice would take time, and the modem could refuse it. The finding about it stays.
             if sorted.iter().any(|other| is_same(other.report(), file.report())) {
                 left_out.push(LeftOut {
                     name: file.name().to_string(),
@@ -174,7 +174,8 @@ impl FirmwareSet {
         }
     }
 
-    /// A damaged file beside the chosen ones could be the one that is meant, unless its name tells another version.
+    /// Refuses the set if a damaged file could be the one that is meant. It isn't if its name states another firmware
+    /// version than that of the chosen files.
     fn check_damaged(
         mut self,
         damaged: Vec<super::inspect::Refused>,
@@ -203,7 +204,7 @@ impl FirmwareSet {
         Ok(self)
     }
 
-    /// The findings of the set as a whole that forbid to send it, unless the user insists.
+    /// The findings about the set as a whole that forbid sending it, unless the user forces it.
     pub fn contradictions(&self) -> impl Iterator<Item = &Finding> {
         self.combination
             .findings
@@ -212,14 +213,14 @@ impl FirmwareSet {
     }
 }
 
-/// The same bytes.
+/// Whether both files have the same bytes.
 fn is_same(one: &Report, other: &Report) -> bool {
     one.kind == other.kind && one.fingerprint == other.fingerprint
 }
 
 struct Pile<'a> {
     wanted: &'a Wanted,
-    /// Everything that was found, for the words of an error.
+    /// All files, named and found, for error messages.
     all: Vec<Choice>,
     left_out: Vec<LeftOut>,
 }
@@ -232,7 +233,7 @@ impl Pile<'_> {
         }
     }
 
-    /// Keeps what `why` gives no reason against.
+    /// Keeps the files for which `why` returns `None`, and leaves out the others with the reason it returns.
     fn keep(&mut self, files: Vec<FirmwareFile>, why: impl Fn(&Report) -> Option<Why>) -> Vec<FirmwareFile> {
         let mut kept: Vec<FirmwareFile> = Vec::new();
         for file in files {
@@ -251,14 +252,15 @@ impl Pile<'_> {
         let _none_kept = self.keep(files, |_| Some(why));
     }
 
-    /// Leaves out of the named files what the wishes rule out. Packages of several versions, or settings of several
-    /// carriers, are never meant together: that is a question, as it would be for a folder.
+    /// Leaves out the named files that the user's options rule out. Packages of several versions, or settings of
+    /// several carriers, are never meant together; the user is asked which one is meant, just as for a folder.
     fn settle_named(&mut self, named: Vec<FirmwareFile>) -> Result<Vec<FirmwareFile>, ChoiceError> {
         let wanted = self.wanted;
         let had_named = !named.is_empty();
         let is_package = |r: &Report| role(r) == Role::System && r.root_type() == Some(ImageType::Package);
         let is_settings = |r: &Report| role(r) == Role::Settings;
-        // Where there is nothing to choose from, a wish that doesn't fit is a contradiction, to be told with both versions.
+        // If there is only one file of a kind, there is nothing to choose. A version option that doesn't match it is
+        // a contradiction, which is reported later with both versions.
         let is_only =
             |of_kind: &dyn Fn(&Report) -> bool| named.iter().filter(|f| of_kind(f.report())).count() == 1;
         let (only_package, only_settings) = (is_only(&is_package), is_only(&is_settings));
@@ -280,7 +282,8 @@ impl Pile<'_> {
         for is_kind in kinds {
             let files: Vec<&FirmwareFile> = named.iter().filter(|f| is_kind(f.report())).collect();
             let question = question(&files);
-            // Families that differ are a contradiction of the set; the same image twice is sent once.
+            // Different families are a contradiction, which is a finding of the set. The same image twice is sent
+            // once.
             if !matches!(question, Question::Family | Question::File) {
                 return Err(ambiguous(question, &files));
             }
@@ -339,7 +342,7 @@ impl Pile<'_> {
         } else {
             self.leave_out(parts, Why::Part);
         }
-        // Named settings tell which of several systems is meant.
+        // If the user named settings, their firmware version decides between several systems.
         let named_firmware = named.iter().find_map(|f| firmware(f.report()));
         if let Some(version) = &named_firmware {
             systems = self.keep(systems, |r| {
@@ -360,7 +363,7 @@ impl Pile<'_> {
         self.with_settings(systems, named, settings, version.as_deref())
     }
 
-    /// Drops files whose bytes are there already, named or found before.
+    /// Leaves out files whose bytes are the same as those of a named file or of one found earlier.
     fn without_twins(&mut self, named: &[FirmwareFile], found: Vec<FirmwareFile>) -> Vec<FirmwareFile> {
         let mut kept: Vec<FirmwareFile> = Vec::new();
         for file in found {
@@ -389,7 +392,7 @@ impl Pile<'_> {
         self.keep(systems, |r| other_settings(r, wanted))
     }
 
-    /// Adds the settings that belong to the system, unless it brings its own or the user named some.
+    /// Adds the settings that belong to the system, unless the system contains settings or the user named some.
     fn with_settings(
         &mut self,
         mut chosen: Vec<FirmwareFile>,
@@ -419,7 +422,8 @@ impl Pile<'_> {
             let files: Vec<&FirmwareFile> = fitting.iter().collect();
             return Err(ambiguous(question(&files), &files));
         }
-        // Where there are no settings at all, the user's word fills the gap (update-flow.md §9, row 21).
+        // If there are no settings files at all, the carrier or config version that the user gave is used without
+        // them (update-flow.md §9, row 21).
         let is_asked = wanted.carrier.is_some() || wanted.config.is_some();
         if fitting.is_empty() && had_settings && is_asked && !reports().any(|r| tells_settings(r, wanted)) {
             return Err(self.no_fit());
@@ -447,7 +451,7 @@ fn ambiguous(question: Question, files: &[&FirmwareFile]) -> ChoiceError {
     }
 }
 
-/// In what files differ; the coarsest difference first.
+/// What distinguishes the files. If several things do, the most general one.
 fn question(files: &[&FirmwareFile]) -> Question {
     let differ = |value: fn(&Report) -> Option<String>| {
         let mut values = files.iter().map(|f| value(f.report()));
@@ -479,7 +483,7 @@ fn firmware(report: &Report) -> Option<String> {
     text(&report.versions.firmware)
 }
 
-/// Whether the file tells another firmware version; one that tells none may fit.
+/// Whether the file states another firmware version. A file that states none may fit.
 fn other_firmware(report: &Report, version: &str) -> bool {
     report
         .versions
@@ -488,7 +492,8 @@ fn other_firmware(report: &Report, version: &str) -> bool {
         .is_some_and(|known| known.text != version)
 }
 
-/// Whether the file's settings are others than those wanted; what tells none may fit.
+/// Why the file's settings aren't the wanted ones; `None` if they may be. A file that states no carrier or config
+/// version may fit.
 fn other_settings(report: &Report, wanted: &Wanted) -> Option<Why> {
     if let (Some(known), Some(carrier)) = (&report.versions.carrier, &wanted.carrier) {
         if !is_same_carrier(&known.text, carrier) {
@@ -503,13 +508,14 @@ fn other_settings(report: &Report, wanted: &Wanted) -> Option<Why> {
     None
 }
 
-/// Whether the file itself says that it has the wanted settings.
+/// Whether the file states that it has the wanted settings.
 fn tells_settings(report: &Report, wanted: &Wanted) -> bool {
     let told = report.versions.carrier.is_some() || report.versions.config.is_some();
     told && other_settings(report, wanted).is_none()
 }
 
-/// Whether the file may be for the wanted family: a code that isn't known says nothing against it (images.md §4).
+/// Whether the file may be for the wanted family or platform. An unknown product code doesn't rule that out
+/// (images.md §4).
 fn fits_family(report: &Report, wanted: &Wanted) -> bool {
     if let (Some(wanted), [_, ..]) = (&wanted.platform, report.platforms.as_slice()) {
         return !report
@@ -522,7 +528,8 @@ fn fits_family(report: &Report, wanted: &Wanted) -> bool {
     families.is_empty() || families.contains(family) || families.iter().any(|f| !f.is_known())
 }
 
-/// Carriers are spelt in several ways: `Generic` and `GENERIC`, `AT_T` and `ATT`; Verizon's devices say `VZW` (images.md §5).
+/// Whether both texts mean the same carrier. Carriers are spelt in several ways: `Generic` and `GENERIC`, `AT_T` and
+/// `ATT`; Verizon's devices say `VZW` (images.md §5).
 fn is_same_carrier(one: &str, other: &str) -> bool {
     let plain = |carrier: &str| -> String {
         let letters: String = carrier

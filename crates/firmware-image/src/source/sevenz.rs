@@ -1,10 +1,13 @@
-//! 7z archives, also behind a program (self-extracting).
+//! 7z archives, including those at the end of a program (self-extracting).
 //!
-//! In a 7z archive several files may be packed as one stream ("solid"): to read one, all before it must be unpacked.
-//! A walk through the archive therefore unpacks each stream once and hands every wanted file to the caller as it comes; that is how
-//! images are inspected. Reading one image again later ([`ImageSource::open`]) takes it from a spool file or from memory if
-//! the walk was told to keep it; otherwise a thread unpacks again, up to that image, through a channel of bounded size: the
-//! decoder can only be driven from inside, by a callback, while our callers pull. Memory: the dictionary, and 512 KiB.
+//! In a 7z archive several files may be packed as one stream ("solid"). To read one of them, all files before it must
+//! be unpacked too. So the inspection walks through the archive: it unpacks each stream once and hands every wanted
+//! file to the caller as it comes.
+//!
+//! Reading an image again later ([`ImageSource::open`]) takes it from a spool file or from memory if the walk kept it
+//! there. Otherwise a thread unpacks the stream again, up to that image, and sends the bytes through a channel of
+//! limited size. The thread is needed because the decoder calls back with its data, while a reader has to return data
+//! when asked. Memory: the dictionary, and 512 KiB.
 
 use std::boxed::Box;
 use std::collections::BTreeSet;
@@ -35,11 +38,11 @@ pub(crate) struct SevenZip {
     archive: Archive,
 }
 
-/// One file of the archive, as the list states it; nothing of it was unpacked yet.
+/// One file of the archive, as its list describes it. Nothing of it has been unpacked yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) index: usize,
-    /// As it stands in the archive; for messages only, made printable.
+    /// The name in the archive, made printable; for messages only.
     pub(crate) name: String,
     pub(crate) is_unsafe: bool,
     pub(crate) is_folder: bool,
@@ -71,7 +74,7 @@ impl SevenZip {
             .collect()
     }
 
-    /// Checks that the wanted files can be unpacked here: methods, memory, sizes.
+    /// Checks that this program can unpack the wanted files: methods, memory, sizes.
     pub(crate) fn check(&self, wanted: &[&Listed]) -> Result<(), SourceError> {
         let path = self.file.path();
         let mut total = 0_u64;
@@ -87,7 +90,7 @@ impl SevenZip {
             }
         }
         limits::check_total(path, self.file.size(), total)?;
-        // What lies before a wanted file in its stream is unpacked too.
+        // Files before a wanted file in the same stream are unpacked too.
         let streams: u64 = checked
             .iter()
             .map(|b| self.unpacked_size(*b))
@@ -131,7 +134,8 @@ impl SevenZip {
         header::check_dictionary(&self.file, dictionary)
     }
 
-    /// Bytes of memory for the dictionaries that unpacking `wanted` takes; streams are unpacked one after the other.
+    /// Bytes of memory for the dictionaries when unpacking `wanted`: the largest of all streams, because they are
+    /// unpacked one after the other.
     pub(crate) fn dictionary(&self, wanted: &[&Listed]) -> u64 {
         let blocks: BTreeSet<usize> = wanted.iter().filter_map(|l| self.block_of(l.index)).collect();
         let of_block = |block: &usize| {
@@ -174,10 +178,11 @@ impl SevenZip {
             .map_or(0, sevenz_rust2::Block::get_unpack_size)
     }
 
-    /// Unpacks each stream that holds a wanted file once, and gives every wanted file to `each`, in archive order.
+    /// Unpacks each stream that contains a wanted file once, and calls `each` for every wanted file, in archive
+    /// order. Bytes that `each` leaves unread are skipped.
     ///
     /// # Errors
-    /// The archive's, or the first that `each` returns, which stops the walk. What `each` leaves unread is skipped.
+    /// An error of the archive, or the first one that `each` returns; either stops the walk.
     pub(crate) fn walk<E: From<SourceError>>(
         &self,
         wanted: &BTreeSet<usize>,
@@ -214,7 +219,8 @@ impl SevenZip {
         Ok(())
     }
 
-    /// Unpacks one stream and gives the wanted files in it to `each` until it says `false` or no wanted one is left.
+    /// Unpacks one stream and calls `each` for the wanted files in it, until `each` returns `false` or no wanted file
+    /// is left.
     fn unpack_block(
         &self,
         mut source: impl Read + Seek,
@@ -255,8 +261,8 @@ impl SevenZip {
     }
 }
 
-/// Which methods the decoder was built with: LZMA, LZMA2, plain copies, and filters. The rest (PPMd, BZip2, Deflate,
-/// Zstandard, …) would cost more than they bring: the vendor's archives are LZMA.
+/// Whether the decoder was built with this method: LZMA, LZMA2, plain copies, and filters. The other methods (PPMd,
+/// BZip2, Deflate, Zstandard, …) would cost more than they are worth, because the vendor's archives use LZMA.
 fn is_supported(method: &EncoderMethod) -> bool {
     [
         EncoderMethod::COPY,
@@ -287,7 +293,7 @@ fn usual_name(method: &EncoderMethod) -> &'static str {
     }
 }
 
-/// Gives the decoder's errors words.
+/// Turns the decoder's errors into [`SourceError`]s.
 struct Translated<'a> {
     inner: &'a mut dyn Read,
     file: &'a SharedFile,
@@ -344,7 +350,8 @@ impl SevenZipImage {
         self.index
     }
 
-    /// Passes a walk's bytes through to a spool file in `folder`, from which the image is read from then on.
+    /// Copies the bytes of a walk into a spool file in `folder` as they pass. [`Self::keep_file`] then makes the
+    /// image read from that file.
     pub(crate) fn spool<'a>(
         &'a self,
         folder: &std::path::Path,
@@ -358,7 +365,7 @@ impl SevenZipImage {
         })
     }
 
-    /// Passes a walk's bytes through into memory.
+    /// Copies the bytes of a walk into memory as they pass.
     pub(crate) fn remember<'a>(&'a self, reader: &'a mut dyn Read) -> Tee<'a, Vec<u8>> {
         Tee {
             reader,
@@ -367,7 +374,7 @@ impl SevenZipImage {
         }
     }
 
-    /// Takes what was kept, if all of it came.
+    /// Reads the image from this spool file from now on, if the file is complete.
     pub(crate) fn keep_file(&self, file: File) -> Result<(), SourceError> {
         let shared = SharedFile::from_file(file, self.name.clone().into())?;
         if shared.size() == self.size {
@@ -376,7 +383,7 @@ impl SevenZipImage {
         Ok(())
     }
 
-    /// Takes what was kept, if all of it came.
+    /// Reads the image from these bytes from now on, if they are complete.
     pub(crate) fn keep_bytes(&self, bytes: Vec<u8>) {
         if u64::try_from(bytes.len()) == Ok(self.size) {
             let _ = self.kept.set(Kept::Memory(bytes));
@@ -430,7 +437,7 @@ impl ImageSource for SevenZipImage {
     }
 }
 
-/// Bytes that pass through and are written down on the way.
+/// Passes bytes through and writes a copy of them to `keep`.
 pub(crate) struct Tee<'a, W> {
     reader: &'a mut dyn Read,
     pub(crate) keep: W,
@@ -455,7 +462,8 @@ impl<W: Write> Read for Tee<'_, W> {
     }
 }
 
-/// The thread's part: unpacks up to one file and sends its pieces until the reader is gone.
+/// What the thread does: unpacks the stream up to one file, and sends the pieces of that file until the reader is
+/// gone.
 fn unpack_one(archive: &SevenZip, index: usize, stop: Arc<AtomicBool>, to_reader: &SyncSender<Piece>) {
     let Some(block) = archive.block_of(index) else {
         return;
@@ -478,18 +486,18 @@ fn unpack_one(archive: &SevenZip, index: usize, stop: Arc<AtomicBool>, to_reader
         }
     });
     if let Err(e) = outcome {
-        // The reader may be gone: then nobody needs to know.
+        // If the reader is gone, nobody needs the error.
         let _ = to_reader.send(Err(e.into()));
     }
 }
 
 type Piece = io::Result<Vec<u8>>;
 
-/// The reader's part: takes pieces from the thread. Dropping it ends the thread and waits for that, so that there is never more
-/// than one dictionary in memory.
+/// The reader: takes pieces from the thread. Dropping the reader ends the thread and waits for its end, so that there
+/// is never more than one dictionary in memory.
 #[derive(Debug)]
 struct Pieces {
-    /// None only while it is dropped.
+    /// `None` only while the reader is being dropped.
     from_thread: Option<Receiver<Piece>>,
     thread: Option<std::thread::JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -512,7 +520,7 @@ impl Read for Pieces {
             self.position = 0;
             self.piece = match self.from_thread.as_ref().and_then(|pieces| pieces.recv().ok()) {
                 Some(piece) => piece?,
-                // The thread has ended, and not all bytes came.
+                // The thread has ended before all bytes came.
                 None => {
                     let (path, entry) = (self.path.clone(), self.entry.clone());
                     let what = "it unpacks to fewer bytes than the archive says".to_string();
@@ -536,16 +544,18 @@ impl Read for Pieces {
 impl Drop for Pieces {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // A thread that waits with a piece sees that nobody takes it; one that unpacks, that its archive can't be read any more.
+        // Make the thread end: if it is waiting to send a piece, sending now fails; if it is unpacking, reading the
+        // archive now fails.
         drop(self.from_thread.take());
         if let Some(thread) = self.thread.take() {
-            // It ends without a panic of its own; should it have had one, nobody reads on.
+            // The thread shouldn't panic; if it did, nobody reads its bytes any more.
             let _ = thread.join();
         }
     }
 }
 
-/// Ends the unpacking of what lies before a file when nobody waits for it any more.
+/// Makes reading fail once `stop` is set. So the thread stops unpacking, even if it hasn't reached the wanted file
+/// yet.
 struct Stoppable {
     inner: Window,
     stop: Arc<AtomicBool>,

@@ -1,7 +1,7 @@
-//! Bounds on a 7z archive, checked before a decoder is started.
+//! Checks the limits of a 7z archive before a decoder is started.
 //!
-//! The list of files of a 7z archive is most often packed itself; its decoder would take whatever memory the archive asks
-//! for. So the few bytes that say how it is packed are read here first (7-Zip's 7zFormat.txt).
+//! The list of files of a 7z archive is usually packed itself, and the decoder would allocate as much memory as the
+//! archive asks for. So the few bytes that say how the list is packed are read here first (7-Zip's 7zFormat.txt).
 
 use std::string::ToString;
 
@@ -20,7 +20,8 @@ const LZMA: &[u8] = &[3, 1, 1];
 const LZMA2: &[u8] = &[0x21];
 const AES: &[u8] = &[6, 0xF1, 7, 1];
 
-/// Checks the archive that begins at `start` of `file`: start header, size of the list of files, and the memory for it.
+/// Checks the archive that begins at offset `start` of `file`: its start header, the size of its list of files, and
+/// the memory that unpacking the list needs.
 pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     let path = || file.path().to_path_buf();
     let damaged = |what: &str| SourceError::DamagedArchive {
@@ -44,7 +45,7 @@ pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     let end = begin.and_then(|b| b.checked_add(size));
     let (Some(begin), true) = (begin, end.is_some_and(|end| end <= file.size())) else {
         return Err(damaged(
-            "its list of files would lie behind its end; was the download cut?",
+            "its list of files would be after its end; was the download interrupted?",
         ));
     };
     let too_big = || SourceError::DirectoryTooBig {
@@ -76,8 +77,8 @@ pub(crate) fn check(file: &SharedFile, start: u64) -> Result<(), SourceError> {
     check_dictionary(file, packing.dictionary)
 }
 
-/// An error if a dictionary of `size` bytes is more than is allowed, or more than this computer can give: the decoder would
-/// end the whole program.
+/// An error if a dictionary of `size` bytes is larger than allowed, or larger than this computer's memory allows. In
+/// the second case the decoder would abort the whole program.
 pub(crate) fn check_dictionary(file: &SharedFile, size: u64) -> Result<(), SourceError> {
     let path = file.path().to_path_buf();
     if size > limits::DICTIONARY {
@@ -96,7 +97,8 @@ pub(crate) fn check_dictionary(file: &SharedFile, size: u64) -> Result<(), Sourc
     }
 }
 
-/// The dictionary in bytes that a coder with this id and these properties allocates; 0 for filters and copies.
+/// The size in bytes of the dictionary that a coder with this id and these properties allocates; 0 for filters and
+/// copies.
 pub(crate) fn dictionary(id: &[u8], properties: &[u8]) -> u64 {
     if id == LZMA {
         let size = properties
@@ -122,7 +124,8 @@ struct Packing {
     unpacked: u64,
 }
 
-/// Reads from behind the mark of an encoded header to the unpacked sizes. `None` for anything that isn't as 7-Zip writes it.
+/// Reads an encoded header, from the byte after its mark to the unpacked sizes. `None` for anything that 7-Zip
+/// wouldn't write.
 fn packing_of_list(fields: &mut Fields<'_>) -> Option<Packing> {
     fields.expect(PACK_INFO)?;
     fields.number()?;

@@ -1,25 +1,27 @@
-//! Finds the archive inside a self-extracting program, or tells which kind of installer it is.
+//! Finds the archive inside a self-extracting program, or recognises which kind of installer the program is.
 //!
-//! Vendors ship firmware as a Windows program that is a small unpacker with a 7z or zip archive behind it. A zip archive is
-//! found by its end (`zip` reads it from there). A 7z archive is found by its six-byte signature; that also stands in the
-//! unpacker's own code, so only a signature whose start header has the right CRC counts.
+//! Vendors ship firmware as a Windows program: a small unpacker, followed by a 7z or zip archive. A zip archive is
+//! found by its end (`zip` reads it from there). A 7z archive is found by its six-byte signature. The unpacker's own
+//! code contains the signature too, so only a signature whose start header has the right CRC counts.
 
 use std::fmt;
 use std::io::{self, Read};
 use std::vec;
 
-/// `7z\xBC\xAF\x27\x1C`: the signature; then version (2 bytes), CRC-32 of the 20 bytes after it, and these: offset of the
-/// list of files (8 bytes), its size (8), its CRC (4); all little endian. 32 bytes together (7-Zip's 7zFormat.txt).
+/// The signature at the start of a 7z archive. The start header has 32 bytes: this signature, the version (2 bytes),
+/// the CRC-32 of the 20 bytes that follow, and these 20 bytes: offset (8), size (8) and CRC (4) of the list of files.
+/// All numbers are little endian (7-Zip's 7zFormat.txt).
 const SEVEN_ZIP: &[u8] = b"7z\xBC\xAF\x27\x1C";
 const SEVEN_ZIP_HEADER: usize = 32;
-/// The mark of NSIS's first header, 4 bytes into it (NSIS Source/exehead/fileform.h).
+/// The mark in the first header of an NSIS installer, 4 bytes after its start (NSIS Source/exehead/fileform.h).
 const NSIS: &[u8] = b"\xEF\xBE\xAD\xDENullsoftInst";
 /// Names in the resources of other common installers.
 const INSTALL_SHIELD: &[u8] = b"InstallShield";
 const INNO: &[u8] = b"Inno Setup Setup Data";
 const MSI: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
-/// Longest of the marks and headers above: so many bytes are carried from one block to the next.
+/// The length of the longest mark or header above. One byte less than this is carried over from one block to the
+/// next.
 const OVERLAP: usize = 32;
 const BLOCK: usize = 64 * 1024;
 
@@ -61,12 +63,13 @@ pub struct Found {
     pub installer: Installer,
 }
 
-/// Reads a program of `size` bytes until a 7z archive is found or it ends. Takes 64 KiB of memory whatever the size.
+/// Reads a program of `size` bytes until a 7z archive is found or the program ends. Needs 64 KiB of memory for any
+/// size.
 ///
 /// A signature counts when its start header's CRC is right and the list of files it points to lies within `size`.
 ///
 /// # Errors
-/// What `program` returned; nothing else, whatever the bytes are.
+/// Only errors that reading `program` returned. No content of the program is an error.
 pub fn find(mut program: impl Read, size: u64) -> io::Result<Found> {
     let mut buffer = vec![0_u8; BLOCK + OVERLAP];
     let mut filled = 0_usize;
@@ -77,7 +80,7 @@ pub fn find(mut program: impl Read, size: u64) -> io::Result<Found> {
         let is_end = read == 0;
         filled = filled.saturating_add(read);
         let bytes = buffer.get(..filled).unwrap_or_default();
-        // A mark that begins in the last bytes is looked at again with what follows it.
+        // A mark that begins in the last bytes may be incomplete, so search there again together with the next block.
         let searched = if is_end {
             bytes.len()
         } else {
@@ -133,7 +136,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Where `mark` begins in `bytes`, in the first `searched` places.
+/// Where `mark` begins in `bytes`, among the first `searched` offsets.
 fn positions<'a>(bytes: &'a [u8], searched: usize, mark: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
     let first = mark.first().copied().unwrap_or_default();
     let places = bytes.get(..searched).unwrap_or(bytes);
@@ -263,7 +266,7 @@ mod tests {
             let mut header = start_header(0, 8);
             header[place] ^= flip;
             let bytes = program(40, &header, 8);
-            // Version bytes are outside of the CRC.
+            // The CRC doesn't cover the version bytes.
             prop_assert_eq!(find_in(&bytes).seven_zip.is_some(), place == 6 || place == 7);
         }
     }

@@ -1,4 +1,5 @@
-//! One open file, read at any place by several readers: the path may be renamed or replaced meanwhile, the bytes stay.
+//! One open file that several readers read at any offset. Even if the path is renamed or replaced, they read the same
+//! bytes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,7 +18,8 @@ pub(crate) struct SharedFile {
 }
 
 impl SharedFile {
-    /// Opens a regular file for reading. Pipes and devices are refused before they are opened: opening can block for ever.
+    /// Opens a regular file for reading. Pipes and devices are refused without opening them, because opening can
+    /// block for ever.
     pub(crate) fn open(path: &Path) -> Result<Arc<Self>, SourceError> {
         let before = std::fs::metadata(path).map_err(|e| SourceError::from_io(path, e))?;
         if !before.is_file() {
@@ -29,7 +31,7 @@ impl SharedFile {
         Self::from_file(file, path.to_path_buf())
     }
 
-    /// Takes a file that is open already; `path` is for messages only.
+    /// Takes a file that is already open; `path` is for messages only.
     pub(crate) fn from_file(file: File, path: PathBuf) -> Result<Arc<Self>, SourceError> {
         let metadata = file
             .metadata()
@@ -50,17 +52,17 @@ impl SharedFile {
         &self.path
     }
 
-    /// Bytes when it was opened.
+    /// The file's size in bytes when it was opened.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Device and inode, where there are such: the same for two names of one file.
+    /// Device and inode, on systems that have them. They are the same for two names of one file.
     pub(crate) fn identity(&self) -> Option<(u64, u64)> {
         self.identity
     }
 
-    /// An error if the file has another length than when it was opened.
+    /// An error if the file's length has changed since it was opened.
     pub(crate) fn check_size(&self) -> Result<(), SourceError> {
         let is = self
             .file
@@ -78,7 +80,7 @@ impl SharedFile {
         }
     }
 
-    /// The first bytes, at most `buffer.len()`; how many there were.
+    /// Reads bytes from offset `start` on until the buffer is full or the file ends; returns how many were read.
     pub(crate) fn head(&self, start: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..) {
@@ -115,7 +117,7 @@ fn identity(_metadata: &std::fs::Metadata) -> Option<(u64, u64)> {
     None
 }
 
-/// A stretch of a [`SharedFile`] as `Read + Seek` with a position of its own; position 0 is the start of the stretch.
+/// A part of a [`SharedFile`] as `Read + Seek` with its own position; position 0 is the start of that part.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     file: Arc<SharedFile>,
@@ -125,7 +127,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// The stretch of `size` bytes from `start`, cut at the end of the file.
+    /// The `size` bytes from `start` on, cut at the end of the file.
     pub(crate) fn new(file: Arc<SharedFile>, start: u64, size: u64) -> Self {
         let size = size.min(file.size().saturating_sub(start));
         Self {
@@ -155,7 +157,7 @@ impl Read for Window {
         let at = self.start.saturating_add(self.position);
         let read = self.file.read_at(target, at)?;
         if read == 0 {
-            // The file was longer when it was opened.
+            // The file has become shorter since it was opened.
             self.file.check_size()?;
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -1,4 +1,4 @@
-//! Files for unpacked bytes, in a folder of the user's choice.
+//! Makes files for unpacked bytes, in a folder that the user chose.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -7,21 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::SourceError;
 
-/// How images that can't be read in place (7z) get read the second time.
+/// How images that can't be read in place (7z) are read the second time.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum SpoolPolicy {
-    /// Unpack once to check and once more to send. Takes time, and no disk.
+    /// Unpack once to check and once more to send. This takes more time, but no disk space.
     #[default]
     UnpackEachTime,
-    /// Unpack once, into a file in this folder that has no name any more and vanishes with the program.
+    /// Unpack once, into a file in this folder. The file's name is removed at once, so the file vanishes when the
+    /// program ends.
     SpoolTo(PathBuf),
 }
 
-/// Names tried before giving up; each is taken only if it doesn't exist.
+/// How many names are tried before giving up. A name is used only if no such file exists.
 const TRIES: u32 = 64;
 
-/// Creates a file of our own in `folder`, readable by this user only, and takes its name away at once, so that nothing is
-/// left behind whatever happens. `needed` bytes will be written; it is for the message.
+/// Creates a new file in `folder` that only this user can read, and removes its name at once, so that nothing is left
+/// behind however the program ends. `needed` is the number of bytes that will be written, for the error message.
 pub(crate) fn create(folder: &Path, needed: u64) -> Result<File, SourceError> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let error = |cause| SourceError::Spool {

@@ -1,7 +1,8 @@
-//! Zip archives: the list of files, and images that are inflated while they are read. No copy is made on disk, and memory
-//! stays flat: a window of 32 KiB and a buffer per open image.
+//! Zip archives: the list of files, and images that are inflated while they are read. Nothing is copied to disk, and
+//! each open image needs only a window of 32 KiB and a buffer.
 //!
-//! Read are stored and deflated entries, also of archives above 4 GiB (zip64) and behind a program (self-extracting).
+//! Stored and deflated entries can be read, also from archives above 4 GiB (zip64) and from archives at the end of a
+//! program (self-extracting).
 
 use std::boxed::Box;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -23,7 +24,7 @@ use super::{limits, names};
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// The number that stands in the list of files.
+/// The method's number in the list of files.
 #[allow(
     deprecated,
     reason = "the crate offers no other way to the number of a method it was built without"
@@ -50,18 +51,18 @@ fn method_name(number: u16) -> String {
     name.to_string()
 }
 
-/// The list of files of a zip archive that begins at or behind `start` of a file.
+/// The list of files of a zip archive that begins at or after offset `start` of a file.
 pub(crate) struct Zip {
     file: Arc<SharedFile>,
     start: u64,
     archive: ZipArchive<Budgeted<BufReader<Window>>>,
 }
 
-/// One file of the archive, as the list states it; nothing of it was read yet.
+/// One file of the archive, as its list describes it. Nothing of it has been read yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     index: usize,
-    /// As it stands in the archive; for messages only, made printable.
+    /// The name in the archive, made printable; for messages only.
     pub(crate) name: String,
     pub(crate) is_unsafe: bool,
     pub(crate) is_folder: bool,
@@ -86,7 +87,7 @@ impl Zip {
         }
     }
 
-    /// Where the archive begins in the file: behind the program, if there is one.
+    /// Where the archive begins in the file: after the program, if there is one.
     pub(crate) fn offset(&self) -> u64 {
         self.start.saturating_add(self.archive.offset())
     }
@@ -116,7 +117,7 @@ impl Zip {
         Ok(listed)
     }
 
-    /// Makes an entry readable, if it can be: checks encryption, method, sizes, and where its bytes lie.
+    /// The image in an entry. Checks that it can be read: encryption, method, sizes, and where its bytes are.
     pub(crate) fn image(&mut self, listed: &Listed) -> Result<ZipImage, SourceError> {
         let path = self.file.path().to_path_buf();
         let entry = listed.name.clone();
@@ -139,7 +140,7 @@ impl Zip {
         if listed.method == STORED && listed.packed != listed.size {
             return Err(damaged("it is stored unpacked with two different sizes"));
         }
-        // Deflate can't pack more than 1032:1 (zlib's technical notes): a list that says so lies.
+        // Deflate can't pack more than 1032:1 (zlib's technical notes), so a larger ratio in the list is false.
         if listed.size > listed.packed.saturating_mul(1032).saturating_add(1032) {
             return Err(damaged("the stated size is more than its packed bytes can hold"));
         }
@@ -154,7 +155,7 @@ impl Zip {
             .checked_add(listed.packed)
             .and_then(|end| end.checked_add(self.start));
         if end.is_none_or(|end| end > self.file.size()) {
-            return Err(damaged("its data would end behind the end of the archive"));
+            return Err(damaged("its data would end after the end of the archive"));
         }
         Ok(ZipImage {
             file: Arc::clone(&self.file),
@@ -199,7 +200,7 @@ impl ZipImage {
         })
     }
 
-    /// What it is, by its first bytes.
+    /// What the entry is, according to its first bytes.
     pub(crate) fn content(&self) -> Result<Content, SourceError> {
         let mut head = Vec::with_capacity(HEAD_SIZE);
         let limit = u64::try_from(HEAD_SIZE).unwrap_or(u64::MAX);
@@ -208,7 +209,7 @@ impl ZipImage {
         Ok(Content::of(&head))
     }
 
-    /// Where its bytes lie in the archive file if they lie there unpacked.
+    /// Start and size of the entry's bytes in the archive file, if they are stored there uncompressed.
     pub(crate) fn in_place(&self) -> Option<(u64, u64)> {
         self.is_stored.then_some((self.data, self.size))
     }
@@ -228,7 +229,7 @@ impl ImageSource for ZipImage {
     }
 }
 
-/// Lends out a bounded number of bytes: the list of files is held in memory, so its size must have a bound.
+/// Reads at most `left` bytes, then fails. The list of files is held in memory, so its size must be limited.
 struct Budgeted<R> {
     inner: R,
     left: u64,
@@ -271,7 +272,7 @@ fn error_of(file: &SharedFile, error: ZipError) -> SourceError {
         }
         ZipError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => SourceError::DamagedArchive {
             path,
-            what: "it ends too early; was the download cut?".to_string(),
+            what: "it ends too early; was the download interrupted?".to_string(),
         },
         ZipError::Io(e) => SourceError::from_io(path, e),
         other => SourceError::DamagedArchive {
