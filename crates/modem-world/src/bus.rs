@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A port, by its canonical name: `/dev/ttyUSB0`, `/dev/cdc-wdm0`, or `@qmi-proxy` for a socket without a file. Such a name
-/// is good only until the device leaves the bus; what stays is the [`UsbPath`].
+/// A port, by its canonical name: `/dev/ttyUSB0`, `/dev/cdc-wdm0`, or `@qmi-proxy` for a socket without a
+/// file. The name is good only until the device leaves the bus; the [`UsbPath`] stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId(String);
 
@@ -47,7 +47,7 @@ impl fmt::Display for UsbPath {
     }
 }
 
-/// What kind of port.
+/// The kind of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PortKind {
     /// A stream of bytes: `/dev/ttyUSB0`.

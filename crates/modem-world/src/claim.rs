@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{PortId, PortInfo, UsbDevice, UsbPath};
 
-/// What only one run at a time may work on.
+/// The place that only one run at a time may work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spot {
     /// A USB socket. The modem in it may appear on either bus, so both places belong to it.
@@ -36,8 +36,8 @@ impl Spot {
         }
     }
 
-    /// The names of all places that belong to it, in the order in which every run locks them: so of two runs that start at the
-    /// same moment one gets all.
+    /// The names of all places that belong to the spot, in the order in which every run locks them. Because
+    /// the order is fixed, exactly one of two runs that start at the same moment gets all of them.
     pub fn names(&self) -> Vec<&str> {
         let mut names = match self {
             Self::Socket { place, peer } => {
@@ -51,7 +51,7 @@ impl Spot {
         names
     }
 
-    /// Whether the two have a place in common.
+    /// Whether the two spots have a place in common.
     pub fn meets(&self, other: &Self) -> bool {
         let others = other.names();
         self.names().iter().any(|name| others.contains(name))
@@ -67,12 +67,13 @@ impl fmt::Display for Spot {
     }
 }
 
-/// Why a spot can't be had.
+/// Why a spot couldn't be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimError {
-    /// Another run has it.
+    /// Another run has the spot.
     Held(LockHolder),
-    /// The host gives no lock for a place. Nobody is known to have it; nobody is kept away from it.
+    /// The host can't lock a place. As far as this run knows nobody has the place, but nobody is kept away
+    /// from it either.
     Io {
         /// The system call.
         call: &'static str,
@@ -81,16 +82,18 @@ pub enum ClaimError {
     },
 }
 
-/// Who has a spot, as far as is known. Good for words, not for decisions.
+/// What is known about the run that has a spot. It is meant for messages: all that the engine decides by it is
+/// whether to wait for the lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockHolder {
-    /// Its process, as the kernel tells; none for one that can't be seen from here, as in another container.
+    /// The holder's process, as the kernel reports it; none if the process can't be seen from here, as in
+    /// another container.
     pub process: Option<u32>,
     /// The process's name, as the kernel has it.
     pub name: Option<String>,
-    /// What it does: `update`. Known only of this program.
+    /// What the holder is doing: `update`. Known only if the holder is this program.
     pub verb: Option<String>,
-    /// For how long.
+    /// How long the holder has had the spot.
     pub held_for: Option<Duration>,
 }
 

@@ -1,4 +1,5 @@
-//! A world that does to the traffic what real ports do on bad days, and nothing that a correct engine may fail for.
+//! A world that damages the traffic as real ports do on bad days. A correct engine survives all of this
+//! damage.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,22 +8,22 @@ use crate::{
     Attached, DiscoveryError, Host, Instant, Interest, PortError, PortHandle, PortId, PortInfo, Wake, World,
 };
 
-/// What happens how often; all chances are in percent, above 100 means always.
+/// Which damage happens how often. All chances are in percent; 100 or more means always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// A read gives only a part of what is there.
+    /// A read returns only a part of what is there.
     pub short_reads: u8,
-    /// A write takes only a part.
+    /// A write takes only a part of the bytes.
     pub short_writes: u8,
-    /// A read gives nothing although something is there, as after a signal. Not twice in a row.
+    /// A read returns nothing although something is there, as after a signal. Never twice in a row.
     pub empty_reads: u8,
-    /// A write takes nothing although the port is writable, as after a signal. Not twice in a row.
+    /// A write takes nothing although the port is writable, as after a signal. Never twice in a row.
     pub empty_writes: u8,
-    /// A wait ends with a wake that isn't true. Not twice in a row.
+    /// A wait reports something that didn't happen. Never twice in a row.
     pub false_wakes: u8,
-    /// Bytes come late.
+    /// Bytes arrive late.
     pub delays: u8,
-    /// At most this much later.
+    /// The longest delay of late bytes.
     pub longest_delay: Duration,
 }
 
@@ -37,7 +38,7 @@ impl Damage {
         delays: 20,
         longest_delay: Duration::from_millis(200),
     };
-    /// All reads and writes one byte at a time or a few more, nothing else.
+    /// All reads and writes are shortened, most of them to a few bytes; no other damage.
     pub const SPLIT: Self = Self {
         short_reads: 100,
         short_writes: 100,
@@ -55,9 +56,10 @@ pub struct Damaged<W> {
     world: W,
     damage: Damage,
     dice: Dice,
-    /// Ports whose bytes are held back, and until when.
+    /// Ports whose bytes are held back, each with the time at which they are released.
     held: HashMap<PortHandle, Instant>,
-    /// The last trick of each kind wasn't one that made nothing happen.
+    /// Whether the next read may come back empty. Like the next two fields, this keeps a damage from
+    /// happening twice in a row.
     may_read_nothing: bool,
     may_write_nothing: bool,
     may_wake_falsely: bool,
@@ -82,12 +84,12 @@ impl<W: World> Damaged<W> {
         self.world
     }
 
-    /// A shorter length, at least 1, when chance wants it.
+    /// A shorter length, at least 1, if the dice decide so; otherwise `length`.
     fn shortened(&mut self, length: usize, chance: u8) -> usize {
         if length < 2 || !self.dice.falls(chance) {
             return length;
         }
-        // Mostly a few bytes: cuts inside of headers and frames are the interesting ones.
+        // Mostly a few bytes, because cuts inside headers and frames are the interesting ones.
         let most = if self.dice.falls(75) {
             length.min(16)
         } else {
@@ -130,7 +132,7 @@ impl<W: World> World for Damaged<W> {
         match released.min().filter(|(until, _)| *until < deadline) {
             None => self.world.wait(&free, deadline),
             Some((until, port)) => match self.world.wait(&free, until) {
-                // What was held back is there now, or nothing was.
+                // The held-back bytes are released now, if there were any.
                 Wake::Deadline => Wake::Readable(port),
                 wake => wake,
             },
@@ -145,7 +147,7 @@ impl<W: World> World for Damaged<W> {
         if self.is_held(port) {
             return Ok(0);
         }
-        // Bytes that were held back once have waited enough.
+        // Bytes are held back only once.
         let was_held = self.held.remove(&port).is_some();
         if !was_held && self.damage.longest_delay > Duration::ZERO && self.dice.falls(self.damage.delays) {
             let longest = u64::try_from(self.damage.longest_delay.as_micros()).unwrap_or(u64::MAX);
@@ -171,7 +173,7 @@ impl<W: World> World for Damaged<W> {
         if is_empty {
             return Ok(0);
         }
-        // One write is one message on a control port: the kernel doesn't cut it.
+        // On a control port a write is a message, and the kernel doesn't cut messages.
         if self.world.largest_write(port) != usize::MAX {
             return self.world.try_write(port, bytes);
         }

@@ -19,10 +19,10 @@ pub enum PortErrorKind {
     /// There is no such port.
     #[error("no such port")]
     NotFound,
-    /// The user may not open it.
+    /// The user isn't allowed to open it.
     #[error("permission denied")]
     PermissionDenied,
-    /// Another process has it.
+    /// Another process has it open.
     #[error("in use{}", holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
     Busy {
         /// `ModemManager (pid 812)`, when it can be found out.
@@ -34,7 +34,7 @@ pub enum PortErrorKind {
     /// It has left the bus.
     #[error("has gone")]
     Gone,
-    /// Bytes from the modem were lost before they were read; the port itself can be used on.
+    /// Bytes from the modem were lost before they were read; the port itself is still usable.
     #[error("bytes from the modem were lost")]
     DataLost,
     /// Anything else.
@@ -47,20 +47,20 @@ pub enum PortErrorKind {
     },
 }
 
-/// The bus can't be read, or what was asked for isn't there.
+/// The bus can't be read, or the requested port isn't there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiscoveryError {
     /// There is no such port.
     #[error("{name}: no such port")]
     NotFound {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
     },
     /// It isn't a serial port.
     #[error("{name}: not a serial port")]
     NotASerialPort {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
     },
     /// A file can't be read.
@@ -75,25 +75,25 @@ pub enum DiscoveryError {
     },
 }
 
-/// The host can't do what was asked of it.
+/// The host can't do what the engine asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// A service of the host that could do it isn't there.
+    /// The service of the host that could do this isn't there.
     #[error("{service} isn't there")]
     NoService {
         /// Its name.
         service: String,
     },
-    /// A service of the host doesn't do it.
+    /// A service of the host refused.
     #[error("{service}: {why}")]
     Refused {
         /// Its name.
         service: String,
-        /// What it said.
+        /// What the service said.
         why: String,
     },
-    /// The host has no way to do it.
+    /// The host has no way to do this.
     #[error("{device}: not possible on this host")]
     Unsupported {
         /// The device.

@@ -1,9 +1,9 @@
 //! The seam between the update engine and the world.
 //!
 //! The engine sees the world through the one trait [`World`]: the time, one call that waits, the USB devices
-//! and their ports, and the few things it may ask of the host. Two worlds implement it:
-//! Linux (`modem-transport`), and a simulated one with a virtual clock (`virtual-modem`). Wrappers in here
-//! implement it over another world: they record, replay or damage the traffic.
+//! and their ports, and the few things it may ask of the host. Two worlds implement the trait: Linux
+//! (`modem-transport`), and a simulated one with a virtual clock (`virtual-modem`). The wrappers in this
+//! crate implement it on top of another world: they record, replay or damage the traffic.
 //!
 //! Only [`World::wait`] waits; everything else returns at once.
 #![forbid(unsafe_code)]

@@ -1,7 +1,8 @@
-//! Stand-ins for numbers that identify a modem or a SIM, so that a trace can be shown to others.
+//! Replaces numbers that identify a modem or a SIM, so that a trace can be shown to others.
 //!
-//! An IMEI has 15 digits, an ICCID 19 or 20, an IMSI at most 15, a MEID 14. Whatever looks like one of them is replaced by
-//! digits that count from 1, of the same length and everywhere the same, so that a replay still understands the answers.
+//! An IMEI has 15 digits, an ICCID 19 or 20, an IMSI at most 15, a MEID 14. Every number that looks like one
+//! of these is replaced by a stand-in: digits that count from 1, of the same length. The same number always
+//! gets the same stand-in, so a replay still understands the answers.
 
 /// The shortest number that is replaced: an IMEI without its check digit.
 const SHORTEST: usize = 14;
@@ -9,7 +10,7 @@ const SHORTEST: usize = 14;
 /// The delimiter of HDLC frames.
 const FLAG: u8 = 0x7e;
 
-/// The numbers that were replaced so far.
+/// The numbers that were replaced so far; the position of a number gives its stand-in.
 #[derive(Debug, Default)]
 pub(crate) struct Mask {
     numbers: Vec<Vec<u8>>,
@@ -18,15 +19,16 @@ pub(crate) struct Mask {
 /// Which numbers are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// All that are long enough.
+    /// All numbers that are long enough.
     All,
-    /// Those that were replaced before: nobody else's numbers are in what this program says, but it may repeat what it heard.
+    /// Only numbers that were replaced before. This is for what modemflash says: it knows no such numbers
+    /// itself, but it may repeat one that the modem said.
     Known,
 }
 
 impl Mask {
-    /// Replaces numbers in ASCII and in UTF-16, as MBIM has it. Those inside of HDLC frames stay: the frame's checksum is over
-    /// them, and a boot loader doesn't know such numbers.
+    /// Replaces numbers in ASCII and in UTF-16, which MBIM uses. Numbers inside an HDLC frame stay, because
+    /// the frame's checksum covers them and a boot loader doesn't know such numbers.
     pub(crate) fn hide(&mut self, bytes: &mut [u8], which: Which) {
         for width in [1, 2] {
             let mut start = 0;
@@ -45,11 +47,11 @@ impl Mask {
         }
     }
 
-    /// The same for text.
+    /// Replaces numbers in text.
     pub(crate) fn hide_text(&mut self, text: &str, which: Which) -> String {
         let mut bytes = text.as_bytes().to_vec();
         self.hide(&mut bytes, which);
-        // Digits were replaced by digits.
+        // Only digits were replaced, and by digits: the text is still UTF-8.
         String::from_utf8(bytes).unwrap_or_default()
     }
 
@@ -68,7 +70,7 @@ impl Mask {
     }
 }
 
-/// Whether the bytes end in the middle of what may be a number.
+/// Whether the bytes may end in the middle of a number.
 pub(crate) fn may_go_on(bytes: &[u8]) -> bool {
     match bytes {
         [.., digit, 0] | [.., digit] => digit.is_ascii_digit(),
@@ -76,7 +78,7 @@ pub(crate) fn may_go_on(bytes: &[u8]) -> bool {
     }
 }
 
-/// The digits at the start, each `width` bytes wide.
+/// The digits at the start of `bytes`, each `width` bytes wide.
 fn digits(bytes: &[u8], width: usize) -> Vec<u8> {
     let is_digit = |unit: &&[u8]| match unit {
         [digit] | [digit, 0] => digit.is_ascii_digit(),

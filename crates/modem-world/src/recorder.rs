@@ -1,4 +1,4 @@
-//! A world that writes down all that passes through it.
+//! A world that records everything that passes through it.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,18 +12,22 @@ use crate::{
 
 /// Writes a trace (`docs/trace-format.md`) of another world.
 ///
-/// Each line is flushed as soon as it is whole, so a killed program leaves a trace that ends in the middle but can be
-/// read. Writes that follow each other within [`Recorder::JOIN`] become one line, long ones are shortened to length,
-/// checksum, first and last bytes; messages to a control port are lines of their own and whole. Serial numbers of devices,
-/// which may be an IMEI, are replaced by `(1)`, `(2)` … in the order in which they appear, and numbers that identify a modem or
-/// a SIM, wherever the modem says them, by digits of the same length.
+/// Each line is flushed as soon as it is complete, so that a killed program leaves a trace that ends in the
+/// middle but can be read. Writes that follow each other within [`Recorder::JOIN`] become one line. A long
+/// write is recorded as its length, its checksum, and its first and last bytes. A message to a control port
+/// has a line of its own and is recorded whole.
 ///
-/// A sink that fails, as when the disk is full, never fails the run: it is said once, and recording ends.
+/// Serial numbers of devices, which may be an IMEI, are replaced by `(1)`, `(2)` … in the order in which they
+/// appear. Numbers that identify a modem or a SIM are replaced by digits of the same length wherever the
+/// modem says them.
+///
+/// A sink that fails (a full disk, for instance) never fails the run: the error is reported once, and
+/// recording ends.
 pub struct Recorder<'a, W> {
     world: W,
     sink: Option<Box<dyn io::Write + 'a>>,
     complain: Option<Box<dyn FnOnce(io::Error) + 'a>>,
-    /// Free text that waits for what follows: only then the serial numbers in it are known.
+    /// Free text that waits for the next event, because the serial numbers in the text are known only then.
     comments: Vec<String>,
     run: Option<Run>,
     heard: Option<Heard>,
@@ -32,13 +36,13 @@ pub struct Recorder<'a, W> {
     mask: Mask,
 }
 
-/// Reads that may have torn a number, each with its time.
+/// Reads from one port that may have torn a number, each with its time.
 struct Heard {
     port: PortHandle,
     reads: Vec<(Instant, Vec<u8>)>,
 }
 
-/// Writes that become one line.
+/// Writes that will become one line.
 struct Run {
     port: PortHandle,
     started: Instant,
@@ -52,10 +56,10 @@ struct Run {
 }
 
 impl<'a, W: World> Recorder<'a, W> {
-    /// Writes with a longer pause between them are lines of their own: back-pressure can be seen in the trace.
+    /// Writes with a longer pause between them get a line each, so that the trace shows back-pressure.
     pub const JOIN: std::time::Duration = std::time::Duration::from_millis(250);
 
-    /// Reads are held back at most up to so many bytes for a number that is torn.
+    /// The most bytes that are held back while a number may be torn.
     const HELD: usize = 64 * 1024;
 
     /// Records `world` into `sink`. `complain` is called at most once, with the first error of the sink.
@@ -76,12 +80,12 @@ impl<'a, W: World> Recorder<'a, W> {
         recorder
     }
 
-    /// Writes lines of free text.
+    /// Adds lines of free text.
     pub fn comment(&mut self, text: &str) {
         self.comments.extend(text.lines().map(|line| format!("# {line}")));
     }
 
-    /// Ends the trace in order; gives the world back.
+    /// Ends the trace in order and gives the world back.
     pub fn finish(mut self) -> W {
         self.note(Event::End);
         self.world
@@ -99,7 +103,7 @@ impl<'a, W: World> Recorder<'a, W> {
 
     fn put_comments(&mut self) {
         for line in std::mem::take(&mut self.comments) {
-            // The header of an image is digits too, and nobody's secret.
+            // The header of an image has digits too, but they are nobody's secret.
             let line = if line.starts_with("# image ") {
                 line
             } else {
@@ -203,7 +207,8 @@ impl<'a, W: World> Recorder<'a, W> {
         }
     }
 
-    /// Writes the reads that were held back: the numbers in them are whole now, or something else happened.
+    /// Writes the reads that were held back: the numbers in them are complete now, or something else
+    /// happened.
     fn end_reads(&mut self) {
         let Some(Heard { port, reads }) = self.heard.take() else {
             return;
@@ -217,7 +222,7 @@ impl<'a, W: World> Recorder<'a, W> {
         }
     }
 
-    /// The same port without its serial number.
+    /// The port without its serial number.
     fn masked(&mut self, mut port: PortInfo) -> PortInfo {
         if let Some(device) = &mut port.device {
             self.mask(device);
@@ -236,9 +241,9 @@ impl<'a, W: World> Recorder<'a, W> {
         }
     }
 
-    /// A name without serial numbers: `/dev/serial/by-id` has them.
+    /// A name without serial numbers; names in `/dev/serial/by-id` contain them.
     fn masked_name(&mut self, name: &str) -> String {
-        // Shorter ones aren't secrets but would tear words apart.
+        // Shorter serials aren't secrets, and replacing them would tear other words apart.
         let serials = self
             .serials
             .iter()
@@ -269,7 +274,7 @@ impl<W: World> World for Recorder<'_, W> {
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
         let wake = self.world.wait(interests, deadline);
         match wake {
-            // What follows is recorded.
+            // The read or write that follows is recorded.
             Wake::Readable(_) | Wake::Writable(_) => {}
             Wake::BusChanged => self.note(Event::BusChanged),
             Wake::Cancelled => self.note(Event::Cancelled),

@@ -12,26 +12,29 @@ use crate::{
 
 /// Replays a trace.
 ///
-/// What the engine does to the world (open, write, re-enumerate, close) has to come in the recorded order; how it is cut
-/// into calls doesn't matter. What it asks (find, devices, keep awake, inhibit, release, will bind) is answered with what was last known and may be
-/// asked more or less often. After the first [`Difference`] every port fails, so that the engine soon ends.
+/// What the engine does to the world (open, write, re-enumerate, close) has to come in the recorded order;
+/// how the engine cuts its bytes into calls doesn't matter. What the engine asks (find, devices, keep awake,
+/// inhibit, release, stay awake, will bind) is answered with the latest recorded answer, and may be asked
+/// more or less often than recorded. After the first [`Difference`] every port fails, so that the engine soon
+/// ends.
 ///
-/// The trace needs no serial port and no modem. Of long writes, which carry image data, it has only length and checksum: they
-/// need the same image files, unless [`Replayer::without_images`] is content with the length.
+/// A replay needs neither a serial port nor a modem. Of long writes, which carry image data, the trace has
+/// only length, checksum, and first and last bytes. They need the same image files again, unless
+/// [`Replayer::without_images`] limits the comparison to the length.
 pub struct Replayer {
     entries: Vec<Entry>,
-    /// The next entry.
+    /// Index of the next entry.
     place: usize,
     clock: Instant,
-    /// How much of the next entry's bytes went through, and their checksum.
+    /// How many bytes of the next entry went through so far; `crc32` is the checksum of these bytes.
     done: usize,
     crc32: crc32fast::Hasher,
-    /// Last words of ports that failed.
+    /// The errors of ports that failed.
     dead: HashMap<PortHandle, PortErrorKind>,
     names: HashMap<PortHandle, PortId>,
     largest_writes: HashMap<PortHandle, usize>,
     is_complete: bool,
-    /// A bus change that nobody listened to.
+    /// A bus change that no call of `wait` has reported yet.
     has_bus_changed: bool,
     found: HashMap<String, Result<PortInfo, DiscoveryError>>,
     listed: Option<Result<Vec<Attached>, DiscoveryError>>,
@@ -44,20 +47,20 @@ pub struct Replayer {
     difference: Option<Difference>,
 }
 
-/// What of a long write is compared.
+/// What is compared of a long write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LongWrites {
-    /// All that the trace knows: length, checksum, first and last bytes.
+    /// Everything that the trace knows: length, checksum, first and last bytes.
     Content,
-    /// The length: the image files aren't at hand.
+    /// Only the length, because the image files aren't at hand.
     Length,
 }
 
-/// The first thing that the engine does otherwise than recorded.
+/// The first thing that the engine does differently from the recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}at {}.{:06} s: recorded {recorded}; now {now}", Line(*line), at.since_start().as_secs(), at.since_start().subsec_micros())]
 pub struct Difference {
-    /// Line of the trace; none behind its end.
+    /// Line of the trace; none after its end.
     pub line: Option<usize>,
     /// When.
     pub at: Instant,
@@ -75,7 +78,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// How much earlier than recorded a question may come: replayed, the engine itself takes no time.
+/// How much earlier than recorded the engine may ask a question: in a replay the engine itself takes no time.
 const GRACE: std::time::Duration = std::time::Duration::from_millis(250);
 /// How many bytes of each side a difference shows.
 const SHOWN: usize = 32;
@@ -118,11 +121,11 @@ impl Replayer {
         self.difference.as_ref()
     }
 
-    /// Whether the engine did all that the trace has, and nothing else.
+    /// Whether the engine did everything that the trace has, and nothing else.
     ///
     /// # Errors
-    /// The first difference; something that the engine did in the trace and didn't do now. The end of a trace that
-    /// was cut off is no difference.
+    /// The first difference, or something that the engine did in the trace but didn't do now. The end of a
+    /// trace that was cut off isn't a difference.
     pub fn finish(mut self) -> Result<(), Difference> {
         if let (None, Some(place)) = (&self.difference, self.next_deed()) {
             self.place = place;
@@ -141,7 +144,7 @@ impl Replayer {
         self.crc32 = crc32fast::Hasher::new();
     }
 
-    /// The next entry that is something the engine does, from here on.
+    /// Index of the next entry, from here on, that is something the engine does.
     fn next_deed(&self) -> Option<usize> {
         let ahead = self.entries.iter().enumerate().skip(self.place);
         ahead
@@ -150,7 +153,8 @@ impl Replayer {
             .map(|(place, _)| place)
     }
 
-    /// Goes to the next deed if it is the wanted one; gives it.
+    /// If the next thing that the engine does in the trace is the wanted one, goes there and returns its
+    /// entry.
     fn deed(&mut self, is_wanted: impl Fn(&Event) -> bool) -> Option<Entry> {
         let place = self.next_deed()?;
         let entry = self
@@ -170,12 +174,12 @@ impl Replayer {
         Some(entry)
     }
 
-    /// Whether the trace was cut off and everything in it was replayed: nobody knows what came next.
+    /// Whether the trace was cut off and everything in it was replayed: the trace doesn't say what came next.
     fn is_cut_off(&self) -> bool {
         !self.is_complete && self.next_deed().is_none()
     }
 
-    /// Remembers the answer that comes next, if the question was asked at about this time.
+    /// Remembers the answer that comes next in the trace, if its question was asked at about this time.
     fn next_answer(&mut self) {
         let soon = self.clock + GRACE;
         if self
@@ -188,7 +192,7 @@ impl Replayer {
         }
     }
 
-    /// Passes over answers to questions up to a moment, and remembers them.
+    /// Remembers and skips all answers up to a moment.
     fn skip_answers(&mut self, until: Instant) {
         while self
             .next()
@@ -264,7 +268,8 @@ impl Replayer {
         }
     }
 
-    /// Why the port can't be used, if so. When the next entry is its failure, that is it from now on.
+    /// Why the port can't be used, if it can't. If the next entry is a failure of this port, the port fails
+    /// from now on.
     fn failure(&mut self, port: PortHandle) -> Option<PortError> {
         if self.difference.is_some() {
             return Some(self.error(port, PortErrorKind::Gone));
@@ -280,7 +285,7 @@ impl Replayer {
             });
         if let Some(kind) = failed {
             self.advance();
-            // A control port is good for the next message after one that failed.
+            // A control port takes the next message even after one that failed.
             if self.largest_writes.contains_key(&port) && kind != PortErrorKind::Gone {
                 return Some(self.error(port, kind));
             }
@@ -289,7 +294,8 @@ impl Replayer {
         self.dead.get(&port).cloned().map(|kind| self.error(port, kind))
     }
 
-    /// Whether the bytes are the recorded message as a whole; it can't be cut on a control port.
+    /// Whether the bytes are the whole recorded message, where the port is a control port: a message can't be
+    /// cut there.
     fn is_whole(&mut self, port: PortHandle, data: &Written, bytes: &[u8]) -> bool {
         if !self.largest_writes.contains_key(&port) || u64::try_from(bytes.len()) == Ok(data.length()) {
             return true;
@@ -299,7 +305,7 @@ impl Replayer {
         false
     }
 
-    /// Compares bytes with the recorded write; how many of them belong to it.
+    /// Compares bytes with the recorded write, and returns how many of them belong to it.
     fn compare(&mut self, data: &Written, bytes: &[u8]) -> Option<usize> {
         let left = data
             .length()
@@ -317,7 +323,7 @@ impl Replayer {
         };
         let length = usize::try_from(data.length()).unwrap_or(usize::MAX);
         for (known, from) in [(head, 0), (tail, length.saturating_sub(tail.len()))] {
-            // The part that both know.
+            // The part that is both recorded and written now.
             let (low, high) = (start.max(from), end.min(from.saturating_add(known.len())));
             if low >= high {
                 continue;
@@ -399,10 +405,10 @@ impl World for Replayer {
                 {
                     Wake::Writable(*port)
                 }
-                // Nobody listens to what the modem says: time passes.
+                // The engine doesn't listen to what the modem says, so time passes.
                 Event::Read { .. } | Event::Failed { .. } => break,
-                // The engine did something else: let it write, so that the difference shows. At its own deadline it
-                // may have been tired of waiting for the port.
+                // The engine did something else at this point: let the engine write, so that the difference
+                // shows. If its own deadline comes first, it may have given up waiting for the port.
                 _ => match writable {
                     Some(wake) if at < deadline => wake,
                     _ => break,
@@ -504,7 +510,7 @@ impl World for Replayer {
                 let count = is_whole.then(|| self.compare(&data, bytes)).flatten();
                 count.ok_or_else(|| self.error(port, PortErrorKind::Gone))
             }
-            // The modem says something before the port takes more.
+            // In the trace the modem says something before the port takes more.
             Some(Entry {
                 event: Event::Read { port: of, .. } | Event::Failed { port: of, .. },
                 ..
@@ -513,7 +519,8 @@ impl World for Replayer {
                 event: Event::BusChanged | Event::Cancelled,
                 ..
             }) => Ok(0),
-            // Until then the port took nothing more: the modem stood still, and the engine waited for it.
+            // In the trace the port took nothing more until then: the modem stood still, and the engine
+            // waited.
             Some(entry) if entry.at > self.clock => Ok(0),
             _ => {
                 let shown = bytes.get(..SHOWN).unwrap_or(bytes);
@@ -572,7 +579,8 @@ impl Replayer {
 
 impl Host for Replayer {
     fn claim(&mut self, spot: &Spot, _: &str) -> Result<(), ClaimError> {
-        // A trace has a line only for what was refused; the answers to other questions stay for those.
+        // A trace has a line only for a refused claim. Answers to other questions in between are remembered
+        // for those questions.
         let name = spot.to_string();
         let ahead = self.entries.iter().skip(self.place);
         let refused = ahead
@@ -632,13 +640,14 @@ impl Host for Replayer {
 
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
         self.next_answer();
-        // The first traces don't have it: what they record went on.
+        // The first traces don't have this answer. The runs that they record went on, so a driver must have
+        // taken the modem.
         let recorded = self.bindings.get(&(vendor, product)).cloned();
         recorded.unwrap_or(Binding::Binds)
     }
 }
 
-/// Whether the engine does it.
+/// Whether this is something that the engine does to the world.
 const fn is_deed(event: &Event) -> bool {
     matches!(
         event,
@@ -646,7 +655,7 @@ const fn is_deed(event: &Event) -> bool {
     )
 }
 
-/// Whether it answers a question of the engine, or only tells the reader something.
+/// Whether this answers a question of the engine, or is only there for the reader.
 const fn is_answer(event: &Event) -> bool {
     matches!(
         event,
@@ -663,7 +672,7 @@ const fn is_answer(event: &Event) -> bool {
     )
 }
 
-/// The event as the trace has it, not too long.
+/// The event as the trace has it, shortened.
 fn words(event: &Event) -> String {
     match event {
         Event::Written {

@@ -7,40 +7,42 @@ use crate::{
 
 /// What the engine may ask of the world.
 pub trait World {
-    /// The present moment. It doesn't go backwards and doesn't jump when the system's clock is set.
+    /// The present moment. Time never goes backwards, and setting the system's clock doesn't make it jump.
     fn now(&self) -> Instant;
 
     /// Waits until something of interest happens, or until `deadline`. The only call that waits.
     ///
-    /// It may return early for no reason that the caller can see; callers look again. A port that has gone is
-    /// readable and writable: reading or writing it then says so. Of several things that have happened the first one in
-    /// `interests` is returned. A cancellation is returned once for each time it
-    /// was asked for, also when that was before the call. A bus change is returned also when it happened before the
-    /// call; changes that came together may be returned as one.
+    /// The call may return early for no reason that the caller can see, so callers check again. A port that
+    /// has gone counts as readable and writable; reading or writing then reports that it has gone. If several
+    /// things have happened, the first one in `interests` is returned. Each request to cancel is returned
+    /// once, even if it came before the call. A bus change is also returned if it happened before the call;
+    /// several changes may be returned as one.
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake;
 
-    /// Opens a port of any kind. A serial port is opened for exclusive use, raw: no echo, no line editing, no flow
-    /// control, nothing flushed. An id that starts with `@` is a socket without a file: `@qmi-proxy`.
+    /// Opens a port of any kind. A serial port is opened for exclusive use and in raw mode: no echo, no line
+    /// editing, no flow control, nothing flushed. An id that starts with `@` is a socket without a file:
+    /// `@qmi-proxy`.
     ///
     /// # Errors
-    /// [`PortErrorKind::Busy`](crate::PortErrorKind::Busy) names the holder when that can be found out.
+    /// [`PortErrorKind::Busy`](crate::PortErrorKind::Busy) names the holder if it can be found out.
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError>;
 
-    /// Reads what is there. `Ok(0)` means that nothing is there now.
+    /// Reads what is there. `Ok(0)` means that there is nothing to read now.
     ///
     /// # Errors
     /// [`PortErrorKind::Gone`](crate::PortErrorKind::Gone) when the port has gone.
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError>;
 
-    /// Writes as much as the port takes now, from the start of `bytes`. `Ok(0)` means that it takes nothing now.
+    /// Writes as much as the port takes now, from the start of `bytes`. `Ok(0)` means that the port takes
+    /// nothing now.
     ///
     /// # Errors
     /// [`PortErrorKind::Gone`](crate::PortErrorKind::Gone) when the port has gone.
     fn try_write(&mut self, port: PortHandle, bytes: &[u8]) -> Result<usize, PortError>;
 
-    /// The most bytes that one write to this port may have: a whole message on a control port
-    /// (`IOCTL_WDM_MAX_COMMAND`, mbim.md §3), `usize::MAX` on a serial port. On a control port a write takes its message as a
-    /// whole or not at all.
+    /// The largest number of bytes that one write to this port may have. On a control port a write is a whole
+    /// message (`IOCTL_WDM_MAX_COMMAND`, mbim.md §3), which the port takes completely or not at all. A serial
+    /// port has no limit: `usize::MAX`.
     fn largest_write(&mut self, port: PortHandle) -> usize;
 
     /// Closes a port without waiting for unsent bytes. A handle that isn't open is ignored.
@@ -58,7 +60,8 @@ pub trait World {
     /// The bus can't be read.
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError>;
 
-    /// The device at one place, as [`devices`](Self::devices) has it. Cheaper than all, for whoever follows one modem among many.
+    /// The device at one place, as [`devices`](Self::devices) reports it. This is cheaper than listing all
+    /// devices when the caller follows one modem among many.
     ///
     /// # Errors
     /// The bus can't be read.
@@ -71,7 +74,7 @@ pub trait World {
     fn host(&mut self) -> &mut dyn Host;
 }
 
-/// So that a wrapper can stand before a world that somebody else owns.
+/// Lets a wrapper stand in front of a world that it doesn't own.
 impl<W: World + ?Sized> World for &mut W {
     fn now(&self) -> Instant {
         (**self).now()
@@ -110,23 +113,25 @@ impl<W: World + ?Sized> World for &mut W {
 
 /// The few things that the engine may ask of the host.
 pub trait Host {
-    /// Takes a modem's spot for this world, so that no other run of this program works on it; `verb` is what the user asked for
-    /// (`update`). Returns at once. The lock stays over every enumeration of the modem, until [`unclaim`](Self::unclaim) or the end
-    /// of this world, however its process ends. What this world has already it keeps; ask again when the modem is back on the bus.
+    /// Locks a modem's spot for this world, so that no other run of this program works on the modem. `verb`
+    /// is what the user asked for (`update`). Returns at once. The lock outlasts every enumeration of the
+    /// modem, until [`unclaim`](Self::unclaim) or the end of this world, however its process ends. Places
+    /// that this world has already locked stay locked. Call it again when the modem is back on the bus.
     ///
     /// # Errors
-    /// Another world or process has it: nothing was taken by this call. Or the host gives no lock for one of its places: what it does
-    /// give is taken.
+    /// Another world or process has the spot: then this call locked nothing. Or the host can't lock one of
+    /// the places: the locks that the host can give are then held.
     fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError>;
 
-    /// Gives a spot back. One that this world doesn't have is ignored.
+    /// Gives a spot back. A spot that this world hasn't claimed is ignored.
     fn unclaim(&mut self, spot: &Spot);
 
-    /// Who has the spot, this world left out; none where nobody has it or nobody can be seen. Takes nothing, not even for a moment.
+    /// The run that has the spot, other than this world; `None` if there is no such run or it can't be seen.
+    /// Never takes the lock, not even for a moment.
     fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder>;
 
-    /// Has the host configure a USB device anew: its ports have gone then, and come again. The device keeps its place and
-    /// number, unless it leaves the bus for a moment by itself.
+    /// Makes the host configure a USB device anew, so that its ports go away and come back. The device keeps
+    /// its place and number, unless it leaves the bus for a moment by itself.
     ///
     /// # Errors
     /// No permission, or the host can't do it.
@@ -139,21 +144,22 @@ pub trait Host {
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError>;
 
     /// Asks ModemManager to let go of the device at this place, for as long as this world lives or until
-    /// [`release`](Self::release). Returns at once; ask again while it is [`Inhibition::Pending`], with
-    /// [`World::wait`] in between.
+    /// [`release`](Self::release). Returns at once. While the answer is [`Inhibition::Pending`], the caller
+    /// asks again, with [`World::wait`] in between.
     fn inhibit(&mut self, device: &UsbPath) -> Inhibition;
 
     /// Gives the device at this place back to ModemManager.
     fn release(&mut self, device: &UsbPath);
 
-    /// Keeps the host from going to sleep or shutting down until this world ends; `why` is shown to who asks for it.
+    /// Keeps the host from going to sleep or shutting down until this world ends. The host shows `why` to
+    /// anyone who tries either.
     ///
     /// # Errors
-    /// Nothing on this host can do it, or it refuses.
+    /// The host has no service for this, or the service refuses.
     fn stay_awake(&mut self, why: &str) -> Result<(), HostError>;
 
-    /// Whether a driver of this host will make a serial port of a modem that comes in download mode with this id. Looks at
-    /// the host alone; no such device need be there.
+    /// Whether a driver of this host will make a serial port of a modem that comes in download mode with this
+    /// id. The answer comes from the host alone; the device needn't be there.
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding;
 }
 
@@ -162,27 +168,28 @@ pub trait Host {
 pub enum Binding {
     /// A driver of this host takes such a device.
     Binds,
-    /// No driver of this host takes such a device: all its tables were read, and the id is in none.
+    /// No driver of this host takes such a device: all the driver tables were read, and none has the id.
     WontBind,
-    /// It can't be told.
+    /// The host can't tell.
     Unknown {
         /// Why, in words.
         why: String,
     },
 }
 
-/// What ModemManager says when it is asked to let go of a modem (linux.md §6).
+/// ModemManager's answer when it is asked to let go of a modem (linux.md §6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inhibition {
-    /// Nothing like it runs.
+    /// ModemManager isn't running.
     NotNeeded,
-    /// It runs but doesn't know the device, or not yet: it tells of a modem only when it has probed it.
+    /// ModemManager runs but doesn't know the device, or doesn't know it yet: it publishes a modem only after
+    /// probing it.
     Unknown,
-    /// It was asked and hasn't answered yet.
+    /// ModemManager was asked and hasn't answered yet.
     Pending,
-    /// It keeps away from the device.
+    /// ModemManager keeps away from the device.
     Granted,
-    /// It can't be asked.
+    /// ModemManager can't be asked.
     Impossible {
         /// Why.
         why: String,
@@ -202,8 +209,8 @@ pub enum Interest {
     Readable(PortHandle),
     /// The port takes bytes, or has gone.
     Writable(PortHandle),
-    /// A device joined or left the bus, or got or lost a port. A world sees that within half a second also where the host
-    /// tells of no changes; within five where it tells of some.
+    /// A device joined or left the bus, or gained or lost a port. A world notices this within half a second
+    /// if the host reports no changes, and within five seconds if the host reports some but misses this one.
     Bus,
 }
 
@@ -214,7 +221,7 @@ pub enum Wake {
     Readable(PortHandle),
     /// The port takes bytes, or has gone.
     Writable(PortHandle),
-    /// A device joined or left the bus, got or lost a port, or may have done so.
+    /// A device joined or left the bus, gained or lost a port, or may have done so.
     BusChanged,
     /// The user asked to stop (Ctrl-C, SIGTERM).
     Cancelled,

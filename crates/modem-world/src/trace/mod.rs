@@ -1,7 +1,9 @@
-//! The wire trace: everything that a world told the engine and everything that the engine did, as lines of text.
+//! The wire trace: everything that a world reported to the engine and everything that the engine did, as
+//! lines of text.
 //!
-//! [`Recorder`](crate::Recorder) writes it, [`Replayer`](crate::Replayer) is a world made from it. The format is stable
-//! and described in `docs/trace-format.md`; a trace comes from strangers, so reading one never panics.
+//! [`Recorder`](crate::Recorder) writes a trace, and [`Replayer`](crate::Replayer) makes a world from one.
+//! The format is stable and described in `docs/trace-format.md`. Traces come from strangers, so reading one
+//! never panics.
 
 mod text;
 
@@ -12,17 +14,18 @@ use crate::{
 
 /// First line of every trace.
 pub const TITLE: &str = "modemflash-trace 1";
-/// What the first line of every version begins with.
+/// The start of the first line in every version of the format.
 const NAME: &str = "modemflash-trace ";
-/// Writes up to this many bytes are recorded whole; image data is longer, protocol requests are not (an open
-/// request has at most 832 bytes, qdl.md §4.5).
+/// Writes up to this many bytes are recorded whole. Image data is longer; protocol requests are shorter (an
+/// open request has at most 832 bytes, qdl.md §4.5).
 pub const WHOLE: usize = 1024;
-/// How many bytes of a longer write are recorded at its start: the request in front of image data.
+/// How many bytes are recorded from the start of a longer write: they hold the request in front of image
+/// data.
 pub const FIRST: usize = 64;
-/// How many bytes of a longer write are recorded at its end.
+/// How many bytes are recorded from the end of a longer write.
 pub const LAST: usize = 16;
 
-/// A trace that was read.
+/// A trace that has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     /// What happened, in order.
@@ -54,25 +57,25 @@ pub enum Event {
     },
     /// All devices were listed.
     Devices(Result<Vec<Attached>, DiscoveryError>),
-    /// A port was opened, or not.
+    /// A port was opened, or couldn't be.
     Open {
         /// The port.
         port: PortId,
         /// Its handle.
         result: Result<PortHandle, PortErrorKind>,
-        /// The most bytes of a write, on a port where that has a limit.
+        /// The largest number of bytes that one write may have, if the port has such a limit.
         largest_write: Option<usize>,
     },
     /// A port was closed.
     Close(PortHandle),
-    /// A port took bytes.
+    /// A port took bytes from the host.
     Written {
         /// The port.
         port: PortHandle,
-        /// The bytes, joined with those that were taken right after them.
+        /// The bytes, joined with those of the writes right after.
         data: Written,
     },
-    /// A port gave bytes.
+    /// A port delivered bytes of the modem.
     Read {
         /// The port.
         port: PortHandle,
@@ -90,32 +93,32 @@ pub enum Event {
     BusChanged,
     /// The user asked to stop.
     Cancelled,
-    /// A wait came to its deadline; for the reader of the trace.
+    /// A wait reached its deadline. The replay ignores this; it is for people who read the trace.
     Deadline,
     /// A device was made to enumerate again.
     ReEnumerate {
         /// The device.
         device: UsbPath,
-        /// Whether the host could.
+        /// Whether the host could do it.
         result: Result<(), HostError>,
     },
     /// A device was kept from being suspended.
     KeepAwake {
         /// The device.
         device: UsbPath,
-        /// Whether the host could.
+        /// Whether the host could do it.
         result: Result<(), HostError>,
     },
     /// ModemManager was asked to let go of a device.
     Inhibit {
         /// The device.
         device: UsbPath,
-        /// What it said.
+        /// What ModemManager said.
         answer: Inhibition,
     },
     /// A device was given back to ModemManager.
     Release(UsbPath),
-    /// A spot was asked for, and another run has it. One that was given has no line.
+    /// The engine claimed a spot, and another run has it. A successful claim has no line.
     Locked {
         /// The spot's name.
         spot: String,
@@ -124,33 +127,34 @@ pub enum Event {
     },
     /// The host was kept from sleeping.
     StayAwake(Result<(), HostError>),
-    /// It was asked whether a driver will take a modem in download mode.
+    /// The engine asked whether a driver will take a modem in download mode.
     WillBind {
-        /// `idVendor` that it has there.
+        /// `idVendor` of the modem in download mode.
         vendor: u16,
-        /// `idProduct` that it has there.
+        /// `idProduct` of the modem in download mode.
         product: u16,
         /// What the host said.
         answer: Binding,
     },
-    /// The recording ended in order; without it the program was killed or the disk was full.
+    /// The recording ended in order. A trace without this event was cut off: the program was killed, or the
+    /// disk was full.
     End,
 }
 
-/// Bytes that a port took.
+/// Bytes that a port took in one or several writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// All of them.
+    /// All of the bytes.
     Whole(Vec<u8>),
-    /// Enough to know them again.
+    /// Enough to recognise the bytes.
     Digest {
         /// How many.
         length: u64,
         /// CRC-32 (as in zip) of all of them.
         crc32: u32,
-        /// The first, at most [`FIRST`].
+        /// The first bytes, at most [`FIRST`].
         first: Vec<u8>,
-        /// The last, at most [`LAST`].
+        /// The last bytes, at most [`LAST`].
         last: Vec<u8>,
     },
 }
@@ -165,7 +169,8 @@ impl Written {
     }
 }
 
-/// Whether a file that begins with these bytes is a trace, of whatever version. Its first line has to be there.
+/// Whether a file that begins with these bytes is a trace of any version. `head` must hold the whole first
+/// line.
 #[must_use]
 pub fn is_begun(head: &[u8]) -> bool {
     let version = head.strip_prefix(NAME.as_bytes()).unwrap_or_default();
@@ -173,11 +178,11 @@ pub fn is_begun(head: &[u8]) -> bool {
     digits > 0 && matches!(version.get(digits), Some(b'\n' | b'\r'))
 }
 
-/// A text that isn't a trace.
+/// Why a text isn't a valid trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// It doesn't begin as a trace.
+    /// The text doesn't begin like a trace.
     #[error("not a trace: the first line is not \"{TITLE}\"")]
     Title,
     /// A line can't be read.
@@ -185,16 +190,16 @@ pub enum TraceError {
     Line {
         /// Its number, from 1.
         line: usize,
-        /// What would be right.
+        /// What should be there.
         expected: &'static str,
     },
 }
 
 impl Trace {
-    /// Reads a trace. A last line without its line end was torn when the program was killed, and is left out.
+    /// Reads a trace. A last line without a line end is left out: it was torn when the program was killed.
     ///
     /// # Errors
-    /// Another first line; a line that isn't in the format; times that go backwards.
+    /// The first line isn't that of a trace; a line doesn't follow the format; times go backwards.
     pub fn parse(text: &str) -> Result<Self, TraceError> {
         let mut lines = text.split_inclusive('\n').enumerate();
         if lines.next().map(|(_, line)| line.trim_end()) != Some(TITLE) {
@@ -239,7 +244,7 @@ impl Trace {
         self.entries.last().is_some_and(|entry| entry.event == Event::End)
     }
 
-    /// The name with which the user chose a port, if any.
+    /// The name by which the user chose a port, if any.
     pub fn port_name(&self) -> Option<&str> {
         self.entries.iter().find_map(|entry| match &entry.event {
             Event::Find { name, .. } => Some(name.as_str()),

@@ -1,4 +1,4 @@
-//! The lines of a trace, there and back. Strings are percent-encoded, so that a space always ends a word.
+//! Writes and parses the lines of a trace. Strings are percent-encoded, so that a space always ends a word.
 
 use std::fmt::Write as _;
 use std::str::SplitWhitespace;
@@ -10,7 +10,8 @@ use crate::{
     PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
 };
 
-/// System calls that an error can name; a name from a file can't become `&'static str` in another way.
+/// System calls that an error can name. A name read from a file can become a `&'static str` only by way of
+/// this list.
 const CALLS: [&str; 14] = [
     "open",
     "read",
@@ -131,7 +132,7 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
         } else {
             Err(words.discovery_error("")?)
         }),
-        // Of the first traces, which had no devices.
+        // Traces of version 0.1 list ports instead of devices.
         "ports" => Event::Devices(if words.is_good()? {
             Ok(devices_of(ports(&mut words)?))
         } else {
@@ -234,7 +235,7 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
     }
 }
 
-/// Percent-encoding of everything but printable ASCII, of `%` and of the empty string (`%`).
+/// Percent-encodes everything but printable ASCII, and `%` itself. The empty string becomes `%`.
 fn quote(text: &str) -> String {
     if text.is_empty() {
         return "%".to_owned();
@@ -348,7 +349,7 @@ fn number<N: std::str::FromStr>(value: &str) -> Result<N, Expected> {
     value.parse().map_err(|_| "a number")
 }
 
-/// Ports, each with its device behind it.
+/// Ports, each followed by the device behind it.
 fn ports(words: &mut Words<'_>) -> Result<Vec<PortInfo>, Expected> {
     let mut ports: Vec<PortInfo> = Vec::new();
     for word in words.0.by_ref() {
@@ -374,7 +375,7 @@ fn ports(words: &mut Words<'_>) -> Result<Vec<PortInfo>, Expected> {
     Ok(ports)
 }
 
-/// Devices, each with its interfaces and ports behind it.
+/// Devices, each followed by its interfaces and ports.
 fn devices(words: &mut Words<'_>) -> Result<Vec<Attached>, Expected> {
     let mut devices: Vec<Attached> = Vec::new();
     for word in words.0.by_ref() {
@@ -403,7 +404,7 @@ fn devices(words: &mut Words<'_>) -> Result<Vec<Attached>, Expected> {
     Ok(devices)
 }
 
-/// The devices behind these ports, with what is known of their interfaces.
+/// The devices behind these ports. Their interfaces stay empty, because a list of ports doesn't describe them.
 fn devices_of(ports: Vec<PortInfo>) -> Vec<Attached> {
     let mut devices: Vec<Attached> = Vec::new();
     for port in ports {
@@ -447,7 +448,8 @@ fn new_device(path: &str) -> Result<UsbDevice, Expected> {
     })
 }
 
-/// Whether the field is one of a port. Fields may be added to the format.
+/// Sets the field if it belongs to a port, and says whether it does. Unknown fields are no error: later
+/// versions may add some.
 fn port_field(port: &mut PortInfo, key: &str, value: &str) -> Result<bool, Expected> {
     match key {
         "kind" => {
@@ -465,7 +467,7 @@ fn port_field(port: &mut PortInfo, key: &str, value: &str) -> Result<bool, Expec
     Ok(true)
 }
 
-/// Whether the field is one of a device.
+/// Sets the field if it belongs to a device, and says whether it does.
 fn device_field(device: &mut UsbDevice, key: &str, value: &str) -> Result<bool, Expected> {
     let identifier = || u16::from_str_radix(value, 16).map_err(|_| "four digits");
     match key {
@@ -576,7 +578,7 @@ fn time(word: &str) -> Result<Instant, Expected> {
 }
 
 fn byte(digits: &str) -> Result<u8, Expected> {
-    // from_str_radix takes a sign.
+    // `from_str_radix` would also accept a sign.
     let is_hex = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u8::from_str_radix(digits, 16)
         .ok()
