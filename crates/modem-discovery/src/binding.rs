@@ -1,7 +1,8 @@
 //! Whether a driver of this host will make a serial port of a modem in download mode (linux.md §2 and its last section).
 //!
-//! It is asked before the modem is sent there. A wrong *no* keeps a modem from its update and a wrong *yes* leaves it without
-//! a port, so *no* is said only where everything was read that could say otherwise.
+//! The engine asks before it sends the modem into download mode. A wrong *no* keeps a modem from its update,
+//! and a wrong *yes* leaves the modem without a port. So the answer is *no* only if everything that could say
+//! otherwise was read.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,9 @@ use modem_world::Binding;
 use crate::module_tables::{Tables, fits, is_same_module};
 use crate::sysfs::{Sysfs, link_name, list};
 
-/// Drivers that make a serial port of a download interface: by module, by their name as USB drivers, and by their name on
-/// the bus of serial converters. `usbserial` is the generic driver, which takes only ids that it was given.
+/// Drivers that make a serial port of a download interface: by module, by their name as USB drivers, and by
+/// their name on the bus of serial converters. `usbserial` is the generic driver, which takes only the ids
+/// that the user has given it.
 const SERIAL: [&str; 8] = [
     "qcserial",
     "option",
@@ -28,7 +30,7 @@ const SERIAL: [&str; 8] = [
     "generic",
     "ipw",
 ];
-/// Drivers that are known to make no serial port of it.
+/// Drivers that are known not to make a serial port.
 const NOT_SERIAL: [&str; 6] = [
     "qmi_wwan",
     "sierra_net",
@@ -37,22 +39,23 @@ const NOT_SERIAL: [&str; 6] = [
     "cdc_wdm",
     "usb_storage",
 ];
-/// Drivers in mainline that know modems; where this kernel has one of them, some table must say what it takes.
+/// Drivers in mainline that know modems. If this kernel has one of them, some table must say which devices it
+/// takes.
 const OF_MODEMS: [&str; 2] = ["qcserial", "option"];
-/// The generic driver is in no table: it takes what it was given.
+/// The generic driver is in no table: it takes only the ids that it was given.
 const WITHOUT_TABLE: &str = "usbserial";
 
-/// What the single interface of a modem in download mode was seen to be, all of class ff: subclass and protocol ff on most,
-/// ff and 10 on EM7590, EM8695, EM919x and EM929x.
+/// The single interface of a modem in download mode, as it was seen. Its class is always ff; subclass and
+/// protocol are ff on most modems, and ff and 10 on EM7590, EM8695, EM919x and EM929x.
 const PROTOCOLS: [&str; 2] = ["FF", "10"];
-/// `bcdDevice`: 0.00 where it was seen. The other one is that of an EM7565 in normal mode; a driver that takes only some
-/// revisions is in doubt.
+/// `bcdDevice`: 0.00 where it was seen. The other value is that of an EM7565 in normal mode. If a driver
+/// takes only one of the two, the answer is in doubt.
 const REVISIONS: [&str; 2] = ["0000", "0006"];
 /// Each protocol with each revision.
 const FORMS: usize = PROTOCOLS.len() * REVISIONS.len();
 /// The largest attribute of sysfs is a page; a list that fills it may have been cut.
 const PAGE: u64 = 4096;
-/// Own choice: no host has more drivers.
+/// Estimate: no host has more drivers.
 const DRIVERS: usize = 1024;
 
 impl Sysfs {
@@ -92,7 +95,10 @@ impl Sysfs {
             doubts.insert(0, doubt);
         }
         if let Some(rule) = self.rule_for(vendor, product) {
-            doubts.insert(0, format!("{rule} may give it to a driver when it comes"));
+            doubts.insert(
+                0,
+                format!("{rule} may give the modem to a driver when it appears"),
+            );
         }
         match doubts.into_iter().next() {
             Some(why) => Binding::Unknown { why },
@@ -100,8 +106,9 @@ impl Sysfs {
         }
     }
 
-    /// Adds whoever takes the id by the tables. What these say is kept, if they are whole: they change only when somebody
-    /// installs modules. What is loaded and what keeps it away is looked at each time.
+    /// Adds the modules that take the id according to the tables. What the tables say is kept if they are
+    /// whole, because they change only when somebody installs modules. Which modules are loaded, and what
+    /// keeps the others away, is checked each time.
     fn look_into_tables(
         &self,
         id: (u16, u16),
@@ -148,8 +155,8 @@ impl Sysfs {
         read
     }
 
-    /// Ids that drivers were given while they run. A driver for serial converters has its list on the bus of these; its list
-    /// as a USB driver, if it has one, is the same.
+    /// Adds drivers that were given this id at run time. Such a list of ids belongs to a driver on the bus of
+    /// serial converters; if the same driver is also a USB driver, its list there is the same.
     fn ask_dynamic_ids(&self, id: (u16, u16), takers: &mut Takers, doubts: &mut Vec<String>) {
         for bus in ["usb-serial", "usb"] {
             let folder = format!("/sys/bus/{bus}/drivers");
@@ -166,7 +173,7 @@ impl Sysfs {
                 let text = match page(&self.below_root(&path)) {
                     Ok(text) => text,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    // Before Linux 3.4 it could only be written.
+                    // Before Linux 3.4 this file could be written but not read.
                     Err(error) => {
                         if SERIAL.contains(&driver.as_str()) {
                             doubts.push(format!("{path} can't be read: {error}"));
@@ -178,19 +185,19 @@ impl Sysfs {
                     doubts.push(format!("{path} is too long to be read as a whole"));
                 }
                 if text.lines().any(|line| is_given(line, id)) {
-                    // It runs, or it couldn't have been given one.
+                    // The driver is loaded: otherwise nobody could have given it an id.
                     takers.add(driver.as_bytes(), [true; FORMS], |_| None);
                 }
             }
         }
     }
 
-    /// The modules of the drivers on the bus of serial converters.
+    /// The modules of all drivers on the bus of serial converters.
     fn loaded_serial_drivers(&self) -> Vec<String> {
         let folder = self.root().join("sys/bus/usb-serial/drivers");
         let names = list(&folder).unwrap_or_default().into_iter().take(DRIVERS);
         let module = |name: String| {
-            // A driver that is part of the kernel has no such link.
+            // A driver that is built into the kernel has no such link.
             let module = link_name(&folder.join(&name).join("module"));
             module.unwrap_or_else(|| match name.as_str() {
                 "option1" => "option".to_owned(),
@@ -202,20 +209,20 @@ impl Sysfs {
     }
 }
 
-/// Which of the forms that the interface may have.
+/// One flag for each form that the interface may have.
 type Forms = [bool; FORMS];
 
-/// What the tables say of one id.
+/// What the tables say about one id.
 #[derive(Debug, Default)]
 pub(crate) struct InTables {
-    /// In the order of the tables.
+    /// The modules that take the id, in the order of the tables.
     takers: Vec<Taker>,
-    /// All modules with lines for USB devices.
+    /// All modules that have lines for USB devices.
     modules: BTreeSet<Vec<u8>>,
     tables: Tables,
 }
 
-/// The same of each id that was asked for.
+/// What the tables say about each id that was asked for.
 pub(crate) type ById = BTreeMap<(u16, u16), Arc<InTables>>;
 
 /// A module that takes the id.
@@ -233,15 +240,15 @@ impl InTables {
     }
 }
 
-/// Who takes the interface of the modem, for each form that it may have.
+/// The drivers that take the modem's interface, for each form that the interface may have.
 struct Takers {
     ports: Vec<Port>,
     stranger: Option<String>,
-    /// Why a driver that would take it may not be there.
+    /// Why a driver that would take the modem may not be available.
     barred: Option<String>,
 }
 
-/// One form, as modprobe looks for it.
+/// One form of the interface, as modprobe looks for it.
 struct Port {
     modalias: String,
     is_taken: bool,
@@ -273,7 +280,8 @@ impl Takers {
         forms
     }
 
-    /// This driver takes the ports of these forms, unless something keeps it from being there, which `bar` tells.
+    /// Notes that this driver takes the interface in these forms, unless the driver can't be loaded. `bar`
+    /// returns the reason for that, if there is one.
     fn add(&mut self, driver: &[u8], forms: Forms, bar: impl Fn(&str) -> Option<String>) {
         let name_in = |names: &[&'static str]| {
             let mut names = names.iter().copied();
@@ -298,17 +306,17 @@ impl Takers {
         }
     }
 
-    /// Whatever form it has, a driver makes a serial port of it.
+    /// Whether a driver makes a serial port of the modem, whichever form its interface has.
     fn are_enough(&self) -> bool {
         self.ports.iter().all(|port| port.is_taken)
     }
 
-    /// Why it may be taken without being sure.
+    /// Why it isn't certain that no driver takes the modem, if so.
     fn doubt(&self) -> Option<String> {
         match &self.stranger {
             _ if self.barred.is_some() => self.barred.clone(),
             Some(driver) => Some(format!(
-                "the driver {driver} takes it, and whether that makes a serial port is not known"
+                "the driver {driver} takes the modem, but may not make a serial port of it"
             )),
             None if self.ports.iter().any(|port| port.is_taken) => {
                 Some("a driver takes only some devices with this id".to_owned())
@@ -318,8 +326,8 @@ impl Takers {
     }
 }
 
-/// Whether a line of `new_id` is this id: `1199 90b0`, and behind it a class where one was given (usb_show_dynids in the
-/// kernel's `drivers/usb/core/driver.c`).
+/// Whether a line of `new_id` has this id: `1199 90b0`, followed by a class if one was given (usb_show_dynids
+/// in the kernel's `drivers/usb/core/driver.c`).
 fn is_given(line: &str, (vendor, product): (u16, u16)) -> bool {
     let mut words = line.split_whitespace();
     let mut number = || u32::from_str_radix(words.next()?, 16).ok();
@@ -328,7 +336,7 @@ fn is_given(line: &str, (vendor, product): (u16, u16)) -> bool {
     is_id && matches!(number(), None | Some(0 | 0xff))
 }
 
-/// An attribute of sysfs.
+/// Reads an attribute in sysfs.
 fn page(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(PAGE).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
-//! All USB devices at one look, or one of them (linux.md §1 and §2).
+//! Lists all USB devices, or reads one of them (linux.md §1 and §2).
 //!
-//! The folders of ports are listed once, and each entry is led to its interface by the name of its link: forty modems cost
-//! some small files each, and nothing is read once for every port.
+//! The folders of ports are listed once, and the target of each link there tells which interface the port
+//! belongs to. So forty modems cost a few small files each, and nothing is read once for every port.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,8 @@ const HUB_CLASS: &str = "09";
 type PortsByInterface = BTreeMap<String, Vec<(String, PortKind)>>;
 
 impl Sysfs {
-    /// All USB devices that are there now, hubs left out, with their interfaces and ports; in the order of their places.
+    /// All USB devices that are there now except hubs, with their interfaces and ports, in the order of their
+    /// places.
     ///
     /// # Errors
     /// The folder of USB devices can't be read. A kernel without USB has no devices.
@@ -33,7 +34,7 @@ impl Sysfs {
         let mut ports = self.ports_by_interface(|_| true);
         let mut found = Vec::new();
         for name in names {
-            // A root hub is `usb1`, an interface `1-0:1.0`.
+            // The names of root hubs (`usb1`) and interfaces (`1-0:1.0`) have no place order.
             let Some(order) = place_order(&name) else { continue };
             if let Some(attached) = self.attached(&folder.join(&name), &name, &mut ports) {
                 found.push((order, attached));
@@ -43,7 +44,7 @@ impl Sysfs {
         Ok(found.into_iter().map(|(_, attached)| attached).collect())
     }
 
-    /// The device at this place, as [`devices`](Self::devices) has it.
+    /// The device at this place, as [`devices`](Self::devices) reports it.
     ///
     /// # Errors
     /// The folder of USB devices can't be read.
@@ -65,12 +66,13 @@ impl Sysfs {
         self.root().join("sys/bus/usb/devices")
     }
 
-    /// Whether something is missing below the folder of USB devices, or that itself because this kernel has no USB.
+    /// Whether the error only means that something isn't there: a file below the folder of USB devices, or
+    /// the folder itself because this kernel has no USB.
     fn is_absent(&self, error: &std::io::Error) -> bool {
         error.kind() == std::io::ErrorKind::NotFound && self.root().join("sys/bus").is_dir()
     }
 
-    /// None for a hub, and for one that leaves while it is read.
+    /// The device in this directory; `None` for a hub, and for a device that leaves while it is read.
     fn attached(&self, directory: &Path, name: &str, ports: &mut PortsByInterface) -> Option<Attached> {
         if text(&directory.join("bDeviceClass")).as_deref() == Some(HUB_CLASS) {
             return None;
@@ -110,7 +112,8 @@ impl Sysfs {
         Some(attached)
     }
 
-    /// The ports that are there now of the devices that are meant, by the folder of their interface.
+    /// The ports that are there now, grouped by the folder of their interface; only of devices for which
+    /// `is_meant` is true.
     fn ports_by_interface(&self, is_meant: impl Fn(&str) -> bool) -> PortsByInterface {
         let mut ports = PortsByInterface::new();
         for (class, name, target) in self.port_links() {
@@ -128,7 +131,8 @@ impl Sysfs {
             };
             if let Some(kind) = kind {
                 let of_interface = ports.entry(folder.to_owned()).or_default();
-                // The same control port under another name: the kernel gives it to the first that opens one of them.
+                // A `wwan` port is the same control port under another name. The kernel lets only the first
+                // program in that opens either of them.
                 if class != "wwan" || of_interface.is_empty() {
                     of_interface.push((name, kind));
                 }
@@ -137,8 +141,8 @@ impl Sysfs {
         ports
     }
 
-    /// Class, name and link target of everything that may be a port of a USB device. Classes in the order in which they
-    /// count: `wwan` repeats what `usbmisc` has.
+    /// Class, name and link target of everything that may be a port of a USB device. The order of the classes
+    /// matters: `wwan` comes last because it repeats what `usbmisc` has.
     pub(crate) fn port_links(&self) -> Vec<(&'static str, String, PathBuf)> {
         let mut links = Vec::new();
         for class in ["tty", "usbmisc", "usb", "wwan"] {
@@ -146,7 +150,7 @@ impl Sysfs {
             for name in list(&folder).unwrap_or_default() {
                 let is_other = match class {
                     "usbmisc" | "usb" => !name.starts_with("cdc-wdm"),
-                    // Consoles and built-in serial ports: most of what is there on a PC.
+                    // Consoles and built-in serial ports, which are most of the ttys on a PC.
                     "tty" => name.strip_prefix("tty").is_none_or(|rest| {
                         let number = rest.strip_prefix('S').unwrap_or(rest);
                         number.bytes().all(|byte| byte.is_ascii_digit())
@@ -178,14 +182,15 @@ fn read_interface(directory: &Path, number: u8) -> Option<UsbInterface> {
     })
 }
 
-/// A control port of the class `wwan` has its kind in `type` (Linux 5.14, mbim.md §1), or in its name. Others aren't used.
+/// The kind of a port of the class `wwan`, read from its file `type` (Linux 5.14, mbim.md §1) or else from
+/// its name. Only control ports are used; the others give `None`.
 pub(crate) fn wwan_kind(directory: &Path, name: &str) -> Option<PortKind> {
     let kind = text(&directory.join("type")).unwrap_or_else(|| name.to_owned());
     let kind = kind.to_ascii_uppercase();
     (kind.contains("QMI") || kind.contains("MBIM")).then_some(PortKind::Wdm)
 }
 
-/// Bus and ports as numbers, so that `1-2` comes before `1-10`; none for what isn't a device.
+/// Bus and ports as numbers, so that `1-2` sorts before `1-10`; `None` if the name isn't that of a device.
 pub(crate) fn place_order(name: &str) -> Option<(u16, Vec<u16>)> {
     let (bus, ports) = name.split_once('-')?;
     let ports: Result<Vec<u16>, _> = ports.split('.').map(str::parse).collect();

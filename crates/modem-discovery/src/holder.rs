@@ -1,7 +1,7 @@
-//! Which process has a port open (linux.md §6): `/proc/*/fd` leads to the nodes.
+//! Finds the process that has a port open (linux.md §6): the links in `/proc/*/fd` lead to the device nodes.
 //!
-//! Needs no D-Bus and no helper program. Without rights only the user's own processes can be looked into; a
-//! container sees only its own. So silence doesn't prove that nobody has the port.
+//! This needs no D-Bus and no helper program. Without root only the user's own processes can be looked into,
+//! and a container sees only its own processes. So finding nobody doesn't prove that nobody has the port.
 
 use std::fmt;
 use std::fs;
@@ -14,9 +14,9 @@ use crate::sysfs::{Sysfs, text};
 /// A process that has a port open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its name as the kernel has it, at most 15 bytes: `ModemManager`.
+    /// Its name as the kernel reports it, at most 15 bytes: `ModemManager`.
     pub name: String,
-    /// Its number.
+    /// Its process id.
     pub process: u32,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Holder {
 }
 
 impl Sysfs {
-    /// The first process, other than number `own_process`, that has the port open.
+    /// The first process that has the port open, other than `own_process`.
     pub fn holder(&self, port: &PortId, own_process: u32) -> Option<Holder> {
         let node = self.below_root(port.as_str());
         let processes = fs::read_dir(self.root().join("proc")).ok()?;
@@ -49,7 +49,8 @@ impl Sysfs {
         None
     }
 
-    /// Whether it is a child that was just forked: until it runs a program of its own it has its parent's ports.
+    /// Whether `process` is a child that `parent` has just forked: until the child runs a program of its own,
+    /// it shares its parent's open ports.
     fn is_just_forked(&self, process: u32, parent: u32) -> bool {
         let of = |process: u32, file: &str| self.root().join(format!("proc/{process}/{file}"));
         let status = text(&of(process, "status")).unwrap_or_default();
@@ -60,13 +61,13 @@ impl Sysfs {
     }
 }
 
-/// The name of a process as the kernel has it, safe for a terminal. `processes` is `/proc`.
+/// The name of a process as the kernel reports it, safe for a terminal. `processes` is `/proc`.
 pub fn process_name(processes: &Path, process: u32) -> Option<String> {
     text(&processes.join(process.to_string()).join("comm"))
 }
 
 impl Sysfs {
-    /// The first process of this name; the kernel has at most 15 bytes of it.
+    /// The first process with this name. The kernel keeps at most 15 bytes of a name.
     pub fn process(&self, name: &str) -> Option<u32> {
         let processes = fs::read_dir(self.root().join("proc")).ok()?;
         processes.flatten().find_map(|entry| {
@@ -81,7 +82,7 @@ fn has_open(process: &Path, node: &Path, port: &PortId) -> bool {
         return false;
     };
     descriptors.flatten().any(|descriptor| {
-        // The kernel's links name the node without any root that a test may have put before it.
+        // The kernel's links don't contain the root directory that a test may have put in front.
         fs::read_link(descriptor.path())
             .is_ok_and(|target| target == node || target == Path::new(port.as_str()))
     })

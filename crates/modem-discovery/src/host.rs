@@ -8,7 +8,7 @@ use modem_world::{HostError, UsbPath};
 
 use crate::sysfs::{Sysfs, text};
 
-/// What `power/control` of a device was before it was changed.
+/// The value that `power/control` of a device had before it was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PowerBefore {
     device: UsbPath,
@@ -17,21 +17,21 @@ pub struct PowerBefore {
 }
 
 impl Sysfs {
-    /// Has the kernel configure a device anew at the same place, with the same number: `authorized` to 0, then to 1. When it
-    /// returns, the drivers that are there have bound.
+    /// Makes the kernel configure a device anew, at the same place and with the same number: writes 0 to
+    /// `authorized`, then 1. When this returns, the drivers that are loaded have bound.
     ///
     /// # Errors
     /// No such device, or no right to write.
     pub fn re_enumerate(&self, device: &UsbPath) -> Result<(), HostError> {
         let authorized = self.attribute(device, "authorized")?;
         let off = write(&authorized, "0");
-        // Tried even when the first write failed half-way: a device must not stay locked out.
+        // Written even if the first write failed half-way, because the device must not stay unauthorised.
         let on = write(&authorized, "1");
         off.and(on)
     }
 
-    /// Keeps a device from being suspended. Gives what [`restore_power`](Self::restore_power) needs, or nothing
-    /// when it was so already.
+    /// Keeps a device from being suspended. Returns what [`restore_power`](Self::restore_power) needs, or
+    /// `None` if it is kept awake already.
     ///
     /// # Errors
     /// No such device, no power management in this kernel, or no right to write.
@@ -51,8 +51,8 @@ impl Sysfs {
         }))
     }
 
-    /// Puts `power/control` back. A device that left the bus since, also when it came back, has its setting from
-    /// whoever cares for it on this host: it is left alone.
+    /// Puts `power/control` back. If the device has left the bus in the meantime, nothing is written, even if
+    /// it came back: the setting it has now was made by the host's own power management.
     ///
     /// # Errors
     /// No right to write.
@@ -84,7 +84,7 @@ fn write(path: &Path, value: &str) -> Result<(), HostError> {
         path: path.display().to_string(),
         errno: error.raw_os_error().unwrap_or(0),
     };
-    // Not created when it is missing: a file that this program made in sysfs' place helps nobody.
+    // The file isn't created if it is missing: a file of ours in the place of sysfs would help nobody.
     let mut file = fs::OpenOptions::new()
         .write(true)
         .truncate(true)

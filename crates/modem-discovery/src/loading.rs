@@ -1,14 +1,15 @@
-//! What keeps a driver of this host from being loaded when a device comes that it takes: the owner's lists (modprobe.d(5)),
-//! the kernel's command line, and a kernel that loads nothing any more.
+//! What keeps a driver of this host from being loaded when a device appears that it takes: the owner's lists
+//! (modprobe.d(5)), the kernel's command line, and a kernel that loads no more modules.
 //!
-//! That a table names a driver is worth nothing then. Nothing here carries a rule out: whoever keeps a driver away may load
-//! it by hand, so what is found is a reason to ask.
+//! If a driver can't be loaded, a table that names it is worth nothing. But an owner who blocks a driver may
+//! still load it by hand, so everything found here is only a reason to ask the user.
 
 use crate::local_rules::{COMMAND_LINE, FILES, read};
 use crate::module_tables::is_same_module;
 use crate::sysfs::{Sysfs, list};
 
-/// Where modprobe looks, the first first: a file hides those with its name in later folders (modprobe.d(5)).
+/// Where modprobe looks, the most important folder first: a file hides files of the same name in later
+/// folders (modprobe.d(5)).
 const FOLDERS: [&str; 5] = [
     "/etc/modprobe.d",
     "/run/modprobe.d",
@@ -16,12 +17,13 @@ const FOLDERS: [&str; 5] = [
     "/usr/lib/modprobe.d",
     "/lib/modprobe.d",
 ];
-/// 1 when no module can be loaded until the next boot (the kernel's `Documentation/admin-guide/sysctl/kernel.rst`).
+/// Contains 1 if no module can be loaded until the next boot (the kernel's
+/// `Documentation/admin-guide/sysctl/kernel.rst`).
 const DISABLED: &str = "/proc/sys/kernel/modules_disabled";
 /// Modules that the drivers for serial ports of modems need.
 const NEEDED: [&str; 2] = ["usbserial", "usb_wwan"];
 
-/// Why modules may not be loaded.
+/// Everything that keeps modules from being loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Bars {
     for_all: Option<String>,
@@ -32,12 +34,13 @@ pub(crate) struct Bars {
 struct Bar {
     module: String,
     place: String,
-    /// Whether it counts also where the module is needed by another one. A plain `blacklist` doesn't.
+    /// Whether this also holds when another module needs this one. A plain `blacklist` doesn't.
     is_strict: bool,
 }
 
 impl Bars {
-    /// What keeps this module from being loaded; `is_loaded` tells which are there already.
+    /// What keeps this module from being loaded, if anything does. `is_loaded` tells which modules are loaded
+    /// already.
     pub(crate) fn against(&self, module: &str, is_loaded: impl Fn(&str) -> bool) -> Option<String> {
         let is_same = |one: &str, other: &str| is_same_module(one.as_bytes(), other.as_bytes());
         if is_loaded(module) {
@@ -70,16 +73,16 @@ impl Bars {
 }
 
 impl Sysfs {
-    /// Everything that keeps modules from being loaded.
+    /// Reads everything that keeps modules from being loaded.
     pub(crate) fn bars(&self) -> Bars {
         let mut bars = Bars::default();
         if read(&self.below_root(DISABLED)).trim() == "1" {
-            bars.for_all = Some(format!("{DISABLED} says that the kernel loads none any more"));
+            bars.for_all = Some(format!("{DISABLED} says that the kernel loads no more modules"));
         }
         let mut seen: Vec<String> = Vec::new();
         for folder in FOLDERS {
             let names = list(&self.below_root(folder)).unwrap_or_default();
-            // Nothing else is read by modprobe.
+            // modprobe reads no other files.
             let names = names.into_iter().filter(|name| name.ends_with(".conf"));
             for name in names.take(FILES) {
                 if seen.contains(&name) {
@@ -100,7 +103,7 @@ impl Sysfs {
             let Some((name, modules)) = word.trim_matches('"').split_once('=') else {
                 continue;
             };
-            // The kernel obeys the first, modprobe the second.
+            // The kernel obeys `module_blacklist`, and modprobe obeys `modprobe.blacklist`.
             let is_strict = match name.replace('-', "_").as_str() {
                 "module_blacklist" => true,
                 "modprobe.blacklist" => false,
@@ -117,7 +120,8 @@ impl Sysfs {
     }
 }
 
-/// `blacklist qcserial`, or `install qcserial /bin/false`: another command in its place, whatever that does.
+/// The module that a line bars, and whether strictly: `blacklist qcserial`, or `install qcserial /bin/false`,
+/// which makes modprobe run that command instead, whatever it does.
 fn barred_by_line(line: &str) -> Option<(&str, bool)> {
     let mut words = line.split_whitespace();
     match (words.next()?, words.next()?) {

@@ -1,8 +1,8 @@
-//! Rules of a host that give a device to a driver when it comes, which no table of the kernel tells.
+//! A host's own rules that give a device to a driver when it appears. No table of the kernel mentions them.
 //!
-//! Owners of modems that their kernel doesn't know write such rules for udev ("when 1199:90b0 comes, load option and write
-//! its new_id") or modprobe ("options usbserial vendor=0x1199 product=0x90b0"). Nothing here carries a rule out. What looks
-//! like one is a reason to ask, not a proof.
+//! Owners of modems that their kernel doesn't know write such rules for udev ("when 1199:90b0 comes, load
+//! option and write its new_id") or modprobe ("options usbserial vendor=0x1199 product=0x90b0"). This module
+//! doesn't execute rules. Anything that looks like one is a reason to ask the user, not a proof.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::sysfs::{Sysfs, list};
 
-/// Where such rules lie (udev(7), modprobe.d(5)).
+/// The directories with such rules (udev(7), modprobe.d(5)).
 const FOLDERS: [&str; 9] = [
     "/etc/udev/rules.d",
     "/run/udev/rules.d",
@@ -22,15 +22,15 @@ const FOLDERS: [&str; 9] = [
     "/usr/lib/modprobe.d",
     "/lib/modprobe.d",
 ];
-/// The kernel's own command line may have a module's options.
+/// The kernel's own command line may contain options of a module.
 pub(crate) const COMMAND_LINE: &str = "/proc/cmdline";
-/// Own choice: a host has some hundred rules.
+/// Estimate: a host has a few hundred rules.
 pub(crate) const FILES: usize = 1024;
-/// Own choice: the largest rule file of Debian 12, `40-usb_modeswitch.rules`, has less than 64 KiB.
+/// Estimate: the largest rule file of Debian 12, `40-usb_modeswitch.rules`, has less than 64 KiB.
 const FILE_LIMIT: u64 = 256 * 1024;
 
 impl Sysfs {
-    /// The first file with a rule that may give such a device to a driver.
+    /// The first file with a rule that may give a device with this id to a driver.
     pub(crate) fn rule_for(&self, vendor: u16, product: u16) -> Option<String> {
         let ids = (format!("{vendor:04x}"), format!("{product:04x}"));
         for folder in FOLDERS {
@@ -46,15 +46,15 @@ impl Sysfs {
     }
 }
 
-/// The beginning of a file in lower case; nothing where there is none.
+/// The beginning of a file in lower case; empty if there is no such file.
 pub(crate) fn read(path: &Path) -> String {
     let mut bytes = Vec::new();
-    // To open a pipe would wait for whoever writes to it.
+    // Opening a pipe would wait for a program that writes to it.
     if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
         return String::new();
     }
     if let Ok(file) = File::open(path) {
-        // What was read before an error is looked at.
+        // If reading fails half-way, what was read so far still counts.
         let _ = file.take(FILE_LIMIT).read_to_end(&mut bytes);
     }
     bytes.make_ascii_lowercase();
@@ -67,16 +67,16 @@ fn may_bind(text: &str, (vendor, product): &(String, String)) -> bool {
     }
     let is_named = has_word(text, product);
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    // A rule for a whole vendor takes the product's number from the device.
+    // A rule for a whole vendor gets the product number from the device.
     lines.clone().any(|line| line.contains("new_id"))
         || (is_named && lines.clone().any(|line| line.contains("usbserial")))
-        // A program is called when just this device comes: it may do the same.
+        // The rule runs a program when exactly this device appears; that program may do the same.
         || lines
             .clone()
             .any(|line| line.contains("run") && has_word(line, vendor) && has_word(line, product))
 }
 
-/// Whether this number stands in the text, and not inside of a longer one. `0x` may stand before it.
+/// Whether this number stands in the text on its own, not inside a longer number. `0x` may stand before it.
 fn has_word(text: &str, word: &str) -> bool {
     let is_digit = |character: Option<char>| character.is_some_and(|character| character.is_ascii_hexdigit());
     text.match_indices(word).any(|(at, _)| {

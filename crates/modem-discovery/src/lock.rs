@@ -1,9 +1,11 @@
-//! Where a run can lock a modem, so that the lock is the same for everybody and outlives every enumeration.
+//! Where a run can lock a modem, so that the lock is the same for every program and outlives every
+//! enumeration.
 //!
-//! A hub has a directory for each of its ports (linux.md §3). It stays while the device behind the port comes and goes, everybody
-//! may open it for reading, and both sides of a USB 3 port lead to each other. A port without a USB device has the
-//! directory of its character device. Beside each directory a name is locked: it stays the same when a hub leaves and comes back
-//! with new directories, and it can be had where a container's profile denies locks below `/sys`.
+//! A hub has a directory for each of its ports (linux.md §3). The directory stays while the device behind the
+//! port comes and goes, everybody may open it for reading, and the two sides of a USB 3 port link to each
+//! other. A port without a USB device has the directory of its character device. Besides each directory a
+//! name is locked, for two reasons: the name stays the same when a hub leaves and comes back with new
+//! directories, and it can be locked where a container's profile denies locks below `/sys`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +20,7 @@ use crate::sysfs::{PSEUDO_TERMINAL_MAJORS, Sysfs, link_name, peer_name};
 /// One lock of a [`Spot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockPoint {
-    /// The name of what is locked: `1-1.4`, `ttyS0`. Only for words.
+    /// The name of what is locked: `1-1.4`, `ttyS0`. Only for messages.
     pub label: String,
     /// What is locked.
     pub kind: LockKind,
@@ -27,15 +29,15 @@ pub struct LockPoint {
 /// What is locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockKind {
-    /// This directory of sysfs.
+    /// This directory in sysfs.
     Directory(PathBuf),
-    /// A name: below a root of its own it is another one.
+    /// This name. It is one lock for all runs with the same root directory; under another root it is another lock.
     Name(String),
 }
 
 impl Sysfs {
-    /// All locks of a spot, in the order in which every run takes them: the names, then the directories, both in the order of
-    /// places.
+    /// All locks of a spot, in the order in which every run takes them: first the names, then the
+    /// directories, both sorted by place.
     pub fn lock_points(&self, spot: &Spot) -> Vec<LockPoint> {
         match spot {
             Spot::Socket { .. } => {
@@ -44,7 +46,7 @@ impl Sysfs {
                     let directory = self.port_directory(name);
                     let peer = directory.as_deref().and_then(peer_name);
                     points.insert(name.to_owned(), directory);
-                    // Whoever asked may not have known it.
+                    // The caller may not have known the peer.
                     if let Some(peer) = peer.filter(|peer| !points.contains_key(peer.as_str())) {
                         points.insert(peer.to_string(), self.port_directory(peer.as_str()));
                     }
@@ -72,7 +74,7 @@ impl Sysfs {
             .device_link(&UsbPath::new(hub.clone()))?
             .parent()?
             .join(interface);
-        // Old kernels, which know no peers either, call it `port4`, without the hub.
+        // Old kernels, which know no peers, call it `port4`, without the hub.
         let names = [format!("{hub}-port{number}"), format!("port{number}")];
         names
             .into_iter()
@@ -93,8 +95,9 @@ impl Sysfs {
         };
         let (major, minor) = (rustix::fs::major(node.rdev()), rustix::fs::minor(node.rdev()));
         if PSEUDO_TERMINAL_MAJORS.contains(&major) {
-            // Its number is given away again as soon as it has gone, also while a run still waits for the old one: the time
-            // at which it was made tells the two apart. Opening it instead, to lock it, would tell its other end that it is in use.
+            // The kernel reuses the number of a pseudo-terminal as soon as the old one is gone, even while a
+            // run still waits for the old one. The time at which it was made tells the two apart. It can't be
+            // opened just to lock it: its other end would see that as somebody using it.
             let (mount, second, nano) = (node.dev(), node.ctime(), node.ctime_nsec());
             let name = format!("pty:{mount}:{minor}:{second}:{nano}");
             return vec![point(LockKind::Name(name))];
@@ -105,7 +108,7 @@ impl Sysfs {
             return vec![point(LockKind::Name(number))];
         };
         let whole = whole_modem(&directory);
-        // All ports of a modem on PCIe have one name: its address there.
+        // All ports of a modem on PCIe share one name: the modem's PCI address.
         let address = whole.file_name().filter(|_| whole != directory);
         let name = address.map_or(number, |address| format!("pci:{}", address.to_string_lossy()));
         vec![
@@ -115,7 +118,8 @@ impl Sysfs {
     }
 }
 
-/// Hub, its interface, and the number of its port: `1-1.4` is `1-1`, `1-1:1.0`, `4`; `1-1` is `usb1`, `1-0:1.0`, `1`.
+/// Hub, its interface, and the number of its port: `1-1.4` gives `1-1`, `1-1:1.0`, `4`; `1-1` gives `usb1`,
+/// `1-0:1.0`, `1`.
 pub(crate) fn hub_port(place: &str) -> Option<(String, String, &str)> {
     Some(match place.rsplit_once('.') {
         Some((hub, number)) => (hub.to_owned(), format!("{hub}:1.0"), number),
@@ -126,7 +130,8 @@ pub(crate) fn hub_port(place: &str) -> Option<(String, String, &str)> {
     })
 }
 
-/// A modem on PCIe has several ports (`…/wwan/wwan0/wwan0at0`), which come and go with its firmware: its PCI device stays.
+/// The directory to lock for a port. A modem on PCIe has several ports (`…/wwan/wwan0/wwan0at0`), which come
+/// and go with its firmware, so its PCI device is used: that one stays.
 fn whole_modem(port: &Path) -> &Path {
     if link_name(&port.join("subsystem")).as_deref() != Some("wwan") {
         return port;

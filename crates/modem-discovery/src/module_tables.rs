@@ -1,9 +1,9 @@
-//! The tables that say which driver of this host takes which USB device: `modules.alias` for drivers that can be loaded,
-//! `modules.builtin.modinfo` for those that are part of the kernel (depmod(8), modules.builtin since Linux 2.6.33, its
-//! modinfo since 5.2).
+//! The tables that say which driver of this host takes which USB device: `modules.alias` for drivers that can
+//! be loaded, `modules.builtin.modinfo` for drivers that are part of the kernel (depmod(8); `modules.builtin`
+//! exists since Linux 2.6.33, its modinfo since 5.2).
 //!
-//! They are read in pieces: `modules.alias` has more than a megabyte. A table that is missing, torn or not a table is told
-//! as such, because an id that isn't in it proves nothing then.
+//! The tables are read in pieces, because `modules.alias` has more than a megabyte. If a table is missing,
+//! torn or not a table, that is reported as a doubt: the absence of an id then proves nothing.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -12,12 +12,12 @@ use std::path::Path;
 
 use crate::sysfs::Sysfs;
 
-/// Longer records aren't looked at as a whole. The longest line of Debian 12's `modules.alias` has 106 bytes, the longest
-/// record of its `modules.builtin.modinfo` 212.
+/// Longer records are cut. The longest line of Debian 12's `modules.alias` has 106 bytes, the longest record
+/// of its `modules.builtin.modinfo` 212.
 const RECORD_LIMIT: usize = 1024;
-/// No table is larger: Debian 12's `modules.alias` has 1.3 MB.
+/// Estimate: no table is larger. Debian 12's `modules.alias` has 1.3 MB.
 const TABLE_LIMIT: u64 = 32 * 1024 * 1024;
-/// Where distributions keep the folder of a kernel's modules; the last is that of NixOS.
+/// Where distributions keep the folder of a kernel's modules; the last one is that of NixOS.
 const FOLDERS: [&str; 3] = [
     "/lib/modules",
     "/usr/lib/modules",
@@ -27,28 +27,29 @@ const FOLDERS: [&str; 3] = [
 /// One line of a table: which devices a module takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alias<'t> {
-    /// A shell pattern over what a device says of itself: `usb:v1199p9090d*dc*dsc*dp*ic*isc*ip*in*`.
+    /// A shell pattern that is matched against what a device reports about itself:
+    /// `usb:v1199p9090d*dc*dsc*dp*ic*isc*ip*in*`.
     pub(crate) pattern: &'t [u8],
     /// The module: `qcserial`.
     pub(crate) module: &'t [u8],
-    /// Whether it is part of the kernel, so that nothing needs to be loaded.
+    /// Whether the module is part of the kernel, so that it needn't be loaded.
     pub(crate) is_built_in: bool,
 }
 
-/// What was found out of the tables besides the lines themselves.
+/// What reading the tables showed besides the lines themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    /// Why an id that is in no table may be known to a driver all the same.
+    /// Why a driver may know an id although no table has it.
     pub(crate) doubts: Vec<String>,
-    /// Which of the drivers that were asked for this kernel has, loaded or not, as far as the folder tells.
+    /// Which of the `drivers` that were asked for this kernel has, loaded or not, as far as its folder shows.
     pub(crate) has: Vec<String>,
-    /// Whether somebody heard enough before all was read. The rest says nothing then.
+    /// Whether the caller stopped before everything was read. The other fields then say nothing.
     pub(crate) is_partial: bool,
 }
 
 impl Sysfs {
-    /// Reads all tables of the running kernel and hands each line for USB devices to `each`, until that has enough. `drivers`
-    /// are modules that are looked for in the lists of what there is.
+    /// Reads all tables of the running kernel and hands each line about USB devices to `each`, until `each`
+    /// breaks off. `drivers` are modules to look for in the kernel's lists of modules.
     pub(crate) fn read_module_tables(
         &self,
         drivers: &[&str],
@@ -58,7 +59,7 @@ impl Sysfs {
         let Some(release) = self.kernel_release() else {
             tables
                 .doubts
-                .push("the kernel doesn't tell its release".to_owned());
+                .push("the kernel doesn't report its release".to_owned());
             return tables;
         };
         let folders = FOLDERS.iter().map(|folder| format!("{folder}/{release}"));
@@ -90,7 +91,7 @@ impl Sysfs {
         let read = records(&path, b'\n', |record, is_cut| {
             match alias_of_line(record).filter(|_| !is_cut) {
                 Some(alias) => return hand_over(alias),
-                // A name that isn't a USB device's may have blanks in it.
+                // Only the name of another kind of device may contain blanks.
                 None => {
                     let is_other = record.starts_with(b"alias ") && !record.starts_with(b"alias usb:");
                     is_table &= record.is_empty() || record.starts_with(b"#") || is_other;
@@ -117,7 +118,8 @@ impl Sysfs {
                 tables.is_partial = true;
                 return tables;
             }
-            // An older kernel; whether that matters, what is built in tells.
+            // Older kernels don't have this file. Whether that matters depends on what is built in, which
+            // `has` shows.
             Ok(_) | Err(Unread::Missing) => {}
             Err(why) => tables.doubts.push(format!("{name} {why}")),
         }
@@ -126,7 +128,7 @@ impl Sysfs {
                 .doubts
                 .push(format!("{folder} says nothing about USB devices"));
         }
-        // What can't be read here raises no doubt of its own.
+        // If these lists can't be read, that alone raises no doubt.
         for (list, end) in [("modules.builtin", None), ("modules.dep", Some(b':'))] {
             let _ = records(&at(list).1, b'\n', |record, _| {
                 let path = match end {
@@ -142,7 +144,7 @@ impl Sysfs {
         tables
     }
 
-    /// `6.1.0-48-amd64`; none when that could lead elsewhere as part of a path.
+    /// The kernel's release, `6.1.0-48-amd64`; `None` if the text could lead elsewhere as part of a path.
     fn kernel_release(&self) -> Option<String> {
         let text = crate::sysfs::text(&self.root().join("proc/sys/kernel/osrelease"))?;
         let is_harmless = text.len() <= 128
@@ -179,20 +181,20 @@ fn alias_of_modinfo(record: &[u8]) -> Option<Alias<'_>> {
     })
 }
 
-/// Whether this is the file of that module: `kernel/drivers/usb/serial/qcserial.ko.xz`.
+/// Whether `path` is the file of that module: `kernel/drivers/usb/serial/qcserial.ko.xz`.
 fn is_file_of(path: &[u8], module: &str) -> bool {
     let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let name = file.split(|byte| *byte == b'.').next().unwrap_or_default();
     is_same_module(name, module.as_bytes()) && name.len() < file.len()
 }
 
-/// A module's name may be written with either dash.
+/// Whether the two names mean the same module: a name may be written with `-` or `_`.
 pub(crate) fn is_same_module(one: &[u8], other: &[u8]) -> bool {
     let plain = |byte: &u8| if *byte == b'-' { b'_' } else { *byte };
     one.iter().map(plain).eq(other.iter().map(plain))
 }
 
-/// Why a table wasn't read to its end.
+/// Why a table wasn't read to the end.
 #[derive(Debug, PartialEq, Eq)]
 enum Unread {
     Missing,
@@ -221,13 +223,14 @@ impl From<io::Error> for Unread {
     }
 }
 
-/// Hands each record to `each`, without its end, and whether it was cut because it is too long; until that has enough.
+/// Hands each record to `each`, without its end byte, together with whether it was cut because it is too
+/// long. Stops when `each` breaks off.
 fn records(
     path: &Path,
     end: u8,
     mut each: impl FnMut(&[u8], bool) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Unread> {
-    // To open a pipe would wait for whoever writes to it.
+    // Opening a pipe would wait for a program that writes to it.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(Unread::Failed(io::ErrorKind::InvalidInput));
@@ -271,10 +274,11 @@ fn records(
     }
 }
 
-/// Whether a shell pattern with `*`, `?` and `[…]` fits, as fnmatch(3) has it; modprobe looks with that.
+/// Whether `text` fits a shell pattern with `*`, `?` and `[…]`, as in fnmatch(3), which modprobe uses.
 pub(crate) fn fits(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut place) = (0, 0);
-    // Where to go on when what follows the last star doesn't fit: the pattern behind the star, and one byte more for it.
+    // Where to go on when the pattern after the last star doesn't fit: the position after that star in the
+    // pattern, and the position in the text up to which the star reaches so far.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         let rest = pattern.get(at..).unwrap_or_default();
@@ -305,7 +309,8 @@ pub(crate) fn fits(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Whether `byte` is in a set like `0-24]…`, and how long that is with its end; none when it isn't, or when nothing ends it.
+/// If `byte` is in a set like `0-24]…`, the length of the set including its `]`; `None` if `byte` isn't in it
+/// or the `]` is missing.
 fn in_set(set: &[u8], byte: u8) -> Option<usize> {
     let length = set.iter().position(|end| *end == b']')?;
     let mut members = set.get(..length)?;

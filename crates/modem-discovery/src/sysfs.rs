@@ -1,8 +1,9 @@
 //! The kernel's description of ports and USB devices (linux.md §1 to §3).
 //!
-//! A tty leads up to its USB interface (the directory with `bInterfaceClass`), that to its USB device (the one
-//! with `idVendor`). Any file may be missing, because the device may leave while it is read: what is needed and
-//! missing makes the port not there, what is optional becomes `None`.
+//! From a tty the path leads up to its USB interface (the directory with `bInterfaceClass`), and from there
+//! to its USB device (the directory with `idVendor`). Any file may be missing, because the device may leave
+//! while it is being read. If a required file is missing, the port counts as not there; if an optional file
+//! is missing, its value is `None`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,18 +22,18 @@ use crate::uevent::interface_name;
 /// Major numbers of Unix98 pseudo-terminals (`Documentation/admin-guide/devices.txt` of the kernel).
 pub(crate) const PSEUDO_TERMINAL_MAJORS: std::ops::RangeInclusive<u32> = 136..=143;
 
-/// No text file of the kernel is longer than a page; what a device chose is cut here.
+/// No text file of the kernel is longer than a page. A string that a device chose is cut here.
 const TEXT_LIMIT: usize = 4096;
 
 /// Reads `sys`, `dev` and `proc` below a root directory.
 #[derive(Clone, Debug)]
 pub struct Sysfs {
     root: PathBuf,
-    /// What the tables of drivers say of an id; to read them takes a while.
+    /// What the driver tables say about each id. It is kept because reading the tables takes a while.
     pub(crate) in_tables: Arc<Mutex<ById>>,
 }
 
-/// What was on the bus at one moment, good only for comparing with another moment.
+/// What was on the bus at one moment, only to be compared with another snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot(BTreeSet<(String, String)>);
 
@@ -43,7 +44,7 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
-    /// The description below `root`: `/` on a real host, a directory with `sys` and `dev` in a test.
+    /// The description below `root`: `/` on a real host; in a test, a directory with `sys` and `dev`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
@@ -51,7 +52,7 @@ impl Sysfs {
         }
     }
 
-    /// `path`, which starts with a slash, below the root.
+    /// `path` below the root. `path` starts with a slash.
     pub(crate) fn below_root(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
@@ -61,11 +62,12 @@ impl Sysfs {
         &self.root
     }
 
-    /// The port that a user means by `name`: a node, a link to one (`/dev/serial/by-id/…`), a bare `ttyUSB0` or `cdc-wdm0`,
-    /// or a socket without a file (`@qmi-proxy`).
+    /// The port that a user means by `name`: a device node, a link to one (`/dev/serial/by-id/…`), a bare
+    /// `ttyUSB0` or `cdc-wdm0`, or a socket without a file (`@qmi-proxy`).
     ///
     /// # Errors
-    /// Nothing there, neither a serial port nor a control port, or no permission to look.
+    /// There is nothing with this name; it is neither a serial port nor a control port; or there is no
+    /// permission to look.
     pub fn find(&self, name: &str) -> Result<PortInfo, DiscoveryError> {
         let not_found = || DiscoveryError::NotFound {
             name: name.to_owned(),
@@ -109,9 +111,9 @@ impl Sysfs {
             let characters = self.root.join("sys/dev/char");
             match fs::canonicalize(characters.join(format!("{major}:{minor}"))) {
                 Ok(directory) => directory,
-                // The node is there, but no driver is behind it: the device has left and the node is static.
+                // The node is there, but no driver is behind it: the device has left, and the node is static.
                 Err(_) if characters.is_dir() => return Err(not_found()),
-                // No sysfs at all: opening will tell whether it is a serial port.
+                // There is no sysfs at all. Opening the node will show whether it is a serial port.
                 Err(_) => {
                     let is_control = id.as_str().contains("/cdc-wdm");
                     let kind = if is_control {
@@ -123,7 +125,8 @@ impl Sysfs {
                 }
             }
         } else {
-            // A regular file of that name is what a careless `echo > /dev/ttyUSB0` leaves; opening will tell.
+            // A careless `echo > /dev/ttyUSB0` leaves a regular file with this name. Opening it will show
+            // that it is no port.
             let file_name = node
                 .file_name()
                 .and_then(|name| name.to_str())
@@ -152,19 +155,20 @@ impl Sysfs {
         Ok(self.port(id, kind.ok_or_else(not_serial)?, &class_directory))
     }
 
-    /// The USB device at this place; none when nothing readable is there.
+    /// The USB device at this place; `None` if nothing readable is there.
     pub fn device(&self, path: &UsbPath) -> Option<UsbDevice> {
         self.read_device(&fs::canonicalize(self.device_link(path)?).ok()?)
     }
 
-    /// The folder of the device at this place as everybody on this host knows it: `/sys/devices/…/1-1/1-1.2`.
+    /// The folder of the device at this place, under the name that is valid on the whole host:
+    /// `/sys/devices/…/1-1/1-1.2`.
     pub fn system_path(&self, device: &UsbPath) -> Option<String> {
         let folder = fs::canonicalize(self.device_link(device)?).ok()?;
         let root = fs::canonicalize(&self.root).ok()?;
         Some(format!("/{}", folder.strip_prefix(root).ok()?.to_str()?))
     }
 
-    /// The names of its ports: `ttyUSB2`, `cdc-wdm0`.
+    /// The names of the device's ports: `ttyUSB2`, `cdc-wdm0`.
     pub fn port_names(&self, device: &UsbPath) -> Vec<String> {
         let is_of = |target: &Path| {
             let mut parts = target.iter().filter_map(|part| interface_name(part.to_str()?));
@@ -182,9 +186,10 @@ impl Sysfs {
         Some(self.device_link(device)?.join("descriptors"))
     }
 
-    /// What is on the bus now: ports, interfaces, and devices with their numbers, so that a device which left and came back
-    /// between two looks is seen, and also one that got another configuration. Costs a few directory listings, a link for
-    /// each port and one small file for each USB device.
+    /// What is on the bus now: ports, interfaces, and devices with their numbers. The numbers make visible
+    /// that a device left and came back between two snapshots; the interfaces show that a device got another
+    /// configuration. A snapshot costs a few directory listings, one link for each port and one small file
+    /// for each USB device.
     pub fn snapshot(&self) -> Snapshot {
         let mut seen = BTreeSet::new();
         for (_, name, target) in self.port_links() {
@@ -207,7 +212,7 @@ impl Sysfs {
         Snapshot(seen)
     }
 
-    /// The link to a device's folder; none for a name that could lead elsewhere.
+    /// The link to a device's folder; `None` for a name that could lead elsewhere.
     pub(crate) fn device_link(&self, path: &UsbPath) -> Option<PathBuf> {
         let name = path.as_str();
         let harmless = !name.is_empty()
@@ -261,7 +266,7 @@ impl Sysfs {
             vendor: identifier("idVendor")?,
             product: identifier("idProduct")?,
             interfaces: read("bNumInterfaces").and_then(|number| number.parse().ok()),
-            // 1.5 for low speed: no modem, and not worth a fraction.
+            // Low speed is 1.5 Mbit/s. No modem has it, so the fraction isn't worth keeping.
             speed: read("speed")
                 .and_then(|speed| speed.split('.').next().and_then(|whole| whole.parse().ok())),
             manufacturer: read("manufacturer"),
@@ -287,7 +292,7 @@ fn peer(device: &Path) -> Option<UsbPath> {
     peer_name(&device.join("port")).or_else(|| peer_without_port(device))
 }
 
-/// The same by the directory of the hub's port.
+/// The peer, read from the directory of the hub's port.
 pub(crate) fn peer_name(port: &Path) -> Option<UsbPath> {
     let peer = fs::read_link(port.join("peer")).ok()?;
     let (hub, number) = peer.file_name()?.to_str()?.rsplit_once("-port")?;
@@ -298,7 +303,7 @@ pub(crate) fn peer_name(port: &Path) -> Option<UsbPath> {
     }))
 }
 
-/// The same for kernels without the link `port`, which have the folder of the hub port all the same.
+/// The peer on kernels without the link `port`. They have the folder of the hub's port nevertheless.
 fn peer_without_port(device: &Path) -> Option<UsbPath> {
     let (hub, interface, number) = hub_port(device.file_name()?.to_str()?)?;
     let folder = fs::canonicalize(device).ok()?;
@@ -309,7 +314,8 @@ fn peer_without_port(device: &Path) -> Option<UsbPath> {
     peer_name(&port)
 }
 
-/// A text file without the blanks around its content, safe for a terminal; none when it is empty or can't be read.
+/// The content of a text file without surrounding blanks, safe for a terminal; `None` if it is empty or can't
+/// be read.
 pub(crate) fn text(path: &Path) -> Option<String> {
     let mut bytes = fs::read(path).ok()?;
     bytes.truncate(TEXT_LIMIT);
@@ -318,8 +324,8 @@ pub(crate) fn text(path: &Path) -> Option<String> {
     (!text.is_empty()).then(|| printable(text))
 }
 
-/// A device chooses its strings, and a process its name: what could move the cursor, hide text or turn its direction doesn't
-/// go to the user's terminal.
+/// Replaces characters that could move the cursor, hide text or reverse its direction on the user's terminal.
+/// A device chooses its own strings, and a process its own name.
 pub(crate) fn printable(text: &str) -> String {
     let is_hidden = |character: char| {
         character.is_control()
@@ -331,7 +337,7 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Base name of what a link leads to.
+/// Base name of a link's target.
 pub(crate) fn link_name(path: &Path) -> Option<String> {
     Some(fs::read_link(path).ok()?.file_name()?.to_str()?.to_owned())
 }
@@ -351,7 +357,7 @@ pub(crate) fn failed(path: &Path, call: &'static str, error: &io::Error) -> Disc
     }
 }
 
-/// `ttyUSB2` before `ttyUSB10`.
+/// A sort key that puts `ttyUSB2` before `ttyUSB10`.
 pub(crate) fn natural_order(name: &str) -> (String, u64, String) {
     let word = name.trim_end_matches(|character: char| character.is_ascii_digit());
     let number = name

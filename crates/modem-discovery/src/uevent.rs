@@ -1,8 +1,8 @@
 //! The kernel's uevent messages, read without libudev (linux.md §4).
 //!
-//! A message is a run of NUL-terminated strings: first `ACTION@DEVPATH`, then `KEY=value` pairs. Messages of
-//! group 2 are udevd's copies; they start with `libudev` and are refused. This module only reads bytes; whether
-//! they came from the kernel is for [`UeventSocket`](crate::UeventSocket) to say.
+//! A message is a series of NUL-terminated strings: first `ACTION@DEVPATH`, then `KEY=value` pairs. Messages
+//! of group 2 are udevd's copies; they start with `libudev` and are refused. This module only parses bytes.
+//! [`UeventSocket`](crate::UeventSocket) checks whether they came from the kernel.
 
 use modem_world::UsbPath;
 
@@ -10,17 +10,17 @@ use modem_world::UsbPath;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// It joined.
+    /// The device joined.
     Add,
-    /// It left.
+    /// The device left.
     Remove,
-    /// Something about it changed.
+    /// Something about the device changed.
     Change,
-    /// It was renamed or got another parent.
+    /// The device was renamed or got another parent.
     Move,
-    /// A driver took it.
+    /// A driver took the device.
     Bind,
-    /// A driver let it go.
+    /// A driver let the device go.
     Unbind,
     /// An action that this program has no name for: `online`, `offline` and what later kernels add.
     Other(String),
@@ -63,7 +63,7 @@ impl UsbProduct {
     }
 }
 
-/// One event. Unknown keys are passed over.
+/// One event. Unknown keys are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uevent {
     /// What happened.
@@ -80,11 +80,11 @@ pub struct Uevent {
     pub product: Option<UsbProduct>,
     /// `MAJOR` and `MINOR` of the node.
     pub node_number: Option<(u32, u32)>,
-    /// `SEQNUM`: counts the events of this host.
+    /// `SEQNUM`: the number of the event on this host.
     pub sequence: Option<u64>,
 }
 
-/// Bytes that are no uevent of the kernel.
+/// Why bytes aren't a uevent of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UeventError {
@@ -100,7 +100,7 @@ impl Uevent {
     /// Reads one message, a whole datagram. Text that isn't UTF-8 is kept with replacement characters.
     ///
     /// # Errors
-    /// It isn't a uevent of the kernel.
+    /// The bytes aren't a uevent of the kernel.
     pub fn parse(message: &[u8]) -> Result<Self, UeventError> {
         if message.starts_with(b"libudev") {
             return Err(UeventError::FromUdevd);
@@ -141,7 +141,8 @@ impl Uevent {
         Ok(event)
     }
 
-    /// The USB device that this is about: the device itself, or the one that the interface or port belongs to.
+    /// The USB device that this event is about: the device itself, or the device that the interface or port
+    /// belongs to.
     pub fn usb_device(&self) -> Option<UsbPath> {
         let mut components = self.device_path.split('/');
         if self.kind.as_deref() == Some("usb_device") {
@@ -153,7 +154,7 @@ impl Uevent {
             .map(|(device, _)| UsbPath::new(device))
     }
 
-    /// The path of that USB device in sysfs: `/sys/devices/…/usb1/1-2`.
+    /// The path in sysfs of the USB device that this event is about: `/sys/devices/…/usb1/1-2`.
     pub fn usb_device_directory(&self) -> Option<String> {
         let device = self.usb_device()?;
         let mut directory = String::from("/sys");
@@ -167,7 +168,7 @@ impl Uevent {
         None
     }
 
-    /// Number of the USB interface that this is about.
+    /// Number of the USB interface that this event is about.
     pub fn interface(&self) -> Option<u8> {
         self.device_path
             .split('/')
@@ -176,7 +177,7 @@ impl Uevent {
             .map(|(_, interface)| interface)
     }
 
-    /// Whether it can mean that a port, or the device behind one, came or went.
+    /// Whether the event can mean that a port, or the device behind one, came or went.
     pub fn concerns_ports(&self) -> bool {
         matches!(
             self.subsystem.as_deref(),

@@ -1,7 +1,7 @@
-//! The socket on which the kernel tells of changes on the bus (linux.md §4).
+//! The socket on which the kernel announces changes on the bus (linux.md §4).
 //!
-//! Group 1 is the kernel's own: it works on every host, with or without udev, and without rights. It stays silent
-//! in some containers and network namespaces, so a listener also looks at the bus every now and then.
+//! Group 1 is the kernel's own: it works on every host, with or without udev, and without root. In some
+//! containers and network namespaces it stays silent, so a listener must also look at the bus now and then.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvf
 
 use crate::uevent::Uevent;
 
-/// Multicast group of the kernel; group 2 carries udevd's copies.
+/// The kernel's multicast group; group 2 carries udevd's copies.
 const KERNEL_GROUP: u32 = 1;
 
 /// The kernel builds a message in 2048 bytes (`UEVENT_BUFFER_SIZE` in `include/linux/kobject.h`), header included.
@@ -25,19 +25,20 @@ pub struct UeventSocket {
     buffer: Vec<u8>,
 }
 
-/// What the socket had.
+/// What [`UeventSocket::receive`] found on the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// An event.
     Event(Uevent),
-    /// Events were lost, because they weren't read in time: look at the whole bus again.
+    /// Events were lost because they weren't read in time: the caller has to look at the whole bus again.
     Overrun,
     /// Nothing more for now.
     Nothing,
 }
 
 impl UeventSocket {
-    /// Starts to listen. Do so before anything that makes a device leave: what happened earlier isn't told.
+    /// Starts to listen. Call this before anything that makes a device leave: the socket doesn't report
+    /// earlier events.
     ///
     /// # Errors
     /// The kernel refuses such a socket, as in some sandboxes.
@@ -64,7 +65,7 @@ impl UeventSocket {
         })
     }
 
-    /// Takes the next event. Messages of other processes and unreadable ones are passed over.
+    /// Takes the next event. Messages that come from other processes, or that can't be read, are skipped.
     ///
     /// # Errors
     /// The socket is broken.
@@ -126,7 +127,8 @@ mod tests {
             SendFlags::empty(),
             &target,
         );
-        // Root may send on this family, and it is in the listener's queue then; the kernel itself refuses anybody else.
+        // Root may send to this address family, so the message is then in the listener's queue; for any other
+        // user the kernel refuses to send it.
         if rustix::process::geteuid().is_root() {
             sent.unwrap();
         } else {

@@ -191,7 +191,7 @@ fn driver_ids(tree: &Tree, name: &str, ids: &str) {
 fn an_id_that_was_given_to_a_driver_nobody_knows_leaves_it_open() {
     let tree = debian();
     tree.write("sys/bus/usb/drivers/gobi_vendor/new_id", "1199 90b0\n");
-    assert_asks(&tree, "1199:90b0", "the driver gobi_vendor takes it");
+    assert_asks(&tree, "1199:90b0", "the driver gobi_vendor takes the modem");
     // This one makes no serial port.
     tree.write("sys/bus/usb/drivers/gobi_vendor/new_id", "");
     tree.write("sys/bus/usb/drivers/qmi_wwan/new_id", "1199 90b0\n");
@@ -217,7 +217,7 @@ fn a_driver_of_another_maker_in_the_table_leaves_it_open() {
     let tree = debian();
     let line = "alias usb:v1199p90B0d*dc*dsc*dp*ic*isc*ip*in* GobiSerial\n";
     tree.write(&format!("{FOLDER}/modules.alias"), &format!("{DEBIAN_12}{line}"));
-    assert_asks(&tree, "1199:90b0", "the driver GobiSerial takes it");
+    assert_asks(&tree, "1199:90b0", "the driver GobiSerial takes the modem");
     assert_wont(&tree, "1199:90b2");
     // Loaded by hand, so that it is in no table.
     let tree = debian();
