@@ -1,27 +1,29 @@
-//! What is known about changes on the bus: what uevents told, and what looking at it shows (linux.md §4).
+//! What this world knows about changes on the bus: from uevents, and from looking at the bus itself (linux.md
+//! §4).
 
 use std::time::Duration;
 
 use modem_discovery::Snapshot;
 use modem_world::Instant;
 
-/// How often the bus is looked at although uevents can be heard: some containers never deliver them.
+/// How often to look at the bus while the uevent socket is open but has proven nothing: some containers never
+/// deliver uevents.
 const UNPROVEN: Duration = Duration::from_millis(500);
 
-/// How often it is looked at as long as they are delivered: one that gets lost is told as an overrun.
+/// How often to look while uevents are being delivered. If one gets lost, the socket reports an overrun.
 const PROVEN: Duration = Duration::from_secs(5);
 
-/// How often it is looked at when they can't be heard.
+/// How often to look without a uevent socket.
 const WITHOUT: Duration = Duration::from_millis(250);
 
-/// What is known about changes on the bus.
+/// What this world knows about changes on the bus.
 #[derive(Debug)]
 pub(crate) struct Bus {
-    /// Something may have changed that nobody was told of yet.
+    /// Something may have changed that `wait` hasn't reported yet.
     pub(crate) changed: bool,
-    /// Whether uevents of USB and its ports are delivered, as far as can be known.
+    /// Whether uevents of USB devices and their ports are delivered, as far as this world can know.
     is_proven: bool,
-    /// Whether one was heard since the last look.
+    /// Whether such a uevent was heard since the last look.
     is_told: bool,
     seen: Snapshot,
     pub(crate) next_look: Instant,
@@ -38,19 +40,20 @@ impl Bus {
         }
     }
 
-    /// A uevent of USB or of a port came. Others prove nothing: in some containers those of network devices are all that comes.
+    /// Notes a uevent of a USB device or a port. Other uevents prove nothing: in some containers those of
+    /// network devices are the only ones that arrive.
     pub(crate) fn heard(&mut self) {
         (self.changed, self.is_told, self.is_proven) = (true, true, true);
     }
 
-    /// Uevents can be heard no more.
+    /// Notes that no more uevents can be heard.
     pub(crate) fn is_deaf_from(&mut self, now: Instant) {
         self.is_proven = false;
         self.next_look = self.next_look.min(now);
     }
 
-    /// The bus was looked at. A change that nobody told of shows that not all uevents are delivered: a container may get
-    /// those of some devices only.
+    /// Notes what a look at the bus has shown. A change that no uevent announced shows that not all uevents
+    /// are delivered: a container may get those of some devices only.
     pub(crate) fn looked(&mut self, seen: Snapshot, can_hear: bool, now: Instant) {
         if seen != self.seen {
             self.seen = seen;
@@ -94,7 +97,7 @@ mod tests {
         assert_eq!(bus.next_look, NOW + PROVEN);
         bus.looked(snapshot(&["1-1"]), true, NOW);
         assert_eq!(bus.next_look, NOW + PROVEN);
-        // It left, and nobody told.
+        // A device left, and no uevent announced it.
         bus.changed = false;
         bus.looked(snapshot(&[]), true, NOW);
         assert_eq!((bus.next_look, bus.changed), (NOW + UNPROVEN, true));

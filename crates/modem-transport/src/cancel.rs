@@ -1,7 +1,8 @@
-//! Stopping a run: Ctrl-C, SIGTERM, or a word from another thread.
+//! Stopping a run: Ctrl-C, SIGTERM, or a request from another thread.
 //!
-//! A signal is one byte in a socket that [`World::wait`](modem_world::World::wait) watches, so that none is lost
-//! and each is told once: the first asks to stop at the next safe point, the second to stop now.
+//! Each signal is one byte in a socket that [`World::wait`](modem_world::World::wait) watches, so that no
+//! signal is lost and each is reported once. The first one asks to stop at the next safe point, the second
+//! one to stop now.
 
 use std::ffi::c_int;
 use std::io::{self, Read, Write};
@@ -22,16 +23,16 @@ pub(crate) const STOP_SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
 pub struct Canceller(UnixStream);
 
 impl Canceller {
-    /// Asks once; [`Wake::Cancelled`](modem_world::Wake::Cancelled) is told once for each call.
+    /// Asks once. Each call makes `wait` return [`Wake::Cancelled`](modem_world::Wake::Cancelled) once.
     ///
     /// # Errors
-    /// The world is gone, or it has hundreds of requests that it hasn't looked at.
+    /// The world is gone, or it has hundreds of requests that it hasn't read yet.
     pub fn cancel(&self) -> io::Result<()> {
         (&self.0).write_all(&[0])
     }
 }
 
-/// The receiving end.
+/// The receiving end of requests to stop.
 #[derive(Debug)]
 pub(crate) struct CancelRequests {
     receiver: UnixStream,
@@ -57,21 +58,22 @@ impl CancelRequests {
         Ok(Canceller(self.sender.try_clone()?))
     }
 
-    /// SIGINT and SIGTERM ask to stop. A closed terminal (SIGHUP) doesn't stop a flash, nor does a closed pipe.
+    /// Turns SIGINT and SIGTERM into requests to stop. A closed terminal (SIGHUP) or a closed pipe doesn't
+    /// stop a flash.
     pub(crate) fn handle_signals(&mut self) -> io::Result<()> {
         if !self.handlers.is_empty() {
             return Ok(());
         }
         self.handle(&STOP_SIGNALS)?;
         for signal in [SIGHUP, SIGPIPE] {
-            // A handler that only sets a flag nobody reads: the signal has no effect any more.
+            // This handler sets a flag that nobody reads, so that the signal has no effect.
             self.handlers
                 .push(flag::register(signal, Arc::new(AtomicBool::new(false)))?);
         }
         Ok(())
     }
 
-    /// Each of these signals is a request from now on.
+    /// Turns each of these signals into a request from now on.
     pub(crate) fn handle(&mut self, signals: &[c_int]) -> io::Result<()> {
         for signal in signals {
             self.handlers
@@ -80,7 +82,7 @@ impl CancelRequests {
         Ok(())
     }
 
-    /// Whether there is a request that nobody has [heard](Self::hear).
+    /// Whether there is a request that hasn't been [heard](Self::hear) yet.
     pub(crate) fn is_asked(&self) -> bool {
         let mut descriptors = [PollFd::new(self, PollFlags::IN)];
         loop {
@@ -92,14 +94,14 @@ impl CancelRequests {
         }
     }
 
-    /// Takes one of the requests that were [heard](Self::hear), when there is one.
+    /// Takes one of the requests that were [heard](Self::hear), if there is one.
     pub(crate) fn take(&mut self) -> bool {
         let asked = self.pending > 0;
         self.pending = self.pending.saturating_sub(1);
         asked
     }
 
-    /// Counts the requests that have come; to be called when this is readable.
+    /// Counts the requests that have come. Call this when the descriptor is readable.
     pub(crate) fn hear(&mut self) {
         let mut bytes = [0; 64];
         while let Ok(count @ 1..) = self.receiver.read(&mut bytes) {

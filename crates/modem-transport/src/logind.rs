@@ -1,4 +1,5 @@
-//! The host stays awake: an inhibitor lock of systemd-logind (linux.md §8). It ends with the descriptor that stands for it.
+//! Keeps the host awake with an inhibitor lock of systemd-logind (linux.md §8). The lock ends when its
+//! descriptor is closed.
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,19 +16,19 @@ pub(crate) const SERVICE: &str = "systemd-logind";
 
 const NAME: &str = "org.freedesktop.login1";
 
-/// How long the caller is kept for the answer; a lock that comes later counts too. Ours: a logind that works answers in
-/// milliseconds.
+/// How long the caller waits for the answer; a lock that arrives later is kept as well. Estimate: a working
+/// logind answers within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long the answer itself may take.
+/// How long logind may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// A lock, once it is there.
+/// A lock, once logind has granted it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lock(Arc<Mutex<Option<OwnedFd>>>);
 
 impl Lock {
-    /// Takes the lock from the logind at `address`, or at the system bus.
+    /// Takes the lock from the logind on the bus at `address`, or on the system bus.
     pub(crate) fn take(&self, address: Option<String>, why: &str) -> Result<(), HostError> {
         let (lock, why) = (self.clone(), why.to_owned());
         let (answer, answered) = mpsc::channel();

@@ -16,7 +16,7 @@ pub(crate) struct Port {
     pub(crate) channel: Channel,
 }
 
-/// What stands behind it.
+/// What is behind a port.
 #[derive(Debug)]
 pub(crate) enum Channel {
     Tty(Tty),
@@ -48,12 +48,12 @@ impl Port {
         }
     }
 
-    /// Whether reading gives bytes although `poll` may be silent.
+    /// Whether a read returns bytes although `poll` may report nothing.
     pub(crate) fn has_rest(&self) -> bool {
         matches!(&self.channel, Channel::Wdm(wdm) if wdm.has_rest())
     }
 
-    /// When writing should be tried again without a word from `poll`.
+    /// After how long to try writing again if `poll` doesn't report the port as writable.
     pub(crate) fn write_retry(&self) -> Option<Duration> {
         match &self.channel {
             Channel::Tty(tty) => tty.write_retry,
@@ -61,7 +61,7 @@ impl Port {
         }
     }
 
-    /// The time of a retry was waited for.
+    /// Notes that the time until the retry has passed.
     pub(crate) fn write_retry_is_over(&mut self) {
         if let Channel::Tty(tty) = &mut self.channel {
             tty.write_retry_is_over();

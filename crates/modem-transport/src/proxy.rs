@@ -15,7 +15,7 @@ use crate::tty::use_error;
 pub(crate) struct Proxy(OwnedFd);
 
 impl Proxy {
-    /// Connects; `name` is without `@` and the NUL in its place.
+    /// Connects to the socket `name`, which is given without the leading `@` or NUL.
     pub(crate) fn open(name: &str) -> Result<Self, PortErrorKind> {
         let address =
             SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(|_| PortErrorKind::NotFound)?;
@@ -27,7 +27,7 @@ impl Proxy {
                 Ok(()) => return Ok(Self(socket)),
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNREFUSED | Errno::NOENT) => return Err(PortErrorKind::NotFound),
-                // It listens, but too many wait to be let in.
+                // The proxy listens, but too many connections are waiting to be accepted.
                 Err(Errno::AGAIN) => return Err(PortErrorKind::Busy { holder: None }),
                 Err(Errno::ACCESS | Errno::PERM) => return Err(PortErrorKind::PermissionDenied),
                 Err(errno) => return Err(use_error("connect", errno)),
@@ -35,7 +35,7 @@ impl Proxy {
         }
     }
 
-    /// What is there, 0 when nothing is.
+    /// Reads what is there; 0 if there is nothing.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, PortErrorKind> {
         if buffer.is_empty() {
             return Ok(0);
@@ -52,13 +52,13 @@ impl Proxy {
         }
     }
 
-    /// Writes what the socket takes now, 0 when it takes nothing.
+    /// Writes what the socket takes now; 0 if it takes nothing.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<usize, PortErrorKind> {
         if bytes.is_empty() {
             return Ok(0);
         }
         loop {
-            // Without a signal when nobody reads any more.
+            // No SIGPIPE when the proxy is gone.
             match send(&self.0, bytes, SendFlags::NOSIGNAL) {
                 Ok(count) => return Ok(count),
                 Err(Errno::INTR) => {}

@@ -1,7 +1,8 @@
-//! A person's answer at a terminal, or the wish to end the program instead.
+//! A user's answer at a terminal, or the user's wish to end the program instead.
 //!
-//! While a world handles signals, Ctrl-C doesn't end a program that reads from a terminal: the read would go on, and the next
-//! line would be taken for the answer. So the terminal and the signals are waited for together.
+//! While a world handles signals, Ctrl-C doesn't end a program that reads from a terminal: the read would go
+//! on, and the next line would be taken for the answer. So this waits for the terminal and the signals
+//! together.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,24 +15,26 @@ use signal_hook::consts::SIGHUP;
 
 use crate::cancel::{CancelRequests, STOP_SIGNALS};
 
-/// Ctrl-C and Ctrl-D as bytes: a terminal in raw mode makes neither a signal nor an end of file of them.
+/// Ctrl-C and Ctrl-D as bytes. In raw mode the terminal turns them neither into a signal nor into an end of
+/// file.
 const RAW_ENDS: [u8; 2] = [0x03, 0x04];
 
-/// A longer line is no answer; the kernel ends lines there too (`N_TTY_BUF_SIZE`).
+/// A longer line isn't accepted as an answer; the kernel cuts lines there too (`N_TTY_BUF_SIZE`).
 const LONGEST: usize = 4096;
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
-    /// A whole line, without its end.
+    /// A whole line, without its line end.
     Line(String),
-    /// SIGINT, SIGTERM, SIGHUP, the end of the input, or a terminal that is gone.
+    /// SIGINT, SIGTERM or SIGHUP came, the input ended, or the terminal is gone.
     Left,
 }
 
-/// Asks at a terminal, and remembers all signals since it was made that end a question.
+/// Asks at a terminal. From the moment this is made, it remembers every signal that ends a question.
 ///
-/// Make it after the world that [handles signals](crate::LinuxWorld::handle_signals): then none is lost in between.
+/// Make it after the world that [handles signals](crate::LinuxWorld::handle_signals), so that no signal is
+/// lost in between.
 #[derive(Debug)]
 pub struct Questions {
     stop: CancelRequests,
@@ -39,7 +42,7 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// From now on SIGINT, SIGTERM and SIGHUP are remembered, beside what worlds do with them.
+    /// Remembers SIGINT, SIGTERM and SIGHUP from now on. Worlds still get these signals too.
     ///
     /// # Errors
     /// No file descriptors are left, or the system refuses a handler.
@@ -51,18 +54,20 @@ impl Questions {
         Ok(Self { stop, hang_up })
     }
 
-    /// Whether SIGINT or SIGTERM has come since this was made. A closed terminal (SIGHUP) doesn't count: it stops no flash.
+    /// Whether SIGINT or SIGTERM has come since this was made. A closed terminal (SIGHUP) doesn't count,
+    /// because it stops no flash.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_asked()
     }
 
-    /// Shows a question by calling `show`, and waits for a line. What was typed before it is thrown away: nobody has answered a
-    /// question that wasn't shown yet. After a signal nothing is shown.
+    /// Shows a question by calling `show`, and waits for a line. Text typed before the question is thrown
+    /// away, because it can't be an answer to a question that wasn't visible yet. After a signal nothing is
+    /// shown.
     pub fn ask(&self, terminal: impl AsFd, show: impl FnOnce()) -> Typed {
         if self.is_left() {
             return Typed::Left;
         }
-        // In this order: who answers as soon as the question is there isn't thrown away.
+        // The order matters: an answer typed as soon as the question is visible isn't thrown away.
         let _ = tcflush(&terminal, QueueSelector::IFlush);
         show();
         match reopened(&terminal) {
@@ -75,7 +80,7 @@ impl Questions {
         self.stop.is_asked() || self.hang_up.is_asked()
     }
 
-    /// Reads to the end of the line. A wish to stop that has come by then is stronger than the line.
+    /// Reads to the end of the line. A request to stop that has come by then takes precedence over the line.
     fn line(&self, terminal: impl AsFd) -> Typed {
         let mut line = Vec::new();
         loop {
@@ -116,9 +121,9 @@ impl Questions {
     }
 }
 
-/// The same terminal, opened once more so that reading never blocks: Ctrl-C may empty its queue between `poll` and `read`. The
-/// flag can't be set on the descriptor itself, which other programs share. `None` where the terminal can't be opened, as after
-/// `su`; a read may block there then.
+/// Opens the same terminal once more, so that reading never blocks: Ctrl-C may empty the terminal's queue
+/// between `poll` and `read`. The non-blocking flag can't be set on the original descriptor, because other
+/// programs share it. `None` if the terminal can't be opened, as after `su`; then a read may block.
 fn reopened(terminal: impl AsFd) -> Option<OwnedFd> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", terminal.as_fd().as_raw_fd());

@@ -11,33 +11,36 @@ use rustix::io::Errno;
 use rustix::termios::{ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex};
 use rustix::{fs, io, termios};
 
-/// How long closing may take before it goes on by itself. Closing a ttyUSB with unsent data waits up to 30 s in the
-/// kernel (lab-facts.md §2; `closing_wait` of `struct tty_port`); without such data it takes microseconds.
+/// How long closing may take before it continues in the background. The kernel waits up to 30 s when it
+/// closes a ttyUSB with unsent data (lab-facts.md §2; `closing_wait` of `struct tty_port`); without unsent
+/// data it closes within microseconds.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Any speed but 0, which would hang up; a USB modem ignores it (linux.md §7).
+/// Any speed but 0, which would hang up. A USB modem ignores the speed (linux.md §7).
 const SPEED_BAUD: u32 = 115_200;
 
-/// Shortest wait before writing is tried again although `poll` is silent; doubles up to [`RETRY_LIMIT`] while the port takes nothing.
+/// The shortest wait before writing is tried again although `poll` reports nothing. The wait doubles up to
+/// [`RETRY_LIMIT`] while the port takes nothing.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(1);
 
-/// Longest such wait: a modem may hold up the host for 60 s (field-reports.md C10), and needs no hurry then.
+/// The longest wait. A modem may hold up the host for 60 s (field-reports.md C10), and then there is no
+/// hurry.
 const RETRY_LIMIT: Duration = Duration::from_millis(64);
 
 /// An open tty.
 #[derive(Debug)]
 pub(crate) struct Tty {
     descriptor: OwnedFd,
-    /// Set by writing: when to try again without a word from `poll`.
+    /// After how long to try writing again if `poll` reports nothing; set by a write.
     pub(crate) write_retry: Option<Duration>,
-    /// The most bytes that it has taken when it took no more: what the driver's buffers hold.
+    /// The most bytes that an incomplete write has taken so far: what the driver's buffers hold.
     capacity: usize,
 }
 
 impl Tty {
-    /// Opens a node for exclusive use and makes it raw at once: a fresh tty echoes whatever a modem sends back to it,
-    /// and takes the 0x04 in a Sahara hello for the end of a file (lab-facts.md §2). Nothing is flushed, because
-    /// that hello may be there already.
+    /// Opens a node for exclusive use and makes it raw at once. A fresh tty echoes everything that a modem
+    /// sends back to the modem, and takes the 0x04 in a Sahara hello for an end of file (lab-facts.md §2).
+    /// Nothing is flushed, because that hello may have arrived already.
     pub(crate) fn open(node: &std::path::Path) -> Result<Self, PortErrorKind> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let descriptor = loop {
@@ -56,14 +59,14 @@ impl Tty {
         })
     }
 
-    /// What is there, 0 when nothing is.
+    /// Reads what is there; 0 if there is nothing.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, PortErrorKind> {
         if buffer.is_empty() {
             return Ok(0);
         }
         loop {
             match io::read(&self.descriptor, &mut *buffer) {
-                // With VMIN 1 an empty tty says EAGAIN; the end of the file is a tty that was hung up.
+                // With VMIN 1 an empty tty returns EAGAIN. An end of file means that the tty was hung up.
                 Ok(0) => return Err(PortErrorKind::Gone),
                 Ok(count) => return Ok(count),
                 Err(Errno::INTR) => {}
@@ -73,7 +76,7 @@ impl Tty {
         }
     }
 
-    /// Writes what the port takes now, 0 when it takes nothing.
+    /// Writes what the port takes now; 0 if it takes nothing.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, PortErrorKind> {
         if bytes.is_empty() {
             return Ok(0);
@@ -100,7 +103,8 @@ impl Tty {
         }
     }
 
-    /// The time of a retry was waited for: the next one takes longer, until the port takes something again.
+    /// Notes that the time until a retry has passed: the next wait is longer, until the port takes something
+    /// again.
     pub(crate) fn write_retry_is_over(&mut self) {
         self.write_retry = self
             .write_retry
@@ -109,11 +113,11 @@ impl Tty {
 
     /// Closes without waiting for unsent bytes.
     ///
-    /// The kernel's wait can't be switched off for everyone: flushing the output does nothing on usb-serial, and
-    /// changing `closing_wait` needs root. So a thread of its own closes, and is left behind when that lasts. The
-    /// end of the process interrupts it.
+    /// The kernel's wait for unsent bytes can't be switched off for every user: flushing the output does
+    /// nothing on usb-serial, and changing `closing_wait` needs root. So a separate thread closes the port,
+    /// and is left behind if that takes long. The end of the process interrupts it.
     pub(crate) fn close(self) {
-        // While the kernel still closes, this program may open the port anew.
+        // Allows this program to open the port again while the kernel is still closing it.
         let _ = termios::ioctl_tiocnxcl(&self.descriptor);
         let (closed, has_closed) = mpsc::sync_channel::<()>(1);
         let descriptor = self.descriptor;
@@ -122,7 +126,7 @@ impl Tty {
             drop(closed);
         });
         if spawned.is_ok() {
-            // Ends as soon as the other end is dropped.
+            // This returns as soon as the thread drops the other end.
             let _ = has_closed.recv_timeout(CLOSING_PATIENCE);
         }
     }
@@ -134,10 +138,11 @@ impl AsFd for Tty {
     }
 }
 
-/// How long to wait after a port of this capacity took so many bytes and then no more, when the wait before was `before`.
+/// How long to wait after a port with this capacity took `taken` bytes and then no more, when the wait before
+/// was `before`.
 ///
-/// One that was empty has waited for us, and is to be filled sooner; one that had much left to send was asked too early, which
-/// costs as much as a write that is worth it. In between is the pace of the modem.
+/// If the port was empty, it has waited for us: wait less. If much was left to send, the write came too
+/// early, and it costs as much as a useful one: wait longer. In between, the pace is that of the modem.
 fn paced(before: Duration, taken: usize, capacity: usize) -> Duration {
     let step = before / 4;
     let next = if taken >= capacity {
@@ -150,7 +155,7 @@ fn paced(before: Duration, taken: usize, capacity: usize) -> Duration {
     next.clamp(RETRY_FIRST, RETRY_LIMIT)
 }
 
-/// The table in linux.md §7.
+/// Sets the modes of the table in linux.md §7.
 fn make_raw(descriptor: &OwnedFd) -> Result<(), PortErrorKind> {
     let mut settings = termios::tcgetattr(descriptor).map_err(|errno| match errno {
         Errno::NOTTY | Errno::INVAL => PortErrorKind::NotASerialPort,
@@ -187,7 +192,7 @@ fn make_raw(descriptor: &OwnedFd) -> Result<(), PortErrorKind> {
 
 pub(crate) fn open_error(errno: Errno) -> PortErrorKind {
     match errno {
-        // ENXIO and ENODEV: the node is there, the device behind it isn't.
+        // ENXIO and ENODEV: the node is there, but the device behind it isn't.
         Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV => PortErrorKind::NotFound,
         Errno::ACCESS | Errno::PERM => PortErrorKind::PermissionDenied,
         Errno::BUSY => PortErrorKind::Busy { holder: None },
@@ -198,7 +203,8 @@ pub(crate) fn open_error(errno: Errno) -> PortErrorKind {
 
 pub(crate) fn use_error(call: &'static str, errno: Errno) -> PortErrorKind {
     match errno {
-        // What a tty says after its device was pulled (linux.md §7), and the USB core while that goes on.
+        // The errors of a tty after its device was pulled (linux.md §7), and those of the USB core while the
+        // device is being removed.
         Errno::IO | Errno::NODEV | Errno::NXIO | Errno::SHUTDOWN => PortErrorKind::Gone,
         errno => PortErrorKind::Io {
             call,
@@ -211,7 +217,8 @@ pub(crate) fn use_error(call: &'static str, errno: Errno) -> PortErrorKind {
 mod tests {
     use super::*;
 
-    /// What a driver with four buffers of 4 KiB takes from a modem of this speed, when it is tried at this pace.
+    /// The number of writes and the time that it takes to send to a modem of this speed, through a driver
+    /// with four buffers of 4 KiB.
     fn writes_for(megabyte: usize, bytes_per_second: u64) -> (usize, Duration) {
         const CAPACITY: usize = 16 * 1024;
         let (mut wait, mut writes, mut spent) = (RETRY_FIRST, 0, Duration::ZERO);
@@ -221,7 +228,7 @@ mod tests {
             let microseconds = u64::try_from(wait.as_micros()).unwrap();
             let drained = usize::try_from(microseconds * bytes_per_second / 1_000_000).unwrap();
             queued = queued.saturating_sub(drained);
-            // Whole buffers only.
+            // A driver takes whole buffers only.
             let room = (CAPACITY - queued) / 4096 * 4096;
             writes += 1;
             if room == 0 {
@@ -239,7 +246,7 @@ mod tests {
     fn a_slow_modem_is_not_tried_in_vain_and_keeps_something_to_do() {
         for bytes_per_second in [300_000, 2_000_000, 8_000_000] {
             let (writes, spent) = writes_for(1 << 20, bytes_per_second);
-            // 64 at least, when each fills the port.
+            // At least 64, if each write fills the port.
             assert!(writes < 200, "{bytes_per_second}: {writes}");
             let ideal = Duration::from_micros((1 << 20) * 1_000_000 / bytes_per_second);
             assert!(spent < ideal.mul_f64(1.1), "{bytes_per_second}: {spent:?}");

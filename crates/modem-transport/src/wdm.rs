@@ -1,9 +1,9 @@
 //! One open control port, `/dev/cdc-wdmN` (qmi.md §2, mbim.md §3).
 //!
-//! One write is one message, and one read gives at most one control transfer. What the caller's buffer can't take of a
-//! transfer is kept here, so that nothing depends on what the driver does with the rest.
+//! One write is one message, and one read returns at most one control transfer. If the caller's buffer is too
+//! small for a transfer, the rest is kept here, so that nothing depends on what the driver does with it.
 //!
-//! The one `unsafe` of this crate asks the driver for the size of the largest message.
+//! The only `unsafe` code of this crate asks the driver for the size of the largest message.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,7 +20,7 @@ use crate::tty::open_error;
 /// `IOCTL_WDM_MAX_COMMAND`: 0x800248A0, and 0x400248A0 on MIPS, PowerPC and SPARC (mbim.md §3).
 const MAX_COMMAND: Opcode = ioctl::opcode::read::<u16>(b'H', 0xa0);
 
-/// The size of the largest message when nobody tells it; that of all Sierra modems (mbim.md §3).
+/// The size of the largest message if nothing reports it; all Sierra modems have this size (mbim.md §3).
 const USUAL_LIMIT: usize = 4096;
 
 /// An open control port.
@@ -28,13 +28,14 @@ const USUAL_LIMIT: usize = 4096;
 pub(crate) struct Wdm {
     descriptor: OwnedFd,
     largest: usize,
-    /// Bytes of the last transfer that the caller hasn't taken, from `taken` on.
+    /// The last transfer. The caller has taken its bytes up to `taken`.
     transfer: Vec<u8>,
     taken: usize,
 }
 
 impl Wdm {
-    /// Opens a node. `descriptors` is the file with the USB descriptors of its device, for drivers without the ioctl.
+    /// Opens a node. `descriptors` is the file with the USB descriptors of the device, for drivers that don't
+    /// have the ioctl.
     pub(crate) fn open(node: &Path, descriptors: Option<&Path>) -> Result<Self, PortErrorKind> {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let descriptor = loop {
@@ -48,7 +49,7 @@ impl Wdm {
         Ok(Self::over(descriptor, told.unwrap_or(USUAL_LIMIT)))
     }
 
-    /// A port over what is open already.
+    /// Makes a port of a descriptor that is open already.
     fn over(descriptor: OwnedFd, largest: usize) -> Self {
         Self {
             descriptor,
@@ -63,12 +64,12 @@ impl Wdm {
         self.largest
     }
 
-    /// Whether reading gives bytes although `poll` may be silent.
+    /// Whether a read returns bytes although `poll` may report nothing.
     pub(crate) fn has_rest(&self) -> bool {
         self.taken < self.transfer.len()
     }
 
-    /// What is there, at most the rest of one transfer; 0 when nothing is.
+    /// Reads what is there, at most the rest of one transfer; 0 if there is nothing.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, PortErrorKind> {
         if buffer.is_empty() {
             return Ok(0);
@@ -99,12 +100,12 @@ impl Wdm {
         }
     }
 
-    /// Writes a whole message, or nothing (0) while the one before is on its way.
+    /// Writes a whole message, or nothing (0) while the previous one is on its way.
     pub(crate) fn write(&mut self, message: &[u8]) -> Result<usize, PortErrorKind> {
         if message.is_empty() {
             return Ok(0);
         }
-        // The driver would cut it off without a word.
+        // The driver would truncate the message without an error.
         if message.len() > self.largest {
             return Err(PortErrorKind::Io {
                 call: "write",
@@ -121,10 +122,11 @@ impl Wdm {
         }
     }
 
-    /// The driver says EIO for a device that was pulled and also for a transfer that the modem refused.
+    /// The meaning of an error. The driver returns EIO both for a device that was pulled and for a transfer
+    /// that the modem refused.
     fn use_error(&self, call: &'static str, errno: Errno) -> PortErrorKind {
         let is_gone = match errno {
-            // The modem said more than the driver could keep; it says so once.
+            // The modem sent more than the driver could keep. The driver reports this once.
             Errno::NOBUFS => return PortErrorKind::DataLost,
             Errno::NODEV | Errno::NXIO | Errno::SHUTDOWN => true,
             Errno::IO => {
@@ -152,11 +154,12 @@ impl AsFd for Wdm {
     }
 }
 
-/// What the driver says; none when it has no such ioctl.
+/// The size that the driver reports; `None` if it has no such ioctl.
 #[expect(unsafe_code, reason = "an ioctl that no safe function has")]
 fn largest_message(descriptor: &OwnedFd) -> Option<usize> {
-    // SAFETY: this ioctl writes one `__u16` to where its argument points (`include/uapi/linux/usb/cdc-wdm.h`), and the getter
-    // gives a place for one `u16`. Another driver that had the same number would have the same size, which is part of it.
+    // SAFETY: this ioctl writes one `__u16` to the address in its argument
+    // (`include/uapi/linux/usb/cdc-wdm.h`), and the getter provides room for one `u16`. The number of an
+    // ioctl contains the size, so another driver with the same number would write the same size.
     let told = unsafe { ioctl::ioctl(descriptor, Getter::<MAX_COMMAND, u16>::new()) };
     told.ok().filter(|&bytes| bytes > 0).map(usize::from)
 }
@@ -179,7 +182,7 @@ mod tests {
     use super::*;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-    /// A control port and its other end, which keeps the borders of messages as a modem's transfers do.
+    /// A control port and its other end, which keeps the boundaries of messages as a modem's transfers do.
     fn pair(largest: usize) -> (Wdm, OwnedFd) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, modem) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();

@@ -23,8 +23,9 @@ use crate::wdm::Wdm;
 
 /// The world of a real host.
 ///
-/// Make it before anything that resets a modem: it hears of changes on the bus from then on. [`finish`](Self::finish)
-/// puts back what was changed on the host; dropping does so too, but can't tell of errors.
+/// Make this world before anything that resets a modem, because it notices changes on the bus from then on.
+/// [`finish`](Self::finish) restores what was changed on the host. Dropping the world restores it too, but
+/// can't report errors.
 #[derive(Debug)]
 pub struct LinuxWorld {
     root: PathBuf,
@@ -37,7 +38,7 @@ pub struct LinuxWorld {
     host: LinuxHost,
 }
 
-/// Sysfs, and what was changed in it.
+/// Sysfs, the services of the host, and what this run has changed or holds there.
 #[derive(Debug)]
 struct LinuxHost {
     sysfs: Sysfs,
@@ -59,14 +60,15 @@ impl LinuxWorld {
         Self::with_root("/")
     }
 
-    /// The world whose `sys`, `dev` and `proc` lie below `root`. For tests.
+    /// A world that finds `sys`, `dev` and `proc` below `root`. For tests.
     ///
     /// # Errors
     /// No file descriptors are left.
     pub fn with_root(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         let sysfs = Sysfs::new(&root);
-        // Before the first look, so that nothing falls between. Without it the bus is looked at more often.
+        // The socket comes before the first look at the bus, so that no change is missed in between. Without
+        // the socket the bus is looked at more often.
         let uevents = UeventSocket::open().ok();
         let seen = sysfs.snapshot();
         let locks = Locks::new(&root);
@@ -92,8 +94,8 @@ impl LinuxWorld {
         })
     }
 
-    /// From now on SIGINT and SIGTERM are [`Wake::Cancelled`], once for each signal, and SIGHUP and SIGPIPE are
-    /// ignored: a closed terminal doesn't stop a flash. Ends with this world.
+    /// From now on each SIGINT and SIGTERM becomes one [`Wake::Cancelled`], and SIGHUP and SIGPIPE are
+    /// ignored: a closed terminal doesn't stop a flash. This ends with the world.
     ///
     /// # Errors
     /// The system refuses a handler.
@@ -101,7 +103,7 @@ impl LinuxWorld {
         self.cancel.handle_signals()
     }
 
-    /// Something that asks this world to stop, from any thread.
+    /// A handle that asks this world to stop, from any thread.
     ///
     /// # Errors
     /// No file descriptors are left.
@@ -109,7 +111,7 @@ impl LinuxWorld {
         self.cancel.canceller()
     }
 
-    /// Looks for ModemManager and logind on another bus than that of the system. For tests.
+    /// Looks for ModemManager and logind on the bus at this address instead of the system bus. For tests.
     #[cfg(feature = "modem-manager")]
     pub fn use_bus(&mut self, address: &str) {
         self.host
@@ -118,18 +120,18 @@ impl LinuxWorld {
         self.host.bus_address = Some(address.to_owned());
     }
 
-    /// Asks ModemManager by its command `mmcli`, as a build without D-Bus does; at the bus with this address, or at the
-    /// system's.
+    /// Asks ModemManager by its command `mmcli`, as a build without D-Bus does. `bus` is the address of the
+    /// bus, or `None` for the system bus.
     pub fn use_mmcli(&mut self, bus: Option<&str>) {
         self.host
             .modem_manager
             .set_way(Way::Mmcli(bus.map(str::to_owned)));
     }
 
-    /// Closes all ports and puts back what was changed on the host.
+    /// Closes all ports and restores what was changed on the host.
     ///
     /// # Errors
-    /// A setting can't be put back; the first such error, after all were tried.
+    /// A setting can't be restored. All are tried, and the first error is returned.
     pub fn finish(mut self) -> Result<(), HostError> {
         self.close_all();
         self.host.restore()
@@ -154,8 +156,8 @@ impl LinuxWorld {
         self.root.join(name.strip_prefix("/").unwrap_or(name))
     }
 
-    /// Takes all uevents that are there. Several changes that came together are told once: whoever is told looks at
-    /// the bus as it is now.
+    /// Takes all uevents from the socket. Several changes are reported as one, because the caller then looks
+    /// at the bus as it is now.
     fn hear_uevents(&mut self, now: Instant) {
         while let Some(socket) = &mut self.uevents {
             match socket.receive() {
@@ -171,7 +173,7 @@ impl LinuxWorld {
         }
     }
 
-    /// Looks at the bus itself, when the time has come.
+    /// Looks at the bus itself if it is time to.
     fn look_at_bus(&mut self, now: Instant) {
         if now >= self.bus.next_look {
             let seen = self.host.sysfs.snapshot();
@@ -179,7 +181,8 @@ impl LinuxWorld {
         }
     }
 
-    /// One `poll` for at most `patience`: a wish to stop, or the first port of interest that is ready.
+    /// Calls `poll` once, for at most `patience`. Returns a request to stop, or else the first port of
+    /// interest that is ready.
     fn poll_ports(&self, interests: &[Interest], patience: Duration) -> Option<Wake> {
         let mut descriptors = Vec::with_capacity(interests.len() + 2);
         descriptors.push(PollFd::new(&self.cancel, PollFlags::IN));
@@ -205,7 +208,7 @@ impl LinuxWorld {
                     descriptors.push(PollFd::new(port, flags));
                     wakes.push(wake);
                 }
-                // A port that isn't open is as good as gone: reading or writing it says so.
+                // A port that isn't open counts as gone: reading or writing will report that.
                 None => return Some(wake),
             }
         }
@@ -213,7 +216,7 @@ impl LinuxWorld {
             tv_sec: i64::from(i32::MAX),
             tv_nsec: 0,
         });
-        // An interrupted poll found nothing; the caller looks at the time and calls again.
+        // An interrupted poll has found nothing; the caller checks the time and calls again.
         if poll(&mut descriptors, Some(&timeout)).is_err() {
             return None;
         }
@@ -229,11 +232,11 @@ impl LinuxWorld {
             .map(|(wake, _)| *wake)
     }
 
-    /// The port that should be written although `poll` is silent, and when.
+    /// The port to try to write although `poll` doesn't report it as writable, and after how long.
     ///
-    /// A tty counts as writable only when fewer than 256 bytes wait in it (`WAKEUP_CHARS` in the kernel's
-    /// `n_tty.c`), so that who waits for `poll` lets the USB driver run dry between two writes. Trying again after
-    /// a millisecond keeps its few buffers of 4 KiB full (linux.md §7).
+    /// `poll` reports a tty as writable only when fewer than 256 bytes wait in it (`WAKEUP_CHARS` in the
+    /// kernel's `n_tty.c`). A program that waits for that lets the USB driver run dry between two writes.
+    /// Trying again after a millisecond keeps the driver's few buffers of 4 KiB full (linux.md §7).
     fn write_retry(&self, interests: &[Interest]) -> Option<(Duration, Wake)> {
         let retries = interests.iter().filter_map(|interest| match *interest {
             Interest::Writable(handle) => {
@@ -264,7 +267,8 @@ impl World for LinuxWorld {
             if watches_bus {
                 self.hear_uevents(now);
                 self.look_at_bus(now);
-                // Who waits for its answer waits for changes of the bus.
+                // An answer of ModemManager counts as a change of the bus: the caller that waits for it waits
+                // for the bus.
                 self.bus.changed |= self.host.modem_manager.take_news();
                 if self.bus.changed {
                     until = now;
@@ -314,7 +318,7 @@ impl World for LinuxWorld {
         let known = match self.host.sysfs.find(port.as_str()) {
             Err(DiscoveryError::NotFound { .. }) => return Err(failed(PortErrorKind::NotFound)),
             Err(DiscoveryError::NotASerialPort { .. }) => return Err(failed(PortErrorKind::NotASerialPort)),
-            // Where the bus can't be read, opening tells.
+            // If the bus can't be read, opening the port shows what it is.
             Err(_) => None,
             Ok(known) => Some(known),
         };
@@ -382,7 +386,8 @@ impl World for LinuxWorld {
 impl Drop for LinuxWorld {
     fn drop(&mut self) {
         self.close_all();
-        // The last resort of a run that ended without `finish`: better than a host that stays changed.
+        // The last resort of a run that ended without `finish`: an unreported error is better than a host
+        // that stays changed.
         let _ = self.host.restore();
     }
 }
@@ -446,7 +451,7 @@ impl Host for LinuxHost {
     }
 }
 
-/// Opens a port that no other program has.
+/// Opens a port if no other program has it open.
 fn open_alone(
     sysfs: &Sysfs,
     port: &PortId,
@@ -459,12 +464,14 @@ fn open_alone(
             holder: Some(holder.to_string()),
         })
     };
-    // Asked before opening: root is let in everywhere, and a port that another program uses isn't touched.
+    // Checked before opening, because root can open a port that another program uses, and such a port mustn't
+    // be touched.
     if let Some(busy) = busy() {
         return Err(busy);
     }
     let channel = open()?;
-    // Asked again: another program may have opened the port in between. Nothing has been written yet.
+    // Checked again, because another program may have opened the port in between. Nothing has been written
+    // yet.
     match busy() {
         Some(busy) => {
             channel.close();
@@ -512,7 +519,7 @@ mod tests {
         });
         let holder = Some("gpsd (pid 812)".to_owned());
         assert_eq!(opened.unwrap_err(), PortErrorKind::Busy { holder });
-        // Nobody has it open any more, and nothing came.
+        // No one has the port open any more, and nothing was written to it.
         let read = rustix::io::read(&master, &mut [0_u8; 16]);
         assert_eq!(read, Err(rustix::io::Errno::IO));
     }

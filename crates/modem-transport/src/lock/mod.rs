@@ -1,9 +1,12 @@
-//! The locks of this process: one run per modem (`modem_discovery::LockPoint` says what is locked).
+//! The locks of this process, which allow one run per modem (`modem_discovery::LockPoint` says what is
+//! locked).
 //!
-//! A directory of sysfs is locked with `flock`, a name by a socket in the abstract name space: only one can have it. The kernel gives
-//! both up when the process ends, however it ends, so nothing is ever left behind; both are had or not had at once; and
-//! neither goes to a child. Where the host gives only one of the two (profiles of Docker and LXC deny locks below `/sys`), that
-//! one keeps other runs away. Both reach as far as the network namespace: sysfs has a tree of its own for each.
+//! A directory in sysfs is locked with `flock`; a name is locked by a socket in the abstract name space,
+//! which only one process can bind. The kernel releases both when the process ends, however it ends, so
+//! nothing is ever left behind. Both attempts succeed or fail at once, and child processes inherit neither
+//! lock. If the host gives only one of the two (the profiles of Docker and LXC deny locks below `/sys`), that
+//! one is enough to keep other runs away. Both reach only as far as the network namespace, because each
+//! namespace has a sysfs tree and abstract names of its own.
 
 mod note;
 
@@ -22,8 +25,8 @@ use rustix::net::{
 
 use note::Notes;
 
-/// How many may ask whose a name is before nobody hears it any more: nothing takes them out of the queue. The kernel's own limit is lower
-/// on some hosts (128 before Linux 5.4).
+/// How many processes can ask who owns a name before the queue is full; nothing takes them out of the queue.
+/// On some hosts the kernel's own limit is lower (128 before Linux 5.4).
 const ASKERS: i32 = 4096;
 
 /// All locks of one world.
@@ -32,7 +35,7 @@ pub(crate) struct Locks {
     held: Vec<Held>,
     proc: PathBuf,
     notes: Notes,
-    /// Before each name: a tree in a test has names of its own.
+    /// Put before each name, so that a test's tree has names of its own.
     prefix: String,
 }
 
@@ -40,24 +43,24 @@ pub(crate) struct Locks {
 #[derive(Debug)]
 struct Held {
     point: LockPoint,
-    /// As long as it is open the lock is ours.
+    /// The lock is ours as long as this is open.
     lock: OwnedFd,
 }
 
-/// What came of trying to lock.
+/// The result of trying to lock.
 enum Tried {
-    /// This world has it already.
+    /// This world has the lock already.
     Had,
     Taken(OwnedFd),
     Held(LockHolder),
-    /// The host doesn't give this lock, or what was to be locked has just left.
+    /// The host doesn't give this lock, or the thing to be locked has just gone.
     NotGiven {
         call: &'static str,
         errno: Errno,
     },
 }
 
-/// A directory as the kernel tells it apart from others.
+/// The identity of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inode {
     device: u64,
@@ -65,7 +68,7 @@ struct Inode {
 }
 
 impl Locks {
-    /// None yet; for the host whose files lie below `root`.
+    /// No locks yet, for the host whose files lie below `root`.
     pub(crate) fn new(root: &Path) -> Self {
         let own_tree = fs::metadata(root).ok().filter(|_| root != Path::new("/"));
         let prefix = own_tree.map_or_else(String::new, |root| format!("{}:{}:", root.dev(), root.ino()));
@@ -77,12 +80,14 @@ impl Locks {
         }
     }
 
-    /// Takes all of these that the host gives, or none where another run has one; what this world has already stays its own.
+    /// Takes all of these locks that the host gives. If another run has one of them, takes none. Locks that
+    /// this world already has stay its own.
     ///
     /// # Errors
-    /// Another run has one of them; or the host gives no lock at all for one of the places, and the others are taken.
+    /// Another run has one of the locks; or the host gives no lock at all for one of the places, and the
+    /// others are taken.
     pub(crate) fn take(&mut self, points: &[LockPoint], verb: &str) -> Result<(), ClaimError> {
-        // A pseudo-terminal that has gone isn't waited for under its old name.
+        // Drops locks of other pseudo-terminals: one that is gone won't come back under its old name.
         let notes = &self.notes;
         self.held.retain(|held| {
             let is_kept = !held.is_pseudo_terminal() || points.contains(&held.point);
@@ -111,7 +116,7 @@ impl Locks {
             if !self.has_place(label) {
                 self.notes.write(label, verb);
             }
-            // The directory of a hub that went and came again is another one.
+            // When a hub leaves and comes back, its directory is a new one: drop the lock on the old one.
             self.held.retain(|old| !old.is_for_the_same_as(&held));
             self.held.push(held);
         }
@@ -119,12 +124,12 @@ impl Locks {
         bare.map_or(Ok(()), |(_, call, errno)| Err(failed(call, errno)))
     }
 
-    /// Whether one lock of this place is ours: no other run gets past it.
+    /// Whether one of the locks of this place is ours. That is enough to keep all other runs out.
     fn has_place(&self, label: &str) -> bool {
         self.held.iter().any(|held| held.point.label == label)
     }
 
-    /// Gives these back.
+    /// Releases the locks of these places.
     pub(crate) fn give_back(&mut self, points: &[LockPoint]) {
         let labels: Vec<&str> = points.iter().map(|point| point.label.as_str()).collect();
         let notes = &self.notes;
@@ -137,14 +142,15 @@ impl Locks {
         });
     }
 
-    /// Gives all back.
+    /// Releases all locks.
     pub(crate) fn give_all_back(&mut self) {
         for held in self.held.drain(..) {
             self.notes.remove(&held.point.label);
         }
     }
 
-    /// Who else has one of these, as far as can be seen. Nothing is locked for that, so that nobody who starts now is kept out.
+    /// The other run that has one of these locks, as far as that can be seen. This locks nothing, so that a
+    /// run that starts now isn't kept out.
     pub(crate) fn holder_of(&self, points: &[LockPoint]) -> Option<LockHolder> {
         points.iter().find_map(|point| match &point.kind {
             LockKind::Directory(directory) => {
@@ -157,12 +163,12 @@ impl Locks {
                     return None;
                 }
                 let process = self.process_with(inode)?;
-                Some(self.words(&point.label, Some(process)))
+                Some(self.known_holder(&point.label, Some(process)))
             }
             LockKind::Name(name) if self.has_name(name) => None,
             LockKind::Name(name) => match self.ask(name) {
-                Asked::Nobody => None,
-                Asked::Held(process) => Some(self.words(&point.label, process)),
+                NameOwner::Nobody => None,
+                NameOwner::Held(process) => Some(self.known_holder(&point.label, process)),
             },
         })
     }
@@ -189,7 +195,7 @@ impl Locks {
         }
         match again(|| flock(&directory, FlockOperation::NonBlockingLockExclusive)) {
             Ok(()) => Tried::Taken(directory),
-            Err(Errno::WOULDBLOCK) => Tried::Held(self.words(label, self.process_with(inode))),
+            Err(Errno::WOULDBLOCK) => Tried::Held(self.known_holder(label, self.process_with(inode))),
             Err(errno) => Tried::NotGiven { call: "flock", errno },
         }
     }
@@ -212,14 +218,15 @@ impl Locks {
             Ok(()) => {}
             Err(Errno::ADDRINUSE) => {
                 let process = match self.ask(name) {
-                    Asked::Held(process) => process,
-                    Asked::Nobody => None,
+                    NameOwner::Held(process) => process,
+                    NameOwner::Nobody => None,
                 };
-                return Tried::Held(self.words(label, process));
+                return Tried::Held(self.known_holder(label, process));
             }
             Err(errno) => return Tried::NotGiven { call: "bind", errno },
         }
-        // So that others can ask whose it is; nobody is ever let in. It is ours also where they can't ask.
+        // Lets others ask who owns the name; no connection is ever accepted. If listening fails, the name is
+        // still ours.
         let _ = listen(&socket, ASKERS);
         Tried::Taken(socket)
     }
@@ -240,30 +247,32 @@ impl Locks {
         SocketAddrUnix::new_abstract_name(short(&name).as_bytes())
     }
 
-    /// Who has a name. The kernel tells.
-    fn ask(&self, name: &str) -> Asked {
+    /// Who owns a name, according to the kernel.
+    fn ask(&self, name: &str) -> NameOwner {
         let (Ok(socket), Ok(address)) = (stream_socket(), self.address(name)) else {
-            return Asked::Nobody;
+            return NameOwner::Nobody;
         };
         match again(|| connect(&socket, &address)) {
             Ok(()) => {
                 let credentials = sockopt::socket_peercred(&socket).ok();
                 let number = credentials.map(|known| known.pid.as_raw_nonzero().get());
-                Asked::Held(number.and_then(|number| u32::try_from(number).ok()))
+                NameOwner::Held(number.and_then(|number| u32::try_from(number).ok()))
             }
-            // So many have asked that the queue is full.
-            Err(Errno::AGAIN) => Asked::Held(None),
-            Err(_) => Asked::Nobody,
+            // So many processes have asked that the queue is full.
+            Err(Errno::AGAIN) => NameOwner::Held(None),
+            Err(_) => NameOwner::Nobody,
         }
     }
 
-    /// The process that has locked a file, as the kernel tells; none for one of another container.
+    /// The process that has locked a file, according to the kernel; `None` if the process is in another
+    /// container.
     fn process_with(&self, inode: Inode) -> Option<u32> {
         let text = fs::read_to_string(self.proc.join("locks")).ok()?;
         let (major, minor) = (rustix::fs::major(inode.device), rustix::fs::minor(inode.device));
         let wanted = format!("{major:02x}:{minor:02x}:{}", inode.number);
         text.lines().find_map(|line| {
-            // `1: FLOCK  ADVISORY  WRITE 812 00:16:5257 0 EOF`; one that waits has `->` before FLOCK.
+            // `1: FLOCK  ADVISORY  WRITE 812 00:16:5257 0 EOF`; a process that waits for a lock has `->`
+            // before FLOCK.
             let mut words = line.split_whitespace().skip(1);
             let is_flock = words.next() == Some("FLOCK");
             let process = words.nth(2)?.parse().ok()?;
@@ -271,9 +280,9 @@ impl Locks {
         })
     }
 
-    /// A holder with what is known of it. What it has written down itself counts only where it is from the process that the kernel
-    /// names.
-    fn words(&self, label: &str, process: Option<u32>) -> LockHolder {
+    /// The holder, with what is known about it. The holder's own note counts only if it was written by the
+    /// process that the kernel names.
+    fn known_holder(&self, label: &str, process: Option<u32>) -> LockHolder {
         let Some(process) = process else {
             return LockHolder::default();
         };
@@ -287,14 +296,14 @@ impl Locks {
     }
 }
 
-/// Whose a name is.
-enum Asked {
+/// Who owns a name.
+enum NameOwner {
     Nobody,
     Held(Option<u32>),
 }
 
 impl Held {
-    /// Whether both are the lock of the same name, or of the same port's directory.
+    /// Whether both are locks of the same name, or of the directory of the same port.
     fn is_for_the_same_as(&self, other: &Self) -> bool {
         let is_directory = |held: &Self| matches!(held.point.kind, LockKind::Directory(_));
         self.point.label == other.point.label && is_directory(self) == is_directory(other)
@@ -319,7 +328,8 @@ fn stream_socket() -> Result<OwnedFd, Errno> {
     socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
-/// A name that fits into an address (108 bytes with the NUL before it): a long one becomes its FNV-1a sum.
+/// The name, or its FNV-1a hash if the name is too long for an address (108 bytes including the NUL in
+/// front).
 fn short(name: &str) -> String {
     if name.len() <= 100 {
         return name.to_owned();
@@ -337,7 +347,7 @@ fn failed(call: &'static str, errno: Errno) -> ClaimError {
     }
 }
 
-/// Calls until no signal interrupts.
+/// Repeats a call until no signal interrupts it.
 fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {

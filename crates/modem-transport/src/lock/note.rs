@@ -1,7 +1,9 @@
-//! What a run tells others of itself: a small file in `/run/modemflash` for each place that it has locked.
+//! What a run tells other runs about itself: a small file in `/run/modemflash` for each place that it has
+//! locked.
 //!
-//! It is words, and nothing is decided by it. Where it can't be written it isn't there, and that is no error. Whoever reads it takes it for
-//! anybody's: at most some bytes of a regular file, numbers and a word of small letters.
+//! Notes are for messages; who has a lock is never decided by them. If a note can't be written, that is no
+//! error. A reader doesn't trust a note, because anybody may have written it: it accepts only a regular file
+//! with a few bytes that hold numbers and one word in small letters.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -11,9 +13,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-/// No note is longer.
+/// No note is longer than this.
 const LIMIT: u64 = 256;
-/// No verb is longer.
+/// No verb is longer than this.
 const VERB_LIMIT: usize = 20;
 /// The folder's name.
 const FOLDER: &str = "modemflash";
@@ -24,24 +26,24 @@ pub(super) struct Notes {
     run: PathBuf,
 }
 
-/// One of them.
+/// One note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Note {
     pub(super) process: u32,
     pub(super) verb: String,
-    /// Seconds since the start of this host: a clock that nobody sets.
+    /// Seconds since the start of this host, because nobody can set that clock.
     since: u64,
 }
 
 impl Notes {
-    /// Below `run`, which is `/run`.
+    /// The notes below `run`, which is `/run`.
     pub(super) fn new(run: PathBuf) -> Self {
         Self { run }
     }
 
-    /// Writes that this process has what is called `label`.
+    /// Writes a note that this process has locked the place called `label`.
     pub(super) fn write(&self, label: &str, verb: &str) {
-        // Without it others are told less.
+        // If this fails, other runs only learn less.
         let _ = self.try_write(label, verb);
     }
 
@@ -49,14 +51,14 @@ impl Notes {
         let _ = rustix::fs::mkdir(self.run.join(FOLDER), Mode::from(0o755));
         let folder = self.folder()?;
         let owner = rustix::fs::fstat(&folder)?.st_uid;
-        // In somebody else's folder anything may happen to a file.
+        // In a folder of another user anything may happen to a file.
         if owner != 0 && owner != rustix::process::geteuid().as_raw() {
             return Err(Errno::ACCESS);
         }
         let process = std::process::id();
         let text = format!("pid {process}\nverb {verb}\nsince {}\n", seconds_up());
         let name = file_name(label);
-        // Whole or not at all: a reader never finds half of it.
+        // The file is renamed into place, so that a reader never finds half of it.
         let early = format!(".{name}.{process}");
         let _ = rustix::fs::unlinkat(&folder, early.as_str(), AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -71,17 +73,17 @@ impl Notes {
         })
     }
 
-    /// Takes the note away, while the lock is still ours.
+    /// Removes the note. Call this while the lock is still ours.
     pub(super) fn remove(&self, label: &str) {
         if let Ok(folder) = self.folder() {
             let _ = rustix::fs::unlinkat(&folder, file_name(label).as_str(), AtFlags::empty());
         }
     }
 
-    /// What is written there; none for anything that isn't such a note.
+    /// The note for this place; `None` if there is none, or if the file isn't a valid note.
     pub(super) fn read(&self, label: &str) -> Option<Note> {
         let folder = self.folder().ok()?;
-        // A pipe of that name must not block, nor a link lead elsewhere.
+        // A pipe with that name must not block, and a link must not lead elsewhere.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&folder, file_name(label).as_str(), flags, Mode::empty()).ok()?;
         let found = rustix::fs::fstat(&file).ok()?;
@@ -118,17 +120,17 @@ impl Note {
         })
     }
 
-    /// For how long; none when it is from the future.
+    /// How long the run has had the lock; `None` if the note claims to be from the future.
     pub(super) fn age(&self) -> Option<Duration> {
         seconds_up().checked_sub(self.since).map(Duration::from_secs)
     }
 }
 
-/// A name without a way to somewhere else.
+/// The file name for a label. It can't lead to another folder.
 fn file_name(label: &str) -> String {
     let safe = |byte: char| byte.is_ascii_alphanumeric() || matches!(byte, '-' | '.');
     let name = label.chars().map(|byte| if safe(byte) { byte } else { '_' });
-    // A leading dot is for what isn't whole yet.
+    // Names with a leading dot are for files that are still being written.
     let name: String = name.take(64).collect();
     name.trim_start_matches('.').to_owned()
 }

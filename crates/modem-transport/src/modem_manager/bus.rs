@@ -1,4 +1,4 @@
-//! The question over D-Bus.
+//! Asks ModemManager over D-Bus.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,15 +15,15 @@ const NAME: &str = "org.freedesktop.ModemManager1";
 const MODEM: &str = "org.freedesktop.ModemManager1.Modem";
 const ROOT: &str = "/org/freedesktop/ModemManager1";
 
-/// How long an answer may take: ModemManager shuts the modem's radio down before it lets go of it. Ours; it has been seen to
-/// give up on a modem after some 20 s.
+/// How long an answer may take. ModemManager shuts the modem's radio down before it lets go of the modem. This is
+/// an estimate: ModemManager has been seen to give up on a modem after some 20 s.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// Objects with their interfaces and properties, as `GetManagedObjects` gives them.
+/// Objects with their interfaces and properties, as `GetManagedObjects` returns them.
 type Objects = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedValue>>>;
 
-/// A connection that is kept, because the inhibitions end with it.
-pub(super) struct Bus {
+/// The connection to the bus. It is kept open because the inhibitions end with it.
+pub(super) struct Dbus {
     address: Option<String>,
     sysfs: Sysfs,
     connection: Option<Connection>,
@@ -35,7 +35,7 @@ pub(super) struct Bus {
 struct Granted {
     uid: String,
     owner: String,
-    /// For the other bus of its socket, which the inhibition isn't about.
+    /// Covers the modem's place on the other bus of its socket, which the inhibition doesn't cover.
     _rule: Option<Rule>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn connect(address: Option<&str>, answer_limit: Duration) -> zbus::Re
     builder.method_timeout(answer_limit).build()
 }
 
-/// The program behind a name on the bus. Asking for it starts nothing.
+/// The program that owns a name on the bus. Asking doesn't start the program.
 pub(crate) fn owner(connection: &Connection, name: &str) -> zbus::Result<Option<String>> {
     let reply = connection.call_method(
         Some("org.freedesktop.DBus"),
@@ -64,7 +64,7 @@ pub(crate) fn owner(connection: &Connection, name: &str) -> zbus::Result<Option<
     }
 }
 
-/// The name of an error that came over the bus; empty for another.
+/// The name of an error that came over the bus; empty for any other error.
 pub(crate) fn name_of(error: &zbus::Error) -> &str {
     match error {
         zbus::Error::MethodError(name, _, _) => name.as_str(),
@@ -72,7 +72,7 @@ pub(crate) fn name_of(error: &zbus::Error) -> &str {
     }
 }
 
-/// What an error says, for a person.
+/// The text of an error, for the user.
 pub(crate) fn words_of(error: &zbus::Error) -> String {
     match error {
         zbus::Error::MethodError(_, Some(words), _) => words.clone(),
@@ -80,7 +80,7 @@ pub(crate) fn words_of(error: &zbus::Error) -> String {
     }
 }
 
-impl Bus {
+impl Dbus {
     pub(super) fn new(address: Option<String>, sysfs: Sysfs) -> Self {
         Self {
             address,
@@ -110,7 +110,7 @@ impl Bus {
             self.granted.clear();
             return Ok(Inhibition::NotNeeded);
         };
-        // One that was started anew knows nothing of what the one before granted.
+        // A ModemManager that has been restarted doesn't know what the previous one granted.
         if self
             .granted
             .get(device)
@@ -121,7 +121,8 @@ impl Bus {
         let known = managed(&connection, &owner)?
             .into_iter()
             .find(|modem| modem.is(wanted));
-        // One that it tells nothing of yet may be known to it all the same; if not, it says so.
+        // ModemManager may know the modem although it doesn't list it yet; if it doesn't know the modem, it
+        // says so.
         let uid = known.map_or_else(|| wanted.folder.clone(), |modem| modem.uid);
         if uid.is_empty() {
             return Ok(Inhibition::Unknown);
@@ -138,11 +139,12 @@ impl Bus {
     }
 }
 
-impl Asker for Bus {
+impl Asker for Dbus {
     fn inhibit(&mut self, device: &UsbPath, wanted: &Wanted) -> Inhibition {
         let mut result = self.ask(device, wanted);
         if matches!(&result, Err(error) if name_of(error).is_empty()) {
-            // The bus itself failed, as when it was started anew: what was granted over it is lost.
+            // The bus itself failed, for instance because it was restarted: all inhibitions over this
+            // connection are lost.
             self.connection = None;
             self.granted.clear();
             result = self.ask(device, wanted);
@@ -154,14 +156,14 @@ impl Asker for Bus {
         if let (Some(connection), Some(granted)) = (&self.connection, self.granted.remove(device)) {
             let released = inhibit_device(connection, &granted.owner, &granted.uid, false);
             if released.is_err() && self.granted.is_empty() {
-                // The end of the connection is the end of its inhibitions.
+                // The inhibitions end with the connection.
                 self.connection = None;
             }
         }
     }
 }
 
-/// The modems that ModemManager has.
+/// The modems that ModemManager lists.
 fn managed(connection: &Connection, owner: &str) -> zbus::Result<Vec<Managed>> {
     let reply = connection.call_method(
         Some(owner),
@@ -197,22 +199,23 @@ fn inhibit_device(connection: &Connection, owner: &str, uid: &str, inhibit: bool
     Ok(())
 }
 
-/// What an error of the call means.
+/// What an error of the call means for the inhibition.
 fn refusal(error: &zbus::Error) -> Inhibition {
     let impossible = |why: String, help: String| Inhibition::Impossible { why, help };
     let words = words_of(error);
     let name = name_of(error).rsplit('.').next().unwrap_or_default();
     match name {
-        // It left between the two questions, or ModemManager did; asking again tells which.
+        // The modem left between the two calls, or ModemManager did; asking again shows which.
         "NotFound" | "ServiceUnknown" | "NameHasNoOwner" => Inhibition::Unknown,
-        // "Modem not exported in the bus": it is probing the modem, and can be asked again (kernel lab).
+        // "Modem not exported in the bus": ModemManager is still probing the modem and can be asked again
+        // (kernel lab).
         "WrongState" => Inhibition::Pending,
         "UnknownMethod" => impossible(
-            "this version of it is older than 1.10 and can't let go of a single modem".to_owned(),
+            "it is older than 1.10 and can't let go of a single modem".to_owned(),
             STOP_IT.to_owned(),
         ),
         "Unauthorized" | "AccessDenied" => impossible(
-            format!("it doesn't let this user decide: {words}"),
+            format!("it doesn't let this user ask for that: {words}"),
             format!("run modemflash as root, or {STOP_IT}"),
         ),
         _ => impossible(words, STOP_IT.to_owned()),

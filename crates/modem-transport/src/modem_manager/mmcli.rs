@@ -1,7 +1,7 @@
-//! The question by ModemManager's own command, `mmcli`, on hosts for which D-Bus would be too big.
+//! Asks ModemManager by its own command `mmcli`, on hosts that have no room for D-Bus in this program.
 //!
-//! An inhibition lives as long as a child process. That one must not outlive this process, however it ends: it is killed when
-//! the pipe to its standard input closes.
+//! An inhibition lives as long as a child process. The child must not outlive this process, however this
+//! process ends, so the child is killed when the pipe to its standard input closes.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -12,13 +12,13 @@ use modem_world::{Inhibition, UsbPath};
 
 use super::{Asker, Managed, STOP_IT, Wanted, unreachable};
 
-/// Runs `mmcli` until standard input ends, and says when it has ended by itself.
+/// Runs `mmcli` until standard input ends, and prints a line when `mmcli` has ended.
 const GUARD: &str = "exec 3<&0; \
      mmcli --inhibit-device=\"$1\" </dev/null 2>&1 3<&- & child=$!; \
      { cat <&3 >/dev/null 2>&1; kill \"$child\" 2>/dev/null; } >/dev/null & \
      exec 3<&-; wait \"$child\"; echo \"ended\"";
 
-/// The children that hold an inhibition.
+/// The child processes that hold the inhibitions.
 pub(super) struct Mmcli {
     /// The address of the bus, if it isn't the system's.
     bus: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct Mmcli {
 /// A child that ends when it is dropped.
 struct Guarded {
     child: Child,
-    /// The process of the ModemManager that it holds the inhibition at.
+    /// The process id of the ModemManager that granted the inhibition.
     manager: u32,
 }
 
@@ -49,7 +49,7 @@ impl Mmcli {
         }
     }
 
-    /// Asks for a modem by its folder, and by the name that a udev rule gave it.
+    /// Asks for a modem by its folder, then by the name that a udev rule may have given it.
     fn hold(&self, wanted: &Wanted) -> Result<Child, Inhibition> {
         if wanted.folder.is_empty() {
             return Err(Inhibition::Unknown);
@@ -79,7 +79,7 @@ impl Mmcli {
         })
     }
 
-    /// The modems that ModemManager has; one that left in between isn't there.
+    /// The modems that ModemManager lists; a modem that left in between is missing.
     fn modems(&self) -> Vec<Managed> {
         let list = self.output(&["-L"]).unwrap_or_default();
         let paths = list
@@ -99,7 +99,7 @@ impl Mmcli {
         command
     }
 
-    /// What `mmcli` prints; none when it can't be run or fails.
+    /// What `mmcli` prints; `None` if it can't be run or fails.
     fn output(&self, arguments: &[&str]) -> Option<String> {
         let mut command = self.command("mmcli");
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
@@ -108,7 +108,7 @@ impl Mmcli {
         output.status.success().then_some(text)
     }
 
-    /// Starts a child that holds the inhibition; the error is what it said.
+    /// Starts a child that holds the inhibition; the error is the text that `mmcli` printed.
     fn start(&self, uid: &str) -> Result<Child, String> {
         let mut child = self
             .command("sh")
@@ -121,7 +121,7 @@ impl Mmcli {
                 ErrorKind::NotFound => "there is no shell to run `mmcli` with".to_owned(),
                 _ => format!("`mmcli` can't be run: {error}"),
             })?;
-        // Its first line says how it went; then it says nothing until it ends.
+        // The first line says whether it worked; after that `mmcli` prints nothing until it ends.
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             let _ = BufReader::new(stdout).read_line(&mut line);
@@ -143,7 +143,7 @@ impl Asker for Mmcli {
             return Inhibition::NotNeeded;
         };
         if let Some(held) = self.children.get_mut(device) {
-            // One that was started anew knows nothing of what the one before granted.
+            // A ModemManager that has been restarted doesn't know what the previous one granted.
             if held.manager == manager && matches!(held.child.try_wait(), Ok(None)) {
                 return Inhibition::Granted;
             }
@@ -163,7 +163,7 @@ impl Asker for Mmcli {
     }
 }
 
-/// The lines `key : value` of one modem.
+/// Parses the lines `key : value` about one modem.
 fn parse(text: &str) -> Managed {
     let mut managed = Managed::default();
     for line in text.lines() {

@@ -1,8 +1,8 @@
-//! ModemManager, asked to let go of one modem (linux.md §6).
+//! Asks ModemManager to let go of one modem (linux.md §6).
 //!
-//! Whatever is asked takes its time, so a thread of its own asks, and says by a descriptor for `poll` that there is an answer.
-//! An inhibition ends with what holds it, a connection to the bus or a child process; both end with this process, however it
-//! ends, so that no modem stays lost to the user.
+//! Every question takes time, so a thread of its own asks, and makes a descriptor readable when there is an
+//! answer. An inhibition ends with what holds it, either a connection to the bus or a child process. Both end
+//! with this process, however it ends, so that ModemManager gets every modem back.
 
 #[cfg(feature = "modem-manager")]
 pub(crate) mod bus;
@@ -21,20 +21,20 @@ use modem_discovery::Sysfs;
 use modem_world::{Inhibition, UsbPath};
 use rustix::event::{EventfdFlags, eventfd};
 
-/// How long the end may take: what holds the inhibitions is let go of, and a child process ends.
+/// How long to wait at the end until the inhibitions are given back and the child processes have ended.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What a user can do where ModemManager can't be asked.
+/// What a user can do if ModemManager can't be asked.
 const STOP_IT: &str =
     "stop ModemManager during the update (`systemctl stop ModemManager`), and start it again afterwards";
 
 /// How ModemManager is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Over D-Bus; at this address, or at that of the system bus.
+    /// Over D-Bus, at this address or at that of the system bus.
     #[cfg(feature = "modem-manager")]
     Bus(Option<String>),
-    /// By the program `mmcli`; at this address, or at that of the system bus.
+    /// By the program `mmcli`, which uses the bus at this address or the system bus.
     Mmcli(Option<String>),
 }
 
@@ -49,7 +49,7 @@ impl Default for Way {
     }
 }
 
-/// Asks ModemManager, and keeps what it granted until the end.
+/// Asks ModemManager, and keeps the inhibitions that it granted until the end.
 #[derive(Debug)]
 pub(crate) struct ModemManager {
     way: Way,
@@ -60,19 +60,19 @@ pub(crate) struct ModemManager {
 #[derive(Debug)]
 struct Worker {
     requests: Sender<Request>,
-    /// Says something when it has ended.
+    /// Delivers something when the thread has ended.
     ended: Receiver<()>,
 }
 
-/// What was answered, and a descriptor that is readable when that is news.
+/// The answers so far, and a descriptor that is readable while there is a new one.
 #[derive(Debug)]
 struct Answers {
-    of_devices: Mutex<HashMap<UsbPath, State>>,
+    of_devices: Mutex<HashMap<UsbPath, Inquiry>>,
     news: OwnedFd,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Inquiry {
     answer: Option<Inhibition>,
     is_asked: bool,
 }
@@ -83,27 +83,29 @@ enum Request {
     Release(UsbPath),
 }
 
-/// A device as ModemManager may know it.
+/// The device to inhibit, as ModemManager may know it.
 #[derive(Debug)]
 struct Wanted {
-    /// Its folder in sysfs.
+    /// The device's folder in sysfs.
     folder: String,
-    /// Its ports: `ttyUSB2`, `cdc-wdm0`.
+    /// The device's ports: `ttyUSB2`, `cdc-wdm0`.
     ports: Vec<String>,
 }
 
-/// A modem as ModemManager has it.
+/// A modem as ModemManager lists it.
 #[derive(Debug, Default)]
 struct Managed {
-    /// The name under which it can be inhibited: the folder in sysfs, if no udev rule gave it another.
+    /// The name by which the modem can be inhibited: its folder in sysfs, unless a udev rule gave it another
+    /// name.
     uid: String,
-    /// The folder in sysfs, told by newer versions.
+    /// The modem's folder in sysfs; only newer versions report it.
     folder: Option<String>,
     ports: Vec<String>,
 }
 
 impl Managed {
-    /// Its ports count only where the uid says nothing: the name of a port may have been another modem's a moment ago.
+    /// Whether this is the wanted device. The ports count only if the uid isn't a folder, because the name of
+    /// a port may have belonged to another modem a moment ago.
     fn is(&self, wanted: &Wanted) -> bool {
         let is_renamed = !self.uid.starts_with("/sys/");
         self.uid == wanted.folder
@@ -114,7 +116,7 @@ impl Managed {
     }
 }
 
-/// Somebody who asks. May take long.
+/// A way to ask ModemManager. Its calls may take long.
 trait Asker {
     fn inhibit(&mut self, device: &UsbPath, wanted: &Wanted) -> Inhibition;
     fn release(&mut self, device: &UsbPath);
@@ -136,22 +138,23 @@ impl ModemManager {
         self.way = way;
     }
 
-    /// See [`modem_world::Host::inhibit`]. An answer that may change is given once, and asked for anew after that.
+    /// See [`modem_world::Host::inhibit`]. An answer that may change is returned once; the next call asks
+    /// again.
     pub(crate) fn inhibit(&mut self, sysfs: &Sysfs, device: &UsbPath) -> Inhibition {
-        let mut states = self.answers.lock();
-        let state = states.entry(device.clone()).or_default();
-        match &state.answer {
-            // Asked again all the same: ModemManager may have been started anew since, and has forgotten then.
+        let mut inquiries = self.answers.lock();
+        let inquiry = inquiries.entry(device.clone()).or_default();
+        match &inquiry.answer {
+            // Ask again even so: ModemManager may have been restarted and have forgotten the inhibition.
             Some(Inhibition::Granted) => {}
-            Some(_) => return state.answer.take().unwrap_or(Inhibition::Pending),
+            Some(_) => return inquiry.answer.take().unwrap_or(Inhibition::Pending),
             None => {}
         }
-        let answer = state.answer.clone().unwrap_or(Inhibition::Pending);
-        if state.is_asked {
+        let answer = inquiry.answer.clone().unwrap_or(Inhibition::Pending);
+        if inquiry.is_asked {
             return answer;
         }
-        state.is_asked = true;
-        drop(states);
+        inquiry.is_asked = true;
+        drop(inquiries);
         match self.request(sysfs, Request::Inhibit(device.clone())) {
             Ok(()) => answer,
             Err(why) => {
@@ -164,13 +167,13 @@ impl ModemManager {
 
     /// See [`modem_world::Host::release`].
     pub(crate) fn release(&mut self, sysfs: &Sysfs, device: &UsbPath) {
-        // Also while the answer is on its way: the requests are done in their order.
+        // This also works while the answer is on its way, because the thread handles requests in their order.
         if self.answers.lock().remove(device).is_some() {
             let _ = self.request(sysfs, Request::Release(device.clone()));
         }
     }
 
-    /// Whether there was an answer since this was asked last.
+    /// Whether an answer has come since the last call.
     pub(crate) fn take_news(&self) -> bool {
         rustix::io::read(&self.answers.news, &mut [0; 8]).is_ok()
     }
@@ -179,11 +182,11 @@ impl ModemManager {
         let worker = match self.worker.take() {
             Some(worker) => worker,
             None => start(self.way.clone(), sysfs.clone(), Arc::clone(&self.answers))
-                .map_err(|error| format!("no thread for it: {error}"))?,
+                .map_err(|error| format!("no thread could be started to ask it: {error}"))?,
         };
         let sent = worker.requests.send(request);
         self.worker = Some(worker);
-        sent.map_err(|_| "it was asked in vain".to_owned())
+        sent.map_err(|_| "the thread that asks it has ended".to_owned())
     }
 }
 
@@ -191,7 +194,7 @@ impl Drop for ModemManager {
     fn drop(&mut self) {
         if let Some(worker) = self.worker.take() {
             drop(worker.requests);
-            // One that waits for an answer ends with the process.
+            // If the thread still waits for an answer, it ends with the process.
             let _ = worker.ended.recv_timeout(END_PATIENCE);
         }
     }
@@ -204,17 +207,17 @@ impl AsFd for ModemManager {
 }
 
 impl Answers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<UsbPath, State>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UsbPath, Inquiry>> {
         self.of_devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, device: &UsbPath, answer: Inhibition) {
-        // Released meanwhile: nobody wants to know.
-        if let Some(state) = self.lock().get_mut(device) {
-            state.answer = Some(answer);
-            state.is_asked = false;
+        // If the device was released in the meantime, the answer isn't needed.
+        if let Some(inquiry) = self.lock().get_mut(device) {
+            inquiry.answer = Some(answer);
+            inquiry.is_asked = false;
         }
-        // Can't fail but for an overflow, when there is news anyway.
+        // This can only fail by an overflow, and then the descriptor is readable anyway.
         let _ = rustix::io::write(&self.news, &1_u64.to_ne_bytes());
     }
 }
@@ -227,7 +230,7 @@ fn start(way: Way, sysfs: Sysfs, answers: Arc<Answers>) -> std::io::Result<Worke
         .spawn(move || {
             let mut asker: Box<dyn Asker> = match way {
                 #[cfg(feature = "modem-manager")]
-                Way::Bus(address) => Box::new(bus::Bus::new(address, sysfs.clone())),
+                Way::Bus(address) => Box::new(bus::Dbus::new(address, sysfs.clone())),
                 Way::Mmcli(address) => Box::new(mmcli::Mmcli::new(address, sysfs.clone())),
             };
             for request in received {
@@ -246,7 +249,7 @@ fn start(way: Way, sysfs: Sysfs, answers: Arc<Answers>) -> std::io::Result<Worke
 }
 
 fn ask(asker: &mut dyn Asker, sysfs: &Sysfs, device: &UsbPath) -> Inhibition {
-    // A device that is on its way to another mode isn't there, and stays inhibited.
+    // A device that is changing its mode isn't on the bus for a while, but stays inhibited.
     let wanted = Wanted {
         folder: sysfs.system_path(device).unwrap_or_default(),
         ports: sysfs.port_names(device),
@@ -254,7 +257,7 @@ fn ask(asker: &mut dyn Asker, sysfs: &Sysfs, device: &UsbPath) -> Inhibition {
     asker.inhibit(device, &wanted)
 }
 
-/// Without a bus ModemManager can still run, on a host whose bus can't be reached from here.
+/// Without a bus connection ModemManager may still run, on a bus that can't be reached from here.
 fn unreachable(sysfs: &Sysfs, why: &str) -> Inhibition {
     match sysfs.process("ModemManager") {
         None => Inhibition::NotNeeded,

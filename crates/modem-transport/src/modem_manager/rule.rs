@@ -1,36 +1,36 @@
 //! A rule for udev that keeps ModemManager away from a modem in download mode on the other bus of its socket.
 //!
-//! An inhibition holds for one place on the bus. A modem that runs on the USB 3 bus is on its peer port in download mode
-//! (linux.md §3 and §6), where ModemManager would probe it and spoil the flash, as seen in the kernel lab. The rule is about
-//! devices with one interface at that place only, so that it does no harm when it outlives this process; it is gone with
-//! the next start of the host at the latest.
+//! An inhibition holds for one place on the bus. A modem that runs on the USB 3 bus is on its peer port in
+//! download mode (linux.md §3 and §6), where ModemManager would probe it and spoil the flash, as seen in the
+//! kernel lab. The rule matches only devices with a single interface at that place, so it does no harm if it
+//! outlives this process. It is gone after the next start of the host at the latest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use modem_world::UsbPath;
 
-/// Where rules are that don't outlive a start of the host; udevd sees new ones by itself.
+/// The folder for rules that last until the next start of the host. udevd notices new rules by itself.
 const FOLDER: &str = "/run/udev/rules.d";
 
-/// A rule, as long as it is held.
+/// A rule that exists as long as this value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rule(PathBuf);
 
 impl Rule {
-    /// Makes the rule for this place; none where there is no udevd, or no right to make one.
+    /// Makes the rule for this place; `None` if there is no udevd, or no right to make a rule.
     pub(super) fn make(place: &UsbPath) -> Option<Self> {
         Self::make_in(Path::new(FOLDER), place)
     }
 
     fn make_in(folder: &Path, place: &UsbPath) -> Option<Self> {
-        // The folder above is udevd's.
+        // The parent folder is made by udevd.
         if !folder.parent()?.is_dir() {
             return None;
         }
         let name = format!("79-modemflash-{place}.rules");
         let file = folder.join(name);
-        // Without it the update goes on: ModemManager may be slower.
+        // Without the rule the update goes on, in the hope that ModemManager is slower.
         fs::create_dir_all(folder).ok()?;
         fs::write(&file, text(place)).ok()?;
         Some(Self(file))
@@ -39,12 +39,13 @@ impl Rule {
 
 impl Drop for Rule {
     fn drop(&mut self) {
-        // It does no harm.
+        // A rule that can't be removed does no harm.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// The serial port of a device with one interface at this place. `bNumInterfaces` has a leading blank (linux.md §1).
+/// Matches the serial port of a device with one interface at this place. `bNumInterfaces` has a leading blank
+/// (linux.md §1).
 fn text(place: &UsbPath) -> String {
     format!(
         "# modemflash updates the modem at {place}\n\
