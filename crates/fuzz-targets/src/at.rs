@@ -1,4 +1,4 @@
-//! What a modem answers to AT commands.
+//! A modem's answers to AT commands.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use modem_protocol::at::{Answer, Collector, Command, parse, reply};
 
 use crate::pieces;
 
-/// Answers in a stream: the same in any split, and what was read from one is read again from what the virtual modem
-/// would make of it.
+/// Collects answers from a stream: the result must be the same in any split. What was read from an answer
+/// must be read again from the answer that the virtual modem would make of it.
 pub(crate) fn answer(bytes: &[u8]) {
     let mut first: Option<(Option<Answer>, Vec<String>)> = None;
     for mut pieces in pieces(bytes) {
         let mut collector = Collector::new("AT!IMPREF?");
         let answer = pieces.find_map(|piece| collector.push(piece));
-        // What follows an answer in the same piece is left out, so only an unfinished one is the same in any split.
+        // Text after an answer in the same piece is dropped, so only the text of an unfinished answer is the
+        // same in any split.
         let unfinished = if answer.is_none() {
             collector.heard()
         } else {
@@ -32,7 +33,7 @@ pub(crate) fn answer(bytes: &[u8]) {
     read(&lines);
 }
 
-/// All readers over the same lines.
+/// Applies all parsers to the same lines.
 fn read(lines: &[String]) {
     let revision = parse::cgmr(lines);
     assert!(revision.is_none_or(|revision| !revision.is_empty()));
@@ -75,8 +76,9 @@ fn read(lines: &[String]) {
     }
 }
 
-/// A whole session with a port that says these bytes, a piece after each request, and then nothing. A NUL byte ends a
-/// piece, and a piece that is empty takes the port away. It ends, whatever they are.
+/// Runs a whole session with a port that sends these bytes, one piece after each request, and then nothing. A
+/// NUL byte ends a piece, and an empty piece takes the port away. The session must end, whatever the bytes
+/// are.
 pub(crate) fn session(bytes: &[u8]) {
     let mut pieces = bytes.split(|&byte| byte == 0);
     let mut commands = [
@@ -102,7 +104,7 @@ pub(crate) fn session(bytes: &[u8]) {
             Step::Answer(result) => {
                 let end = result.is_err().then(|| session.poll(now));
                 match end {
-                    // Over: the same for ever.
+                    // The session is over and stays so.
                     Some(Step::Answer(_)) => return,
                     Some(Step::Ready) | None => {}
                     Some(other) => panic!("{other:?} after an error"),

@@ -1,4 +1,4 @@
-//! What a modem in normal mode says on its control port, and what a host says to the virtual one.
+//! What a modem in normal mode sends on its control port, and what a host sends to the virtual modem.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use modem_protocol::qmi::{Frame, Framer, Tlvs, ctl, dms};
 
 use crate::pieces;
 
-/// QMUX frames: the same in any split, and a frame written again is that frame.
+/// Parses QMUX frames: they must be the same in any split, and a frame that is written and parsed again must
+/// be the same frame.
 pub(crate) fn qmi_frame(bytes: &[u8]) {
     let mut first: Option<Vec<Frame>> = None;
     for pieces in pieces(bytes) {
@@ -29,8 +30,8 @@ pub(crate) fn qmi_frame(bytes: &[u8]) {
     }
 }
 
-/// The fields of a message behind its number: what can be read can be written and read again, whichever of the
-/// services and sides it belongs to.
+/// Parses the fields of a message after its number, for every service and both sides: what can be parsed can
+/// be written and parsed again.
 pub(crate) fn qmi_message(bytes: &[u8]) {
     let Some((number, fields)) = bytes.split_first_chunk() else {
         return;
@@ -64,7 +65,8 @@ pub(crate) fn qmi_message(bytes: &[u8]) {
     }
 }
 
-/// MBIM messages and fragments: the same in any split; a message cut in fragments again is that message.
+/// Parses MBIM messages and fragments: they must be the same in any split, and a message that is cut into
+/// fragments again must be the same message.
 pub(crate) fn mbim(bytes: &[u8]) {
     let mut first: Option<Vec<Message>> = None;
     for pieces in pieces(bytes) {
@@ -104,8 +106,8 @@ fn reassemble<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Message> {
     messages
 }
 
-/// A whole session with a modem, a proxy or an MBIM function that sends these bytes. It ends, whatever they are, in
-/// the time that it was given.
+/// Runs a whole session with a modem, a proxy or an MBIM function that sends these bytes. Whatever the bytes
+/// are, the session must end within the time that it was given.
 pub(crate) fn control_session(bytes: &[u8]) {
     let device = "/dev/cdc-wdm0".to_owned();
     for link in [
@@ -119,7 +121,8 @@ pub(crate) fn control_session(bytes: &[u8]) {
     }
 }
 
-/// The bytes cut where frames or MBIM messages end by their length fields; what is neither stays in one piece.
+/// The bytes, cut where frames or MBIM messages end according to their length fields. Bytes that are neither
+/// stay in one piece.
 fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
@@ -135,13 +138,13 @@ fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
     messages
 }
 
-/// What each request of a session may take.
+/// How long each request of a session may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Most steps before a session must have ended.
+/// The number of steps within which a session must end.
 const MOST_STEPS: u32 = 5_000;
 
-/// Asks one thing after another and closes; the peer says one piece whenever the host waits.
+/// Asks one thing after another, then closes. The peer sends one piece whenever the host waits.
 fn converse<'a>(link: Link, mut unsaid: impl Iterator<Item = &'a [u8]>) {
     let mut now = Instant::START;
     let mut session = Session::new(link, PATIENCE, now);

@@ -1,8 +1,8 @@
-//! What the kernel says.
+//! Messages of the kernel.
 
 use modem_discovery::Uevent;
 
-/// A uevent message.
+/// Parses a uevent message.
 pub(crate) fn uevent(bytes: &[u8]) {
     if let Ok(event) = Uevent::parse(bytes) {
         assert!(event.device_path.starts_with('/'));

@@ -1,4 +1,4 @@
-//! What a file holds.
+//! Parsers of files.
 
 use firmware_image::cwe::HEADER_SIZE;
 use firmware_image::cwe::descriptor::ProductBuffer;
@@ -8,7 +8,7 @@ use firmware_image::{Inspector, Text, crc, parse_versions};
 
 use crate::pieces;
 
-/// A whole file, in any split: the same verdict each time.
+/// Inspects a whole file: the verdict must be the same in any split.
 pub(crate) fn cwe_inspector(bytes: &[u8]) {
     for name in [
         "image.cwe",
@@ -36,21 +36,21 @@ pub(crate) fn cwe_inspector(bytes: &[u8]) {
     }
 }
 
-/// The 400 bytes before each image.
+/// Parses the 400 bytes in front of each image.
 pub(crate) fn cwe_header(bytes: &[u8]) {
     if let Ok(header) = Header::parse(bytes) {
         assert_eq!(Header::parse(&header.encode()).as_ref(), Ok(&header));
     }
 }
 
-/// The settings inside an image.
+/// Inspects the settings inside an image.
 pub(crate) fn nvup(bytes: &[u8]) {
     let mut image = settings_header(bytes).to_vec();
     image.extend_from_slice(bytes);
     cwe_inspector(&image);
 }
 
-/// A header that makes settings of the bytes behind it.
+/// A header that declares the bytes after it as settings.
 fn settings_header(body: &[u8]) -> [u8; HEADER_SIZE] {
     Header {
         product_buffer: ProductBuffer::new([0; 256]),
@@ -74,14 +74,14 @@ fn settings_header(body: &[u8]) -> [u8; HEADER_SIZE] {
     .encode()
 }
 
-/// The name of a file or the version text in an image.
+/// Parses the name of a file, or the version text in an image.
 pub(crate) fn versions(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = format!("{:?}", parse_versions(text));
     }
 }
 
-/// A program in which an archive may be.
+/// Looks for an archive in a program.
 pub(crate) fn sfx(bytes: &[u8]) {
     let found = sfx::find(bytes, bytes.len() as u64).expect("reading from memory doesn't fail");
     if let Some(at) = found.seven_zip {
@@ -89,8 +89,8 @@ pub(crate) fn sfx(bytes: &[u8]) {
     }
 }
 
-/// A file of any kind, an archive perhaps, from first look to checked images. It goes over the disk, because that is
-/// where archives are read from.
+/// Checks a file of any kind, perhaps an archive, from the first look to the checked images. The file is
+/// written to disk, because archives are read from there.
 pub(crate) fn archive(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder for the file");
     for name in ["update.zip", "update.7z", "update.exe"] {

@@ -1,8 +1,9 @@
-//! What the fuzzer calls: one function for each parser that sees bytes of a device or a file.
+//! The functions that the fuzzers call: one for each parser that sees bytes from a device or a file.
 //!
-//! Each takes any bytes, must come back soon, and panics when a promise is broken: what was read can be written and
-//! read again, and a stream may be split anywhere. `fuzz/` holds a fuzzer for each; the test of this crate replays
-//! the corpora, so that every vector and every finding stays a test where there is no fuzzer.
+//! Each function accepts any bytes and must return soon. It panics if a promise is broken: what can be parsed
+//! can be written and parsed again, and a stream may be split anywhere. `fuzz/` has a fuzzer for each
+//! function. The test of this crate replays the corpora, so that every vector and every earlier finding is
+//! tested even where no fuzzer can run.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::panic,
@@ -20,7 +21,8 @@ mod world;
 /// A function that the fuzzer calls.
 pub type Target = fn(&[u8]);
 
-/// All targets by the names of their corpora. A new one also needs `fuzz/fuzz_targets/NAME.rs` and its `[[bin]]`.
+/// All targets, by the names of their corpora. A new target also needs `fuzz/fuzz_targets/NAME.rs` and its
+/// `[[bin]]`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("archive", image::archive),
     ("at_answer", at::answer),
@@ -48,10 +50,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("versions", image::versions),
 ];
 
-/// Calls the target of this name.
+/// Calls the target with this name.
 ///
 /// # Panics
-/// There is none, or the target found something.
+/// There is no such target, or the target found something.
 pub fn run(name: &str, bytes: &[u8]) {
     let (_, target) = TARGETS
         .iter()
@@ -60,7 +62,7 @@ pub fn run(name: &str, bytes: &[u8]) {
     target(bytes);
 }
 
-/// The same bytes in pieces of several sizes, the whole first.
+/// The same bytes cut into pieces of several sizes; the first cut is the whole.
 fn pieces(bytes: &[u8]) -> impl Iterator<Item = std::slice::Chunks<'_, u8>> {
     [bytes.len().max(1), 1, 7, 64]
         .into_iter()

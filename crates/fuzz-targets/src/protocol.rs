@@ -1,4 +1,4 @@
-//! What a modem says, and what a host says to the virtual one.
+//! What a modem sends in download mode, and what a host sends to the virtual modem.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use modem_protocol::{Action, Conversation, Instant};
 
 use crate::pieces;
 
-/// Frames in a stream: the same in any split, and a frame's payload framed again is that payload.
+/// Decodes frames from a stream: they must be the same in any split, and a payload that is framed again must
+/// be the same payload.
 pub(crate) fn hdlc(bytes: &[u8]) {
     let mut first: Option<(Vec<_>, Vec<u8>)> = None;
     for pieces in pieces(bytes) {
@@ -39,28 +40,28 @@ pub(crate) fn hdlc(bytes: &[u8]) {
     }
 }
 
-/// What a host sends: read, written and read again is the same.
+/// Parses a request of a host: if it is written and parsed again, it must be the same.
 pub(crate) fn qdl_request(bytes: &[u8]) {
     if let Ok(request) = Request::parse(bytes) {
         assert_eq!(Request::parse(&request.encode()), Ok(request));
     }
 }
 
-/// What a boot loader sends.
+/// Parses a response of a boot loader: if it is written and parsed again, it must be the same.
 pub(crate) fn qdl_response(bytes: &[u8]) {
     if let Ok(response) = Response::parse(bytes) {
         assert_eq!(Response::parse(&response.encode()), Ok(response));
     }
 }
 
-/// A whole session with a boot loader that sends these bytes, a piece after each request, and then nothing. It ends,
-/// whatever they are.
+/// Runs a whole session with a boot loader that sends these bytes, one piece whenever the host waits, and then
+/// nothing. The session must end, whatever the bytes are.
 pub(crate) fn qdl_session(bytes: &[u8]) {
     let image = Image::cwe(&[0; Image::CWE_HEADER], 3 * 1024 * 1024).expect("an image that QDL can carry");
     converse(&mut Download::new(vec![image], Start::Fresh), bytes);
 }
 
-/// Sahara packets in any split; what can be read can be written and read again.
+/// Parses Sahara packets in any split: what can be parsed can be written and parsed again.
 pub(crate) fn sahara(bytes: &[u8]) {
     let mut first: Option<(Vec<Packet>, bool)> = None;
     for pieces in pieces(bytes) {
@@ -72,7 +73,8 @@ pub(crate) fn sahara(bytes: &[u8]) {
                 match packet {
                     Ok(packet) => packets.push(packet),
                     Err(_) => {
-                        // An unreadable packet is taken out; a length that can't be stays until it is cleared.
+                        // An unreadable packet is removed. After an impossible length the framer stays as it
+                        // is until it is cleared.
                         lost = matches!(framer.next_packet(), Some(Err(_)));
                         if lost {
                             break;
@@ -95,7 +97,7 @@ pub(crate) fn sahara(bytes: &[u8]) {
     }
 }
 
-/// Documents of a Firehose server in any split.
+/// Splits a stream into the documents of a Firehose server; they must be the same in any split.
 pub(crate) fn firehose_answer(bytes: &[u8]) {
     let mut first: Option<Vec<Vec<u8>>> = None;
     for pieces in pieces(bytes) {
@@ -119,7 +121,7 @@ pub(crate) fn firehose_answer(bytes: &[u8]) {
     }
 }
 
-/// A document of a host.
+/// Parses a document of a host.
 pub(crate) fn firehose_request(bytes: &[u8]) {
     if let Ok(requests) = FirehoseRequest::parse(bytes) {
         for request in requests {
@@ -131,16 +133,16 @@ pub(crate) fn firehose_request(bytes: &[u8]) {
     }
 }
 
-/// A whole Firehose session with a server that sends these bytes.
+/// Runs a whole Firehose session with a server that sends these bytes.
 pub(crate) fn firehose_session(bytes: &[u8]) {
     converse(&mut Session::new(&[300_000, 1], &[], Instant::START), bytes);
     converse(&mut Session::new(&[4096], bytes, Instant::START), &[]);
-    // What the server says in one turn ends with a NUL byte, so that a corpus can reach the verdict.
+    // A NUL byte ends what the server sends in one turn, so that a corpus can reach the verdict.
     let turns = bytes.split(|&byte| byte == 0);
     converse_in_turns(&mut Session::new(&[5044, 81920], &[], Instant::START), turns);
 }
 
-/// The switch from Sahara to Firehose, and the reset, with a boot loader that sends these bytes.
+/// Runs the switch from Sahara to Firehose, and the reset, with a boot loader that sends these bytes.
 pub(crate) fn sahara_session(bytes: &[u8]) {
     let up_to = Duration::from_secs(20);
     for start in [
@@ -158,7 +160,8 @@ pub(crate) fn sahara_session(bytes: &[u8]) {
     converse_in_turns(&mut Switch::to_firehose(await_hello, Instant::START), turns);
 }
 
-/// The bytes cut where Sahara packets end by their length fields; what is none stays in one piece.
+/// The bytes, cut where Sahara packets end according to their length fields. Bytes that aren't a packet stay
+/// in one piece.
 fn packets(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut packets = Vec::new();
     while !bytes.is_empty() {
@@ -173,7 +176,8 @@ fn packets(mut bytes: &[u8]) -> Vec<&[u8]> {
     packets
 }
 
-/// What is behind a port, by the first bytes: the same in any split, and never another verdict later.
+/// Tells what is behind a port by its first bytes: the verdict must be the same in any split, and mustn't
+/// change later.
 pub(crate) fn first_answer(bytes: &[u8]) {
     let mut first: Option<FirstAnswer> = None;
     for pieces in pieces(bytes) {
@@ -190,7 +194,7 @@ pub(crate) fn first_answer(bytes: &[u8]) {
     }
 }
 
-/// Most actions before a conversation must have ended: it has a total time for every step.
+/// The number of actions within which a conversation must end. It has a time limit for every step.
 const MOST_ACTIONS: u32 = 200_000;
 
 /// Drives a conversation with a modem that takes everything and sends `bytes` piece by piece.
@@ -223,8 +227,8 @@ fn converse(conversation: &mut impl Conversation, bytes: &[u8]) {
     panic!("the conversation doesn't end");
 }
 
-/// Drives a conversation with a modem that takes everything, and says one piece whenever the host has sent something
-/// and waits.
+/// Drives a conversation with a modem that takes everything. The modem sends one piece whenever the host has
+/// sent something and waits.
 fn converse_in_turns<'a>(conversation: &mut impl Conversation, mut unsaid: impl Iterator<Item = &'a [u8]>) {
     let mut now = Instant::START;
     let mut is_modems_turn = true;

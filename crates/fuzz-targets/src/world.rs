@@ -1,12 +1,12 @@
-//! A wire trace that a user sent.
+//! A wire trace that came from a user.
 
 use modem_world::trace::{Event, TITLE, Trace};
 use modem_world::{Instant, Interest, Replayer, Wake, World};
 
-/// Most calls of one replay.
+/// The most calls in one replay.
 const MOST_CALLS: u32 = 10_000;
 
-/// Reading it, writing it again, and a replay by somebody who does what it says.
+/// Parses a trace, writes it and parses it again. Then replays it with calls that follow the trace.
 pub(crate) fn trace(bytes: &[u8]) {
     let Ok(trace) = Trace::parse(&String::from_utf8_lossy(bytes)) else {
         return;
