@@ -12,7 +12,7 @@ use crate::board::Board;
 use crate::quirk::BootHoldHabit;
 use crate::violation::Wrong;
 
-/// The longest line that is taken; own choice.
+/// The longest line that is accepted; own choice.
 const LONGEST_LINE: usize = 1024;
 /// The factory's password (at.md §3).
 const PASSWORD: &str = "A710";
@@ -21,10 +21,10 @@ const PASSWORD: &str = "A710";
 #[derive(Debug)]
 pub(super) struct AtPort {
     echoes: bool,
-    /// 0 `ERROR`, 1 with a number, 2 with words.
+    /// The kind of errors: 0 for `ERROR`, 1 with a number, 2 with words.
     error_detail: u8,
     line: Vec<u8>,
-    /// When the answer to the last command is out.
+    /// When the answer to the last command will have been sent.
     due: Instant,
 }
 
@@ -39,10 +39,10 @@ impl Default for AtPort {
     }
 }
 
-/// What a command leads to.
+/// The result of a command.
 pub(super) struct Done {
     pub(super) reply: Reply,
-    /// The modem leaves the bus.
+    /// Whether the modem leaves the bus because of it.
     pub(super) restarts: bool,
 }
 
@@ -56,7 +56,7 @@ impl From<Reply> for Done {
 }
 
 impl AtPort {
-    /// Half a line is forgotten; what was set with commands stays.
+    /// The host has closed the port: half a line is forgotten, but settings stay.
     pub(super) fn closed(&mut self) {
         self.line.clear();
     }
@@ -92,7 +92,8 @@ impl AtPort {
 
     fn command(&mut self, interface: u8, line: &[u8], core: &mut Core, board: &mut Board, now: Instant) {
         let text = String::from_utf8_lossy(line);
-        // Whatever stands before the last "AT" is no command: a program that finds its speed sends rubbish.
+        // Text before the last "AT" isn't a command: a program that looks for the speed of the port sends
+        // garbage.
         let Some(command) = command_of(text.trim()) else {
             return;
         };
@@ -127,7 +128,7 @@ impl AtPort {
         }
     }
 
-    /// One command of a line, without `AT`.
+    /// Runs one command of a line, given without `AT`.
     fn run(&mut self, part: &str, core: &mut Core, board: &mut Board, now: Instant) -> Done {
         let upper = part.to_ascii_uppercase();
         match upper.as_str() {
@@ -152,18 +153,20 @@ fn line(text: String) -> Done {
     Reply::ok(vec![text]).into()
 }
 
-/// The text behind `AT` or `at`.
+/// The text after `AT` or `at`.
 fn command_of(line: &str) -> Option<&str> {
     let upper = line.to_ascii_uppercase();
     let place = upper.rfind("AT").filter(|place| {
-        // `AT` inside a command's own text is none: only letters that can't be a command stand before it.
+        // Only text that can't be a command may stand before `AT`; otherwise `AT` is part of the command's
+        // own text.
         !line.get(..*place).unwrap_or_default().contains(['!', '+', '"'])
     });
     let place = if upper.starts_with("AT") { Some(0) } else { place };
     line.get(place? + 2..)
 }
 
-/// The commands of a line: basic ones follow one another (`E0V1`), others are apart by semicolons.
+/// The commands of a line: basic ones follow each other directly (`E0V1`), others are separated by
+/// semicolons.
 fn parts(line: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = line.trim();
@@ -185,7 +188,7 @@ fn parts(line: &str) -> Vec<String> {
     parts
 }
 
-/// The place behind the digits that begin at `from`.
+/// The position after the digits that begin at `from`.
 fn digits_from(text: &str, from: usize) -> usize {
     let from = (from..=text.len())
         .find(|place| text.is_char_boundary(*place))
@@ -194,7 +197,7 @@ fn digits_from(text: &str, from: usize) -> usize {
     from + digits.bytes().take_while(u8::is_ascii_digit).count()
 }
 
-/// The place of the semicolon that ends a command, outside of quotes.
+/// The position of the semicolon that ends a command, outside of quotes.
 fn end_of_extended(text: &str) -> usize {
     let mut is_quoted = false;
     for (place, byte) in text.bytes().enumerate() {
@@ -207,7 +210,7 @@ fn end_of_extended(text: &str) -> usize {
     text.len()
 }
 
-/// V.250's basic commands that change nothing here: formats, flow control, registers.
+/// Whether this is a basic command of V.250 that changes nothing here: formats, flow control, registers.
 fn is_basic(part: &str) -> bool {
     let (letters, digits) = part.split_at(part.find(|c: char| c.is_ascii_digit()).unwrap_or(part.len()));
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -231,7 +234,7 @@ fn identity(board: &Board) -> Vec<String> {
     })
 }
 
-/// Standard commands (3GPP TS 27.007), as a modem without a SIM answers them.
+/// Answers standard commands (3GPP TS 27.007) as a modem without a SIM does.
 fn standard(command: &str, core: &mut Core, board: &Board) -> Done {
     let text = match command {
         "+CGMI" | "+GMI" => MANUFACTURER.to_owned(),
@@ -277,7 +280,7 @@ fn radio(mode: OperatingMode, core: &mut Core) -> Done {
     Reply::ok(Vec::new()).into()
 }
 
-/// Sierra's own commands. `part` is the command as it was written, `upper` in capitals.
+/// Runs Sierra's own commands. `part` is the command as it was written, `upper` the same in capitals.
 fn vendor(upper: &str, part: &str, core: &mut Core, board: &mut Board, now: Instant) -> Done {
     let name = upper.get(1..).unwrap_or_default();
     note_forbidden(part, board, now);
@@ -289,7 +292,7 @@ fn vendor(upper: &str, part: &str, core: &mut Core, board: &mut Board, now: Inst
         core.is_unlocked = true;
         return Reply::ok(Vec::new()).into();
     }
-    // `=?` asks for the form, which is never locked (at.md §3).
+    // `=?` asks for the form of a command, which is never locked (at.md §3).
     let is_locked = |locked: &&str| -> bool {
         let is_question = name.ends_with("=?");
         name == *locked || (locked.ends_with('=') && name.starts_with(locked) && !is_question)
@@ -312,8 +315,8 @@ fn vendor(upper: &str, part: &str, core: &mut Core, board: &mut Board, now: Inst
     }
 }
 
-/// Only some commands may be given without the user's wish (at.md §3, policy): those that change nothing, the unlock,
-/// boot & hold and the reset.
+/// Records a violation if the command needs the user's consent and the user hasn't given it (at.md §3,
+/// policy). Commands that change nothing, the unlock, boot & hold and the reset need none.
 fn note_forbidden(part: &str, board: &mut Board, now: Instant) {
     let changes = part.contains('=') && !part.ends_with("=?");
     let is_free = part.to_ascii_uppercase().starts_with("!ENTERCND=");
@@ -359,7 +362,7 @@ fn pri(board: &Board) -> Pri {
     }
 }
 
-/// The votes of the traces, in both layouts.
+/// The votes that the traces show, in both layouts.
 fn power(core: &Core, board: &Board) -> PowerState {
     let mismatch = u32::from(core.is_mismatched);
     let user = u32::from(!core.is_online() && !core.is_mismatched);

@@ -11,7 +11,8 @@ use crate::board::Board;
 use crate::layout::{Composition, Layout};
 use crate::storage::{Selection, Storage};
 
-/// Acts on a command of Sierra's, without its exclamation mark: `name` in capitals, `part` as it was written with it.
+/// Runs a command of Sierra's. `name` is the command in capitals without its exclamation mark, `part` the
+/// command as it was written, with the mark.
 pub(super) fn run(name: &str, part: &str, board: &mut Board) -> Reply {
     let (command, form) = match name.find(['?', '=']) {
         Some(place) => name.split_at(place),
@@ -120,7 +121,7 @@ fn or_error(done: Option<()>) -> Reply {
     done.map_or_else(Reply::error, |()| Reply::ok(Vec::new()))
 }
 
-/// What stands behind the equals sign, apart by commas, without quotes.
+/// The arguments after the equals sign: separated by commas, without quotes.
 fn arguments(text: &str) -> Vec<String> {
     let mut arguments = vec![String::new()];
     let mut is_quoted = false;
@@ -159,7 +160,8 @@ fn preference(board: &Board) -> ImagePreference {
     }
 }
 
-/// A carrier, for which a stored pair is taken; or firmware, carrier and config name. Refused when nothing stored fits.
+/// Sets the preference: either a carrier, for which a stored pair is chosen, or firmware, carrier and config
+/// name. `None` if no stored images fit.
 fn prefer(arguments: &[String], storage: &mut Storage) -> Option<()> {
     let wanted = match arguments {
         [carrier] => storage.stored_pair(carrier)?,
@@ -218,7 +220,7 @@ fn images(board: &Board) -> ImageList {
     }
 }
 
-/// `0`, `0,<type>`, `0,<type>,<slot>` or `0,<type>,<slot>,"<build id>","<unique id>"`.
+/// Deletes stored images: `0`, `0,<type>`, `0,<type>,<slot>` or `0,<type>,<slot>,"<build id>","<unique id>"`.
 fn delete(arguments: &[String], storage: &mut Storage) -> Option<()> {
     let mut arguments = arguments.iter().map(String::as_str);
     if arguments.next()? != "0" {
@@ -247,7 +249,7 @@ fn delete(arguments: &[String], storage: &mut Storage) -> Option<()> {
     matches!(kind, None | Some("0" | "1")).then_some(())
 }
 
-/// The bits of the mask in words (at.md §3).
+/// The names of the mask's bits (at.md §3).
 const BITS: [(Composition, &str); 7] = [
     (Composition::DIAG, "diag"),
     (Composition::ADB, "adb"),
@@ -291,7 +293,7 @@ fn composition_help(board: &Board) -> Vec<String> {
     head.into_iter().chain(bits).collect()
 }
 
-/// `1,<type>,<mask in hex>`. Effective from the next restart on.
+/// Sets the composition: `1,<type>,<mask in hex>`. It takes effect at the next restart.
 fn compose(arguments: &[String], board: &mut Board) -> Option<()> {
     let [index, kind, mask] = arguments else {
         return None;
@@ -313,7 +315,7 @@ fn compose(arguments: &[String], board: &mut Board) -> Option<()> {
     if usb.kind != kind {
         usb.choose_kind(kind, profile);
     }
-    // It refuses what would leave no interface at all.
+    // The modem refuses a composition that would leave no interface at all.
     if Layout::running(usb.wiring(profile), mask).count() == 0 {
         return None;
     }
@@ -321,7 +323,7 @@ fn compose(arguments: &[String], board: &mut Board) -> Option<()> {
     Some(())
 }
 
-/// The boot id is the next lower number when only one is given (at_em7565_lenovo trace).
+/// Sets the product ids. If only one is given, the boot id is the next lower number (at_em7565_lenovo trace).
 fn set_ids(arguments: &[String], storage: &mut Storage) -> Option<()> {
     let mut ids = arguments
         .iter()
@@ -359,14 +361,15 @@ fn board_info(board: &Board) -> BoardInfo {
         main: Some("MDM9207 (000)".to_owned()),
         radio: Some("WTR2965".to_owned()),
         power: Some("PMD9607 (002)".to_owned()),
-        // at_misc_wp_rc_em9 trace, with another chip: that one refuses some firmwares.
+        // From the at_misc_wp_rc_em9 trace, but with another chip: the one in the trace refuses some
+        // firmwares.
         flash: Some(
             "MT29F4G08ABBFA3W 512MB x8 (173/0/0) (2048 blocks of 64 pages/block 4096B page size)".to_owned(),
         ),
     }
 }
 
-/// The factory's settings come back: USB ids and composition.
+/// Restores the factory's USB ids and composition.
 fn restore(board: &mut Board) {
     let factory = Storage::factory(board.setup.profile);
     board.storage.usb = factory.usb;

@@ -1,4 +1,4 @@
-//! MBIM's basic connect service, as far as programs need it to take the modem for one: identity, radio, no SIM
+//! MBIM's basic connect service, as far as programs need it to recognise a modem: identity, radio, no SIM
 //! (MBIM 1.0 §10.5). Everything else isn't supported.
 
 use modem_protocol::mbim::{CommandKind, ServiceId, Status, qmi, subscribe};
@@ -13,7 +13,7 @@ const SUBSCRIBER_READY: u32 = 2;
 const RADIO_STATE: u32 = 3;
 const DEVICE_SERVICES: u32 = 16;
 
-/// The information of the answer.
+/// The information in the answer to a command.
 pub(super) fn answer(
     cid: u32,
     kind: CommandKind,
@@ -34,13 +34,13 @@ pub(super) fn answer(
     }
 }
 
-/// MBIM_RADIO_STATE_INFO: the hardware switch is on; the radio as it is.
+/// MBIM_RADIO_STATE_INFO: the hardware switch is on, and the software switch shows the radio.
 fn radio_state(core: &Core) -> Vec<u8> {
     numbers(&[1, u32::from(core.is_online())])
 }
 
-/// MBIM_SET_RADIO_STATE (MBIM 1.0 §10.5.3): the software switch, which is the operating mode of DMS. As there, only a reset
-/// leads out of offline, and a radio whose images don't match stays off.
+/// MBIM_SET_RADIO_STATE (MBIM 1.0 §10.5.3): the software switch, which is the operating mode of DMS. As with
+/// DMS, only a reset leads out of offline, and a radio whose images don't match stays off.
 fn set_radio_state(information: &[u8], core: &mut Core) -> Result<(), Status> {
     let wanted = information.try_into().map(u32::from_le_bytes);
     let mode = match wanted {
@@ -56,7 +56,7 @@ fn set_radio_state(information: &[u8], core: &mut Core) -> Result<(), Status> {
     Ok(())
 }
 
-/// MBIM_DEVICE_CAPS_INFO: eight numbers, then four strings by offset and length.
+/// MBIM_DEVICE_CAPS_INFO: eight numbers, then four strings, each given by offset and length.
 fn device_caps(board: &Board) -> Vec<u8> {
     // Embedded, GSM class, no voice, removable SIM, GPRS to LTE, no SMS, no control capabilities, eight sessions.
     let head = [1, 1, 1, 2, 0x3f, 0, 0, 8];

@@ -1,6 +1,6 @@
 //! Client ids of the QMI services.
 
-/// So many clients a service has; own choice, no source tells.
+/// How many clients a service has. Own choice, because no source says.
 const MOST: usize = 8;
 
 /// An allocated client.
@@ -16,9 +16,9 @@ struct Client {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clients {
     allocated: Vec<Client>,
-    /// All ids are taken by programs that have gone, until somebody syncs.
+    /// All ids are taken by programs that have gone, until a host sends sync.
     are_stale: bool,
-    /// Those that became void when the modem announced itself: their hosts may not have heard of it yet.
+    /// Clients that became void when the modem announced its start. Their hosts may not know that yet.
     void: Vec<Client>,
     last: u8,
 }
@@ -33,7 +33,7 @@ impl Clients {
         }
     }
 
-    /// A new client of this service; none when there is no free id.
+    /// Allocates a new client of this service; `None` if no id is free.
     pub(crate) fn allocate(&mut self, service: u8, interface: u8) -> Option<u8> {
         let taken = self
             .allocated
@@ -43,7 +43,7 @@ impl Clients {
         if self.are_stale || taken >= MOST {
             return None;
         }
-        // 0 is the control service's, 255 is everybody.
+        // 0 belongs to the control service, 255 means everybody.
         let candidates = (1..=254_u8).map(|step| (u16::from(self.last) + u16::from(step) - 1) % 254 + 1);
         let free = candidates
             .filter_map(|id| u8::try_from(id).ok())
@@ -57,7 +57,7 @@ impl Clients {
         Some(free)
     }
 
-    /// Whether there was such a client.
+    /// Releases a client; returns whether it was allocated.
     pub(crate) fn release(&mut self, service: u8, id: u8) -> bool {
         let before = self.allocated.len();
         self.allocated
@@ -71,25 +71,25 @@ impl Clients {
             .any(|client| (client.service, client.id) == (service, id))
     }
 
-    /// All clients are forgotten.
+    /// Forgets all clients.
     pub(crate) fn sync(&mut self) {
         self.allocated.clear();
         self.are_stale = false;
     }
 
-    /// The modem announces that it has started: all clients of before are void (qmi.md §4).
+    /// The modem has announced its start, so all earlier clients are void (qmi.md §4).
     pub(crate) fn announced(&mut self) {
         self.void = std::mem::take(&mut self.allocated);
     }
 
-    /// Whether the client became void when the modem announced itself.
+    /// Whether the client became void when the modem announced its start.
     pub(crate) fn is_void(&self, service: u8, id: u8) -> bool {
         self.void
             .iter()
             .any(|client| (client.service, client.id) == (service, id))
     }
 
-    /// How many were allocated on this interface.
+    /// How many clients were allocated on this interface.
     pub(crate) fn count(&self, interface: u8) -> usize {
         let here = self
             .allocated

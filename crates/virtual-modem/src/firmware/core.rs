@@ -1,4 +1,4 @@
-//! What all ports of running firmware share, and what the next restart ends.
+//! The state that all ports of running firmware share. The next restart ends it.
 
 use modem_protocol::qmi::dms::{OfflineReason, OperatingMode, OperatingState};
 use modem_world::Instant;
@@ -7,19 +7,19 @@ use super::clients::Clients;
 use crate::board::Board;
 use crate::violation::Wrong;
 
-/// The state of the firmware since it has booted.
+/// The state of the firmware since it booted.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) mode: OperatingMode,
-    /// Firmware and settings don't belong together: the radio stays off whatever the host wants.
+    /// Firmware and settings don't belong together, so the radio stays off whatever the host wants.
     pub(crate) is_mismatched: bool,
     pub(crate) clients: Clients,
     /// The next restart ends in boot & hold (DMS 0x0050).
     pub(crate) boots_to_recovery: bool,
-    /// `AT!ENTERCND` was given.
+    /// The host has given `AT!ENTERCND`.
     pub(crate) is_unlocked: bool,
     pub(crate) started: Instant,
-    /// When the last answer on a control port is out.
+    /// When the last answer on a control port will have been sent.
     due: Instant,
 }
 
@@ -41,7 +41,7 @@ impl Core {
         }
     }
 
-    /// Whether an answer of the control port is still to come.
+    /// Whether the modem still has to send an answer on the control port.
     pub(crate) fn owes_an_answer(&self, now: Instant) -> bool {
         self.due > now
     }
@@ -50,7 +50,8 @@ impl Core {
         self.due = self.due.max(until);
     }
 
-    /// The host wants it to restart; when it still owes an answer to something else, that is noted.
+    /// Restarts the modem because the host asked for it. If the modem still owed an answer to another
+    /// request, that is a violation.
     pub(crate) fn restart(&mut self, owes_an_answer: bool, board: &mut Board, now: Instant) {
         if owes_an_answer {
             board.wrong(Wrong::ResetWhileBusy, now);

@@ -16,12 +16,13 @@ use crate::layout::Composition;
 use crate::storage::{ImageKind, PriImage, Selection, Storage};
 use crate::violation::Wrong;
 
-/// What ATI and DMS say of every Sierra modem.
+/// The manufacturer that ATI and DMS report for every Sierra modem.
 pub(super) const MANUFACTURER: &str = "Sierra Wireless, Incorporated";
 
-type Answer = Result<Response, QmiError>;
+type DmsAnswer = Result<Response, QmiError>;
 
-/// Acts on a request of an allocated client; true when the modem restarts for it.
+/// Acts on a request of an allocated client. Returns the answer, and whether the modem restarts because of
+/// it.
 pub(super) fn handle(frame: &Frame, core: &mut Core, board: &mut Board, now: Instant) -> (Frame, bool) {
     let mut restarts = false;
     let answer = if now < board.ready_at {
@@ -43,7 +44,7 @@ pub(super) fn handle(frame: &Frame, core: &mut Core, board: &mut Board, now: Ins
     (answer, restarts)
 }
 
-/// Requests that make the modem leave the bus when they are granted.
+/// Whether the modem leaves the bus if it grants this request.
 const fn is_restart(request: &Request) -> bool {
     matches!(
         request,
@@ -51,7 +52,7 @@ const fn is_restart(request: &Request) -> bool {
     )
 }
 
-fn answer(request: Request, core: &mut Core, board: &mut Board, now: Instant) -> Answer {
+fn answer(request: Request, core: &mut Core, board: &mut Board, now: Instant) -> DmsAnswer {
     let capabilities = board.setup.profile.capabilities;
     let preference = || {
         if capabilities.preference {
@@ -151,7 +152,8 @@ fn answer(request: Request, core: &mut Core, board: &mut Board, now: Instant) ->
                 details: Tlvs::new(),
             }))
         }
-        // Seen on 9x50 only (qmi.md §5.3); those refuse the composition message.
+        // Seen on 9x50 only (qmi.md §5.3). Those modems refuse the composition message, so its absence tells
+        // them apart.
         Request::SwiGetStoredImages if capabilities.preference && !capabilities.usb_composition_message => {
             let images = stored_images(board)?;
             let states = images.iter().map(|_| [3, 0, 0, 0]).collect();
@@ -164,7 +166,7 @@ fn answer(request: Request, core: &mut Core, board: &mut Board, now: Instant) ->
     }
 }
 
-fn set_operating_mode(mode: OperatingMode, core: &mut Core, board: &mut Board, now: Instant) -> Answer {
+fn set_operating_mode(mode: OperatingMode, core: &mut Core, board: &mut Board, now: Instant) -> DmsAnswer {
     let is_offline = core.mode == OperatingMode::Offline;
     match mode {
         OperatingMode::Offline => core.mode = mode,
@@ -186,14 +188,14 @@ fn set_operating_mode(mode: OperatingMode, core: &mut Core, board: &mut Board, n
     Ok(Response::OperatingModeSet)
 }
 
-/// qmi.md §5.1: the answer names what isn't stored; the choice holds from the next restart on.
+/// The answer names the images that aren't stored; the choice holds from the next restart on (qmi.md §5.1).
 fn set_preference(
     wanted: &FirmwarePreference,
     download_override: bool,
     storage_index: Option<u8>,
     board: &mut Board,
     now: Instant,
-) -> Answer {
+) -> DmsAnswer {
     let modem = wanted
         .of_type(ImageType::Modem)
         .ok_or(QmiError::MissingArgument)?;
@@ -290,7 +292,7 @@ fn pri_of(image: &ImageReference) -> Option<PriImage> {
     })
 }
 
-fn delete(image: &ImageReference, storage: &mut Storage) -> Answer {
+fn delete(image: &ImageReference, storage: &mut Storage) -> DmsAnswer {
     match image.image_type {
         ImageType::Modem => {
             let slot = storage.slot_of(before_underscore(&image.build_id));
@@ -307,7 +309,7 @@ fn delete(image: &ImageReference, storage: &mut Storage) -> Answer {
     Ok(Response::StoredImageDeleted)
 }
 
-fn info(image: &ImageReference, storage: &Storage) -> Answer {
+fn info(image: &ImageReference, storage: &Storage) -> DmsAnswer {
     let firmware = before_underscore(&image.build_id);
     let mut groups = firmware.split('.').map(|group| group.parse().unwrap_or(0));
     let boot_version = Some(BootVersion {
@@ -336,7 +338,8 @@ fn info(image: &ImageReference, storage: &Storage) -> Answer {
     }))
 }
 
-/// Old modems tell three texts only (dms_boothold trace).
+/// What the modem reports about its current firmware. Old modems report only three texts (dms_boothold
+/// trace).
 fn current_firmware(board: &Board) -> CurrentFirmware {
     let (profile, storage) = (board.setup.profile, &board.storage);
     let current = &storage.current;
@@ -358,7 +361,7 @@ fn current_firmware(board: &Board) -> CurrentFirmware {
     said
 }
 
-/// `SWI9X30C_02.33.03.00 r8209 …`.
+/// The revision: `SWI9X30C_02.33.03.00 r8209 …`.
 pub(super) fn revision(board: &Board) -> String {
     let profile = board.setup.profile;
     format!(
@@ -367,7 +370,7 @@ pub(super) fn revision(board: &Board) -> String {
     )
 }
 
-/// The compositions that can be chosen by number (qmi.md §5).
+/// The compositions that a host can choose by number (qmi.md §5).
 const COMPOSITIONS: [(u8, Composition); 3] = [
     (6, Composition::QMI),
     (8, Composition::WITH_MBIM),

@@ -22,15 +22,15 @@ const SMALLEST: usize = 64;
 /// One MBIM function.
 #[derive(Debug, Default)]
 pub(super) struct MbimPort {
-    /// The longest control transfer of the open session, in bytes.
+    /// The longest control transfer of the open session, in bytes; `None` without a session.
     session: Option<usize>,
     messages: Reassembler,
-    /// The host wants QMI indications.
+    /// Whether the host wants QMI indications.
     is_subscribed: bool,
 }
 
 impl MbimPort {
-    /// The host has closed the port; the session stays, as it does in a real function.
+    /// The host has closed the port. The session stays open, as in a real function.
     pub(super) fn closed(&mut self) {
         self.messages.clear();
     }
@@ -94,7 +94,8 @@ impl MbimPort {
                 self.messages.clear();
                 Body::OpenDone(Status::Success)
             }
-            // A host that finds an old session closes it first, and doesn't know whether there is one (mbim.md §4).
+            // Not a violation: a host that starts closes an old session first, and can't know whether there
+            // is one (mbim.md §4).
             Body::Close if self.session.is_none() => Body::FunctionError(ProtocolFault::NotOpened),
             Body::Close => {
                 self.session = None;

@@ -1,8 +1,8 @@
 //! The running firmware: what answers on each interface of a modem in normal mode.
 //!
-//! The ports share one [`Core`]: operating mode, QMI clients, what is unlocked. What outlives a restart is in the
-//! board's [`Storage`](crate::storage::Storage). The conversations are written from the specification on their own;
-//! only message types are shared with the host's side.
+//! The ports share one [`Core`]: operating mode, QMI clients, and what is unlocked. What outlives a restart
+//! is in the board's [`Storage`](crate::storage::Storage). The conversations were written from the
+//! specification, independently of the host's side; both sides share only the message types.
 
 mod at;
 mod at_settings;
@@ -33,12 +33,12 @@ const NMEA_PERIOD: Duration = Duration::from_secs(1);
 /// at.md vector 6.
 const NMEA_LINE: &[u8] = b"$GPGSV,1,1,00*79\r\n";
 
-/// The firmware of one modem, since it is on the bus.
+/// The firmware of one modem, from its appearance on the bus until the modem leaves.
 #[derive(Debug)]
 pub(crate) struct Running {
     core: Core,
     ports: Vec<Port>,
-    /// The QMI ports were told that the modem has started.
+    /// Whether the QMI ports have announced that the modem has started.
     is_announced: bool,
     next_position: Instant,
 }
@@ -53,7 +53,7 @@ struct Port {
 /// What answers on a port.
 #[derive(Debug)]
 enum Answers {
-    /// Every frame comes back with 0x13 in front, without leading flag.
+    /// Sends every frame back with 0x13 in front, without a leading flag.
     Diag(hdlc::Decoder),
     At(AtPort),
     Qmi(QmiPort),
@@ -63,7 +63,7 @@ enum Answers {
 }
 
 impl Running {
-    /// The firmware has booted and is on the bus with these interfaces.
+    /// Starts the firmware: it has booted and is on the bus with these interfaces.
     pub(crate) fn new(layout: &Layout, board: &Board, now: Instant) -> Self {
         let ports = layout.interfaces.iter().map(|function| Port {
             interface: function.number,
@@ -103,7 +103,7 @@ impl Running {
         }
     }
 
-    /// The host reads no more.
+    /// The host stops reading from a port.
     pub(crate) fn closed(&mut self, interface: u8, board: &mut Board, now: Instant) {
         let count = self.core.clients.count(interface);
         let Some(port) = self.port(interface) else { return };
@@ -114,7 +114,7 @@ impl Running {
             Answers::At(at) => return at.closed(),
             _ => return,
         }
-        // A host that lets the modem restart can't release any more (qmi.md §4).
+        // A host that makes the modem restart can't release its clients any more (qmi.md §4).
         if count > 0 && !board.is_leaving() {
             board.wrong(Wrong::ClientsLeft { count }, now);
         }
@@ -152,7 +152,7 @@ impl Running {
         }
     }
 
-    /// When it wants to be asked again, however quiet the host is.
+    /// When to call [`tick`](Self::tick) again, even if the host stays silent.
     pub(crate) fn timer(&self, board: &Board) -> Instant {
         if board.is_leaving() {
             return Instant::FAR;
@@ -194,7 +194,7 @@ impl Running {
     }
 }
 
-/// DIAG answers what it doesn't know with 0x13 and the frame (em7455_sdp-0x13 trace).
+/// Answers as DIAG answers a frame that it doesn't know: 0x13 and the frame (em7455_sdp-0x13 trace).
 pub(crate) fn diag(
     interface: u8,
     decoder: &mut hdlc::Decoder,
@@ -214,7 +214,8 @@ pub(crate) fn diag(
     }
 }
 
-/// Bytes for a boot loader have nothing to look for at a port of running firmware.
+/// Records a violation if the bytes are meant for a boot loader: they must not arrive at a port of running
+/// firmware.
 fn note_foreign_bytes(port: &'static str, bytes: &[u8], board: &mut Board, now: Instant) {
     let has = |pattern: &[u8]| bytes.windows(pattern.len()).any(|window| window == pattern);
     let protocol = if has(b"QCOM high speed protocol hst") || has(&[0x7e, 0x70, 0x00, 0x00]) {

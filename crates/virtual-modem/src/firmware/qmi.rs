@@ -1,4 +1,4 @@
-//! QMI as it comes over a control port of its own, and the control service (qmi.md §1, §2 and §4).
+//! QMI on a control port of its own, and the control service (qmi.md §1, §2 and §4).
 
 use modem_protocol::ParseError;
 use modem_protocol::qmi::ctl::{self, Indication, Request, Response, ServiceVersion};
@@ -12,11 +12,11 @@ use crate::fault::{Answer, AnswerFault};
 use crate::modem::Setup;
 use crate::violation::Wrong;
 
-/// The longest message that the function takes, as its descriptors say (qmi.md §2).
+/// The longest message that the function accepts, according to its descriptors (qmi.md §2).
 pub(super) const LARGEST: usize = 4096;
 
-/// The services that answer, with plausible versions: CTL, WDS, DMS, NAS, WMS, PDS, UIM, LOC. Those of the first three
-/// are vector 4's.
+/// The services that answer, with plausible versions: CTL, WDS, DMS, NAS, WMS, PDS, UIM, LOC. The versions of
+/// the first three are those of vector 4.
 const SERVICES: [(u8, u16, u16); 8] = [
     (0x00, 1, 5),
     (0x01, 1, 67),
@@ -32,7 +32,7 @@ const SERVICES: [(u8, u16, u16); 8] = [
 #[derive(Debug)]
 pub(super) struct QmiPort {
     is_terminal_ready: bool,
-    /// So many messages are still ignored.
+    /// How many messages will still be ignored.
     ignored: u8,
 }
 
@@ -69,7 +69,7 @@ impl QmiPort {
         let Some(frame) = parse(bytes, board, now) else {
             return;
         };
-        // Without DTR it doesn't answer at all (qmi.md §2).
+        // Without DTR the modem doesn't answer at all (qmi.md §2).
         if !self.is_terminal_ready || board.setup.quirks.is_control_silent {
             return;
         }
@@ -88,11 +88,11 @@ impl QmiPort {
     }
 }
 
-/// What became of a message.
+/// The result of a message.
 pub(super) struct Outcome {
-    /// What is said to it, and what the script does to that.
+    /// The answer, and what the fault script does to it.
     pub(super) answer: Option<(Frame, Option<AnswerFault>)>,
-    /// The modem restarts.
+    /// Whether the modem restarts.
     pub(super) restarts: bool,
 }
 
@@ -120,7 +120,7 @@ pub(super) fn say(
     }
 }
 
-/// Reads one whole message; what isn't one is noted.
+/// Parses one whole message. Anything else is recorded as a violation.
 fn parse(bytes: &[u8], board: &mut Board, now: Instant) -> Option<Frame> {
     if bytes.len() > LARGEST {
         let why = format!("{} bytes in one message, {LARGEST} at most", bytes.len());
@@ -136,7 +136,7 @@ fn parse(bytes: &[u8], board: &mut Board, now: Instant) -> Option<Frame> {
     }
 }
 
-/// Acts on a message that came on this interface, whichever way.
+/// Acts on a message that arrived on this interface, either directly or inside MBIM.
 pub(super) fn handle(
     interface: u8,
     frame: &Frame,
@@ -182,7 +182,7 @@ pub(super) fn handle(
             outcome.restarts = restarts;
             answer
         }
-        // Everything that isn't about firmware: refused, never a hang.
+        // Services that have nothing to do with firmware refuse every request, so that no program hangs.
         _ => refusal(frame, QmiError::InvalidCommand),
     };
     outcome.answer = Some((answer, fate));
@@ -231,7 +231,7 @@ fn control(interface: u8, frame: &Frame, core: &mut Core) -> Frame {
     }
 }
 
-/// What is said to a message that can't be read.
+/// The error that answers an unreadable message.
 pub(super) const fn unreadable(error: &ParseError) -> QmiError {
     match error {
         ParseError::Missing { .. } => QmiError::MissingArgument,
