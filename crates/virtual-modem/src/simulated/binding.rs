@@ -1,4 +1,5 @@
-//! A device comes and goes: its place and number, its drivers one after the other, its ports and their names.
+//! How a device comes and goes: its place and number, its drivers one after the other, its ports and their
+//! names.
 
 use modem_world::{Instant, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
 
@@ -9,9 +10,9 @@ use super::socket::{Opener, Socket};
 use crate::layout::{Appearance, Function};
 use crate::quirk::Pieces;
 
-/// SuperSpeed, in Mbit/s: such a device is on the other bus of the same socket.
+/// SuperSpeed, in Mbit/s. Such a device is on the other bus of the same socket.
 const SUPER_SPEED: u32 = 5000;
-/// High speed: what a socket without USB 3 has.
+/// High speed, in Mbit/s: the speed of a socket without USB 3.
 const HIGH_SPEED: u32 = 480;
 
 impl Socket {
@@ -52,7 +53,8 @@ impl Socket {
             .collect();
     }
 
-    /// The host configures the device anew: its ports go and come again, the device stays (`authorized`, linux.md §2).
+    /// The host configures the device anew: its ports go away and come back, but the device stays
+    /// (`authorized`, linux.md §2).
     pub(super) fn configured_again(&mut self, kernel: &mut Kernel, now: Instant) {
         self.lose_ports(kernel);
         self.modem.configured_again(now);
@@ -63,7 +65,7 @@ impl Socket {
         self.bind(kernel, now);
     }
 
-    /// Binds the drivers whose time has come; returns how many ports that made.
+    /// Binds the drivers whose time has come. Returns how many ports that made.
     pub(super) fn bind(&mut self, kernel: &mut Kernel, now: Instant) -> u32 {
         let mut made = 0;
         while let Some((_, function)) = self.unbound.front().copied().filter(|(at, _)| *at <= now) {
@@ -76,7 +78,7 @@ impl Socket {
         made
     }
 
-    /// Binds the driver of this interface, if there is one; whether that made a port.
+    /// Binds the driver of this interface, if there is one. Returns whether that made a port.
     fn bind_one(&mut self, function: &Function, kernel: &mut Kernel, now: Instant) -> bool {
         let Some(device) = &self.device else { return false };
         let id = (device.vendor, device.product);
@@ -109,7 +111,7 @@ impl Socket {
         true
     }
 
-    /// The drivers that go by the id let go of such a device.
+    /// Makes the drivers that bind by id let go of a device with this id.
     pub(super) fn unbind(&mut self, (vendor, product): (u16, u16), kernel: &mut Kernel) {
         let is_it = |device: &UsbDevice| (device.vendor, device.product) == (vendor, product);
         if !self.device.as_ref().is_some_and(is_it) {
@@ -131,7 +133,8 @@ impl Socket {
         self.free_names(go, kernel);
     }
 
-    /// The drivers that go by the id take such a device, if it is here; gives how many ports that made.
+    /// Makes the drivers that bind by id take a device with this id, if it is here. Returns how many ports
+    /// that made.
     pub(super) fn bind_rest(
         &mut self,
         (vendor, product): (u16, u16),
@@ -173,14 +176,14 @@ impl Socket {
         self.free_names(lines, kernel);
     }
 
-    /// These ports are no more.
+    /// Frees the names of ports that have gone.
     fn free_names(&self, gone: Vec<Line>, kernel: &mut Kernel) {
         for line in gone {
             self.free_name(&line.port, line.kind, kernel);
         }
     }
 
-    /// Frees the name of a port that is no more, unless it is still in use.
+    /// Frees the name of a port that has gone, unless the name is still in use.
     pub(super) fn free_name(&self, port: &PortId, kind: PortKind, kernel: &mut Kernel) {
         let is_open = self.opened.iter().any(|opened| opened.port == *port);
         let is_in_use = self.has_port(port) || (is_open && kernel::is_kept_open(kind));

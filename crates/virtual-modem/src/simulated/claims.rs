@@ -1,4 +1,4 @@
-//! Which worker has which modem, and what other processes have.
+//! Which worker has locked which modem, and what other processes have locked.
 
 use modem_world::{ClaimError, Instant, LockHolder, PortId, PortInfo, Spot};
 
@@ -8,7 +8,7 @@ pub(super) struct Claims {
     held: Vec<Held>,
     /// Locks of other processes.
     foreign: Vec<(Spot, LockHolder)>,
-    /// Ports that were opened without a claim.
+    /// Ports that a worker opened without a claim.
     pub(super) opened_without: Vec<PortId>,
 }
 
@@ -60,7 +60,7 @@ impl Claims {
             .retain(|held| held.worker != worker || !held.spot.meets(spot));
     }
 
-    /// Who has the spot but this worker.
+    /// The run that has the spot, other than this worker.
     pub(super) fn holder_of(&self, spot: &Spot, worker: usize, now: Instant) -> Option<LockHolder> {
         let is_others = |held: &&Held| held.worker != worker && held.spot.meets(spot);
         let own = self.held.iter().find(is_others).map(|held| LockHolder {
@@ -72,7 +72,7 @@ impl Claims {
         own.or_else(|| foreign().map(|(_, holder)| holder.clone()))
     }
 
-    /// A worker opens a port.
+    /// Notes that a worker opens a port.
     pub(super) fn note_open(&mut self, port: &PortInfo, worker: usize) {
         let spot = Spot::of_port(port);
         let mut own = self.held.iter().filter(|held| held.worker == worker);
@@ -81,7 +81,7 @@ impl Claims {
         }
     }
 
-    /// A worker has gone.
+    /// A worker has ended.
     pub(super) fn forget(&mut self, worker: usize) {
         self.held.retain(|held| held.worker != worker);
     }

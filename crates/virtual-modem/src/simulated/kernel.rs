@@ -1,5 +1,5 @@
-//! Which driver of the kernel binds to which interface and when, which ports that makes (linux.md §2, lab-facts.md §2), and
-//! what names and numbers they get.
+//! Which driver of the kernel binds to which interface and when, which ports that makes (linux.md §2,
+//! lab-facts.md §2), and which names and numbers they get.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::random::Random;
 
 /// The highest number of a device on a bus (USB 2.0 §9.4.6).
 const LAST_NUMBER: u32 = 127;
-/// The number of the first device on a bus: the root hub has 1.
+/// The number of the first device on a bus; the root hub has number 1.
 const FIRST_NUMBER: u32 = 2;
-/// Within this time all drivers of a device have bound that need not be loaded first, in ms; at least the first number.
-/// Own choice: 0.3 to 1 s under emulation (docs/kernel-lab.md), less on real machines.
+/// The time in which all drivers of a device bind that needn't be loaded first, in ms: the first number, and
+/// up to the second one more. Own choice: 0.3 to 1 s under emulation (kernel lab), less on real machines.
 const BOUND_WITHIN: (u64, u64) = (5, 495);
-/// By so much a driver that has to be loaded first comes later, in ms; own choice.
+/// How much later at most a driver binds that has to be loaded first, in ms; own choice.
 const LOADED_WITHIN: u64 = 1000;
 
 /// What the kernel keeps for all devices together.
@@ -25,14 +25,15 @@ pub(super) struct Kernel {
     pub(super) names: Names,
     /// Ids that no driver knows.
     pub(super) unknown_ids: Vec<(u16, u16)>,
-    /// How long drivers take to bind; none: no time.
+    /// Decides how long drivers take to bind; without it they take no time.
     pub(super) slow_drivers: Option<Random>,
-    /// No table tells which ids the drivers know.
+    /// The host has no table of the ids that its drivers know.
     pub(super) has_no_tables: bool,
 }
 
-/// Ids of modems that no driver of a mainline kernel knows, in normal and in download mode (devices.md, "Kernel driver
-/// knowledge"). Of the first kind, what goes by class has its driver all the same.
+/// Ids of modems in normal and in download mode that no driver of a mainline kernel knows (devices.md,
+/// "Kernel driver knowledge"). In normal mode, interfaces whose driver binds by class have their driver
+/// nevertheless.
 pub(super) const NOT_IN_MAINLINE: [(u16, u16); 11] = [
     (0x1199, 0x90b0),
     (0x1199, 0x90b1),
@@ -63,7 +64,7 @@ impl Kernel {
         }
     }
 
-    /// How long after its device each interface gets its driver, the first to get one first.
+    /// How long after its device each interface gets its driver, sorted by time.
     pub(super) fn bindings(&mut self, device: &UsbDevice, layout: &Layout) -> Vec<(Duration, Function)> {
         let functions = layout.interfaces.iter().copied();
         let id = (device.vendor, device.product);
@@ -78,7 +79,7 @@ impl Kernel {
             let driver = function.and_then(|function| driver(id, function, &self.unknown_ids));
             (driver, Duration::from_millis(random.below(LOADED_WITHIN)))
         });
-        // One after the other, each after a time of its own.
+        // The drivers bind one after the other, each at a random time in its own span.
         let mut before = Duration::ZERO;
         let mut bindings: Vec<(Duration, Function)> = functions
             .map(|function| {
@@ -95,23 +96,23 @@ impl Kernel {
 
 /// The names and numbers that are in use.
 ///
-/// As on Linux, the lowest free name goes to the next port that appears, whatever its device; numbers of devices count up
-/// on each bus by itself.
+/// As on Linux, the lowest free name goes to the next port that appears, on whichever device. Numbers of
+/// devices count up on each bus separately.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     ports: BTreeSet<PortId>,
-    buses: BTreeMap<String, Bus>,
+    buses: BTreeMap<String, BusNumbers>,
 }
 
 /// The numbers of one bus.
 #[derive(Debug, Default)]
-struct Bus {
+struct BusNumbers {
     last: Option<u32>,
     taken: BTreeSet<u32>,
 }
 
 impl Names {
-    /// The name of a port that appears.
+    /// Gives a name to a port that appears.
     pub(super) fn port(&mut self, kind: PortKind) -> PortId {
         let name = match kind {
             PortKind::Wdm => "cdc-wdm",
@@ -127,17 +128,17 @@ impl Names {
         }
     }
 
-    /// The port is no more: its name is free.
+    /// Frees the name of a port that has gone.
     pub(super) fn free_port(&mut self, port: &PortId) {
         self.ports.remove(port);
     }
 
-    /// The number of a device that appears; its place is known.
+    /// Gives a number to a device that appears. Its place must be known already.
     pub(super) fn device(&mut self, device: &UsbDevice) -> u32 {
         let bus = self.buses.entry(bus_of(device).to_owned()).or_default();
         let next = bus.last.map_or(FIRST_NUMBER, |last| last + 1);
         let is_free = |number: &u32| !bus.taken.contains(number);
-        // When the end is reached, from the beginning (usb/core/hub.c, choose_devnum).
+        // After the last number it begins again from the first (usb/core/hub.c, choose_devnum).
         let free = (next..=LAST_NUMBER)
             .chain(FIRST_NUMBER..=LAST_NUMBER)
             .find(is_free);
@@ -147,7 +148,7 @@ impl Names {
         number
     }
 
-    /// The device has left.
+    /// Frees the number of a device that has left.
     pub(super) fn free_device(&mut self, device: &UsbDevice) {
         if let Some(bus) = self.buses.get_mut(bus_of(device)) {
             bus.taken.remove(&device.number);
@@ -155,13 +156,13 @@ impl Names {
     }
 }
 
-/// `1` of `1-1.4`.
+/// The bus of a device: `1` for `1-1.4`.
 fn bus_of(device: &UsbDevice) -> &str {
     let path = device.path.as_str();
     path.split_once('-').map_or(path, |(bus, _)| bus)
 }
 
-/// The driver that has an interface. Those that go by the device's id don't bind to one of `unknown_ids`.
+/// The driver of an interface. A driver that binds by id doesn't take a device whose id is in `unknown_ids`.
 pub(super) fn driver(
     id: (u16, u16),
     function: &Function,
@@ -169,7 +170,7 @@ pub(super) fn driver(
 ) -> Option<&'static str> {
     let class = function.class;
     let by_id = match function.kind {
-        // By class, whatever the id.
+        // These bind by class, whatever the id.
         FunctionKind::MbimControl | FunctionKind::MbimData => return Some("cdc_mbim"),
         FunctionKind::Foreign => "ftdi_sio",
         FunctionKind::Qmi => "qmi_wwan",
@@ -185,7 +186,7 @@ pub(super) fn driver(
     (!is_unknown).then_some(by_id)
 }
 
-/// The port that a driver makes of an interface.
+/// The kind of port that a driver makes of an interface.
 pub(super) const fn port_kind(kind: FunctionKind) -> Option<PortKind> {
     match kind {
         FunctionKind::Qmi | FunctionKind::MbimControl => Some(PortKind::Wdm),
@@ -198,8 +199,9 @@ pub(super) const fn port_kind(kind: FunctionKind) -> Option<PortKind> {
     }
 }
 
-/// Whether a port's name stays in use while somebody has it open, though its device has left: so with usb-serial, which lets go
-/// of the minor when the tty is closed for the last time. A control port's is free at once (usb_deregister_dev).
+/// Whether a port's name stays in use while someone has the port open, although its device has left. That is
+/// so with usb-serial, which frees the minor number when the tty is closed for the last time. The name of a
+/// control port is free at once (usb_deregister_dev).
 pub(super) const fn is_kept_open(kind: PortKind) -> bool {
     matches!(kind, PortKind::Serial)
 }

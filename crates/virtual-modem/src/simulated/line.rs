@@ -1,7 +1,7 @@
-//! What the kernel holds for one port: bytes in both directions that the other side hasn't taken.
+//! What the kernel holds for one port: bytes in both directions that the receiver hasn't taken yet.
 //!
-//! On a control port a write is a message, whole or not at all, and a read gives one message; what a small buffer leaves
-//! stays for the next read.
+//! On a control port a write is a message, which is taken whole or not at all. A read returns one message; if
+//! the buffer is too small, the rest stays for the next read.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use modem_world::{Instant, PortId, PortKind};
 use crate::modem::VirtualModem;
 use crate::random::Random;
 
-/// Bytes that usb-serial takes in one write: a page.
+/// How many bytes usb-serial takes in one write: a page.
 const WRITE_BUFFER: usize = 4096;
-/// Unread bytes from which on the kernel throttles the device: its IN endpoint is no longer read, so it can say
-/// and take nothing.
+/// With this many unread bytes the kernel throttles the device: it no longer reads the IN endpoint, so the
+/// device can neither send nor take anything.
 const READ_BUFFER: usize = 64 * 1024;
 
 /// The longest message of a control port in bytes (mbim.md §3).
@@ -26,11 +26,11 @@ pub(super) struct Line {
     pub(super) interface: u8,
     pub(super) port: PortId,
     pub(super) kind: PortKind,
-    /// A read of a control port gives all messages that are there.
+    /// Whether one read of a control port returns all messages that are there.
     joins: bool,
-    /// Bytes from the modem, and when they are there.
+    /// Bytes from the modem, each piece with the time at which it arrives.
     incoming: VecDeque<(Instant, Vec<u8>)>,
-    /// How many bytes of the first of them are read.
+    /// How many bytes of the first piece have been read.
     read: usize,
     unread: usize,
     outgoing: Vec<u8>,
@@ -54,12 +54,12 @@ impl Line {
         matches!(self.kind, PortKind::Wdm)
     }
 
-    /// Whether the kernel no longer reads what the modem says.
+    /// Whether the kernel has stopped reading what the modem sends.
     pub(super) const fn is_throttled(&self) -> bool {
         self.unread >= READ_BUFFER
     }
 
-    /// When bytes arrive that aren't here yet.
+    /// When the next bytes arrive that aren't here yet.
     pub(super) fn next_arrival(&self, now: Instant) -> Instant {
         let incoming = self.incoming.front().map_or(Instant::FAR, |(at, _)| *at);
         if incoming <= now { Instant::FAR } else { incoming }
@@ -102,7 +102,7 @@ impl Line {
         self.incoming.push_back((last, bytes));
     }
 
-    /// The port is closed: what is on its way in either direction is lost.
+    /// The port is closed: all bytes on their way in either direction are lost.
     pub(super) fn clear(&mut self) {
         self.incoming.clear();
         (self.read, self.unread) = (0, 0);
@@ -115,7 +115,7 @@ impl Line {
 
     pub(super) fn is_writable(&self, modem: &mut VirtualModem, now: Instant) -> bool {
         if self.has_messages() {
-            // A message is taken as a whole or not at all.
+            // A message is taken whole or not at all.
             return modem.room(self.interface, now) >= LARGEST_MESSAGE;
         }
         self.outgoing.len() < WRITE_BUFFER
@@ -161,7 +161,7 @@ impl Line {
         chop: Option<&mut Random>,
     ) -> usize {
         if self.has_messages() {
-            // The driver cuts what is longer than its descriptors allow.
+            // The driver cuts off what is longer than its descriptors allow.
             let message = bytes.get(..LARGEST_MESSAGE).unwrap_or(bytes);
             if modem.room(self.interface, now) < message.len() {
                 return 0;
@@ -178,7 +178,7 @@ impl Line {
             }
         }
         let taken = bytes.get(..count).unwrap_or_default();
-        // Straight through as long as the modem takes it: no copy.
+        // As long as the modem takes the bytes, they go straight through without a copy.
         let mut direct = 0;
         if self.outgoing.is_empty() && !self.is_throttled() {
             direct = modem.room(self.interface, now).min(count);

@@ -1,5 +1,5 @@
-//! ModemManager as a modem and the engine notice it (linux.md §6): it opens the ports of every modem that it wasn't
-//! asked to keep away from, and writes to them.
+//! ModemManager as a modem and the engine notice it (linux.md §6): it opens the ports of every modem that it
+//! wasn't asked to keep away from, and writes to them.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use modem_world::{Inhibition, Instant, PortId, UsbPath};
 /// A ModemManager for [`SimulatedWorld::set_modem_manager`](super::SimulatedWorld::set_modem_manager).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModemManager {
-    /// From the appearance of a running modem until it can be asked for it.
+    /// From the appearance of a running modem until ModemManager knows it and can be asked about it.
     pub knows_after: Duration,
-    /// From a request to its answer.
+    /// From a request to the answer.
     pub answers_after: Duration,
-    /// From the appearance of a device until its ports are opened and written to.
+    /// From the appearance of a device until ModemManager opens its ports and writes to them.
     pub probes_after: Duration,
-    /// What it says to a request.
+    /// ModemManager's answer to a request.
     pub grants: Grants,
 }
 
 impl Default for ModemManager {
-    /// As fast as it can be, and willing.
+    /// Probes at once, answers quickly, and grants every request.
     fn default() -> Self {
         Self {
-            // Own choice: it has to probe all ports first.
+            // Own choice: a real ModemManager has to probe all ports before it knows the modem.
             knows_after: Duration::from_secs(5),
             answers_after: Duration::from_millis(20),
             probes_after: Duration::ZERO,
@@ -31,14 +31,14 @@ impl Default for ModemManager {
     }
 }
 
-/// What ModemManager says to a request to keep away.
+/// ModemManager's answer to a request to keep away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grants {
     /// Yes.
     Always,
     /// No, for this reason.
     Never {
-        /// What it says.
+        /// The reason that ModemManager gives.
         why: String,
     },
 }
@@ -48,7 +48,7 @@ pub enum Grants {
 pub(super) struct Manager {
     settings: ModemManager,
     asked: Vec<(UsbPath, Instant)>,
-    /// The places that it keeps away from, and for which worker.
+    /// The places that ModemManager keeps away from, each with the worker that asked for it.
     inhibited: Vec<(UsbPath, usize)>,
     pub(super) probed: Vec<PortId>,
 }
@@ -75,13 +75,14 @@ impl Manager {
         self.inhibited.iter().map(|(path, _)| path)
     }
 
-    /// When an answer is due.
+    /// When the next answer is due.
     pub(super) fn next_event(&self, now: Instant) -> Instant {
         let due = self.asked.iter().map(|(_, at)| *at + self.settings.answers_after);
         due.filter(|due| *due > now).fold(Instant::FAR, Instant::min)
     }
 
-    /// Is asked to keep away from a device that appeared running at `since`, or isn't there running.
+    /// Asks ModemManager to keep away from a device. `since` is when its running firmware appeared, or `None`
+    /// if no firmware runs there.
     pub(super) fn inhibit(
         &mut self,
         device: &UsbPath,
@@ -115,12 +116,12 @@ impl Manager {
         }
     }
 
-    /// May use a device again.
+    /// Allows ModemManager to use a device again.
     pub(super) fn release(&mut self, device: &UsbPath) {
         self.inhibited.retain(|(path, _)| path != device);
     }
 
-    /// A worker has gone, and its connection with it.
+    /// A worker has ended, and so has its connection to ModemManager.
     pub(super) fn forget(&mut self, worker: usize) {
         self.inhibited.retain(|(_, of)| *of != worker);
     }

@@ -1,9 +1,10 @@
 //! A world in memory with a virtual clock.
 //!
-//! [`SimulatedWorld`] is a bus with modems on it, and the kernel in between as the engine sees it: port names that
-//! are given to the next device as soon as a modem has left, bytes that are dropped while nobody has the port open, short writes, reads
-//! that are split and joined. When the engine waits, the clock jumps to the next thing that happens, so
-//! that minutes of booting take no time; the same setups and the same seed give the same run.
+//! [`SimulatedWorld`] is a bus with modems on it, and the kernel in between as the engine sees it: a port
+//! name is given to the next device as soon as a modem has left, bytes are dropped while no one has the port
+//! open, writes are short, and reads are split and joined. When the engine waits, the clock jumps to the next
+//! thing that happens, so minutes of booting take no time. The same setups and the same seed give the same
+//! run.
 
 mod binding;
 mod claims;
@@ -34,25 +35,25 @@ use socket::Socket;
 pub use manager::{Grants, ModemManager};
 pub use shared::{Shared, Worker};
 
-/// What the pacer says when it has waited.
+/// The pacer's answer after it has waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Go on.
     GoOn,
-    /// The user asked to stop meanwhile: [`Wake::Cancelled`] follows.
+    /// The user asked to stop in the meantime, so [`Wake::Cancelled`] follows.
     Cancel,
 }
 
-/// Is told how far the clock is about to jump; may wait in real time.
+/// Called before each jump of the clock with the length of the jump; may wait in real time.
 pub type Pacer = Box<dyn FnMut(Duration) -> Pace + Send>;
 
 /// A bus with virtual modems, and a virtual clock.
 pub struct SimulatedWorld {
     now: Instant,
     sockets: Vec<Socket>,
-    /// Splits, joins and short writes; none: everything in one piece.
+    /// Decides on split and joined reads and on short writes. Without it everything arrives in one piece.
     chop: Option<Random>,
-    /// For each worker; one when the world isn't shared.
+    /// One for each worker; only one if the world isn't shared.
     unheard: Vec<Unheard>,
     /// The worker that is calling.
     worker: usize,
@@ -69,23 +70,24 @@ pub struct SimulatedWorld {
 /// What kind of socket a modem is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SocketKind {
-    /// High speed only; a faster modem falls back to it.
+    /// High speed only; a faster modem falls back to high speed.
     Usb2,
-    /// On two buses, one for each speed, which the kernel knows to be one socket.
+    /// On two buses, one for each speed; the kernel knows that they are one socket.
     #[default]
     Usb3,
 }
 
-/// What a worker has not heard yet.
+/// What a worker hasn't been told yet.
 #[derive(Debug, Default)]
 struct Unheard {
     bus_changes: u32,
-    /// Cancellations to come, in any order.
+    /// Cancellations that are still to come, in any order.
     cancels: Vec<Instant>,
 }
 
 impl SimulatedWorld {
-    /// The name under which [`find`](modem_world::World::find) knows the first port of the first modem, whatever the kernel calls it.
+    /// The name by which [`find`](modem_world::World::find) knows the first port of the first modem, whatever
+    /// name the kernel gives it.
     pub const LINK: &'static str = "/dev/serial/by-id/virtual-modem";
 
     /// A world with one modem on the bus. The clock stands at the start of the run.
@@ -110,27 +112,28 @@ impl SimulatedWorld {
         world
     }
 
-    /// Splits and joins reads, and makes writes short, by this seed.
+    /// Splits and joins reads, and makes writes short, as the seed decides.
     #[must_use]
     pub fn choppy(mut self, seed: u64) -> Self {
         self.chop = Some(Random::new(seed));
         self
     }
 
-    /// From now on drivers bind one after the other and take their time, by this seed: a modem's ports come up to 0.5 s later
-    /// than the modem, and up to 1.5 s where a driver has to be loaded first. Without this, at once.
+    /// From now on drivers bind one after the other and take time, as the seed decides: a modem's ports come
+    /// up to 0.5 s later than the modem, and up to 1.5 s later if a driver has to be loaded first. Without
+    /// this call drivers bind at once.
     #[must_use]
     pub fn with_slow_drivers(mut self, seed: u64) -> Self {
         self.kernel.slow_drivers = Some(Random::new(seed));
         self
     }
 
-    /// Another modem on the same bus; returns its place for [`SimulatedWorld::modem`].
+    /// Plugs in another modem; returns its place for [`SimulatedWorld::modem`].
     pub fn plug(&mut self, setup: Setup) -> usize {
         self.plug_into(SocketKind::default(), setup)
     }
 
-    /// Another modem in a socket of this kind.
+    /// Plugs another modem into a socket of this kind; returns its place.
     pub fn plug_into(&mut self, kind: SocketKind, setup: Setup) -> usize {
         let place = self.sockets.len();
         self.sockets
@@ -139,14 +142,14 @@ impl SimulatedWorld {
         place
     }
 
-    /// A serial adapter of another maker, with a port that is called as a modem's.
+    /// Plugs in a serial adapter of another maker, whose port has the same kind of name as a modem's.
     pub fn plug_foreign(&mut self) -> usize {
         let mut setup = Setup::of(Profile::ANY);
         setup.mode = Mode::Foreign;
         self.plug_into(SocketKind::Usb2, setup)
     }
 
-    /// The kernel's drivers don't know this id: such a device has no serial and no QMI port.
+    /// Makes the kernel's drivers forget this id: a device with it gets no serial and no QMI port.
     pub fn forget_id(&mut self, vendor: u16, product: u16) {
         self.kernel.unknown_ids.push((vendor, product));
         for socket in &mut self.sockets {
@@ -154,7 +157,8 @@ impl SimulatedWorld {
         }
     }
 
-    /// The kernel's drivers know what a mainline kernel knows. Without this they know every id, as patched kernels do.
+    /// Makes the kernel's drivers know only what those of a mainline kernel know. Without this call they know
+    /// every id, as those of patched kernels do.
     #[must_use]
     pub fn with_mainline_drivers(mut self) -> Self {
         for (vendor, product) in kernel::NOT_IN_MAINLINE {
@@ -163,7 +167,7 @@ impl SimulatedWorld {
         self
     }
 
-    /// A driver is told this id, as by `new_id`.
+    /// Teaches a driver this id, as `new_id` does.
     pub fn teach_id(&mut self, vendor: u16, product: u16) {
         self.kernel.unknown_ids.retain(|id| *id != (vendor, product));
         let mut changes = 0;
@@ -175,12 +179,12 @@ impl SimulatedWorld {
         }
     }
 
-    /// This host has no table that tells which ids its drivers know.
+    /// Removes the host's tables of the ids that its drivers know.
     pub fn hide_driver_tables(&mut self) {
         self.kernel.has_no_tables = true;
     }
 
-    /// ModemManager runs from now on.
+    /// From now on ModemManager runs.
     pub fn set_modem_manager(&mut self, manager: ModemManager) {
         let at = self.now + manager.probes_after;
         for socket in &mut self.sockets {
@@ -190,7 +194,7 @@ impl SimulatedWorld {
         self.pump();
     }
 
-    /// The places that ModemManager still keeps away from: none when everything was given back.
+    /// The places that ModemManager still keeps away from; empty if all were given back.
     pub fn inhibited(&self) -> Vec<UsbPath> {
         let manager = self.manager.iter();
         manager.flat_map(Manager::inhibited).cloned().collect()
@@ -201,19 +205,19 @@ impl SimulatedWorld {
         self.manager.as_ref().map_or(&[], |manager| &manager.probed)
     }
 
-    /// Why the host was kept from sleeping, each time it was asked.
+    /// The reasons for which the host was asked not to sleep, one for each request.
     pub fn awake_reasons(&self) -> &[String] {
         &self.awake_reasons
     }
 
-    /// Lets the port of the modem at `place` look like a pseudo-terminal: no USB device is behind it.
+    /// Makes the port of the modem at `place` look like a pseudo-terminal, with no USB device behind it.
     pub fn hide_device(&mut self, place: usize) {
         if let Some(socket) = self.sockets.get_mut(place) {
             socket.hide_device();
         }
     }
 
-    /// The ports of the modem at `place` are in use by `holder` until this moment.
+    /// Makes `holder` use the ports of the modem at `place` until this moment.
     pub fn hold(&mut self, place: usize, holder: &str, until: Instant) {
         if let Some(socket) = self.sockets.get_mut(place) {
             let holder = Some(holder.to_owned());
@@ -221,79 +225,81 @@ impl SimulatedWorld {
         }
     }
 
-    /// From now on a run of another process has this spot.
+    /// From now on a run in another process has this spot.
     pub fn lock(&mut self, spot: Spot, holder: LockHolder) {
         self.claims.lock(spot, holder);
     }
 
-    /// The run of another process has ended.
+    /// The run in another process has ended.
     pub fn unlock(&mut self, spot: &Spot) {
         self.claims.unlock(spot);
     }
 
-    /// The spots that workers have now: none when every run has ended.
+    /// The spots that workers have now; empty if every run has ended.
     pub fn claimed(&self) -> Vec<Spot> {
         self.claims.claimed().cloned().collect()
     }
 
-    /// The ports that a worker has opened without having claimed their spot, each time that it did.
+    /// The ports that a worker opened without having claimed their spot, one entry for each time.
     pub fn opened_unclaimed(&self) -> &[PortId] {
         &self.claims.opened_without
     }
 
-    /// The ports of the modem at `place` may not be opened by this user until this moment.
+    /// Denies this user the ports of the modem at `place` until this moment.
     pub fn deny(&mut self, place: usize, until: Instant) {
         if let Some(socket) = self.sockets.get_mut(place) {
             socket.refuse(PortErrorKind::PermissionDenied, until);
         }
     }
 
-    /// The modem at `place` enumerates again at this moment, for a reason of its own: it leaves the bus for a short time. Nothing
-    /// happens when it isn't on the bus then.
+    /// Makes the modem at `place` enumerate again at this moment, for a reason of its own: it leaves the bus
+    /// for a short time. If the modem isn't on the bus then, nothing happens.
     pub fn re_enumerate_at(&mut self, place: usize, at: Instant) {
         if let Some(socket) = self.sockets.get_mut(place) {
             socket.re_enumerate_at(at);
         }
     }
 
-    /// Bytes that this worker has written to ports of the modem at `place`; the only worker of a world that isn't shared is 0.
+    /// How many bytes this worker has written to ports of the modem at `place`. In a world that isn't shared
+    /// the worker is 0.
     pub fn written(&self, worker: usize, place: usize) -> u64 {
         self.sockets
             .get(place)
             .map_or(0, |socket| socket.written_by(worker))
     }
 
-    /// Whether the host is able to make devices enumerate again; it is at first.
+    /// Sets whether the host can make devices enumerate again. At first it can.
     pub fn set_can_re_enumerate(&mut self, can: bool) {
         self.can_re_enumerate = can;
     }
 
-    /// The user asks to stop at this moment; may be called several times.
+    /// Makes the user ask to stop at this moment. May be called several times.
     pub fn cancel_at(&mut self, at: Instant) {
         for unheard in &mut self.unheard {
             unheard.cancels.push(at);
         }
     }
 
-    /// Calls `pacer` before each jump of the clock with its length. So a user sees the run at the speed that the
-    /// pacer wants; nothing else depends on it.
+    /// Calls `pacer` before each jump of the clock with the length of the jump. A user then sees the run at
+    /// the speed that the pacer chooses; nothing else depends on the pacer.
     pub fn set_pacer(&mut self, pacer: Pacer) {
         self.pacer = Some(pacer);
     }
 
-    /// The modem at `place`, 0 for the first.
+    /// The modem at `place`; the first modem is at 0.
     pub fn modem(&self, place: usize) -> Option<&VirtualModem> {
         self.sockets.get(place).map(Socket::modem)
     }
 
-    /// The first serial port of the modem at `place`, while it is on the bus; a control port when it has no other.
+    /// The first serial port of the modem at `place` while it is on the bus; a control port if it has no
+    /// serial port.
     pub fn port(&self, place: usize) -> Option<&PortInfo> {
         let ports = self.sockets.get(place)?.ports();
         let serial = ports.iter().find(|port| port.kind == PortKind::Serial);
         serial.or_else(|| ports.first())
     }
 
-    /// The devices that the engine wanted to be kept awake.
+    /// The devices that the engine asked the host to keep awake.
     pub fn kept_awake(&self) -> &[UsbPath] {
         &self.kept_awake
     }
@@ -325,7 +331,7 @@ impl SimulatedWorld {
         }
     }
 
-    /// What is of interest now to the worker that is calling.
+    /// What the calling worker has to be woken for now, if anything.
     fn wake(&mut self, interests: &[Interest]) -> Option<Wake> {
         let now = self.now;
         let unheard = self.unheard.get_mut(self.worker)?;
@@ -376,7 +382,7 @@ impl SimulatedWorld {
         self.now = self.now.max(to);
     }
 
-    /// When something happens by itself next.
+    /// When the next thing happens by itself.
     fn next_event(&self) -> Instant {
         let sockets = self.sockets.iter().map(|socket| socket.next_event(self.now));
         let answers = self.manager.iter().map(|manager| manager.next_event(self.now));
@@ -388,13 +394,14 @@ impl SimulatedWorld {
             .fold(Instant::FAR, Instant::min)
     }
 
-    /// Wakes the worker early for no reason: the contract allows it, so hosts have to live with it.
+    /// Wakes the worker early without a reason. The contract of `wait` allows that, so the engine has to cope
+    /// with it.
     fn wakes_early(&mut self, interests: &[Interest]) -> bool {
         let random = self.chop.as_mut();
         interests.contains(&Interest::Bus) && random.is_some_and(|random| random.once_in(64))
     }
 
-    /// So many workers use the world from now on.
+    /// From now on this many workers use the world.
     fn share(&mut self, workers: usize) {
         let cancels = self
             .unheard
@@ -407,7 +414,7 @@ impl SimulatedWorld {
         self.unheard = (0..workers).map(unheard).collect();
     }
 
-    /// A worker has gone: its locks and what ModemManager did for it end.
+    /// A worker has ended: its locks end, and ModemManager may use its modems again.
     fn forget_worker(&mut self, worker: usize) {
         self.claims.forget(worker);
         let Some(manager) = &mut self.manager else { return };
@@ -418,7 +425,7 @@ impl SimulatedWorld {
         }
     }
 
-    /// ModemManager looks at a device again that it was kept away from.
+    /// Lets ModemManager probe a device again that it was kept away from.
     fn resume_probes(&mut self, device: &UsbPath) {
         let Some(manager) = &self.manager else { return };
         if manager.keeps_away_from(device) {

@@ -1,8 +1,9 @@
 //! One world for several workers, each in a thread of its own, on one virtual clock.
 //!
-//! One worker runs at a time: whoever calls the world has to have the turn, and keeps it until it waits. The clock
-//! jumps only when every worker waits, to the next thing that happens; of several workers that something happens for, the
-//! one with the lowest number goes on. So the same setups and the same seed give the same run, whatever the threads do.
+//! One worker runs at a time. A worker needs the turn to call the world, and keeps the turn until it waits.
+//! The clock jumps only when every worker waits, to the next thing that happens. If something happens for
+//! several workers, the one with the lowest number goes on. So the same setups and the same seed give the
+//! same run, whatever the threads do.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -13,10 +14,10 @@ use modem_world::{
 
 use super::SimulatedWorld;
 
-/// A world that is shared by a fixed number of workers.
+/// A world that a fixed number of workers share.
 ///
-/// Every worker has to be taken, used, and dropped when it is done: until then the others wait for it. A worker must
-/// not wait for another but through the world.
+/// Every worker must be taken, used, and dropped when it is done; until then the others wait for it. A worker
+/// must not wait for another worker in any other way than through the world.
 #[derive(Debug)]
 pub struct Shared {
     group: Arc<Group>,
@@ -24,41 +25,43 @@ pub struct Shared {
 
 #[derive(Debug)]
 struct Group {
-    state: Mutex<State>,
+    state: Mutex<SharedState>,
     turned: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
+struct SharedState {
     world: SimulatedWorld,
-    workers: Vec<Place>,
-    /// Whose turn it is; nobody's when all have gone.
+    workers: Vec<WorkerState>,
+    /// The worker that has the turn; `None` when all have ended.
     turn: Option<usize>,
 }
 
-/// Where a worker is.
+/// What a worker is doing.
 #[derive(Debug)]
-enum Place {
-    /// It runs, or will when it has the turn.
+enum WorkerState {
+    /// The worker runs, or will as soon as it has the turn.
     Ready { is_taken: bool },
-    /// It waits for something.
+    /// The worker waits for something.
     Waits {
         interests: Vec<Interest>,
         deadline: Instant,
     },
-    /// What it waited for has happened.
+    /// What the worker waited for has happened.
     Woken(Wake),
-    /// It has ended.
+    /// The worker has ended.
     Gone,
 }
 
 impl Shared {
-    /// Shares a world among so many workers. The first has the turn.
+    /// Shares a world among this many workers. The first one has the turn.
     pub fn new(mut world: SimulatedWorld, workers: usize) -> Self {
         world.share(workers);
-        let state = State {
+        let state = SharedState {
             world,
-            workers: (0..workers).map(|_| Place::Ready { is_taken: false }).collect(),
+            workers: (0..workers)
+                .map(|_| WorkerState::Ready { is_taken: false })
+                .collect(),
             turn: (workers > 0).then_some(0),
         };
         Self {
@@ -69,11 +72,11 @@ impl Shared {
         }
     }
 
-    /// The worker with this number, from 0; none when there is no such one or it was taken before.
+    /// The worker with this number, from 0; `None` if there is no such worker, or if it was taken before.
     pub fn worker(&self, number: usize) -> Option<Worker> {
         let mut state = self.group.lock();
         match state.workers.get_mut(number) {
-            Some(Place::Ready { is_taken }) if !*is_taken => *is_taken = true,
+            Some(WorkerState::Ready { is_taken }) if !*is_taken => *is_taken = true,
             _ => return None,
         }
         Some(Worker {
@@ -82,12 +85,12 @@ impl Shared {
         })
     }
 
-    /// Looks at the world, or changes it, between two steps of the workers.
+    /// Gives access to the world between two steps of the workers, to look at it or to change it.
     pub fn with<R>(&self, look: impl FnOnce(&mut SimulatedWorld) -> R) -> R {
         look(&mut self.group.lock().world)
     }
 
-    /// The world, when all workers have ended.
+    /// The world, once all workers have ended.
     pub fn into_world(self) -> Option<SimulatedWorld> {
         let group = Arc::into_inner(self.group)?;
         let state = group.state.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -96,12 +99,12 @@ impl Shared {
 }
 
 impl Group {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SharedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The world, when it is this worker's turn.
-    fn my_turn(&self, number: usize) -> MutexGuard<'_, State> {
+    /// Waits for this worker's turn and returns the world.
+    fn my_turn(&self, number: usize) -> MutexGuard<'_, SharedState> {
         let state = self.lock();
         let mut state = self
             .turned
@@ -112,16 +115,16 @@ impl Group {
     }
 }
 
-impl State {
-    /// Gives the turn to who goes on next, and lets time pass until there is one.
+impl SharedState {
+    /// Gives the turn to the next worker that can go on. Lets time pass until there is one.
     fn pass_on(&mut self) {
         loop {
             self.world.pump();
             let mut next = Instant::FAR;
             let mut all_gone = true;
             for (number, place) in self.workers.iter_mut().enumerate() {
-                let Place::Waits { interests, deadline } = place else {
-                    if !matches!(place, Place::Gone) {
+                let WorkerState::Waits { interests, deadline } = place else {
+                    if !matches!(place, WorkerState::Gone) {
                         self.turn = Some(number);
                         return;
                     }
@@ -132,7 +135,7 @@ impl State {
                 let wake = self.world.wake(interests);
                 let late = (*deadline <= self.world.now).then_some(Wake::Deadline);
                 if let Some(wake) = wake.or(late) {
-                    *place = Place::Woken(wake);
+                    *place = WorkerState::Woken(wake);
                     self.turn = Some(number);
                     return;
                 }
@@ -152,7 +155,8 @@ impl State {
     }
 }
 
-/// One worker's world. Dropping it ends the worker; its locks and what ModemManager did for it end too.
+/// The world of one worker. Dropping it ends the worker: its locks end, and ModemManager may use its modems
+/// again.
 #[derive(Debug)]
 pub struct Worker {
     group: Arc<Group>,
@@ -160,7 +164,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Its number.
+    /// The worker's number.
     pub const fn number(&self) -> usize {
         self.number
     }
@@ -175,7 +179,7 @@ impl Drop for Worker {
         let mut state = self.group.my_turn(self.number);
         state.world.forget_worker(self.number);
         if let Some(place) = state.workers.get_mut(self.number) {
-            *place = Place::Gone;
+            *place = WorkerState::Gone;
         }
         state.pass_on();
         drop(state);
@@ -194,7 +198,7 @@ impl World for Worker {
             return Wake::BusChanged;
         }
         if let Some(place) = state.workers.get_mut(self.number) {
-            *place = Place::Waits {
+            *place = WorkerState::Waits {
                 interests: interests.to_vec(),
                 deadline,
             };
@@ -204,9 +208,9 @@ impl World for Worker {
         self.group.turned.notify_all();
         let mut state = self.group.my_turn(self.number);
         let place = state.workers.get_mut(self.number);
-        let ready = Place::Ready { is_taken: true };
+        let ready = WorkerState::Ready { is_taken: true };
         match place.map(|place| std::mem::replace(place, ready)) {
-            Some(Place::Woken(wake)) => wake,
+            Some(WorkerState::Woken(wake)) => wake,
             _ => Wake::Deadline,
         }
     }

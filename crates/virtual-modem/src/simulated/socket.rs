@@ -17,7 +17,7 @@ use crate::modem::{Output, VirtualModem};
 use crate::quirk::Mode;
 use crate::random::Random;
 
-/// How often ModemManager writes to a port that it probes, and how far apart; own choice.
+/// How often ModemManager writes to a port that it probes, and how long it waits in between; own choice.
 const PROBES: u8 = 3;
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -30,9 +30,9 @@ pub(super) struct Socket {
     pub(super) device: Option<UsbDevice>,
     pub(super) interfaces: Vec<UsbInterface>,
     pub(super) attached_at: Instant,
-    /// Interfaces whose drivers have not bound yet, and when they will.
+    /// Interfaces whose drivers haven't bound yet, each with the time at which they will.
     pub(super) unbound: VecDeque<(Instant, Function)>,
-    /// When it is to enumerate again though nobody asks for it.
+    /// When the modem will enumerate again without being asked.
     re_enumerations: Vec<Instant>,
     pub(super) hidden: bool,
     pub(super) ports: Vec<PortInfo>,
@@ -41,12 +41,12 @@ pub(super) struct Socket {
     pub(super) opened: Vec<Opened>,
     /// What the kernel holds for each interface with a port.
     pub(super) lines: Vec<Line>,
-    /// When the modem wants to be polled.
+    /// When the modem wants to be polled next.
     wants: Instant,
-    /// When ModemManager writes next, and how often still.
+    /// When ModemManager writes next; `probes_left` says how often it still will.
     pub(super) probe_at: Instant,
     probes_left: u8,
-    /// Bytes that each worker has written to its ports.
+    /// How many bytes each worker has written to the modem's ports.
     written: BTreeMap<usize, u64>,
 }
 
@@ -119,12 +119,12 @@ impl Socket {
         self.device.as_ref().is_some_and(|device| device.path == *path)
     }
 
-    /// Since when its firmware is on the bus.
+    /// Since when the running firmware is on the bus; `None` if no firmware is.
     pub(super) fn running_since(&self) -> Option<Instant> {
         (self.device.is_some() && self.modem.mode() == Mode::Normal).then_some(self.attached_at)
     }
 
-    /// Bytes that this worker has written to its ports.
+    /// How many bytes this worker has written to the modem's ports.
     pub(super) fn written_by(&self, worker: usize) -> u64 {
         self.written.get(&worker).copied().unwrap_or_default()
     }
@@ -133,12 +133,12 @@ impl Socket {
         self.re_enumerations.push(at);
     }
 
-    /// Whether the kernel no longer reads what the modem says: it can then do nothing on its own.
+    /// Whether the kernel has stopped reading what the modem sends. The modem can then do nothing by itself.
     fn is_throttled(&self) -> bool {
         self.lines.iter().any(Line::is_throttled)
     }
 
-    /// When something happens next by itself.
+    /// When the next thing happens by itself.
     pub(super) fn next_event(&self, now: Instant) -> Instant {
         let arrivals = self.lines.iter().map(|line| line.next_arrival(now));
         let bound = self.unbound.front().map(|(at, _)| *at);
@@ -151,7 +151,8 @@ impl Socket {
         }
     }
 
-    /// Lets the modem do what is due; returns how often it joined or left the bus.
+    /// Lets the modem do what is due. Returns the number of bus changes: the modem joined or left the bus, or
+    /// a port appeared.
     pub(super) fn pump(
         &mut self,
         now: Instant,
@@ -163,7 +164,7 @@ impl Socket {
             self.re_enumerations.retain(|at| *at > now);
             self.re_enumerate(now);
         }
-        // Each port that comes later than its device is a change.
+        // A port that appears later than its device is a change of its own.
         let mut changes = self.bind(kernel, now);
         loop {
             if let Some(manager) = manager.as_deref_mut() {
@@ -206,8 +207,8 @@ impl Socket {
         }
     }
 
-    /// A transfer of the modem arrives; dropped when nobody has the port open, and lost for the host when ModemManager
-    /// has.
+    /// A transfer of the modem arrives. It is dropped if no one has the port open, and lost for the host if
+    /// ModemManager has it open.
     fn arrive(&mut self, interface: u8, bytes: Vec<u8>, now: Instant, chop: Option<&mut Random>) {
         let openers = self.openers(interface);
         if openers.contains(&Opener::Manager) {
@@ -244,7 +245,7 @@ impl Socket {
         Ok((&mut self.modem, line.ok_or(gone)?))
     }
 
-    /// The device on the bus with its ports; none while it isn't there or hidden.
+    /// The device on the bus with its ports; `None` while it isn't there, or is hidden.
     pub(super) fn attached(&self) -> Option<Attached> {
         Some(Attached {
             device: self.device.clone().filter(|_| !self.hidden)?,
@@ -303,7 +304,7 @@ impl Socket {
         }
     }
 
-    /// Closes one port that this one has open; whether there was one.
+    /// Closes one port that `by` has open. Returns whether there was one.
     fn close_as(&mut self, by: Opener, now: Instant) -> bool {
         let Some(place) = self.opened.iter().position(|opened| opened.by == by) else {
             return false;
@@ -324,12 +325,13 @@ impl Socket {
 
     // ModemManager
 
-    /// ModemManager opens the ports at this moment.
+    /// From this moment on ModemManager probes the ports.
     pub(super) fn expect_probes(&mut self, at: Instant) {
         (self.probe_at, self.probes_left) = (at, PROBES);
     }
 
-    /// ModemManager opens every serial port that nobody has, and writes to it; after some times it closes them.
+    /// ModemManager opens every serial port that no one has open, and writes to it. After [`PROBES`] times it
+    /// closes the ports.
     fn probe(&mut self, manager: &mut Manager, now: Instant) {
         if self.probe_at > now {
             return;
@@ -361,7 +363,8 @@ impl Socket {
         }
     }
 
-    /// ModemManager has found out what the ports are: it keeps the AT port of a running modem.
+    /// ModemManager knows now what the ports are. It keeps the AT port of a running modem open and closes the
+    /// others.
     fn settle(&mut self, now: Instant) {
         let kept = self
             .modem
@@ -436,7 +439,7 @@ impl Socket {
         let (modem, line) = self.parts(handle)?;
         let count = line.write(modem, bytes, now, chop);
         *self.written.entry(worker).or_default() += u64::try_from(count).unwrap_or(u64::MAX);
-        // What it says to that is heard at the next pump.
+        // The modem's answer is handled at the next pump.
         self.wants = self.wants.min(now);
         Ok(count)
     }
