@@ -6,31 +6,31 @@ use super::descriptors::{Descriptors, settings};
 use crate::layout::FunctionKind;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a control request brings.
+/// The answer to a control request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// These bytes; the host takes no more than it asked for.
     Data(Vec<u8>),
-    /// Nothing to say, but done.
+    /// The request is done, without data.
     Done,
-    /// The bytes of the request are a message to this interface.
+    /// The data of the request is a message to this interface.
     Message(u8),
-    /// The next message from this interface; nothing when there is none.
+    /// The next message from this interface, or nothing if there is none.
     NextMessage(u8),
-    /// Not known, or not possible.
+    /// The request isn't known or isn't possible.
     Stall,
 }
 
-/// Something on endpoint 0 that the modem notices.
+/// Something on endpoint 0 that concerns the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The host configures the device again, as after a reset or `authorized` 0 and 1.
     ConfiguredAgain,
-    /// The host sets the lines of an interface.
+    /// The host sets the control lines of an interface.
     Lines {
         /// Number of the interface.
         interface: u8,
-        /// DTR: the host is there.
+        /// DTR: whether the host is there.
         is_terminal_ready: bool,
     },
 }
@@ -43,11 +43,12 @@ pub struct Control {
     halted: BTreeSet<u8>,
     /// Alternate settings that are not 0, by interface.
     settings: BTreeMap<u8, u8>,
-    /// Size of a block of the network in bytes, when the host has set it.
+    /// Size of a block of network packets in bytes, if the host has set it.
     block_bytes: Option<u32>,
 }
 
-/// The largest block of network packets in bytes, in both directions; own choice, as large as most modems'.
+/// The largest block of network packets in bytes, in both directions. Own choice, as large as that of most
+/// modems.
 const BLOCK_BYTES: u32 = 16384;
 
 impl Control {
@@ -71,7 +72,8 @@ impl Control {
         match kind >> 5 & 3 {
             0 => {}
             1 => return self.class(setup, data, descriptors),
-            // A vendor's switches: nothing follows from them here. What would bring data isn't known.
+            // Requests of the vendor that set something have no effect here. Those that would return data
+            // aren't known.
             2 if kind & 0x80 == 0 => return (Answer::Done, None),
             _ => return (Answer::Stall, None),
         }
@@ -148,8 +150,8 @@ impl Control {
             },
             // GET_MAX_DATAGRAM_SIZE.
             (0xa1, 0x87) if is_mbim => Answer::Data(2048_u16.to_le_bytes().to_vec()),
-            // SET_LINE_CODING, SEND_BREAK; RESET_FUNCTION, SET_NTB_FORMAT, SET_MAX_DATAGRAM_SIZE, SET_CRC_MODE; and
-            // others. Nothing follows from them here.
+            // SET_LINE_CODING, SEND_BREAK; RESET_FUNCTION, SET_NTB_FORMAT, SET_MAX_DATAGRAM_SIZE,
+            // SET_CRC_MODE; and others. They have no effect here.
             _ if kind & 0x80 == 0 => Answer::Done,
             _ => Answer::Stall,
         };
@@ -174,8 +176,8 @@ fn block_parameters() -> Vec<u8> {
     let mut bytes = Vec::new();
     // Length, and formats: with sizes of 2 bytes.
     bytes.extend([28, 0, 1, 0]);
-    // To the host and from it: size; then divisor, remainder and alignment of packets; a reserved field in the
-    // first, the number of packets in the second.
+    // First for blocks to the host, then for those from it: size, then divisor, remainder and alignment of
+    // packets. The last field is reserved for the first, and the number of packets for the second.
     for last in [0_u16, 16] {
         bytes.extend(BLOCK_BYTES.to_le_bytes());
         bytes.extend([4, 0, 0, 0, 4, 0]);
@@ -273,7 +275,7 @@ mod tests {
                 is_terminal_ready,
             })
         };
-        // DTR and RTS, as qcserial; DTR alone, as qmi_wwan; none, as at the end.
+        // DTR and RTS as qcserial sets them; DTR alone as qmi_wwan sets it; none, as at the end.
         for (value, ready) in [(3, true), (1, true), (2, false), (0, false)] {
             assert_eq!(
                 control.answer(set(value, 3), &[], &descriptors()),
@@ -310,7 +312,7 @@ mod tests {
         assert_eq!(ask(&mut control, set(2, 13)), Answer::Stall);
         assert_eq!(ask(&mut control, set(1, 12)), Answer::Stall);
         assert_eq!(ask(&mut control, get(12)), Answer::Data(vec![0]));
-        // Configuring goes back to the first.
+        // Configuring resets the alternate settings to the first.
         assert_eq!(ask(&mut control, [0x00, 9, 1, 0, 0, 0, 0, 0]), Answer::Done);
         assert_eq!(ask(&mut control, get(13)), Answer::Data(vec![0]));
     }

@@ -1,7 +1,7 @@
-//! What the modem says about itself on the bus: device, configuration and string descriptors.
+//! What the modem reports about itself on the bus: device, configuration and string descriptors.
 //!
-//! Sources: USB 2.0 specification chapter 9, USB 3.2 specification chapter 9 (companion and BOS descriptors);
-//! the interface layouts are those that the kernel's drivers expect (linux.md §2, devices.md).
+//! Sources: USB 2.0 specification chapter 9, USB 3.2 specification chapter 9 (companion and BOS descriptors).
+//! The interface layouts are those that the kernel's drivers expect (linux.md §2, devices.md).
 
 use crate::layout::{Appearance, Function, FunctionKind, Layout};
 use modem_world::UsbDevice;
@@ -16,7 +16,7 @@ pub enum Speed {
 }
 
 impl Speed {
-    /// The speed of a device. Unknown or slower than USB 2's is taken for high speed.
+    /// The speed of a device. An unknown speed, or one below USB 2, counts as high speed.
     pub fn of(device: &UsbDevice) -> Self {
         if device.speed.is_some_and(|megabits| megabits >= 5000) {
             Self::Super
@@ -25,7 +25,7 @@ impl Speed {
         }
     }
 
-    /// The kernel's number for it (`enum usb_device_speed`).
+    /// The kernel's number for this speed (`enum usb_device_speed`).
     pub fn number(self) -> u32 {
         match self {
             Self::High => 3,
@@ -33,7 +33,7 @@ impl Speed {
         }
     }
 
-    /// Largest packet of a bulk endpoint in bytes.
+    /// The largest packet of a bulk endpoint, in bytes.
     fn bulk_packet(self) -> u16 {
         match self {
             Self::High => 512,
@@ -48,10 +48,10 @@ pub struct Descriptors {
     device: Vec<u8>,
     configuration: Vec<u8>,
     object_store: Option<Vec<u8>>,
-    /// Text of string descriptors 1, 2, 3; an empty one isn't there.
+    /// The texts of string descriptors 1, 2 and 3; an empty text has no descriptor.
     strings: [String; 3],
     layout: Layout,
-    /// All endpoints but 0.
+    /// All endpoints except 0.
     endpoints: Vec<Endpoint>,
 }
 
@@ -82,7 +82,7 @@ impl Descriptors {
         }
     }
 
-    /// The descriptor with this type and index, as in `wValue` of GET_DESCRIPTOR; none when there is no such one.
+    /// The descriptor with this type and index, as in `wValue` of GET_DESCRIPTOR; `None` if there isn't one.
     pub fn find(&self, kind: u8, index: u8) -> Option<Vec<u8>> {
         match (kind, index) {
             (1, 0) => Some(self.device.clone()),
@@ -97,12 +97,12 @@ impl Descriptors {
                 Some(string_descriptor(text))
             }
             (15, 0) => self.object_store.clone(),
-            // Also the device qualifier: the kernel asks for it at full speed only.
+            // The device qualifier is missing too, because the kernel asks for it only at full speed.
             _ => None,
         }
     }
 
-    /// The endpoint with this address; endpoint 0 is not among them.
+    /// The endpoint with this address, except endpoint 0.
     pub fn endpoint(&self, address: u8) -> Option<Endpoint> {
         self.endpoints
             .iter()
@@ -162,7 +162,7 @@ fn describe(
         FunctionKind::MbimControl => {
             let data = layout.find(FunctionKind::MbimData).unwrap_or(number);
             let [class, subclass, protocol] = class;
-            // The two belong together, for whoever groups interfaces.
+            // Interface association: the control and the data interface belong together.
             bytes.extend([8, 11, number, 2, class, subclass, protocol, 0]);
             bytes.extend(head(0, 1));
             // Header and union (CDC 1.2 §5.2.3).
@@ -196,11 +196,11 @@ fn describe(
 
 /// How many alternate settings an interface has.
 pub fn settings(kind: FunctionKind) -> u8 {
-    // The network of MBIM is without endpoints in setting 0 (MBIM 1.0 §6.6).
+    // MBIM's data interface has no endpoints in setting 0 (MBIM 1.0 §6.6).
     if kind == FunctionKind::MbimData { 2 } else { 1 }
 }
 
-/// The first free endpoint address of a direction.
+/// The first free endpoint address in a direction.
 fn next(endpoints: &[Endpoint], direction: u8) -> u8 {
     (1..=15)
         .map(|number| number | direction)
@@ -212,7 +212,7 @@ fn endpoint(bytes: &mut Vec<u8>, address: u8, kind: u8, packet: u16, interval: u
     let [low, high] = packet.to_le_bytes();
     bytes.extend([7, 5, address, kind, low, high, interval]);
     if speed == Speed::Super {
-        // No bursts, no streams; bytes per interval for interrupt endpoints.
+        // No bursts and no streams; bytes per interval for interrupt endpoints.
         let [low, high] = if kind == 3 { packet.to_le_bytes() } else { [0, 0] };
         bytes.extend([6, 48, 0, 0, low, high]);
     }
@@ -249,18 +249,18 @@ fn configuration_descriptor(interfaces: &[u8], count: u8, speed: Speed) -> Vec<u
     bytes
 }
 
-/// What a USB 3 device must have: a USB 2 extension, and its speeds.
+/// The descriptor that a USB 3 device must have: a USB 2 extension, and the device's speeds.
 fn object_store_descriptor() -> Vec<u8> {
     let mut bytes = vec![5, 15, 22, 0, 2];
     bytes.extend([7, 16, 2, 0, 0, 0, 0]);
-    // High and super speed (bits 2 and 3), works from high speed on, no low power states.
+    // High and super speed (bits 2 and 3); works from high speed on; no low power states.
     bytes.extend([10, 16, 3, 0, 0b1100, 0, 2, 0, 0, 0]);
     bytes
 }
 
 fn string_descriptor(text: &str) -> Vec<u8> {
     let mut bytes = vec![0, 3];
-    // One length byte: at most 126 units.
+    // The length has only one byte, so at most 126 units fit.
     bytes.extend(text.encode_utf16().take(126).flat_map(u16::to_le_bytes));
     let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
     if let Some(first) = bytes.first_mut() {

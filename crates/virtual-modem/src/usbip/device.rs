@@ -1,4 +1,4 @@
-//! The modem as a USB device, without IO: commands of the host in, replies out, transfers in between.
+//! The modem as a USB device, without IO: commands of the host come in, replies go out.
 
 use super::control::{Answer, Change, Control};
 use super::descriptors::Descriptors;
@@ -9,21 +9,22 @@ use std::collections::VecDeque;
 
 /// How many transfers a host may have waiting; the drivers of serial ports have eight for each.
 const MOST_WAITING: usize = 1024;
-/// How many answered requests are remembered, for a host that takes them back while the answer is on its way.
+/// How many answered requests are remembered, for a host that takes a request back while the answer is on its
+/// way.
 const MOST_ANSWERED: usize = 256;
 
 /// What the modem learns from the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortEvent {
-    /// The host asks for bytes of this interface, and didn't before.
+    /// The host begins to ask for bytes of this interface.
     Opened(u8),
     /// The host has taken back all its requests for bytes of this interface.
     Closed(u8),
-    /// The host sets the lines of an interface.
+    /// The host sets the control lines of an interface.
     Lines {
         /// Number of the interface.
         interface: u8,
-        /// DTR: the host is there.
+        /// DTR: whether the host is there.
         is_terminal_ready: bool,
     },
     /// The host has configured the device anew.
@@ -36,7 +37,7 @@ pub struct Device {
     descriptors: Descriptors,
     control: Control,
     ports: Vec<Port>,
-    /// Requests for bytes that were made, and their interfaces, newest last.
+    /// The host's latest requests for bytes with their interfaces, newest last.
     requests: VecDeque<(u32, u8)>,
     events: VecDeque<PortEvent>,
     replies: Vec<u8>,
@@ -48,7 +49,7 @@ pub struct Device {
 pub struct TooManyTransfers;
 
 impl Device {
-    /// The device appears like this.
+    /// A device that appears like this.
     pub fn new(appearance: &Appearance) -> Self {
         Self {
             descriptors: Descriptors::new(appearance),
@@ -79,16 +80,16 @@ impl Device {
         }
     }
 
-    /// The modem sends these bytes as one transfer, or as one message, on an interface. Without such an interface
-    /// they are lost.
+    /// The modem sends these bytes on an interface, as one transfer or one message. If there is no such
+    /// interface, they are lost.
     pub fn send(&mut self, interface: u8, bytes: Vec<u8>) {
         if let Some(port) = find(&mut self.ports, interface) {
             port.send(bytes, &mut self.replies);
         }
     }
 
-    /// All interfaces for which there are bytes from the host that the modem hasn't taken: number, whether a call
-    /// must take one whole message, and the oldest bytes or message.
+    /// All interfaces with bytes from the host that the modem hasn't taken: the number, whether one call must
+    /// take a whole message, and the oldest bytes or message.
     pub fn offers(&self) -> impl Iterator<Item = (u8, bool, &[u8])> {
         self.ports
             .iter()
@@ -96,14 +97,14 @@ impl Device {
             .filter(|(_, _, bytes)| !bytes.is_empty())
     }
 
-    /// The modem has taken the first `count` bytes of what was offered on an interface.
+    /// The modem has taken the first `count` bytes of those offered on an interface.
     pub fn took(&mut self, interface: u8, count: usize) {
         if let Some(port) = find(&mut self.ports, interface) {
             port.took(count, &mut self.replies);
         }
     }
 
-    /// What the modem has to know since the last call, one thing at a time.
+    /// The next thing that the modem has to know about.
     pub fn next_event(&mut self) -> Option<PortEvent> {
         self.events.pop_front()
     }
@@ -221,7 +222,7 @@ impl Device {
         let (status, interface) = match taken_back {
             Some((interface, TakenBack::Request)) => (Status::Unlinked, Some(interface)),
             Some((_, TakenBack::Other)) => (Status::Unlinked, None),
-            // It may have been answered while it was being taken back.
+            // The request may have been answered while the host was taking it back.
             None => {
                 let asked = self.requests.iter().rev().find(|(asked, _)| *asked == victim);
                 (Status::Done, asked.map(|(_, interface)| *interface))
@@ -326,7 +327,8 @@ mod tests {
         })
     }
 
-    /// Sequence number, status, length and data of the replies so far. Every write is shorter than 1000 here.
+    /// Sequence number, status and data of the replies so far. The sequence numbers of reads are below 1000
+    /// here.
     fn replies(device: &mut Device) -> Vec<(u32, i32, Vec<u8>)> {
         let bytes = std::mem::take(device.replies());
         let mut rest = bytes.as_slice();
@@ -396,7 +398,7 @@ mod tests {
             })
             .unwrap();
         assert_eq!(events(&mut device), []);
-        // Answered before: nothing to take back.
+        // This request was answered before, so there is nothing to take back.
         device
             .handle(Command::Unlink {
                 sequence: 11,
@@ -523,7 +525,7 @@ mod tests {
         assert_eq!(replies(&mut device), [(1001, 0, vec![]), (1, 0, notice.clone())]);
         device.handle(response(2, 8, 4096)).unwrap();
         assert_eq!(replies(&mut device), [(2, 0, b"answer".to_vec())]);
-        // The second waits for somebody who listens.
+        // The second message waits until the host listens again.
         device
             .handle(submit(3, 1, [0; 8], Transfer::In { room: 10 }))
             .unwrap();

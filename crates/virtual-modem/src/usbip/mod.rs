@@ -1,7 +1,8 @@
-//! The front end on the kernel's USB stack: the modem as a device behind `vhci_hcd`, where the real drivers bind
-//! to it and any program can be pointed at it. For the kernel lab; needs root.
+//! The front end on the kernel's USB stack: the modem is a device behind `vhci_hcd`, so that the real drivers
+//! bind to it and any program can use it. For the kernel lab; needs root.
 //!
-//! [`wire`], [`descriptors`], [`control`], [`port`] and [`device`] are without IO; [`vhci`] owns socket, clock and sysfs.
+//! [`wire`], [`descriptors`], [`control`], [`port`] and [`device`] do no IO; [`vhci`] has the socket, the
+//! clock and sysfs.
 
 pub mod control;
 pub mod descriptors;

@@ -1,50 +1,51 @@
-//! One interface of the device: what the host asks it for, what it sends, and what is on the way.
+//! One interface of the device: what the host asks it for, what it sends, and what is on its way.
 
 use super::wire::{self, Status};
 use crate::layout::{Function, FunctionKind};
 use std::collections::VecDeque;
 
-/// How many messages to a control interface may wait, and how many pieces may wait for a host that doesn't read.
-/// Drivers have one command under way, and read what they are told of.
+/// How many messages to a control interface may wait, and how many pieces may wait for a host that doesn't
+/// read. Drivers send one command at a time, and read everything that is announced to them.
 const MOST_MESSAGES: usize = 64;
 const MOST_PIECES: usize = 4096;
 
-/// How it went with a message to the modem.
+/// What happened to a message to the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It waits for the modem.
+    /// The message waits for the modem.
     Queued,
-    /// There are too many already.
+    /// The message is refused, because too many are waiting already.
     Refused,
 }
 
-/// What the host has taken back.
+/// What kind of transfer the host has taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakenBack {
-    /// A request where it listens.
+    /// A request on the endpoint where the host listens.
     Request,
-    /// Something else.
+    /// Any other transfer.
     Other,
 }
 
 /// The queues of one interface.
 ///
-/// The host listens on one endpoint: bulk in of a serial interface, the interrupt endpoint of a control interface.
-/// Requests for bytes wait there until there are some. Bytes from the host wait until they are taken, and their
-/// transfer is answered only then: this is the back-pressure that the host's driver feels.
+/// The host listens on one endpoint: bulk in of a serial interface, or the interrupt endpoint of a control
+/// interface. Requests for bytes wait there until there are some. Bytes from the host wait until the modem
+/// takes them, and only then their transfer is answered: that is the back-pressure that the host's driver
+/// feels.
 #[derive(Debug)]
 pub struct Port {
     number: u8,
     kind: FunctionKind,
-    /// Whether the host has asked for bytes where it listens, and not taken all requests back.
+    /// Whether the host has asked for bytes where it listens, and hasn't taken all requests back.
     is_open: bool,
-    /// Requests where the host listens, oldest first.
+    /// Requests on the endpoint where the host listens, oldest first.
     asked: VecDeque<Asked>,
-    /// Requests on the other endpoint; they wait for ever.
+    /// Requests on the other endpoint, which are never answered.
     parked: Vec<u32>,
-    /// What the modem has sent and the host hasn't got, one entry per transfer or message.
+    /// What the modem has sent and the host hasn't fetched; one entry for each transfer or message.
     to_host: VecDeque<Vec<u8>>,
-    /// Messages that the host hasn't been told of.
+    /// How many messages haven't been announced to the host.
     unannounced: usize,
     /// What the host has sent and the modem hasn't taken.
     from_host: VecDeque<Sent>,
@@ -58,14 +59,15 @@ struct Asked {
 
 #[derive(Debug)]
 struct Sent {
-    /// The transfer to answer when all is taken; none for a message on endpoint 0, which is answered at once.
+    /// The transfer to answer when everything is taken; `None` for a message on endpoint 0, which is answered
+    /// at once.
     sequence: Option<u32>,
     data: Vec<u8>,
     taken: usize,
 }
 
 impl Port {
-    /// Nothing has happened yet.
+    /// An interface on which nothing has happened yet.
     pub fn new(function: Function) -> Self {
         Self {
             number: function.number,
@@ -89,7 +91,7 @@ impl Port {
         self.kind.is_message_port()
     }
 
-    /// The host asks for bytes. True when it begins to listen.
+    /// The host asks for bytes. Returns true if it begins to listen with this request.
     pub fn ask(&mut self, sequence: u32, room: usize, is_interrupt: bool, replies: &mut Vec<u8>) -> bool {
         let listens = if self.has_messages() {
             is_interrupt
@@ -108,7 +110,7 @@ impl Port {
     /// The host sends bytes on a bulk endpoint.
     pub fn write(&mut self, sequence: u32, data: Vec<u8>, replies: &mut Vec<u8>) {
         if !self.kind.is_serial() {
-            // The network; nothing listens there, but nothing blocks it either.
+            // Network packets: the modem doesn't read them, but they don't block anything either.
             wire::reply_out(replies, sequence, Status::Done, data.len());
             return;
         }
@@ -135,12 +137,13 @@ impl Port {
         Taken::Queued
     }
 
-    /// The host asks for the next message on endpoint 0, at most so long. What is longer comes next, and is announced.
+    /// The host asks for the next message on endpoint 0, with at most this many bytes. If the message is
+    /// longer, the rest is announced as the next one.
     pub fn response(&mut self, room: usize, replies: &mut Vec<u8>) -> Vec<u8> {
         let Some(mut message) = self.to_host.pop_front() else {
             return Vec::new();
         };
-        // Taken before it was announced.
+        // The host may have fetched the message before it was announced.
         self.unannounced = self.unannounced.min(self.to_host.len());
         let rest = message.split_off(room.min(message.len()));
         if !rest.is_empty() {
@@ -151,10 +154,10 @@ impl Port {
         message
     }
 
-    /// The modem sends these bytes: one transfer, or one message.
+    /// The modem sends these bytes, as one transfer or one message.
     pub fn send(&mut self, bytes: Vec<u8>, replies: &mut Vec<u8>) {
         if self.to_host.len() >= MOST_PIECES {
-            // Nobody has read for long: the newest is lost.
+            // The host hasn't read for a long time: the newest bytes are lost.
             return;
         }
         self.to_host.push_back(bytes);
@@ -164,7 +167,7 @@ impl Port {
         self.match_up(replies);
     }
 
-    /// The oldest bytes from the host that the modem hasn't taken; empty when there are none.
+    /// The oldest bytes from the host that the modem hasn't taken; empty if there are none.
     pub fn offered(&self) -> &[u8] {
         self.from_host
             .front()
@@ -172,7 +175,7 @@ impl Port {
             .unwrap_or_default()
     }
 
-    /// The modem has taken the first `count` bytes of what was offered.
+    /// The modem has taken the first `count` bytes of those offered.
     pub fn took(&mut self, count: usize, replies: &mut Vec<u8>) {
         let Some(first) = self.from_host.front_mut() else {
             return;
@@ -181,7 +184,7 @@ impl Port {
         self.complete_taken(replies);
     }
 
-    /// Takes a transfer back; none when there is no such transfer.
+    /// Takes a transfer back; `None` if there is no such transfer.
     pub fn take_back(&mut self, victim: u32) -> Option<TakenBack> {
         let before = self.waiting();
         self.asked.retain(|asked| asked.sequence != victim);
@@ -193,7 +196,7 @@ impl Port {
         (self.waiting() < before).then_some(TakenBack::Other)
     }
 
-    /// Whether the host, which takes its requests back, has just stopped to listen.
+    /// Whether the host has just stopped listening, by taking its last request back.
     pub fn has_closed(&mut self) -> bool {
         let closes = self.is_open && self.asked.is_empty();
         self.is_open &= !closes;
@@ -205,7 +208,7 @@ impl Port {
         self.asked.len() + self.parked.len() + self.from_host.len()
     }
 
-    /// Gives what the modem has sent to those who asked for it.
+    /// Answers the host's requests with what the modem has sent.
     fn match_up(&mut self, replies: &mut Vec<u8>) {
         if self.has_messages() {
             while self.unannounced > 0 {
@@ -222,7 +225,7 @@ impl Port {
         }
         while let (Some(asked), Some(bytes)) = (self.asked.front(), self.to_host.front_mut()) {
             if self.kind == FunctionKind::Foreign {
-                // Its driver takes two bytes off each packet, the lines of the port (ftdi_sio.h).
+                // The driver removes two bytes from each packet: the state of the port's lines (ftdi_sio.h).
                 let packet = 510.min(asked.room.saturating_sub(2));
                 let rest = bytes.split_off(packet.min(bytes.len()));
                 let packet = [&[0x01, 0x60], bytes.as_slice()].concat();
@@ -240,7 +243,7 @@ impl Port {
         }
     }
 
-    /// Answers the transfers of which every byte is taken.
+    /// Answers the transfers whose bytes have all been taken.
     fn complete_taken(&mut self, replies: &mut Vec<u8>) {
         while let Some(sent) = self.from_host.front() {
             if sent.taken < sent.data.len() {

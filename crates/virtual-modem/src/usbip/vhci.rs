@@ -1,6 +1,7 @@
 //! The modem on the kernel's virtual host controller, in real time.
 //!
-//! One thread, one socket: it waits in `poll(2)` for the host, the modem's next moment, or the end.
+//! One thread and one socket: the thread waits in `poll(2)` for the host, for the modem's next moment, or for
+//! the end.
 
 use super::descriptors::Speed;
 use super::device::{Device, PortEvent, TooManyTransfers};
@@ -21,8 +22,8 @@ use std::time::Duration;
 pub struct Options {
     /// The host controller in sysfs.
     pub controller: PathBuf,
-    /// Its port. The modem takes the same one at both speeds: the kernel has a hub for each, with the same sockets,
-    /// and knows them for peers.
+    /// The controller's port. The modem takes the same port at both speeds: the kernel has a hub for each
+    /// speed with the same sockets, and knows that they are peers.
     pub port: u32,
 }
 
@@ -35,21 +36,21 @@ impl Default for Options {
     }
 }
 
-/// Something for a log.
+/// Something that happened, for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happening<'a> {
     /// The modem has appeared on the bus.
     Attached(&'a Appearance),
-    /// It has left the bus.
+    /// The modem has left the bus.
     Detached,
     /// A host reads from this interface.
     Opened(u8),
-    /// No host reads from it any more.
+    /// No host reads from this interface any more.
     Closed(u8),
-    /// The host says on this interface that it is there (DTR), or that it isn't.
+    /// The host has raised (true) or dropped DTR on this interface.
     Lines(u8, bool),
-    /// The host has configured it anew.
+    /// The host has configured the modem anew.
     ReEnumerated,
     /// The host has sent these bytes to this interface, and the modem has taken them.
     Received(u8, &'a [u8]),
@@ -91,7 +92,7 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// The modem can't be put on the bus, or can't stay there.
+/// Why the modem can't be put on the bus, or can't stay there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VhciError {
@@ -111,22 +112,23 @@ pub enum VhciError {
         /// What the kernel says.
         source: io::Error,
     },
-    /// The kernel says something that isn't known here.
+    /// The kernel sends something that the protocol doesn't know.
     #[error(transparent)]
     Wire(#[from] WireError),
     /// The kernel asks for too much.
     #[error(transparent)]
     TooManyTransfers(#[from] TooManyTransfers),
-    /// Somebody has detached the modem through sysfs.
+    /// Someone has detached the modem through sysfs.
     #[error("the modem was detached by the host")]
     DetachedByHost,
 }
 
-/// Runs the modem on the bus until `stop` becomes readable or is closed by its other end, and takes it off the bus
-/// again. `report` is told everything that happens, and when, on the modem's clock.
+/// Runs the modem on the bus until `stop` becomes readable or its other end is closed, then takes the modem
+/// off the bus. Calls `report` for everything that happens, with the time on the modem's clock.
 ///
 /// # Errors
-/// No such host controller, no permission, its port stays in use for 5 s, or the kernel breaks the protocol.
+/// There is no such host controller; permission is missing; the port stays in use for 5 s; or the kernel
+/// breaks the protocol.
 pub fn run(
     modem: &mut VirtualModem,
     options: &Options,
@@ -150,8 +152,9 @@ pub fn run(
     }
 }
 
-/// How long a port may still be in use after the modem has left it, and how often it is tried: the kernel takes
-/// a detached device apart in a thread of its own. Takes some milliseconds; far more on a loaded host.
+/// How long a port may stay in use after the modem has left it, and how often to try again: the kernel takes
+/// a detached device apart in a thread of its own. That takes some milliseconds, or far more on a loaded
+/// host.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTACH_PAUSE: Duration = Duration::from_millis(20);
 
@@ -171,33 +174,35 @@ struct Connection {
 }
 
 enum Link {
-    /// The port is still in use; tried again at `next`, and given up at `last`, as time since the start.
+    /// The port is still in use. Attaching is tried again at `next` and given up at `last`; both are times
+    /// since the start.
     Waiting {
         speed: Speed,
         next: Duration,
         last: Duration,
     },
-    /// The kernel has the other end.
+    /// The kernel has the other end of the socket.
     Up(UnixStream),
 }
 
 impl Front<'_> {
-    /// Lets the modem do all that it can do now; gives its next moment, as time since the start.
+    /// Lets the modem do everything that it can do now. Returns its next moment, as time since the start.
     fn settle(&mut self) -> Result<Duration, VhciError> {
         let mut settled_at = None;
         loop {
             let now = settled_at.unwrap_or_else(|| self.clock.now());
             match self.modem.poll(now) {
                 Output::Wait(until) if settled_at.is_some() => return Ok(until.since_start()),
-                // A modem that turns out to be full says when it isn't any more: it is asked once more, in the same
-                // moment, because later it may have room again and nothing to say.
+                // If the modem turns out to be full, it must be asked when it will have room again. So it is
+                // polled once more at the same moment: later it may have room already and say nothing.
                 Output::Wait(_) => {
                     settled_at = (!self.hand_in(now)).then_some(now);
                     continue;
                 }
                 Output::Attach(appearance) => self.attach(&appearance, now)?,
                 Output::Detach => {
-                    // Closing the socket is what unplugs it. A write that the modem has taken whole counts as done.
+                    // Closing the socket unplugs the modem. A write that the modem has taken completely still
+                    // counts as done.
                     if let Some(Connection {
                         link: Link::Up(stream),
                         device,
@@ -220,7 +225,7 @@ impl Front<'_> {
         }
     }
 
-    /// Hands one thing that happened to the modem; false when nothing has.
+    /// Hands one thing that happened to the modem. Returns false if nothing has happened.
     fn hand_in(&mut self, now: Instant) -> bool {
         let Some(Connection { device, .. }) = &mut self.connection else {
             return false;
@@ -273,7 +278,7 @@ impl Front<'_> {
     }
 
     fn attach(&mut self, appearance: &Appearance, now: Instant) -> Result<(), VhciError> {
-        // Leave the port before taking it again.
+        // The port must be left before it is taken again.
         self.connection = None;
         let real = self.clock.elapsed();
         let link = Link::Waiting {
@@ -290,7 +295,7 @@ impl Front<'_> {
         self.try_attach()
     }
 
-    /// Attaches the modem when that is still to be done and its time has come.
+    /// Attaches the modem, if that is still to be done and its time has come.
     fn try_attach(&mut self) -> Result<(), VhciError> {
         let Some(Connection {
             link: link @ Link::Waiting { .. },
@@ -319,8 +324,8 @@ impl Front<'_> {
         Ok(())
     }
 
-    /// Waits for the kernel, for the deadline (time since the start), or for the end; true at the end.
-    /// Sends what is there to be sent.
+    /// Sends what there is to send, then waits for the kernel, for the deadline (time since the start), or
+    /// for the end. Returns true at the end.
     fn wait(&mut self, deadline: Duration, stop: BorrowedFd<'_>) -> Result<bool, VhciError> {
         self.try_attach()?;
         let mut deadline = deadline;
@@ -345,7 +350,8 @@ impl Front<'_> {
             }
             None => {}
         }
-        // At least a millisecond: a modem that is always due must not keep a processor busy.
+        // At least a millisecond, so that a modem that always has something due doesn't keep a processor
+        // busy.
         let span = deadline
             .saturating_sub(self.clock.elapsed())
             .max(Duration::from_millis(1));
@@ -365,7 +371,7 @@ impl Front<'_> {
         Ok(fds.first().is_some_and(|stop| !stop.revents().is_empty()))
     }
 
-    /// Takes what the kernel has sent.
+    /// Reads what the kernel has sent.
     fn read(&mut self) -> Result<(), VhciError> {
         let Some(Connection {
             link: Link::Up(stream),
@@ -375,7 +381,7 @@ impl Front<'_> {
         else {
             return Ok(());
         };
-        // A driver's write is 4 KiB; usbfs's are larger.
+        // A driver writes 4 KiB at a time; usbfs writes more.
         let mut buffer = [0; 32 << 10];
         match stream.read(&mut buffer) {
             Ok(0) => return Err(VhciError::DetachedByHost),
@@ -390,11 +396,11 @@ impl Front<'_> {
     }
 }
 
-/// Hands one end of a new socket pair to the kernel and keeps the other.
+/// Gives one end of a new socket pair to the kernel and keeps the other.
 fn attach(path: &Path, port: u32, speed: Speed) -> io::Result<UnixStream> {
     let (ours, kernels) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    // Any device number but zero does: bus 1, device 2.
+    // Any device number except zero will do: bus 1, device 2.
     let line = format!(
         "{port} {} {} {}",
         kernels.as_raw_fd(),
@@ -415,7 +421,7 @@ fn flush(stream: &mut UnixStream, replies: &mut Vec<u8>) -> Result<(), VhciError
         match stream.write(rest) {
             Ok(count) => sent += count,
             Err(error) if is_temporary(&error) => break,
-            // The kernel has closed its end: reading says so next.
+            // The kernel has closed its end; the next read reports that.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => sent = replies.len(),
             Err(source) => {
                 return Err(VhciError::Io {
@@ -436,7 +442,7 @@ fn is_temporary(error: &io::Error) -> bool {
     )
 }
 
-/// The time since the start, real.
+/// Real time since the start.
 struct Clock {
     start: std::time::Instant,
 }

@@ -1,12 +1,13 @@
 //! The bytes between a USB/IP host and a device: commands in, replies out.
 //!
-//! Source: the kernel's `Documentation/usb/usbip_protocol.rst`, the part after a device has been imported. All
-//! numbers are big endian. Only what a modem needs: isochronous transfers are refused.
+//! Source: the kernel's `Documentation/usb/usbip_protocol.rst`, the part about a device that has been
+//! imported. All numbers are big endian. Only what a modem needs is implemented: isochronous transfers are
+//! refused.
 
 /// Length of every header, in both directions.
 const HEADER: usize = 48;
-/// The longest transfer taken. The drivers of serial ports use a few KiB, usbfs at most 16 MiB by default
-/// (`usbcore.usbfs_memory_mb`).
+/// The longest transfer that is accepted. Drivers of serial ports use a few KiB, and usbfs at most 16 MiB by
+/// default (`usbcore.usbfs_memory_mb`).
 const LONGEST_TRANSFER: u32 = 16 << 20;
 
 const CMD_SUBMIT: u32 = 1;
@@ -19,7 +20,7 @@ const RET_UNLINK: u32 = 4;
 pub enum Command {
     /// A transfer.
     Submit(Submit),
-    /// Takes a transfer back.
+    /// The host takes a transfer back.
     Unlink {
         /// Number of this request.
         sequence: u32,
@@ -37,14 +38,14 @@ pub struct Submit {
     pub endpoint: u8,
     /// The eight bytes of a control request; zero on other endpoints.
     pub setup: [u8; 8],
-    /// Which way, and the bytes or their number.
+    /// The direction of the transfer, with its bytes or their number.
     pub transfer: Transfer,
 }
 
 /// The direction of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transfer {
-    /// From the device, at most so many bytes.
+    /// From the device, at most this many bytes.
     In {
         /// Size of the host's buffer in bytes.
         room: usize,
@@ -59,11 +60,11 @@ pub enum Transfer {
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Done.
+    /// The transfer is done.
     Done,
     /// The endpoint is stalled, or the request isn't known (`-EPIPE`).
     Stalled,
-    /// Taken back by the host (`-ECONNRESET`).
+    /// The host has taken the transfer back (`-ECONNRESET`).
     Unlinked,
 }
 
@@ -78,20 +79,20 @@ impl Status {
     }
 }
 
-/// The host said something that the protocol doesn't allow. The connection is of no use any more.
+/// The host sent something that the protocol doesn't allow. The connection is useless from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
-    /// Neither a transfer nor its taking back.
+    /// The command is neither a transfer nor a request to take one back.
     #[error("USB/IP command {0:#x} is not known")]
     UnknownCommand(u32),
-    /// Neither in nor out.
+    /// The direction is neither in nor out.
     #[error("USB/IP direction {0} is neither in nor out")]
     UnknownDirection(u32),
     /// There are sixteen endpoints.
     #[error("USB endpoint {0} is above 15")]
     UnknownEndpoint(u32),
-    /// Longer than any driver asks for.
+    /// The transfer is longer than any driver asks for.
     #[error("USB transfer of {0} bytes is above 16 MiB")]
     TransferTooLong(u32),
     /// Modems have no such endpoints.
@@ -115,10 +116,10 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next complete command; none when bytes are missing.
+    /// The next complete command; `None` if bytes are missing.
     ///
     /// # Errors
-    /// The bytes aren't a command. The decoder then stays where it is.
+    /// The bytes aren't a command. Every later call returns the same error.
     pub fn next_command(&mut self) -> Result<Option<Command>, WireError> {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
         match parse(rest)? {
@@ -131,7 +132,7 @@ impl Decoder {
     }
 }
 
-/// The command at the start of `bytes` and its length with its data; none when bytes are missing.
+/// The command at the start of `bytes`, and its length including its data; `None` if bytes are missing.
 fn parse(bytes: &[u8]) -> Result<Option<(Command, usize)>, WireError> {
     let Some(header) = bytes.first_chunk::<HEADER>() else {
         return Ok(None);
@@ -163,7 +164,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Command, usize)>, WireError> {
         Ok(number @ 0..=15) => number,
         _ => return Err(WireError::UnknownEndpoint(word(4))),
     };
-    // Not isochronous: 0 or -1, depending on the kernel's version.
+    // A transfer that isn't isochronous has 0 or -1 here, depending on the kernel's version.
     if packets != 0 && packets != u32::MAX {
         return Err(WireError::Isochronous(packets));
     }
@@ -193,19 +194,19 @@ fn parse(bytes: &[u8]) -> Result<Option<(Command, usize)>, WireError> {
     )))
 }
 
-/// Appends the reply to a transfer from the device: its bytes, no more than the host has room for.
+/// Appends the reply to a transfer from the device: its bytes, which must fit into the host's buffer.
 pub fn reply_in(replies: &mut Vec<u8>, sequence: u32, status: Status, data: &[u8]) {
     reply(replies, RET_SUBMIT, sequence, status, data.len());
     replies.extend_from_slice(data);
 }
 
-/// Appends the reply to a transfer to the device, of which it took `taken` bytes.
+/// Appends the reply to a transfer to the device, which took `taken` bytes of it.
 pub fn reply_out(replies: &mut Vec<u8>, sequence: u32, status: Status, taken: usize) {
     reply(replies, RET_SUBMIT, sequence, status, taken);
 }
 
-/// Appends the reply to a taking back: [`Status::Unlinked`] when the transfer was still waiting, and
-/// [`Status::Done`] when it had been answered before.
+/// Appends the reply to a request to take a transfer back: [`Status::Unlinked`] if the transfer was still
+/// waiting, [`Status::Done`] if it had been answered before.
 pub fn reply_unlink(replies: &mut Vec<u8>, sequence: u32, status: Status) {
     reply(replies, RET_UNLINK, sequence, status, 0);
 }
