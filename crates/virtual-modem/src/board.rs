@@ -15,26 +15,26 @@ use crate::random::Random;
 use crate::storage::{Storage, Written};
 use crate::violation::{Violation, Wrong};
 
-/// A host that asks again sooner than this is too impatient.
+/// A host that asks again sooner than this gives up too early.
 const IMPATIENT: Duration = Duration::from_secs(120);
 
 /// The interface of a device that has only one.
 pub(crate) const LOADER: u8 = 0;
 
-/// Something that is going to happen.
+/// Something that the modem is going to do.
 #[derive(Debug)]
 pub(crate) enum Planned {
-    /// Bytes go to the host on this interface.
+    /// Send bytes to the host on this interface.
     Send { interface: u8, bytes: Vec<u8> },
-    /// The same, in no order with what else is said there.
+    /// The same, but later messages on this interface may overtake them.
     SendLate { interface: u8, bytes: Vec<u8> },
-    /// It leaves the bus and comes back `after` this time, or never.
+    /// Leave the bus, and come back `after` this time or never.
     Detach { after: Option<Duration>, mode: Mode },
-    /// It appears on the bus.
+    /// Appear on the bus.
     Attach(Mode),
 }
 
-/// The state that outlives a protocol's session.
+/// The state that outlives a session of a protocol.
 #[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) setup: Setup,
@@ -42,57 +42,58 @@ pub(crate) struct Board {
     pub(crate) images: Vec<StoredImage>,
     pub(crate) bootable: bool,
     pub(crate) mode: Mode,
-    /// Image bytes taken, all images together.
+    /// Image bytes taken, of all images together.
     pub(crate) image_bytes: u64,
-    /// Images begun.
+    /// How many images were begun.
     pub(crate) images_begun: u32,
     pub(crate) opened: bool,
     pub(crate) attached_at: Instant,
-    /// When the host did something last, or it came onto the bus.
+    /// When the host last did something, or the modem came onto the bus.
     pub(crate) active_at: Instant,
-    /// From here on its firmware answers more than "not ready".
+    /// Before this moment the firmware answers "not ready" to everything.
     pub(crate) ready_at: Instant,
     /// What outlives a restart.
     pub(crate) storage: Storage,
-    /// In the order in which it happens.
+    /// The plans, in the order in which they happen.
     plans: VecDeque<(Instant, Planned)>,
-    /// Faults that have not happened yet, and those of restarts, which happen each time.
+    /// Faults that have not happened yet, and the faults of restarts, which happen each time.
     faults: Vec<Fault>,
-    /// Whether the firmware, and whether the boot loader, was restarted on request of the host.
+    /// Whether a request of the host has made the modem restart into download mode, and whether the modem has
+    /// restarted towards its firmware. The first uses up `enter:` faults, the second `return:` faults.
     restarted: (bool, bool),
-    /// Messages sent since it is on the bus.
+    /// Messages sent since the modem came onto the bus.
     messages: u32,
-    /// When everything taken so far is digested.
+    /// When all bytes taken so far will be digested.
     digested_at: Instant,
-    /// Takes nothing before this moment.
+    /// The modem takes nothing before this moment.
     stalled_until: Instant,
     /// The host was told that there is no room.
     full: bool,
     leaving: bool,
-    /// It leaves, or is off the bus, on request of the host.
+    /// The host has asked for a restart, and the modem is about to leave or off the bus.
     restarting: Option<Restart>,
-    /// Checks and programs an image, from and until.
+    /// Since when and until when an image is checked and programmed.
     programming: (Instant, Instant),
     random: Random,
 }
 
-/// From where it restarts on request of the host.
+/// Where a restart begins and where it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Restart {
     /// From the boot loader.
     FromLoader,
-    /// From its firmware into the boot loader.
+    /// From the firmware into the boot loader.
     FromFirmware,
-    /// From its firmware, to start again.
+    /// From the firmware, to start again.
     Plain,
 }
 
-/// What became of a message on its way out.
+/// What happened to a message on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    /// It goes out as it is.
+pub(crate) enum Delivery {
+    /// The message goes out unchanged.
     Sound,
-    /// The script has lost or damaged it, or the modem is about to leave.
+    /// The script has lost or damaged the message, or the modem is about to leave.
     Spoiled,
 }
 
@@ -131,7 +132,7 @@ impl Board {
 
     // Plans
 
-    /// The next plan that is due, with transfers joined when that is the modem's habit.
+    /// The next plan that is due. Transfers are joined if that is the modem's habit.
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Planned> {
         if self.plans.front().is_none_or(|(due, _)| *due > now) {
             return None;
@@ -158,7 +159,7 @@ impl Board {
         Some(planned)
     }
 
-    /// When something happens by itself next: a plan is due, or there is room again.
+    /// When the next thing happens by itself: a plan is due, or there is room again.
     pub(crate) fn next_moment(&self, now: Instant) -> Instant {
         let planned = self.plans.front().map_or(Instant::FAR, |(due, _)| *due);
         if !self.full {
@@ -168,7 +169,8 @@ impl Board {
         if free > now { planned.min(free) } else { planned }
     }
 
-    /// What is said on an interface keeps its order there; leaving and returning come behind everything.
+    /// Adds a plan. Messages on one interface keep their order; leaving and returning come after everything
+    /// else.
     fn plan(&mut self, at: Instant, planned: Planned) {
         if let Planned::SendLate { .. } = planned {
             let place = self.plans.partition_point(|(due, _)| *due <= at);
@@ -189,23 +191,23 @@ impl Board {
         self.plans.insert(place, (at, planned));
     }
 
-    /// Says something after the usual time for an answer.
+    /// Sends bytes after the usual time for an answer.
     pub(crate) fn answer(&mut self, bytes: Vec<u8>, now: Instant) {
         let _ = self.say(bytes, now + self.setup.timings.answer);
     }
 
-    /// Says something on its only interface at this moment, later when the habit is to be slow or when it said
-    /// something later before.
-    pub(crate) fn say(&mut self, bytes: Vec<u8>, at: Instant) -> Said {
+    /// Sends bytes on the only interface at this moment. They go out later if the modem is slow by habit, or
+    /// if an earlier message is still waiting.
+    pub(crate) fn say(&mut self, bytes: Vec<u8>, at: Instant) -> Delivery {
         self.say_on(LOADER, bytes, at)
     }
 
-    /// Says something on this interface.
-    pub(crate) fn say_on(&mut self, interface: u8, mut bytes: Vec<u8>, at: Instant) -> Said {
+    /// Sends bytes on this interface.
+    pub(crate) fn say_on(&mut self, interface: u8, mut bytes: Vec<u8>, at: Instant) -> Delivery {
         if bytes.is_empty() || self.leaving {
-            return Said::Spoiled;
+            return Delivery::Spoiled;
         }
-        let mut said = Said::Sound;
+        let mut said = Delivery::Sound;
         self.messages = self.messages.saturating_add(1);
         let at = at + self.setup.quirks.slow;
         let mut copies = 1;
@@ -216,11 +218,11 @@ impl Board {
             };
             let (messages, image_bytes) = (self.messages, self.image_bytes);
             if self.happens(|fault| matches!(fault, Fault::Lose(m) if meant(*m, messages, image_bytes))) {
-                return Said::Spoiled;
+                return Delivery::Spoiled;
             }
             if self.happens(|fault| matches!(fault, Fault::Corrupt(m) if meant(*m, messages, image_bytes))) {
                 self.corrupt(&mut bytes);
-                said = Said::Spoiled;
+                said = Delivery::Spoiled;
             }
             if self.happens(|fault| matches!(fault, Fault::Duplicate(m) if meant(*m, messages, image_bytes)))
             {
@@ -234,7 +236,7 @@ impl Board {
         said
     }
 
-    /// Says something on this interface at this moment, and lets what comes meanwhile overtake it.
+    /// Sends bytes on this interface at this moment, and lets other messages overtake them in the meantime.
     pub(crate) fn say_late(&mut self, interface: u8, bytes: Vec<u8>, at: Instant) {
         self.plan(at, Planned::SendLate { interface, bytes });
     }
@@ -269,7 +271,7 @@ impl Board {
 
     // Faults
 
-    /// Whether the script has such a fault left; it is then used up.
+    /// Whether the script has such a fault left. If so, the fault is used up.
     fn happens(&mut self, fault: impl Fn(&Fault) -> bool) -> bool {
         match self.faults.iter().position(fault) {
             Some(place) => {
@@ -280,7 +282,7 @@ impl Board {
         }
     }
 
-    /// The code with which the script refuses this chunk.
+    /// The code with which the script refuses this chunk, if it does. The fault is used up.
     pub(crate) fn error_at(&mut self, chunk: u64) -> Option<u32> {
         let (place, code) = self
             .faults
@@ -294,7 +296,7 @@ impl Board {
         Some(code)
     }
 
-    /// What the script does to the answer to this message of the control port; it is then used up.
+    /// What the script does to the answer to this message of the control port. The fault is used up.
     pub(crate) fn answer_fault(&mut self, answer: Answer) -> Option<AnswerFault> {
         let is_it = |fault: &Fault| matches!(fault, Fault::Answer(which, _) if *which == answer);
         let place = self.faults.iter().position(is_it)?;
@@ -310,7 +312,7 @@ impl Board {
         self.happens(|fault| matches!(fault, Fault::RejectImage { number } if *number == begun))
     }
 
-    /// The next place in the image data at which the script wants something.
+    /// The next place in the image data at which the script has a fault.
     fn next_place(&self) -> Option<u64> {
         let places = self.faults.iter().filter_map(|fault| match fault {
             Fault::Drop { byte } | Fault::Stall { byte, .. } => Some(*byte),
@@ -321,7 +323,7 @@ impl Board {
 
     // Speed
 
-    /// Bytes that are taken now; `in_data` while image bytes are due.
+    /// How many bytes the modem takes now. `in_data` is true while image bytes are due.
     pub(crate) fn room(&mut self, in_data: bool, now: Instant) -> usize {
         if in_data && !self.faults.is_empty() {
             self.stall_or_drop(now);
@@ -360,7 +362,7 @@ impl Board {
                 .saturating_sub(timings.taking(kept))
     }
 
-    /// Notes that image bytes were taken, and lets the script act on it.
+    /// Notes that image bytes were taken, and lets the script act.
     pub(crate) fn took(&mut self, count: usize, now: Instant) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         self.image_bytes = self.image_bytes.saturating_add(count);
@@ -385,12 +387,12 @@ impl Board {
         }
     }
 
-    /// Whether the script holds it still.
+    /// Whether the script makes the modem stall.
     pub(crate) fn is_stalled(&self, now: Instant) -> bool {
         now < self.stalled_until
     }
 
-    /// Notes that an image is checked and programmed until then.
+    /// Notes that an image is being checked and programmed until then.
     pub(crate) fn programs(&mut self, now: Instant, until: Instant) {
         self.programming = (now, until);
     }
@@ -402,20 +404,21 @@ impl Board {
         now < until && now < since + IMPATIENT
     }
 
-    /// When everything taken so far is digested, at the earliest now.
+    /// When all bytes taken so far will be digested; never before now.
     pub(crate) fn digested(&self, now: Instant) -> Instant {
         self.digested_at.max(now)
     }
 
     // Images
 
-    /// An image begins; whatever ran before doesn't any more.
+    /// An image begins.
     pub(crate) fn begin_image(&mut self, image_type: u8, announced: u64) -> Writing {
         self.images_begun = self.images_begun.saturating_add(1);
         Writing::new(image_type, announced, self.setup.keep)
     }
 
-    /// An image is over, one way or the other.
+    /// An image has ended in this state. Once a byte of an image was written, the modem can boot only if the image
+    /// was accepted.
     pub(crate) fn end_image(&mut self, writing: Writing, state: ImageState) {
         if writing.length() > 0 {
             self.bootable = state == ImageState::Accepted;
@@ -427,7 +430,7 @@ impl Board {
         }
     }
 
-    /// The session is ended: images that came whole are accepted.
+    /// The session has ended: images that arrived whole are accepted.
     pub(crate) fn accept_complete_images(&mut self) {
         for image in self
             .images
@@ -446,7 +449,8 @@ impl Board {
 
     // The bus
 
-    /// The boot loader leaves the bus on request of the host, and comes back as its firmware and the script want it.
+    /// The boot loader leaves the bus because the host asked for it, and comes back in the way that its
+    /// firmware and the script decide.
     pub(crate) fn restart(&mut self, now: Instant) {
         let timings = self.setup.timings;
         let mut after = Some(timings.booting);
@@ -461,7 +465,7 @@ impl Board {
         self.leave_for(now, after, mode, Restart::FromLoader);
     }
 
-    /// How long it stays off the bus on its way back, with the script's opinion about it.
+    /// How long the modem stays off the bus before it returns, including the script's faults.
     fn returning(&self, mut after: Option<Duration>) -> Option<Duration> {
         for fault in &self.faults {
             match fault {
@@ -473,8 +477,8 @@ impl Board {
         after
     }
 
-    /// The firmware leaves the bus on request of the host: into download mode when images are awaited or boot & hold was
-    /// asked for, otherwise to start again.
+    /// The firmware leaves the bus because the host asked for it: into download mode if images are expected
+    /// or boot & hold was asked for, otherwise to start again.
     pub(crate) fn restart_firmware(&mut self, now: Instant) {
         let timings = self.setup.timings;
         if !self.storage.awaits_download && !self.storage.holds {
@@ -494,8 +498,8 @@ impl Board {
         self.leave_for(now, after, mode, Restart::FromFirmware);
     }
 
-    /// When it leaves download mode by itself: it has waited for a host long enough, and its firmware is sound
-    /// (field-reports.md B9).
+    /// When the modem leaves download mode by itself: it has waited for a host long enough, and its firmware
+    /// is sound (field-reports.md B9).
     pub(crate) fn gives_up_at(&self) -> Instant {
         if self.mode == Mode::Download && self.bootable && !self.leaving {
             self.active_at + self.setup.timings.boot_hold
@@ -504,11 +508,11 @@ impl Board {
         }
     }
 
-    /// Leaves download mode for its firmware.
+    /// Leaves download mode and starts the firmware.
     pub(crate) fn give_up(&mut self, now: Instant) {
         let booting = self.setup.timings.booting;
         self.leave_for(now, Some(booting), Mode::Normal, Restart::Plain);
-        // Not on request of the host.
+        // The host hasn't asked for this restart.
         self.restarting = None;
     }
 
@@ -532,7 +536,7 @@ impl Board {
         })
     }
 
-    /// Leaves the bus at once; nothing that was planned happens.
+    /// Leaves the bus at once, and drops all plans.
     pub(crate) fn leave_now(&mut self, now: Instant, after: Duration, mode: Mode) {
         self.plans.clear();
         self.plans.push_back((
@@ -545,13 +549,14 @@ impl Board {
         self.leaving = true;
     }
 
-    /// The interfaces begin anew: nobody has opened one, and nothing is on its way.
+    /// The interfaces start anew: no port is open, and nothing is on its way.
     pub(crate) fn configured_again(&mut self) {
         self.plans.clear();
         self.opened = false;
     }
 
-    /// A crash or a restart leads from a memory dump to the boot loader, and nowhere else from where nothing helps.
+    /// The mode of the boot loader after a restart or a crash. A memory dump ends there; a mode from which a
+    /// restart doesn't help stays.
     fn mode_of_loader(&self) -> Mode {
         match self.mode {
             Mode::Download | Mode::RamDump(_) | Mode::Normal => Mode::Download,
@@ -609,7 +614,7 @@ impl Board {
         Appearance { device, layout }
     }
 
-    /// The firmware starts: what runs is chosen, and the script may have another opinion about it.
+    /// The firmware starts: decides what runs, and lets the script change that.
     fn boot(&mut self, restart: Option<Restart>, now: Instant) {
         let profile = self.setup.profile;
         let comes_back = matches!(restart, Some(Restart::FromLoader | Restart::Plain));
@@ -642,7 +647,7 @@ impl Board {
                     let old = self.storage.before.config.clone();
                     self.storage.current.config = old;
                 }
-                // Another number that a luhn check would take.
+                // Another number with a valid check digit.
                 Fault::Return(Return::OtherModem) => "359260080110775".clone_into(&mut self.storage.imei),
                 Fault::Return(Return::NotReady(lasting)) => self.ready_at = now + lasting,
                 Fault::Return(Return::Again(after)) => {
@@ -718,7 +723,7 @@ impl Board {
             } else {
                 HIGH_SPEED
             },
-            // The same in both modes (linux.md §3).
+            // The serial number is the same in both modes (linux.md §3).
             serial: profile.download.serial,
             ..profile.normal
         }

@@ -3,17 +3,17 @@
 /// What differs between the firmwares of the families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The version from which a rehearsal starts: an old one that was in the field.
+    /// The firmware version with which a rehearsal starts: an old one that was in the field.
     pub old_firmware: &'static str,
-    /// The carrier settings that belong to it.
+    /// The carrier settings that belong to that firmware.
     pub old_config: &'static str,
-    /// What stands behind the version in the revision text.
+    /// The text after the version in the revision.
     pub build: &'static str,
-    /// Whether images are stored in slots and chosen by a preference.
+    /// Whether the modem stores images in slots, and a preference chooses between them.
     pub preference: bool,
-    /// How many modem images it stores.
+    /// How many modem images the modem stores.
     pub modem_slots: u8,
-    /// How many PRI images it stores.
+    /// How many PRI images the modem stores.
     pub pri_slots: u8,
     /// What DMS Set Firmware ID (0x003E) does.
     pub set_firmware_id: SetFirmwareId,
@@ -25,32 +25,32 @@ pub struct Capabilities {
     pub preference_commands: &'static [&'static str],
     /// AT commands, with `?` or `=`, that need `AT!ENTERCND` first.
     pub locked: &'static [&'static str],
-    /// What `AT!USBCOMP` offers as types.
+    /// The types that `AT!USBCOMP` offers.
     pub composition_kinds: &'static [(u8, &'static str)],
-    /// The type that it has from the factory.
+    /// The factory's type.
     pub composition_kind: u8,
     /// Whether `AT!PCINFO?` has the old layout with `GOBIIM` (MC73xx).
     pub old_power_layout: bool,
     /// Whether `AT!IMPREF?` shows a sub PRI index (02.33 and newer on 9x30).
     pub sub_pri_index: bool,
-    /// Whether it answers QMI only after the host has set DTR (qmi.md §2).
+    /// Whether the modem answers QMI only after the host has set DTR (qmi.md §2).
     pub needs_terminal_ready: bool,
-    /// So many QMI messages stay unanswered after the port was opened (field-reports.md A7).
+    /// How many QMI messages the modem ignores after the port was opened (field-reports.md A7).
     pub ignored_messages: u8,
 }
 
 /// What DMS Set Firmware ID does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetFirmwareId {
-    /// It leads to boot & hold.
+    /// The modem goes to boot & hold.
     Works,
-    /// It is refused with error 17 (EM7565, dms_boothold trace).
+    /// The modem refuses it with error 17 (EM7565, dms_boothold trace).
     MissingArgument,
-    /// It isn't known: error 71 (qmi.md vector 2).
+    /// The modem doesn't know the message: error 71 (qmi.md vector 2).
     Unknown,
 }
 
-/// Queries and changes of USB settings are locked on many firmwares (at_em7455 trace).
+/// Many firmwares lock queries and changes of USB settings (at_em7455 trace).
 const LOCKED_9X30: &[&str] = &[
     "IMPREF=",
     "IMAGE=",
@@ -70,7 +70,7 @@ const LOCKED_9X30: &[&str] = &[
     "GOBIIMPREF=",
 ];
 
-/// at.md §3: the changes, and `AT!GOBIIMPREF` in both forms.
+/// The locked commands of at.md §3: those that change something, and `AT!GOBIIMPREF` in both forms.
 const LOCKED_OLD: &[&str] = &[
     "GOBIIMPREF?",
     "GOBIIMPREF=",
@@ -98,9 +98,10 @@ const KINDS_9X50: &[(u8, &str)] = &[
 const GENERIC: &[(u8, &str)] = &[(1, "Generic")];
 
 impl Capabilities {
-    /// SWI9200 and Gobi: no preference, one image with everything. 0x003E works there (devices.md).
+    /// SWI9200 and Gobi: no preference, one image with everything. DMS 0x003E works on them (devices.md).
     pub const SWI9200: Self = Self {
-        // The version of the dms_boothold trace; its settings have the number of update-flow.md §5.2 vector 1.
+        // The version is that of the dms_boothold trace; the settings have the number of update-flow.md §5.2
+        // vector 1.
         old_firmware: "03.00.08.02",
         old_config: "000.000_001",
         build: "R3715 CARMD-EN-10526 2011/11/14 18:34:41",
@@ -143,11 +144,11 @@ impl Capabilities {
         composition_kinds: KINDS_9X30,
         old_power_layout: false,
         sub_pri_index: true,
-        // MDM9x30 and later (linux.md §2): the kernel's driver sets DTR for the ids that it lists for that.
+        // MDM9x30 and later (linux.md §2): the kernel's driver sets DTR for the ids in its list.
         needs_terminal_ready: true,
         ..Self::SWI9X15
     };
-    /// EM7565 and its family: refuses 0x003E and 0x0050 (dms_boothold trace).
+    /// EM7565 and its family: they refuse DMS 0x003E and 0x0050 (dms_boothold trace).
     pub const SWI9X50: Self = Self {
         old_firmware: "01.07.02.00",
         old_config: "002.004_000",
@@ -163,7 +164,7 @@ impl Capabilities {
     };
     /// WP76xx: one image with everything (devices.md).
     pub const SWI9X07: Self = Self {
-        // C2 of field-reports.md updates to it; the settings' number is our own choice.
+        // C2 of field-reports.md updates to this version; the number of the settings is our own choice.
         old_firmware: "02.28.03.03",
         old_config: "002.075_000",
         build: "000000 jenkins 2019/05/21 03:33:04",
@@ -181,9 +182,9 @@ impl Capabilities {
         build: "d73df7 jenkins 2021/03/14 00:48:45",
         ..Self::SWI9X07
     };
-    /// EM919x. 0x003E and 0x0050 as on 9x50 is our own choice.
+    /// EM919x. That DMS 0x003E and 0x0050 behave as on 9x50 is our own choice.
     pub const SDX55: Self = Self {
-        // A6 of field-reports.md updates to it; the settings' number is our own choice.
+        // A6 of field-reports.md updates to this version; the number of the settings is our own choice.
         old_firmware: "01.07.13.00",
         old_config: "001.016_000",
         build: "e16b0b jenkins 2021/08/05 04:16:54",

@@ -1,44 +1,44 @@
-//! Faults on demand, as a script that people can write: `modemflash rehearse --fault stall@1048576:30s`.
+//! Faults on demand, written as a script: `modemflash rehearse --fault stall@1048576:30s`.
 //!
 //! | text | what happens |
 //! |---|---|
-//! | `drop@N` | leaves the bus when it has taken N image bytes (all images together), and restarts |
+//! | `drop@N` | leaves the bus after N image bytes (of all images together), and restarts |
 //! | `stall@N` | takes nothing more after N image bytes |
 //! | `stall@N:30s` | takes nothing for 30 s after N image bytes |
-//! | `error:0x1a@chunk:K` | refuses with this code when it has got chunk K (from 0; 1 MiB each) of an image |
+//! | `error:0x1a@chunk:K` | refuses with this code after chunk K (from 0; 1 MiB each) of an image |
 //! | `corrupt` / `corrupt@M` | one byte of a message of the modem is wrong |
 //! | `lose` / `lose@M` | a message of the modem is lost |
 //! | `duplicate` / `duplicate@M` | a message of the modem comes twice |
-//! | `reject-image` / `reject-image@I` | the check at the end of image I (from 1; without number: the first) fails |
+//! | `reject-image` / `reject-image@I` | the check at the end of image I (from 1; by default the first) fails |
 //! | `return:download` | comes back in download mode after the reset |
 //! | `return:id=1199:90b1` | comes back with another USB id |
-//! | `return:late=200s` | comes back later by this time |
+//! | `return:late=200s` | comes back this much later |
 //! | `return:never` | doesn't come back |
-//! | `return:again=2s` | leaves the bus once more, this time after it came back |
+//! | `return:again=2s` | leaves the bus once more, this long after coming back |
 //! | `return:other-bus` | comes back on the bus of the other speed |
-//! | `return:not-ready=60s` | answers "device not ready" for this time |
-//! | `return:old-firmware` | comes back with the firmware of before the flash |
+//! | `return:not-ready=60s` | answers "device not ready" for this long |
+//! | `return:old-firmware` | comes back with the firmware from before the flash |
 //! | `return:mismatch` | comes back in low power: its settings don't fit |
-//! | `return:pri-lags` | the first flash doesn't take the settings over; a second one does |
+//! | `return:pri-lags` | the first flash doesn't apply the settings, a second one does |
 //! | `return:other-modem` | another modem comes back: its IMEI is different |
 //! | `enter:normal` | comes back in normal mode instead of download mode |
-//! | `enter:id=1199:90b0` / `enter:late=30s` / `enter:never` / `enter:other-bus` | as `return:`, on the way into download mode |
-//! | `lose-answer@0x48` | the answer to this DMS message is lost; `@ctl:0x22` for one of the control service |
-//! | `late-answer@0x48:12s` | it comes later by this time |
-//! | `repeat-answer@0x48` | it comes twice |
+//! | `enter:id=1199:90b0` / `enter:late=30s` / `enter:never` / `enter:other-bus` | as with `return:`, on the way into download mode |
+//! | `lose-answer@0x48` | the answer to this DMS message is lost; `@ctl:0x22` means a message of the control service |
+//! | `late-answer@0x48:12s` | the answer comes this much later |
+//! | `repeat-answer@0x48` | the answer comes twice |
 //! | `refuse@0x48:52` | the message is refused with this error |
 //!
-//! Messages of the modem are counted from 1 since it is on the bus; without a number the first message after the
-//! first image byte is meant. Each fault of a script happens once, but `return:…`, which holds for every
-//! restart into normal mode on request of the host, and `enter:…`, which holds for every way into download mode;
-//! `return:pri-lags` happens once. Several faults are separated by commas.
+//! Messages of the modem are counted from 1 since the modem came onto the bus. Without a number, the first
+//! message after the first image byte is meant. Each fault of a script happens once, with two exceptions:
+//! `return:…` holds for every restart into normal mode that the host asks for, and `enter:…` for every way
+//! into download mode. `return:pri-lags` happens only once. Several faults are separated by commas.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The forms of faults of a modem in download mode and their meanings, for a help text. A test holds them to what is
-/// understood.
+/// The faults of a modem in download mode and their meanings, for a help text. A test checks that each form
+/// can be parsed.
 pub const FORMS: &[(&str, &str)] = &[
     (
         "drop@BYTES",
@@ -66,8 +66,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("return:never", "doesn't come back after the reset"),
 ];
 
-/// The forms of faults around running firmware: on the way into download mode, on the way back, and on the control
-/// port.
+/// The faults of running firmware: on the way into download mode, on the way back, and on the control port.
 pub const NORMAL_FORMS: &[(&str, &str)] = &[
     (
         "return:again=TIME",
@@ -117,30 +116,30 @@ pub const NORMAL_FORMS: &[(&str, &str)] = &[
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Leaves the bus and restarts.
+    /// The modem leaves the bus and restarts.
     Drop {
-        /// After so many image bytes.
+        /// After this many image bytes.
         byte: u64,
     },
-    /// Takes no image bytes.
+    /// The modem takes no image bytes.
     Stall {
-        /// After so many image bytes.
+        /// After this many image bytes.
         byte: u64,
-        /// For so long; for ever without.
+        /// For this long; for ever if there is no time.
         lasting: Option<Duration>,
     },
-    /// Refuses the image in the middle.
+    /// The modem refuses the image in the middle.
     Error {
         /// QDL error code, or the number in the Firehose log line.
         code: u32,
-        /// When this chunk of 1 MiB has come, from 0.
+        /// After this chunk of 1 MiB, from 0.
         chunk: u32,
     },
-    /// One byte of a message is wrong.
+    /// One byte of a message of the modem is wrong.
     Corrupt(Message),
-    /// A message is lost.
+    /// A message of the modem is lost.
     Lose(Message),
-    /// A message comes twice.
+    /// A message of the modem comes twice.
     Duplicate(Message),
     /// The check at the end of an image fails.
     RejectImage {
@@ -158,91 +157,91 @@ pub enum Fault {
 /// The answer to a QMI message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Of the control service.
+    /// To a message of the control service.
     Ctl(u16),
-    /// Of device management.
+    /// To a message of device management.
     Dms(u16),
 }
 
 /// What is wrong with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerFault {
-    /// It is lost; what was asked for is done.
+    /// The answer is lost, but the modem does what was asked for.
     Lost,
-    /// It comes later by this time.
+    /// The answer comes this much later.
     Late(Duration),
-    /// It comes twice.
+    /// The answer comes twice.
     Twice,
-    /// The message is refused with this error, and nothing is done.
+    /// The modem refuses the message with this error and does nothing.
     Refused(u16),
 }
 
 /// What is wrong with the way into download mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enter {
-    /// It comes back in normal mode (field-reports.md B1: a pin of the M.2 socket).
+    /// The modem comes back in normal mode (field-reports.md B1: a pin of the M.2 socket).
     Normal,
-    /// With another USB id.
+    /// The modem has another USB id.
     Id {
         /// `idVendor`.
         vendor: u16,
         /// `idProduct`.
         product: u16,
     },
-    /// Later than usual by this time.
+    /// The modem comes this much later than usual.
     Late(Duration),
-    /// It doesn't come back.
+    /// The modem doesn't come back.
     Never,
-    /// On the bus of the other speed.
+    /// The modem is on the bus of the other speed.
     OtherBus,
 }
 
 /// Which message of the modem a fault means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// The one with this number, from 1.
+    /// The message with this number, from 1.
     Number(u32),
-    /// The first after the first image byte.
+    /// The first message after the first image byte.
     FirstAfterData,
 }
 
 /// What is wrong with the return after the reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Return {
-    /// In download mode instead of normal mode.
+    /// The modem comes back in download mode instead of normal mode.
     Download,
-    /// With another USB id.
+    /// The modem has another USB id.
     Id {
         /// `idVendor`.
         vendor: u16,
         /// `idProduct`.
         product: u16,
     },
-    /// Later than usual by this time.
+    /// The modem comes back this much later than usual.
     Late(Duration),
-    /// Not at all.
+    /// The modem doesn't come back.
     Never,
-    /// It leaves the bus once more, this time after it came back.
+    /// The modem leaves the bus once more, this long after coming back.
     Again(Duration),
-    /// On the bus of the other speed.
+    /// The modem is on the bus of the other speed.
     OtherBus,
-    /// Not ready for this time.
+    /// The modem isn't ready for this long.
     NotReady(Duration),
-    /// With the firmware of before the flash (field-reports.md D10).
+    /// The modem has the firmware from before the flash (field-reports.md D10).
     OldFirmware,
-    /// In low power, because its settings don't fit (D4).
+    /// The modem is in low power because its settings don't fit (D4).
     Mismatch,
-    /// The first flash doesn't take the settings over (D5, D11, F3).
+    /// The first flash doesn't apply the settings (D5, D11, F3).
     PriLags,
-    /// With another IMEI.
+    /// The modem has another IMEI.
     OtherModem,
 }
 
-/// Faults for one run.
+/// The faults of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultScript(pub Vec<Fault>);
 
-/// A text that isn't a fault.
+/// Why a text isn't a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a fault: {why}")]
 pub struct FaultError {
@@ -370,7 +369,7 @@ fn parse(text: &str) -> Result<Fault, &'static str> {
     }))
 }
 
-/// Faults of the control port's answers: `late-answer@0x48:12s`.
+/// Parses faults of the control port's answers: `late-answer@0x48:12s`.
 fn answer(name: &str, place: Option<&str>) -> Result<Option<Fault>, &'static str> {
     if !matches!(name, "lose-answer" | "late-answer" | "repeat-answer" | "refuse") {
         return Ok(None);
@@ -406,7 +405,7 @@ fn id(id: &str) -> Result<(u16, u16), &'static str> {
     Ok((hex(vendor)?, hex(product)?))
 }
 
-/// A decimal or `0x` number that fits.
+/// A decimal or `0x` number that fits into `T`.
 fn number<T: TryFrom<u64>>(text: &str) -> Result<T, &'static str> {
     let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => u64::from_str_radix(digits, 16),
@@ -417,7 +416,7 @@ fn number<T: TryFrom<u64>>(text: &str) -> Result<T, &'static str> {
         .and_then(|number| T::try_from(number).map_err(|_| "number too large"))
 }
 
-/// `30s`, `200ms` or `2m`.
+/// Parses `30s`, `200ms` or `2m`.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let count: u32 = number(digits)?;
@@ -487,7 +486,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// A time in the script's form.
+/// A time as the script writes it.
 struct Time(Duration);
 
 impl fmt::Display for Time {

@@ -13,11 +13,11 @@ use crate::violation::Wrong;
 
 /// Bytes of the zero block (sahara-firehose.md §5.2).
 const ZERO_BLOCK: usize = 512;
-/// A longer document is none; the longest request of the specification has 247 bytes.
+/// A longer document isn't accepted; the longest request of the specification has 247 bytes.
 const LONGEST_DOCUMENT: usize = 4096;
-/// A script's chunk.
+/// The chunk that a fault script counts in.
 const CHUNK: u64 = 1024 * 1024;
-/// What an image may have behind its end (cwe.md §5).
+/// Bytes that may follow the end of an image (cwe.md §5).
 const TRAILERS: [[u8; 4]; 2] = [[0x77, 0x73, 0x57, 0x53], [0x53, 0x57, 0x73, 0x77]];
 
 const END: &[u8] = b"</data>";
@@ -27,10 +27,10 @@ const NOISE: &str = "ERROR: XML not formed correctly. Expected a < character at 
 #[derive(Debug)]
 pub(crate) struct Firehose {
     traits: SaharaTraits,
-    /// Largest payload that was agreed on, in bytes.
+    /// The largest payload that both sides agreed on, in bytes.
     payload: Option<u64>,
     stream: Stream,
-    /// Requests that still meet the rest of a zero block.
+    /// What happens to requests that still meet the rest of a zero block.
     noisy: Option<NoisyRequest>,
     log_at: Option<Instant>,
     last_byte: Instant,
@@ -41,7 +41,7 @@ enum Stream {
     /// Documents.
     Documents {
         buffer: Vec<u8>,
-        /// Bytes of image data may still come, for a while: they belong to an image that was refused.
+        /// Image data may still arrive for a while: it belongs to an image that was refused.
         forgiving: bool,
     },
     /// Image data.
@@ -54,23 +54,23 @@ enum Stream {
     },
 }
 
-/// An image on its way.
+/// An image that is being received.
 #[derive(Debug)]
 struct Data {
     writing: Writing,
     /// Bytes in a sector.
     sector: u64,
-    /// Bytes announced, whole sectors.
+    /// The announced number of bytes, in whole sectors.
     total: u64,
     taken: u64,
     /// The first bytes, until the header is complete.
     head: Vec<u8>,
-    /// Length that the header tells.
+    /// The image's length according to its header.
     length: Option<u64>,
-    /// The first bytes behind the end of the image.
+    /// The first bytes after the end of the image.
     tail: Vec<u8>,
     padding_clean: bool,
-    /// It will be refused at its end.
+    /// The image will be refused at its end.
     is_refused: bool,
 }
 
@@ -89,7 +89,7 @@ impl Firehose {
         }
     }
 
-    /// The greeting.
+    /// Sends the greeting.
     pub(crate) fn start(&mut self, board: &mut Board, now: Instant) {
         for line in self.traits.greeting {
             log(line, board, now + board.setup.timings.greeting);
@@ -137,7 +137,7 @@ impl Firehose {
         }
     }
 
-    /// An image that was being written stays as it is.
+    /// Ends the image that is being written; its bytes stay as they are.
     pub(crate) fn give_up(&mut self, board: &mut Board) {
         if let Stream::Data(data) | Stream::Zeros { data, .. } = self.take_stream() {
             board.end_image(data.writing, ImageState::Partial);
@@ -201,7 +201,7 @@ impl Firehose {
             if buffer.is_empty() {
                 break;
             }
-            // The rest of a zero block behind a full last block is harmless; anything else is not.
+            // The rest of a zero block after a full last block is harmless; anything else isn't.
             let strangers = strangers(&buffer);
             if strangers > 0 {
                 let zeros = buffer.iter().take(strangers).all(|&byte| byte == 0);
@@ -231,7 +231,7 @@ impl Firehose {
                 return;
             }
             if self.in_data() {
-                // The line feeds behind the document are its own (sahara-firehose.md §4).
+                // The line feeds after the document belong to it (sahara-firehose.md §4).
                 return self.receive(buffer.trim_ascii_start(), board, now);
             }
         }
@@ -264,7 +264,7 @@ impl Firehose {
             if matches!(request, NoisyRequest::Lost(_)) {
                 return;
             }
-            // What is queued is looked at behind the complaints.
+            // A queued request is handled after the complaints.
             let noise = board.setup.quirks.noise;
             now += noise.map_or(Duration::ZERO, |noise| noise.spacing * u32::from(noise.messages));
         }
@@ -351,7 +351,7 @@ impl Firehose {
             PayloadAnswer::Nak(number) => (Verdict::Nak, number),
         };
         let number = u64::from(number);
-        // Asked for less, it takes less (own choice).
+        // If the host asked for less, the server takes less (own choice).
         let agreed = if verdict == Verdict::Ack {
             wish.min(number)
         } else {
@@ -428,10 +428,10 @@ impl Firehose {
 
     // Image data
 
-    /// Takes image data; returns what is left of `bytes`.
+    /// Takes image data and returns the rest of `bytes`.
     fn data<'a>(&mut self, mut data: Data, mut bytes: &'a [u8], board: &mut Board, now: Instant) -> &'a [u8] {
         if data.taken == 0 {
-            // The end of the request, when it came in two pieces: no CWE image begins with a blank.
+            // The end of the request, if it came in two pieces: no CWE image begins with a blank.
             bytes = bytes.trim_ascii_start();
         }
         let left = usize::try_from(data.total.saturating_sub(data.taken)).unwrap_or(usize::MAX);
@@ -473,7 +473,8 @@ impl Firehose {
         rest
     }
 
-    /// The last transfer block of the file was a short one (sahara-firehose.md §5.2 and vectors 12 to 15).
+    /// Whether a zero block must follow, because the last transfer block of the file was a short one
+    /// (sahara-firehose.md §5.2 and vectors 12 to 15).
     fn needs_zero_block(&self, data: &Data) -> bool {
         let sector = u64::from(self.traits.sector_size_bytes);
         let payload = self.payload.unwrap_or(sector);
@@ -483,7 +484,7 @@ impl Firehose {
         (length + trailer).checked_rem(block).unwrap_or(0) != 0
     }
 
-    /// All data is there: the long check.
+    /// All data has arrived: makes the long check.
     fn finish(&mut self, mut data: Data, zeros: bool, board: &mut Board, now: Instant) {
         let at = board.digested(now) + board.setup.timings.programming(data.writing.length());
         board.programs(now, at);
@@ -520,7 +521,7 @@ impl Firehose {
         let _ = board.say(verdict, at);
     }
 
-    /// The image is over before its time.
+    /// Ends the image early.
     fn fail(&mut self, data: Data, state: ImageState, line: Option<String>, board: &mut Board, now: Instant) {
         self.stream = Stream::Documents {
             buffer: Vec::new(),
@@ -533,7 +534,8 @@ impl Firehose {
 }
 
 impl Data {
-    /// Writes what belongs to the image and looks at the rest. True when the image is for another product.
+    /// Writes what belongs to the image, and checks the rest. Returns true if the image is for another
+    /// product.
     fn take(&mut self, mut bytes: &[u8], board: &mut Board, now: Instant) -> bool {
         let mut foreign = false;
         if self.head.len() < HEADER {
@@ -572,9 +574,9 @@ impl Data {
         foreign
     }
 
-    /// Looks at the complete header. True when the image is for another product.
+    /// Checks the complete header. Returns true if the image is for another product.
     fn header(&mut self, board: &mut Board, now: Instant) -> bool {
-        // A damaged header fails the check at the end.
+        // A damaged header fails the check at the end of the image.
         let Ok(header) = Header::parse(&self.head) else {
             return false;
         };
@@ -607,7 +609,7 @@ impl Data {
     }
 }
 
-/// Bytes in front of the next document.
+/// How many bytes stand before the next document.
 fn strangers(buffer: &[u8]) -> usize {
     let begins = |bytes: &[u8], mark: &[u8]| mark.iter().zip(bytes).all(|(mark, byte)| mark == byte);
     let document = |at: usize| {
@@ -625,7 +627,7 @@ fn failure_lines(line: Option<String>, board: &Board) -> Vec<String> {
     if !board.setup.quirks.failure_lines.is_empty() {
         return board.setup.quirks.failure_lines.clone();
     }
-    // Words that announce a failure (em7565_sahara-firehose_vendor-sdk trace).
+    // These words announce a failure (em7565_sahara-firehose_vendor-sdk trace).
     vec![
         line.unwrap_or_else(|| "SWI Error Code 0x80".to_owned()),
         "HANDLE_PROGRAM_FAILURE".to_owned(),

@@ -1,8 +1,8 @@
-//! What a modem is on the bus: its interfaces, their numbers and their classes.
+//! How a modem appears on the bus: its interfaces, their numbers and their classes.
 //!
-//! A running modem shows what its USB composition asks for (the interface bits of `AT!USBCOMP`, at.md §3), at the
-//! interface numbers of its wiring (linux.md §2). In download mode it has one interface. Which driver of the host
-//! binds to which interface is not decided here.
+//! A running modem shows the functions of its USB composition (the interface bits of `AT!USBCOMP`, at.md §3),
+//! at the interface numbers of its wiring (linux.md §2). In download mode it has one interface. This module
+//! doesn't decide which driver of the host binds to which interface.
 
 use std::fmt;
 use std::ops::{BitOr, Sub};
@@ -12,7 +12,7 @@ use modem_world::UsbDevice;
 /// A modem as it appears on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appearance {
-    /// The device. Its path, peer and number are the front end's to set.
+    /// The device. The front end sets its path, peer and number.
     pub device: UsbDevice,
     /// Its interfaces.
     pub layout: Layout,
@@ -64,9 +64,9 @@ pub enum FunctionKind {
     Diag,
     /// The Android debug bridge.
     Adb,
-    /// Positions of the satellite receiver.
+    /// Position reports of the satellite receiver.
     Nmea,
-    /// Commands as text.
+    /// AT commands.
     At,
     /// QMI messages, and the network data that belongs to them.
     Qmi,
@@ -74,21 +74,22 @@ pub enum FunctionKind {
     MbimControl,
     /// The network data that belongs to MBIM.
     MbimData,
-    /// The boot loader, or what looks like it: the only interface of the device.
+    /// The boot loader, or something that looks like it: the only interface of the device.
     Download,
     /// A network card.
     Network,
-    /// A serial port of another maker.
+    /// The serial port of a device of another maker.
     Foreign,
 }
 
 impl FunctionKind {
-    /// Whether the host speaks in whole messages: one message is one call, in both directions.
+    /// Whether the host speaks to this interface in whole messages: one call carries one message, in both
+    /// directions.
     pub const fn is_message_port(self) -> bool {
         matches!(self, Self::Qmi | Self::MbimControl)
     }
 
-    /// Whether the host sees a serial port.
+    /// Whether the host sees a serial port here.
     pub const fn is_serial(self) -> bool {
         matches!(
             self,
@@ -96,14 +97,14 @@ impl FunctionKind {
         )
     }
 
-    /// Whether it has an interrupt endpoint next to its two bulk endpoints; MBIM's control interface has nothing but
-    /// that.
+    /// Whether the interface has an interrupt endpoint next to its two bulk endpoints. MBIM's control
+    /// interface has only the interrupt endpoint.
     pub const fn has_interrupt(self) -> bool {
         matches!(self, Self::Nmea | Self::At | Self::Qmi | Self::MbimControl)
     }
 }
 
-/// Which language the control port of a running modem speaks.
+/// The protocol that the control port of a running modem speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ControlProtocol {
     /// QMI messages as they are.
@@ -122,7 +123,7 @@ impl Composition {
     pub const DIAG: Self = Self(0x1);
     /// Android debug bridge.
     pub const ADB: Self = Self(0x2);
-    /// Positions.
+    /// Position reports.
     pub const NMEA: Self = Self(0x4);
     /// The AT port.
     pub const AT: Self = Self(0x8);
@@ -134,17 +135,17 @@ impl Composition {
     pub const MBIM: Self = Self(0x1000);
     /// `0000010D`: diag, nmea, modem, rmnet0.
     pub const QMI: Self = Self(0x10D);
-    /// `0000050D`, as an EM7455 has it: two QMI functions.
+    /// `0000050D`, the composition of an EM7455: two QMI functions.
     pub const QMI_TWICE: Self = Self(0x50D);
     /// `0000100D`: diag, nmea, modem, mbim.
     pub const WITH_MBIM: Self = Self(0x100D);
 
-    /// Whether all of these functions are in it.
+    /// Whether the composition has all of these functions.
     pub const fn has(self, functions: Self) -> bool {
         self.0 & functions.0 == functions.0
     }
 
-    /// The same functions with this control protocol.
+    /// The same composition with this control protocol.
     #[must_use]
     pub fn speaking(self, control: ControlProtocol) -> Self {
         match control {
@@ -154,7 +155,7 @@ impl Composition {
         }
     }
 
-    /// The control protocol that it leads to; none when it has no control port.
+    /// The control protocol of this composition; `None` if it has no control port.
     pub const fn control(self) -> Option<ControlProtocol> {
         if self.has(Self::MBIM) {
             Some(ControlProtocol::Mbim)
@@ -195,16 +196,16 @@ pub enum Wiring {
     PcieUsbif,
     /// SDX55 and SDX65 with MBIM (1199:90d3, 90e3): MBIM 0 and 1, AT 3, DIAG 4.
     Sdx,
-    /// SDX55 with QMI (1199:90d9): AT 1, DIAG 2; that QMI has number 0 is our own choice.
+    /// SDX55 with QMI (1199:90d9): AT 1, DIAG 2. Number 0 for QMI is our own choice.
     SdxRmnet,
 }
 
-/// Vendor specific, as qcserial and qmi_wwan take every interface of a known device.
+/// Vendor specific. qcserial and qmi_wwan take every interface of a known device with this class.
 const PLAIN: InterfaceClass = vendor(0xff, 0xff);
-/// NMEA and AT ports of Sierra's layouts.
+/// The class of NMEA and AT ports in Sierra's layouts.
 const WITH_INTERRUPT: InterfaceClass = vendor(0x00, 0x00);
 const ADB: InterfaceClass = vendor(0x42, 0x01);
-/// The driver `option` looks for these at SDX55 and SDX65 (lab-facts.md §2).
+/// The driver `option` looks for these two at SDX55 and SDX65 (lab-facts.md §2).
 const SDX_DIAG: InterfaceClass = vendor(0xff, 0x30);
 const SDX_AT: InterfaceClass = vendor(0xff, 0x40);
 /// MBIM 1.0 §6.3 and §6.4: communications class, MBIM; data class, network transfer blocks.
@@ -279,7 +280,8 @@ impl Wiring {
 }
 
 impl Layout {
-    /// A running modem with this wiring and composition. Functions for which the wiring has no place are left out.
+    /// The layout of a running modem with this wiring and composition. Functions that have no place in the
+    /// wiring are left out.
     pub fn running(wiring: Wiring, composition: Composition) -> Self {
         let rows = wiring.rows().iter();
         let interfaces = rows
@@ -289,7 +291,7 @@ impl Layout {
         Self { interfaces }
     }
 
-    /// A device with one interface, with number 0.
+    /// The layout of a device with one interface, number 0.
     pub fn single(kind: FunctionKind) -> Self {
         Self {
             interfaces: vec![Function {
@@ -300,7 +302,7 @@ impl Layout {
         }
     }
 
-    /// What is on the interface with this number.
+    /// The kind of the interface with this number.
     pub fn kind(&self, number: u8) -> Option<FunctionKind> {
         self.interfaces
             .iter()

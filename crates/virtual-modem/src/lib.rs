@@ -1,9 +1,14 @@
 //! A Sierra Wireless modem in software.
 //!
-//! [`VirtualModem`] is the modem itself: a state machine without IO, with a memory of what was written to it,
-//! real timings, and every habit and fault that its [`Setup`] names. It is strict: what a real boot
-//! loader would not accept is refused and recorded as a [`Violation`]. Front ends connect it to a host: a simulated
-//! bus with a virtual clock, a pseudo-terminal, the kernel's USB stack.
+//! [`VirtualModem`] is the modem itself: a state machine without IO. It remembers what was written to it,
+//! takes the time that real modems take, and has every habit and fault that its [`Setup`] names. The modem is
+//! strict: it refuses what a real boot loader would not accept, and records it as a [`Violation`]. Front ends
+//! connect the modem to a host: a simulated bus with a virtual clock, a pseudo-terminal, or the kernel's USB
+//! stack.
+//!
+//! # Example
+//!
+//! A simulated modem that will stall in the middle of its first image:
 //!
 //! ```
 //! use modem_world::{Instant, Interest, Wake, World};
@@ -11,11 +16,14 @@
 //!
 //! let mut setup = Setup::of(Profile::named("EM7565").expect("a known model"));
 //! setup.faults = "stall@1048576:30s".parse()?;
-//! let mut world = SimulatedWorld::new(setup).choppy(7);
+//! let mut world = SimulatedWorld::new(setup);
 //! let port = world.find(SimulatedWorld::LINK)?;
 //! let handle = world.open(&port.id)?;
-//! // The clock jumps to the modem's hello.
+//! // The clock jumps to the hello of the modem's boot loader.
 //! assert_eq!(world.wait(&[Interest::Readable(handle)], Instant::FAR), Wake::Readable(handle));
+//! let mut hello = [0; 64];
+//! assert_eq!(world.try_read(handle, &mut hello)?, 48);
+//! # assert_eq!(hello[..8], [1, 0, 0, 0, 48, 0, 0, 0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! What is behind the port: a boot loader of either protocol, or something that isn't one.
+//! What is behind the port: a boot loader of either protocol, running firmware, or something else.
 
 use modem_protocol::hdlc;
 use modem_protocol::qdl::message::{Request, Response};
@@ -12,7 +12,7 @@ use crate::qdl::Qdl;
 use crate::quirk::Mode;
 use crate::sahara::Sahara;
 
-/// What answers.
+/// What answers on the port.
 #[derive(Debug)]
 pub(crate) enum Loader {
     /// Off the bus.
@@ -21,7 +21,7 @@ pub(crate) enum Loader {
     Sahara(Sahara),
     /// Running firmware, on several interfaces.
     Running(Box<Running>),
-    /// DIAG of running firmware on the only interface.
+    /// The DIAG port of running firmware on the only interface.
     Diag(hdlc::Decoder),
     Echo,
     Foreign,
@@ -76,12 +76,12 @@ impl Loader {
         }
     }
 
-    /// Whether it is a boot loader, which takes bytes no faster than its flash.
+    /// Whether the modem runs its firmware. Only a boot loader is limited by the speed of its flash.
     pub(crate) const fn is_running(&self) -> bool {
         matches!(self, Self::Running(_))
     }
 
-    /// It is off the bus: an image that was being written stays as it is.
+    /// The modem has left the bus: an image that was being written stays as it is.
     pub(crate) fn left(&mut self, board: &mut Board) {
         match self {
             Self::Qdl(qdl) => qdl.give_up(board),
@@ -90,7 +90,7 @@ impl Loader {
         }
     }
 
-    /// Whether image bytes are due.
+    /// Whether the boot loader expects image bytes.
     pub(crate) fn in_data(&self) -> bool {
         match self {
             Self::Qdl(qdl) => qdl.in_data(),
@@ -99,7 +99,7 @@ impl Loader {
         }
     }
 
-    /// When it wants to be asked again, however quiet the host is.
+    /// When to call [`tick`](Self::tick) again, even if the host stays silent.
     pub(crate) fn timer(&self, board: &Board) -> Instant {
         match self {
             Self::Qdl(qdl) => qdl.timer(board),
@@ -130,7 +130,7 @@ impl Loader {
             Self::Pbl(decoder) => {
                 decoder.push(bytes);
                 while let Some(frame) = decoder.next_frame() {
-                    // Only this answer is captured (mc7750_05c6-9008 trace).
+                    // No other answer of this boot loader has been captured (mc7750_05c6-9008 trace).
                     if frame.is_ok_and(|payload| Request::parse(&payload) == Ok(Request::Nop)) {
                         board.answer(Response::DloadNak { reason: 6 }.frame(), now);
                     }

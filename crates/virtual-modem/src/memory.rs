@@ -1,4 +1,4 @@
-//! What was written to the modem, and the checks a boot loader makes on it.
+//! What was written to the modem, and the checks that a boot loader makes on it.
 
 use std::fmt;
 
@@ -9,29 +9,29 @@ use crate::profile::Profile;
 use crate::storage::PriImage;
 use crate::violation::Wrong;
 
-/// An image as it arrived.
+/// An image as the modem received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredImage {
     /// QDL image type; 0x80 for CWE images.
     pub image_type: u8,
-    /// Length in bytes of the whole file, as far as it came.
+    /// Length of the whole file in bytes, as far as it arrived.
     pub length: u64,
     /// CRC-32 (zlib) of these bytes.
     pub crc: u32,
-    /// The bytes; none when they were not kept.
+    /// The bytes; `None` if they were not kept.
     pub bytes: Option<Vec<u8>>,
-    /// How far it got.
+    /// How far the image got.
     pub state: ImageState,
     /// Version text of a CWE image.
     pub version: String,
-    /// What it brings, when it was whole and sound.
+    /// What the image brings, if it was whole and sound.
     pub contents: Contents,
 }
 
-/// What an image brings to the modem, as its own headers tell it.
+/// What an image brings to the modem, according to its own headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// A firmware of this version.
+    /// The version of the firmware.
     pub firmware: Option<String>,
     /// Carrier settings.
     pub pri: Option<PriImage>,
@@ -65,22 +65,22 @@ impl Contents {
 /// How far an image got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageState {
-    /// Not all of it came.
+    /// Not all of the image arrived.
     Partial,
-    /// All of it came, the session was not ended (QDL).
+    /// All of the image arrived, but the session was not ended (QDL).
     Complete,
-    /// Accepted.
+    /// The boot loader has accepted the image.
     Accepted,
-    /// Refused after it came.
+    /// The boot loader has refused the image after receiving it.
     Rejected,
 }
 
 /// How much of the images is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// All bytes of images up to this length in bytes, sums of longer ones.
+    /// All bytes of images up to a length, and only the sums of longer ones.
     Bytes {
-        /// The longest image that is kept.
+        /// The longest image that is kept, in bytes.
         up_to: u64,
     },
     /// Lengths and sums only.
@@ -98,10 +98,10 @@ impl Default for Keep {
 /// Bytes of a CWE header (cwe.md §2).
 pub(crate) const HEADER: usize = 400;
 
-/// What a boot loader reads in a CWE header.
+/// What a boot loader reads from a CWE header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Bytes behind the header.
+    /// Number of bytes after the header.
     pub(crate) size: u32,
     /// Version text.
     pub(crate) version: String,
@@ -110,7 +110,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads a header and checks it (cwe.md §2 and §3).
+    /// Parses a header and checks it (cwe.md §2 and §3).
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Wrong> {
         let damaged = |why: &str| Wrong::DamagedImage(why.to_owned());
         if bytes.len() < HEADER {
@@ -134,7 +134,7 @@ impl Header {
         })
     }
 
-    /// Bytes of the whole file, without a trailer.
+    /// Length of the whole file in bytes, without a trailer.
     pub(crate) fn length(&self) -> u64 {
         u64::from(self.size).saturating_add(HEADER as u64)
     }
@@ -166,7 +166,7 @@ fn jamcrc(bytes: &[u8]) -> u32 {
     !crc32fast::hash(bytes)
 }
 
-/// The look at the structure of an image.
+/// The inspection of an image's structure, while it is possible.
 struct Inspection(Option<Box<Inspector>>);
 
 impl fmt::Debug for Inspection {
@@ -175,15 +175,15 @@ impl fmt::Debug for Inspection {
     }
 }
 
-/// An image on its way into the flash.
+/// An image that is being written.
 #[derive(Debug)]
 pub(crate) struct Writing {
     image_type: u8,
     announced: u64,
     length: u64,
-    /// Over the whole file.
+    /// The CRC of the whole file.
     whole: crc32fast::Hasher,
-    /// Looks at the CWE structure, from the complete header on.
+    /// Checks the CWE structure, once the header is complete.
     inspection: Inspection,
     header_bytes: Vec<u8>,
     header: Option<Header>,
@@ -192,7 +192,7 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// An image of `announced` bytes, header included.
+    /// Begins an image of `announced` bytes, including the header.
     pub(crate) fn new(image_type: u8, announced: u64, keep: Keep) -> Self {
         let bytes = match keep {
             Keep::Bytes { up_to } if announced <= up_to => {
@@ -251,7 +251,7 @@ impl Writing {
                 }
             }
         }
-        // A trailer may follow the image (cwe.md §5); it is not looked at.
+        // A trailer may follow the image (cwe.md §5); it isn't inspected.
         let before = self
             .length
             .saturating_sub(u64::try_from(bytes.len()).unwrap_or(0));
@@ -265,7 +265,7 @@ impl Writing {
         }
     }
 
-    /// The checks of a boot loader on a whole CWE file: header, product, size, body checksum.
+    /// Makes a boot loader's checks on a whole CWE file: header, product, size, body checksum.
     pub(crate) fn check(&mut self, profile: &Profile) -> Result<(), Wrong> {
         if self.image_type != 0x80 {
             return Ok(());
@@ -273,7 +273,7 @@ impl Writing {
         let header = Header::parse(&self.header_bytes)?;
         header.for_model(profile)?;
         let whole = header.length();
-        // A trailer of 4 bytes behind the outermost image is accepted (cwe.md §5).
+        // A trailer of 4 bytes after the outermost image is accepted (cwe.md §5).
         if self.length != whole && self.length != whole + 4 {
             return Err(Wrong::DamagedImage(format!(
                 "{} bytes came, {whole} belong to it",
@@ -299,7 +299,7 @@ impl Writing {
         }
     }
 
-    /// The image as it is remembered.
+    /// The image as the modem remembers it.
     pub(crate) fn finish(self, state: ImageState) -> StoredImage {
         StoredImage {
             image_type: self.image_type,
@@ -317,7 +317,7 @@ impl Writing {
 pub(crate) mod tests {
     use super::*;
 
-    /// A CWE file with right sums.
+    /// A CWE file with correct sums.
     pub(crate) fn cwe(version: &str, product: &str, body: &[u8]) -> Vec<u8> {
         let mut file = vec![0; HEADER];
         let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);

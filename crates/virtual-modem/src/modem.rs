@@ -1,4 +1,4 @@
-//! The modem and what front ends see of it.
+//! The modem, and what front ends see of it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::quirk::{Mode, Quirks};
 use crate::storage::Storage;
 use crate::violation::Violation;
 
-/// What the modem does.
+/// What the modem does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Appears on the bus.
@@ -32,32 +32,32 @@ pub enum Output {
     Wait(Instant),
 }
 
-/// What a modem is made of. [`Setup::of`] is a modem that keeps to the specification and takes its real times;
-/// the fields may then be changed.
+/// Everything that makes up a modem. [`Setup::of`] makes one that keeps to the specification and takes its
+/// real times; the caller may then change the fields.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The model.
     pub profile: &'static Profile,
     /// What is behind the port at the start.
     pub mode: Mode,
-    /// Whether there is firmware that can run, before anything is written.
+    /// Whether the modem has firmware that can run before anything is written.
     pub firmware: Firmware,
-    /// The control protocol of its firmware; the composition in `storage` follows it.
+    /// The control protocol of the firmware. The composition in `storage` follows this.
     pub control: ControlProtocol,
-    /// What it remembers.
+    /// What the modem remembers.
     pub storage: Storage,
-    /// AT commands that its user has asked for, as they begin: `AT!USBCOMP=1,1`. Others that change something are kept as
-    /// violations (at.md §3, policy).
+    /// The beginnings of AT commands that the user has asked for: `AT!USBCOMP=1,1`. Any other command that
+    /// changes something is recorded as a violation (at.md §3, policy).
     pub allowed_commands: Vec<String>,
-    /// Its habits.
+    /// The modem's habits.
     pub quirks: Quirks,
-    /// What goes wrong.
+    /// The faults that will happen.
     pub faults: FaultScript,
     /// How long things take.
     pub timings: Timings,
     /// How much of the images is kept.
     pub keep: Keep,
-    /// Seed of everything that is left to chance: which byte is corrupted.
+    /// Seed for everything that is left to chance, such as which byte is corrupted.
     pub seed: u64,
 }
 
@@ -98,13 +98,13 @@ impl Setup {
     }
 }
 
-/// Bytes that an interface of running firmware takes at once: as many as a pipe of the kernel holds.
+/// How many bytes an interface of running firmware takes at once: as many as a pipe of the kernel holds.
 const PIPE: usize = 64 * 1024;
 
-/// Whether there is firmware that can run.
+/// Whether the modem has firmware that can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firmware {
-    /// A restart leads to normal mode, as long as nothing is written over it.
+    /// A restart leads to normal mode, as long as nothing is written over the firmware.
     Sound,
     /// A restart leads to download mode until an image is accepted.
     Missing,
@@ -112,13 +112,13 @@ pub enum Firmware {
 
 /// A modem.
 ///
-/// A front end polls until [`Output::Wait`], waits, hands in what happened, and polls again. The modem is off the
-/// bus at first; the first poll attaches it.
+/// A front end polls until [`Output::Wait`], waits, hands in what happened, and polls again. At first the
+/// modem is off the bus; the first poll attaches it.
 #[derive(Debug)]
 pub struct VirtualModem {
     board: Board,
     loader: Loader,
-    /// Its interfaces since it is on the bus.
+    /// The modem's interfaces since it came onto the bus.
     layout: Layout,
 }
 
@@ -132,7 +132,7 @@ impl VirtualModem {
         }
     }
 
-    /// What the modem does now.
+    /// What the modem does next.
     pub fn poll(&mut self, now: Instant) -> Output {
         loop {
             match self.board.next_due(now) {
@@ -171,9 +171,9 @@ impl VirtualModem {
         }
     }
 
-    /// How many bytes the modem takes from the host now on this interface. Zero while it is busy with its flash: the
-    /// host's writes then stand still. Grows again by itself; `poll` says when. A QMI or MBIM interface takes a whole
-    /// message or nothing.
+    /// How many bytes the modem takes from the host now on this interface. Zero while the modem is busy with
+    /// its flash: the host's writes then wait. The room grows again by itself, and `poll` says when. A QMI or
+    /// MBIM interface takes a whole message or nothing.
     pub fn room(&mut self, interface: u8, now: Instant) -> usize {
         if matches!(self.loader, Loader::Off) || self.board.is_leaving() {
             return 0;
@@ -185,8 +185,8 @@ impl VirtualModem {
         self.board.room(in_data, now)
     }
 
-    /// Takes bytes from the host; no more than [`VirtualModem::room`] said. On a QMI or MBIM interface the bytes are
-    /// one whole message.
+    /// Takes bytes from the host, at most as many as [`VirtualModem::room`] allows. On a QMI or MBIM
+    /// interface the bytes are one whole message.
     pub fn receive(&mut self, interface: u8, bytes: &[u8], now: Instant) {
         self.board.active_at = now;
         if !self.board.is_leaving() {
@@ -194,8 +194,8 @@ impl VirtualModem {
         }
     }
 
-    /// The host has opened the port of this interface: it reads from now on. A front end that can't see this calls
-    /// it when the host first asks for bytes.
+    /// The host has opened the port of this interface and reads from now on. A front end that can't see this
+    /// makes this call when the host first asks for bytes.
     pub fn port_opened(&mut self, interface: u8, now: Instant) {
         self.board.active_at = now;
         if interface == LOADER {
@@ -212,15 +212,16 @@ impl VirtualModem {
         self.loader.closed(interface, &mut self.board, now);
     }
 
-    /// The host says on this interface that it is there (DTR), or that it isn't any more. Most firmwares answer QMI only
-    /// after that (qmi.md §2); the kernel's driver says it when it binds.
+    /// The host raises or drops DTR on this interface. Most firmwares answer QMI only while DTR is set
+    /// (qmi.md §2); the kernel's driver sets it when it binds.
     pub fn terminal_ready(&mut self, interface: u8, is_ready: bool, now: Instant) {
         let _ = now;
         self.loader.terminal_ready(interface, is_ready);
     }
 
-    /// The host has taken the device's configuration away and given it another one, as `authorized` in sysfs does: the device
-    /// stays on the bus with its number, its interfaces begin anew, and with them what its boot loader says.
+    /// The host has removed the device's configuration and set it again, as `authorized` in sysfs does. The
+    /// device stays on the bus with its number. Its interfaces start anew, and so does the session of its
+    /// boot loader.
     pub fn configured_again(&mut self, now: Instant) {
         if matches!(self.loader, Loader::Off) || self.board.is_leaving() {
             return;
@@ -237,17 +238,17 @@ impl VirtualModem {
         self.loader.attached(&mut self.board, now);
     }
 
-    /// It leaves the bus and enumerates again, as after a fault of the hub.
+    /// Makes the modem leave the bus and enumerate again, as after a fault of the hub.
     pub fn re_enumerate(&mut self, now: Instant) {
         if matches!(self.loader, Loader::Off) {
             return;
         }
-        // Own choice: as long as a hub needs to notice, and no restart of the boot loader.
+        // Own choice: as long as a hub needs to notice it, but without a restart of the boot loader.
         self.board
             .leave_now(now, Duration::from_millis(200), self.board.mode);
     }
 
-    /// The faults of its script that have not happened so far.
+    /// The faults of the script that have not happened so far.
     pub fn unused_faults(&self) -> impl Iterator<Item = &Fault> {
         self.board.unused_faults()
     }
@@ -257,37 +258,38 @@ impl VirtualModem {
         &self.board.violations
     }
 
-    /// What was written to it, oldest first. An image that is being written is not among them.
+    /// The images that were written to the modem, oldest first. An image that is being written is not among
+    /// them.
     pub fn images(&self) -> &[StoredImage] {
         &self.board.images
     }
 
-    /// Whether a restart leads to running firmware: nothing is half written, and there is something to run.
+    /// Whether a restart leads to running firmware: nothing is half written, and there is firmware to run.
     pub fn is_bootable(&self) -> bool {
         self.board.bootable
     }
 
-    /// What is behind its port, or will be when it is back on the bus.
+    /// What is behind the port, or will be when the modem is back on the bus.
     pub fn mode(&self) -> Mode {
         self.board.mode
     }
 
-    /// Whether it is on the bus.
+    /// Whether the modem is on the bus.
     pub fn is_on_bus(&self) -> bool {
         !matches!(self.loader, Loader::Off)
     }
 
-    /// Its interfaces, or those that it had before it left the bus.
+    /// The modem's interfaces, or those that it had before it left the bus.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What it remembers.
+    /// What the modem remembers.
     pub fn storage(&self) -> &Storage {
         &self.board.storage
     }
 
-    /// Whether its radio is on: its firmware runs, and nothing keeps it in low power.
+    /// Whether the modem's radio is on: the firmware runs, and nothing keeps it in low power.
     pub fn is_online(&self) -> bool {
         match &self.loader {
             Loader::Running(running) => running.core().is_online(),
@@ -295,12 +297,12 @@ impl VirtualModem {
         }
     }
 
-    /// Image bytes taken so far, all images together.
+    /// Image bytes taken so far, of all images together.
     pub fn image_bytes(&self) -> u64 {
         self.board.image_bytes
     }
 
-    /// What it is made of.
+    /// The modem's setup.
     pub fn setup(&self) -> &Setup {
         &self.board.setup
     }

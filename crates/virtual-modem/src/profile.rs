@@ -1,7 +1,7 @@
-//! The models that can be played, as data.
+//! The models that the virtual modem can play, as data.
 //!
-//! Facts are from devices.md, qdl.md, sahara-firehose.md, field-reports.md and the captured traces. What no
-//! source tells is marked "own choice" and kept harmless.
+//! The facts are from devices.md, qdl.md, sahara-firehose.md, field-reports.md and the captured traces. A
+//! value that no source gives is marked "own choice" and is kept harmless.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use crate::quirk::Noise;
 /// One model of modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// Model name, as a user would say it: `EM7565`.
+    /// Model name, as a user would write it: `EM7565`.
     pub name: &'static str,
-    /// What its images are called after: `SWI9X50C`.
+    /// The name that its images carry: `SWI9X50C`.
     pub family: &'static str,
     /// The protocol of its boot loader.
     pub protocol: Protocol,
-    /// What it is on the bus in download mode.
+    /// How it appears on the bus in download mode.
     pub download: Identity,
-    /// What it is on the bus with its firmware running.
+    /// How it appears on the bus while its firmware runs.
     pub normal: Identity,
-    /// Which interface has which number with the firmware running.
+    /// Which interface has which number while the firmware runs.
     pub wiring: Wiring,
-    /// The functions that it shows when it comes from the factory.
+    /// The functions that it shows when it leaves the factory.
     pub composition: Composition,
-    /// How the `SWI…` piece in the version text of its images begins.
+    /// How the `SWI…` part in the version text of its images begins.
     pub image_names: &'static [&'static str],
-    /// Product field of its images, compared without case.
+    /// The product field of its images; compared without case.
     pub products: &'static [&'static str],
     /// What its firmware can do.
     pub capabilities: Capabilities,
@@ -48,14 +48,15 @@ pub enum Protocol {
 /// What differs between QDL boot loaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QdlTraits {
-    /// The hello version that it answers, and only that (qdl.md §7).
+    /// The hello version that it answers; it answers no other (qdl.md §7).
     pub version: u8,
-    /// Starts in DLOAD and acknowledges the switch; otherwise it is streaming from the start and answers
-    /// error 0x16 (mc7455_qdl_session trace).
+    /// The boot loader starts in DLOAD and acknowledges the switch. Otherwise it is streaming from the start
+    /// and answers the switch with error 0x16 (mc7455_qdl_session trace).
     pub starts_in_dload: bool,
-    /// Image types that it takes (qdl.md §5).
+    /// The image types that it takes (qdl.md §5).
     pub image_types: &'static [u8],
-    /// Byte 28 of the hello response's magic, behind ` tgt`: an EM7455 has `0` there (qdl.md §4.3).
+    /// Whether the hello response has ` tgt` and then `0` after its magic, as that of an EM7455 (qdl.md
+    /// §4.3).
     pub says_target: bool,
 }
 
@@ -72,17 +73,17 @@ pub struct SaharaTraits {
     pub pages_per_block: u32,
     /// Largest payload of raw data in bytes.
     pub max_payload_bytes: u32,
-    /// Whether getStorageInfo is answered with log lines about sectors; EM9191 sends none.
+    /// Whether the boot loader answers getStorageInfo with log lines about sectors; EM9191 sends none.
     pub tells_sectors: bool,
     /// `TargetName` of the configure response.
     pub target_name: &'static str,
-    /// Log lines behind `confirmed`.
+    /// Log lines after `confirmed`.
     pub greeting: &'static [&'static str],
     /// What its zero block usually leads to.
     pub noise: Option<Noise>,
 }
 
-/// What a device is on the bus.
+/// How a device appears on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// `idVendor`.
@@ -93,45 +94,46 @@ pub struct Identity {
     pub speed: u32,
     /// Product string.
     pub product_name: &'static str,
-    /// Serial string, when it has one.
+    /// Serial string, if it has one.
     pub serial: Option<&'static str>,
 }
 
 /// How long things take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
-    /// From a request to its answer, when nothing has to be written.
+    /// From a request to its answer, if nothing has to be written.
     pub answer: Duration,
     /// Bytes per second that the modem takes from the bus into its memory.
     pub taking_bytes_per_second: u64,
-    /// Bytes that it takes at once before it has to digest them.
+    /// How many bytes the modem takes at once before it has to digest them.
     pub buffer_bytes: usize,
-    /// Bytes per second that it checks and programs behind the last byte of an image: the long silence.
+    /// How many bytes per second the modem checks and programs after the last byte of an image: this is the
+    /// long silence.
     pub programming_bytes_per_second: u64,
     /// The shortest time for checking and programming an image.
     pub programming_floor: Duration,
-    /// From the reset request until it leaves the bus.
+    /// From the reset request until the modem leaves the bus.
     pub leaving: Duration,
-    /// Off the bus until its firmware is on the bus.
+    /// How long the modem is off the bus before its firmware appears.
     pub booting: Duration,
-    /// Off the bus until its boot loader is on the bus again.
+    /// How long the modem is off the bus before its boot loader appears again.
     pub restarting: Duration,
-    /// Off the bus from running firmware until its boot loader is on the bus.
+    /// How long a modem with running firmware is off the bus before its boot loader appears.
     pub entering: Duration,
-    /// From the appearance of its firmware on the bus until it answers more than "not ready".
+    /// From the appearance of the firmware on the bus until it answers more than "not ready".
     pub ready_after: Duration,
-    /// How long it stays in download mode when nothing happens and its firmware is sound.
+    /// How long the modem stays in download mode if nothing happens and its firmware is sound.
     pub boot_hold: Duration,
     /// From the opening of the port to the Sahara hello.
     pub hello: Duration,
     /// From `confirmed` to the first log line of the Firehose server.
     pub greeting: Duration,
-    /// Silence in the middle of image data after which it gives the image up.
+    /// After how long a silence in the middle of image data the boot loader gives the image up.
     pub patience: Duration,
 }
 
 impl Timings {
-    /// As real modems do it.
+    /// The times of real modems.
     pub const REAL: Self = Self {
         // Own choice; "all others are quick" (mc7455_qdl_session trace).
         answer: Duration::from_millis(2),
@@ -163,7 +165,7 @@ impl Timings {
         patience: Duration::from_secs(60),
     };
 
-    /// Instantly, for tests that are not about time.
+    /// No waiting, for tests that are not about time.
     pub const INSTANT: Self = Self {
         answer: Duration::ZERO,
         taking_bytes_per_second: 1_000_000_000_000,
@@ -204,7 +206,7 @@ impl Profile {
     /// All profiles.
     pub const ALL: &'static [Self] = &PROFILES;
 
-    /// One that stands in where the model doesn't matter.
+    /// A profile for places where the model doesn't matter.
     pub(crate) const ANY: &'static Self = &PROFILES[0];
 
     /// The profile of a model, compared without case.
@@ -219,7 +221,7 @@ impl Profile {
         matches!(self.protocol, Protocol::Qdl(_))
     }
 
-    /// Which control protocol its factory composition has.
+    /// The control protocol of the factory composition.
     pub fn control(&self) -> ControlProtocol {
         self.composition.control().unwrap_or_default()
     }
@@ -232,10 +234,12 @@ impl Profile {
         }
     }
 
-    /// What a CWE image with this version text and product field says it is for, when that is another product.
+    /// The product that a CWE image with this version text and product field is for, if it is for another
+    /// product than this.
     ///
-    /// The version text decides when it names a family (`SWI9X30C`); otherwise a product field that is known to
-    /// belong to other models only. An unknown product is accepted (images.md §4: never refuse on that).
+    /// If the version text names a family (`SWI9X30C`), that decides. Otherwise the product field does, but
+    /// only if it is known to belong to other models alone. An unknown product is accepted (images.md §4:
+    /// never refuse on that).
     pub fn foreign(&self, version: &str, product: &str) -> Option<String> {
         let named = version.split('_').find(|piece| starts_with(piece, "SWI"));
         if let Some(piece) = named {
@@ -286,8 +290,9 @@ const fn firmware(product: u16, speed: u32, product_name: &'static str) -> Ident
 /// Only CWE images (qdl.md §5).
 const CWE: &[u8] = &[0x80];
 
-/// SWI9200 to 9x30 answer hello version 6 (qdl.md §7). That 9x30 refuses the DLOAD switch is captured; for the
-/// two older families no capture says which answer comes, so MC7710 plays the old one and 9x15 the new one.
+/// SWI9200 to 9x30 answer hello version 6 (qdl.md §7). Captures show that 9x30 refuses the DLOAD switch. For
+/// the two older families no capture shows the answer, so MC7710 plays the old behaviour and 9x15 the new
+/// one.
 const QDL_9X30: QdlTraits = QdlTraits {
     version: 6,
     starts_in_dload: false,
@@ -311,7 +316,7 @@ const SAHARA_9X50: SaharaTraits = SaharaTraits {
 };
 
 /// One image of 9x07 is an SPK of 35 MB, and WP76xx complain many times about the zero block
-/// (sahara-firehose.md §5.3); what else differs from 9x50 no source tells.
+/// (sahara-firehose.md §5.3). No source says what else differs from 9x50.
 const SAHARA_9X07: SaharaTraits = SaharaTraits {
     target_name: "9x07",
     greeting: &["SWI supported functions: CWE"],
@@ -319,7 +324,8 @@ const SAHARA_9X07: SaharaTraits = SaharaTraits {
     ..SAHARA_9X50
 };
 
-/// Sends no sector lines (sahara-firehose.md §5.1). Its largest payload is an open question there.
+/// This boot loader sends no lines about sectors (sahara-firehose.md §5.1). Its largest payload is an open
+/// question there.
 const SAHARA_SDX55: SaharaTraits = SaharaTraits {
     tells_sectors: false,
     target_name: "SDX55",
@@ -457,7 +463,7 @@ const PROFILES: [Profile; 12] = [
     Profile {
         name: "EM7511",
         family: "SWI9X50C",
-        // The complaint follows the final ACK in the very same read (sahara-firehose.md §5.3).
+        // The complaint comes in the same read as the final ACK (sahara-firehose.md §5.3).
         protocol: Protocol::Sahara(SaharaTraits {
             noise: Some(Noise::JOINED),
             ..SAHARA_9X50
@@ -517,7 +523,7 @@ const PROFILES: [Profile; 12] = [
     Profile {
         name: "EM9291",
         family: "SWIX65C",
-        // Nothing is known that differs from SDX55.
+        // No difference from SDX55 is known.
         protocol: Protocol::Sahara(SaharaTraits {
             target_name: "SDX65",
             ..SAHARA_SDX55

@@ -1,11 +1,13 @@
 //! The modem on a pseudo-terminal, in real time.
 //!
-//! [`PtyModem::start`] serves a modem in a thread of its own; the host opens the path that it gives, as it would open
-//! `/dev/ttyUSB0`. No USB device is behind such a port. When the modem leaves the bus, the terminal is hung up;
-//! when it comes back, there is another one, perhaps under another path: the optional link always leads to it.
+//! [`PtyModem::start`] serves a modem in a thread of its own. The host opens the path that it returns, as it
+//! would open `/dev/ttyUSB0`. No USB device is behind such a port. When the modem leaves the bus, the
+//! terminal is hung up. When the modem comes back, there is another terminal, perhaps under another path; the
+//! optional link always leads to the current one.
 //!
-//! As with a real port, what the modem says while nobody has the port open is lost, and the modem knows that the host
-//! has opened it. The kernel doesn't tell that the slave was opened, so it is looked at every 5 ms.
+//! As with a real port, what the modem sends while no host has the port open is lost, and the modem knows
+//! when a host has opened it. The kernel doesn't report that the slave was opened, so this is checked every 5
+//! ms.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,13 +25,13 @@ use rustix::termios::{OptionalActions, QueueSelector, tcflush, tcgetattr, tcseta
 
 use crate::modem::{Output, VirtualModem};
 
-/// How long the opening of the slave may stay unnoticed.
+/// How long the opening of the slave may go unnoticed.
 const LOOK: Duration = Duration::from_millis(5);
-/// Bytes that are read at once; the kernel gives up to 4095.
+/// How many bytes are read at once; the kernel returns at most 4095.
 const READ: usize = 16 * 1024;
-/// Unread bytes from which on the modem isn't asked for more.
+/// With this many unread bytes the modem isn't asked for more.
 const PENDING: usize = 64 * 1024;
-/// The interface that the terminal leads to.
+/// The interface that is behind the terminal.
 const INTERFACE: u8 = 0;
 
 /// A modem that is being served on a pseudo-terminal.
@@ -41,11 +43,11 @@ pub struct PtyModem {
 }
 
 impl PtyModem {
-    /// Serves the modem until [`PtyModem::stop`]. `link` becomes a symbolic link to the slave, and follows it; a link
-    /// that is already there is replaced.
+    /// Serves the modem until [`PtyModem::stop`]. `link` becomes a symbolic link to the slave and follows it.
+    /// An existing link is replaced.
     ///
     /// # Errors
-    /// No pseudo-terminal, no thread, or the link can't be made.
+    /// There is no pseudo-terminal, no thread, or the link can't be made.
     pub fn start(modem: VirtualModem, link: Option<&Path>) -> io::Result<Self> {
         let path = Arc::new(Mutex::new(None));
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -58,7 +60,7 @@ impl PtyModem {
             link: link.map(Path::to_owned),
             stop: stop.try_clone()?,
         };
-        // On the bus before this returns, so that the path is known.
+        // The modem comes onto the bus before this returns, so that the path is known.
         front.act()?;
         let thread = std::thread::Builder::new()
             .name("virtual modem".to_owned())
@@ -72,15 +74,15 @@ impl PtyModem {
         Ok(Self { path, stop, thread })
     }
 
-    /// The slave that a host opens; none while the modem is off the bus.
+    /// The slave that a host opens; `None` while the modem is off the bus.
     pub fn path(&self) -> Option<PathBuf> {
         self.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends the serving, hangs the terminal up, and gives the modem back, to be looked at.
+    /// Stops serving, hangs the terminal up, and returns the modem so that the caller can look at it.
     ///
     /// # Errors
-    /// Serving had ended before with this error.
+    /// Serving had already ended with this error.
     pub fn stop(self) -> io::Result<VirtualModem> {
         rustix::io::write(&self.stop, &1_u64.to_ne_bytes())?;
         let ended = self.thread.join();
@@ -110,7 +112,7 @@ impl Clock {
 struct Line {
     master: OwnedFd,
     path: PathBuf,
-    /// A host has the slave open.
+    /// Whether a host has the slave open.
     opened: bool,
 }
 
@@ -121,9 +123,9 @@ impl Line {
         grantpt(&master)?;
         unlockpt(&master)?;
         let name = ptsname(&master, Vec::new())?;
-        // Raw from the start: a host that reads before it sets its own mode sees bytes as they are. The mode stays
-        // as long as the master is open. Closing the slave again makes the master report "hung up" until a host
-        // opens it.
+        // Raw from the start, so that a host that reads before setting its own mode sees the bytes unchanged.
+        // The mode stays as long as the master is open. When the slave is closed again, the master reports
+        // "hung up" until a host opens it.
         let slave = rustix::fs::open(
             &name,
             OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
@@ -145,7 +147,7 @@ struct Front {
     modem: VirtualModem,
     clock: Clock,
     line: Option<Line>,
-    /// Bytes for the host that the kernel hasn't taken.
+    /// Bytes for the host that the kernel hasn't taken yet.
     pending: Vec<u8>,
     path: Arc<Mutex<Option<PathBuf>>>,
     link: Option<PathBuf>,
@@ -165,7 +167,7 @@ impl Front {
         }
     }
 
-    /// Lets the modem do what is due; returns when it wants to be asked again.
+    /// Lets the modem do what is due; returns when it wants to be polled again.
     fn act(&mut self) -> io::Result<Instant> {
         loop {
             if self.pending.len() >= PENDING {
@@ -183,7 +185,7 @@ impl Front {
                     self.line = None;
                     self.lead_to(None)?;
                 }
-                // A terminal has one line: what other interfaces say has no reader.
+                // A terminal has only one line: what other interfaces send has no reader.
                 Output::Send { interface: 1.., .. } => {}
                 Output::Send { bytes, .. } => {
                     if self.line.as_ref().is_some_and(|line| line.opened) {
@@ -196,7 +198,7 @@ impl Front {
         }
     }
 
-    /// Tells where the slave is.
+    /// Publishes where the slave is.
     fn lead_to(&self, path: Option<&Path>) -> io::Result<()> {
         if let Some(link) = &self.link {
             match std::fs::remove_file(link) {
@@ -211,7 +213,7 @@ impl Front {
         Ok(())
     }
 
-    /// Waits for the host, the modem's next moment, or the end: then true.
+    /// Waits for the host, for the modem's next moment, or for the end; returns true at the end.
     fn wait(&mut self, until: Instant) -> io::Result<bool> {
         let now = self.clock.now();
         let mut span = until.since(now);
@@ -253,13 +255,13 @@ impl Front {
         );
         let now = self.clock.now();
         if line.opened && hung_up {
-            // What the host wrote before it closed is still taken.
+            // What the host wrote before closing is still taken.
             if readable && self.modem.room(INTERFACE, now) > 0 {
                 return Ok(());
             }
             line.opened = false;
             self.pending.clear();
-            // What the host hasn't read is lost, as the kernel drops it for a USB port.
+            // What the host hasn't read is lost: the kernel drops it for a USB port too.
             let _ = tcflush(line.master.as_fd(), QueueSelector::IOFlush);
             self.modem.port_closed(INTERFACE, now);
         } else if !line.opened && !hung_up {
@@ -279,7 +281,7 @@ impl Front {
                     self.pending.drain(..count);
                 }
                 Err(Errno::INTR) => {}
-                // Full, or the host has just closed it: noticed at the next look.
+                // The terminal is full, or the host has just closed it, which the next look notices.
                 Err(Errno::AGAIN | Errno::IO) => return Ok(()),
                 Err(errno) => return Err(errno.into()),
             }
@@ -288,7 +290,7 @@ impl Front {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        // Until there is nothing more, so that not every read is a round of its own.
+        // Reads until nothing is left, so that not every read needs a round of its own.
         while let Some(line) = self.line.as_ref().filter(|line| line.opened) {
             let now = self.clock.now();
             let room = self.modem.room(INTERFACE, now).min(buffer.len());

@@ -12,7 +12,8 @@ use crate::memory::{HEADER, Header, ImageState, Writing};
 use crate::profile::QdlTraits;
 use crate::violation::Wrong;
 
-/// Bytes of the longest frame on the wire: an open request of 413 bytes and its checksum, all escaped, flags.
+/// The longest frame on the wire, in bytes: an open request of 413 bytes and its checksum, all escaped, and
+/// two flags.
 const LONGEST_FRAME: usize = 2 * (413 + 2) + 2;
 /// The largest chunk that any boot loader takes (qdl.md §6).
 const LARGEST_CHUNK: u32 = 64 * 1024 * 1024;
@@ -21,29 +22,29 @@ const LARGEST_CHUNK: u32 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Qdl {
     traits: QdlTraits,
-    /// In the streaming protocol, not in DLOAD any more.
+    /// The boot loader speaks the streaming protocol and has left DLOAD.
     streaming: bool,
-    /// A hello was accepted.
+    /// The boot loader has accepted a hello.
     greeted: bool,
     wire: Wire,
     image: Option<Open>,
-    /// The last image came whole and the session isn't ended.
+    /// Whether the last image arrived whole and waits for the end of the session.
     whole: Whole,
     last_byte: Instant,
 }
 
-/// Where in the stream the boot loader is.
+/// The boot loader's position in the stream.
 #[derive(Debug)]
 enum Wire {
     Between,
-    /// Passing over bytes that belong to nothing.
+    /// Skips bytes that belong to nothing.
     Lost,
     Frame(Vec<u8>),
     Header(Vec<u8>),
     Data {
         header: WriteHeader,
         left: u32,
-        /// Not written anywhere.
+        /// The data is refused and not written.
         refused: bool,
     },
 }
@@ -60,7 +61,7 @@ struct Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
     Nothing,
-    /// Session done.
+    /// The host's "session done".
     Done {
         image_type: ImageType,
         rejected: bool,
@@ -91,7 +92,7 @@ impl Qdl {
         }
     }
 
-    /// The host is silent in the middle of a write request.
+    /// The host has been silent for too long in the middle of a write request.
     pub(crate) fn tick(&mut self, board: &mut Board, now: Instant) {
         if board.is_stalled(now) {
             self.last_byte = now;
@@ -224,7 +225,7 @@ impl Qdl {
         }
         match request {
             Request::SwitchToStreaming { .. } if self.streaming => {
-                // Not wrong: a host can't know (mc7455_qdl_session trace).
+                // Not a violation: a host can't know this (mc7455_qdl_session trace).
                 self.say(
                     &Response::Error(report(ErrorCode::NotSupported, String::new())),
                     board,
@@ -254,7 +255,7 @@ impl Qdl {
             Request::Hello(hello) => {
                 let fits = (hello.minimum_version..=hello.maximum_version).contains(&self.traits.version);
                 if !fits {
-                    // Not wrong: probing versions is usual and harmless (qdl.md §7).
+                    // Not a violation: trying versions is usual and harmless (qdl.md §7).
                     return self.error(ErrorCode::InvalidCommand, board, now);
                 }
                 if hello.features != FEATURES {
@@ -268,7 +269,7 @@ impl Qdl {
                     );
                     return self.error(ErrorCode::InvalidFeatures, board, now);
                 }
-                // After a failure the session begins again from here (qdl.md §7).
+                // After a failure the session begins anew from here (qdl.md §7).
                 self.give_up(board);
                 self.greeted = true;
                 let mut answer = HelloResponse::of_version(self.traits.version);
@@ -396,7 +397,7 @@ impl Qdl {
                 board.wrong(Wrong::WriteChecksum, now);
                 let sequence = self.image.as_ref().map_or(0, |open| open.sequence);
                 self.give_up(board);
-                // How many bytes follow is not known: everything up to the next frame is lost.
+                // How many bytes follow isn't known, so everything up to the next frame is skipped.
                 self.wire = Wire::Lost;
                 let status = WriteStatus::ChecksumFailed;
                 let answer = Response::Write(WriteResponse {
@@ -471,7 +472,7 @@ impl Qdl {
         };
     }
 
-    /// A chunk is complete.
+    /// Handles a complete chunk.
     fn chunk(&mut self, header: WriteHeader, board: &mut Board, now: Instant) {
         let Some(mut open) = self.image.take() else { return };
         let mut status = WriteStatus::Success;
@@ -550,10 +551,10 @@ impl Qdl {
         self.say(&Response::Done(answer), board, now);
     }
 
-    /// Forgets the image that is being written.
+    /// Gives up the image that is being written.
     pub(crate) fn give_up(&mut self, board: &mut Board) {
         if let Some(open) = self.image.take() {
-            // The header alone is not in the flash yet.
+            // The header alone isn't in the flash yet.
             let begun = open.sequence > 0 || open.writing.length() > HEADER as u64;
             if begun || open.writing.image_type() != 0x80 {
                 board.end_image(open.writing, ImageState::Partial);

@@ -1,4 +1,4 @@
-//! Habits of single modems and firmware versions that a host has to cope with.
+//! Habits of particular modems and firmware versions that a host has to cope with.
 
 use std::time::Duration;
 
@@ -7,40 +7,41 @@ use std::time::Duration;
 pub struct Quirks {
     /// When a Sahara boot loader says hello.
     pub hello: HelloHabit,
-    /// What becomes of a session whose hello was brought out by bytes of the host.
+    /// What happens to a session if the hello came only because the host had sent bytes.
     pub provoked: Provoked,
     /// Two hellos directly one after the other, instead of one.
     pub hello_twice: bool,
-    /// So many hello responses are answered with another hello instead of "command ready"; hosts take up to 5
-    /// (sahara-firehose.md §3.3).
+    /// How many hello responses are answered with another hello instead of "command ready"; hosts accept up
+    /// to 5 (sahara-firehose.md §3.3).
     pub repeated_hellos: u8,
-    /// Lowest compatible version in the hello, when it isn't 1; above 2 the host must give up.
+    /// The lowest compatible version in the hello, if it isn't 1. Above 2 the host must give up.
     pub hello_compatible: Option<u32>,
-    /// A hello that is answered sooner than this after enumeration ends in status 0x1F (sahara-firehose.md §6.2).
+    /// If the host answers the hello sooner than this after enumeration, the session ends in status 0x1F
+    /// (sahara-firehose.md §6.2).
     pub deaf_after_enumeration: Option<Duration>,
     /// The answer to the execute request for Firehose.
     pub execute: ExecuteAnswer,
-    /// The answer to configure; without it the profile's largest payload in a NAK.
+    /// The answer to the configure request. By default a NAK with the profile's largest payload.
     pub payload: Option<PayloadAnswer>,
-    /// What the zero block behind a short last transfer block leads to.
+    /// What the zero block after a short last transfer block leads to.
     pub noise: Option<Noise>,
-    /// Firehose log lines that never end: one after each of these times, from the greeting on.
+    /// Firehose log lines that never end: one per period, starting at the greeting.
     pub endless_log: Option<Duration>,
-    /// Failure log lines before the NAK that ends an image, instead of the usual ones.
+    /// Log lines before the NAK that ends a failed image, instead of the usual ones.
     pub failure_lines: Vec<String>,
-    /// Chunk size in the QDL open response, when it isn't the one asked for.
+    /// Chunk size in the QDL open response, if it isn't the requested one.
     pub chunk_size: Option<u32>,
     /// The image with this number (from 1) isn't required (QDL open status 7).
     pub not_required: Option<u32>,
-    /// Text of QDL error reports and failed session ends.
+    /// The text in QDL error reports and in failed session ends.
     pub error_text: Option<String>,
-    /// Every answer takes so much longer.
+    /// Every answer takes this much longer.
     pub slow: Duration,
     /// How messages are cut into USB transfers.
     pub pieces: Pieces,
-    /// So many QMI messages stay unanswered after the port was opened (field-reports.md A7).
+    /// How many QMI messages the modem ignores after the port was opened (field-reports.md A7).
     pub ignored_messages: u8,
-    /// Every client id is taken by a program that has gone, until somebody syncs.
+    /// All client ids are taken by programs that have gone, until a host sends sync.
     pub has_stale_clients: bool,
     /// The control port gives no answer at all.
     pub is_control_silent: bool,
@@ -48,57 +49,59 @@ pub struct Quirks {
     pub mbim_close_is_unanswered: bool,
     /// `AT!BOOTHOLD`.
     pub boot_hold: BootHoldHabit,
-    /// It wants images to be sent again that it lists as stored.
+    /// The modem asks for images again although it lists them as stored.
     pub asks_for_stored: bool,
-    /// The index of the running image that it tells (field-reports.md D9).
+    /// The index that the modem reports for the running image, if it is another one (field-reports.md D9).
     pub running_index: Option<u8>,
-    /// The NMEA port prints lines without being asked (at.md §1).
+    /// The NMEA port prints lines without a request (at.md §1).
     pub prints_positions: bool,
-    /// It leaves the bus for a moment when the host configures it anew, and gets a new number there. Others stay.
+    /// When the host configures the modem anew, the modem leaves the bus for a moment and gets a new number.
+    /// By default it stays on the bus.
     pub leaves_when_configured: bool,
 }
 
 /// What `AT!BOOTHOLD` does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BootHoldHabit {
-    /// It leads to boot & hold.
+    /// The modem goes to boot & hold.
     #[default]
     Works,
-    /// It does after `AT!ENTERCND`.
+    /// The modem goes to boot & hold, but only after `AT!ENTERCND`.
     NeedsUnlock,
-    /// It says OK and stays where it is.
+    /// The modem says OK and does nothing.
     OnlySaysOk,
-    /// It isn't known (field-reports.md B11).
+    /// The modem doesn't know the command (field-reports.md B11).
     Unknown,
 }
 
 /// When a Sahara boot loader says hello.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HelloHabit {
-    /// As soon as the host reads, after the profile's time.
+    /// As soon as the host reads, and the profile's time has passed.
     #[default]
     AtOpen,
-    /// So long after the host began to read.
+    /// This long after the host began to read.
     Late(Duration),
-    /// So long after it came onto the bus, whether the host reads or not: lost when the port isn't open yet.
+    /// This long after the modem came onto the bus, whether the host reads or not. The hello is lost if the
+    /// port isn't open yet.
     AfterEnumeration(Duration),
-    /// As [`HelloHabit::AfterEnumeration`] with no time at all; and again when the port is closed and opened once
-    /// more.
+    /// Like [`HelloHabit::AfterEnumeration`] without any delay, and again when the host closes the port and
+    /// opens it once more.
     AtReopen,
-    /// Only after the first bytes of the host (one reading of the RC7620 log).
+    /// Only after the host has sent bytes (one reading of the RC7620 log).
     AfterBytes,
     /// Never.
     Never,
 }
 
-/// What becomes of a session whose hello was brought out by bytes of the host.
+/// What happens to a session if the hello came only because the host had sent bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provoked {
-    /// It works when no hello would have come by itself (em7565_sahara-firehose_vendor-sdk trace), and ends in status
-    /// 0x1F when the host was too impatient (sahara-firehose.md §6.1).
+    /// The session works if no hello would have come by itself (em7565_sahara-firehose_vendor-sdk trace). If
+    /// the host was only too impatient, the session ends in status 0x1F (sahara-firehose.md §6.1).
     #[default]
     WorksIfPatient,
-    /// It works in any case.
+    /// The session works in any case.
     Works,
     /// Execute ends in status 0x1F until the next restart.
     Refused,
@@ -112,35 +115,36 @@ pub enum ExecuteAnswer {
     Confirmed,
     /// Length 0 and no data.
     Empty,
-    /// This length, and no data behind the go-ahead.
+    /// This length, but no data after the go-ahead.
     Announces(u32),
 }
 
 /// The answer to configure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadAnswer {
-    /// NAK with this number, ACK when configure is sent again with no more than that.
+    /// A NAK with this number, then an ACK when the host sends configure again with at most this number.
     Nak(u32),
     /// ACK with this number.
     Ack(u32),
-    /// ACK without a number: the number asked for holds.
+    /// An ACK without a number: the requested number holds.
     AckWithoutNumber,
 }
 
-/// What the zero block leads to (sahara-firehose.md §5.3): log lines "XML not formed correctly", each with a NAK.
+/// What the zero block leads to (sahara-firehose.md §5.3): the log line "XML not formed correctly", one or
+/// several times, each with a NAK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
-    /// When it comes.
+    /// When the complaints come.
     pub moment: NoiseMoment,
-    /// Complaints at once.
+    /// How many complaints come together.
     pub messages: u16,
-    /// What becomes of the requests that meet it.
+    /// What happens to the requests that meet the complaints.
     pub request: NoisyRequest,
-    /// From a complaint to the next, and to the answer behind them.
+    /// The time from one complaint to the next, and from the last one to the answer.
     pub spacing: Duration,
 }
 
-/// When the complaint about the zero block comes.
+/// When the complaints about the zero block come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoiseMoment {
     /// In the same transfer as the final ACK (EM7511).
@@ -149,12 +153,12 @@ pub enum NoiseMoment {
     AtNextRequest,
 }
 
-/// What becomes of a request that meets the complaint about the zero block.
+/// What happens to a request that meets the complaints about the zero block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoisyRequest {
-    /// So many requests are lost, each with a round of complaints.
+    /// This many requests are lost, each with a round of complaints.
     Lost(u16),
-    /// It is still queued behind the complaints.
+    /// The request stays queued and is answered after the complaints.
     Queued,
 }
 
@@ -166,17 +170,18 @@ impl Noise {
         request: NoisyRequest::Lost(1),
         spacing: Duration::from_millis(1),
     };
-    /// One complaint, and the request still queued behind it: who sends the request again spoils the flash.
+    /// One complaint, and the request stays queued behind it: a host that sends the request again spoils the
+    /// flash.
     pub const QUEUED: Self = Self {
         request: NoisyRequest::Queued,
         ..Self::ONCE
     };
-    /// In the same read as the final ACK (EM7511).
+    /// One complaint in the same read as the final ACK (EM7511).
     pub const JOINED: Self = Self {
         moment: NoiseMoment::WithVerdict,
         ..Self::QUEUED
     };
-    /// Many complaints, as of a WP76xx; the vendor tool waits for up to 40.
+    /// Many complaints, as from a WP76xx; the vendor tool waits for up to 40.
     pub const MANY: Self = Self {
         messages: 20,
         request: NoisyRequest::Lost(2),
@@ -187,17 +192,17 @@ impl Noise {
 /// How messages are cut into USB transfers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pieces {
-    /// Each message is a transfer.
+    /// Each message is one transfer.
     #[default]
     Whole,
-    /// Each message is cut behind this many bytes (taken modulo its length), the rest comes a moment later.
+    /// Each message is cut after this many bytes (modulo its length), and the rest comes a moment later.
     Cut {
         /// Bytes of the first piece.
         at: usize,
-        /// From the first piece to the second.
+        /// The time from the first piece to the second.
         pause: Duration,
     },
-    /// Messages that are ready at the same time are one transfer.
+    /// Messages that are ready at the same time become one transfer.
     Joined,
 }
 
@@ -211,24 +216,25 @@ pub enum Mode {
     RamDump(RamDump),
     /// The firmware, on several interfaces.
     Normal,
-    /// The firmware's DIAG port that looks like a download port: answers `13 …` (em7455_sdp-0x13 trace).
+    /// A DIAG port of the firmware that looks like a download port: it answers `13 …` (em7455_sdp-0x13
+    /// trace).
     Diag,
     /// A port with echo.
     Echo,
     /// Another device altogether.
     Foreign,
-    /// Qualcomm's boot loader 05c6:9008, the modem's own is gone (mc7750_05c6-9008 trace).
+    /// Qualcomm's boot loader 05c6:9008, because the modem's own one is gone (mc7750_05c6-9008 trace).
     Pbl,
     /// Nothing answers.
     Dead,
 }
 
-/// What a modem with a memory dump says to a host that wants command mode.
+/// How a modem with a memory dump answers a host that wants command mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RamDump {
-    /// It offers its memory table (packet 0x09).
+    /// The modem offers its memory table (packet 0x09).
     #[default]
     Offers,
-    /// "Command ready", but execute ends in status 0x1F.
+    /// The modem answers "command ready", but execute ends in status 0x1F.
     RefusesExecute,
 }

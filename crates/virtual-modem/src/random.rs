@@ -36,13 +36,13 @@ impl Random {
         self.below(times) == 0
     }
 
-    /// One of `choices`; none when there is none.
+    /// One of `choices`; `None` if it is empty.
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
         let place = self.below(u64::try_from(choices.len()).unwrap_or(u64::MAX));
         choices.get(usize::try_from(place).unwrap_or(0))
     }
 
-    /// A stream of its own, for a part that must not disturb the order of this one.
+    /// A stream of its own, for a part that must not disturb the order of this stream.
     pub fn fork(&mut self) -> Self {
         Self(self.next_u64())
     }

@@ -1,12 +1,12 @@
-//! The boot loader's side of Sahara (sahara-firehose.md §3 and §6), written from the specification. Behind the switch
-//! it hands everything to [`Firehose`].
+//! The boot loader's side of Sahara (sahara-firehose.md §3 and §6), written from the specification. After the
+//! switch it hands everything to [`Firehose`].
 
 use std::time::Duration;
 
 use modem_protocol::sahara::message::{ClientCommand, Hello, Mode as SaharaMode, Packet, Status};
 use modem_world::Instant;
 
-use crate::board::{Board, Said};
+use crate::board::{Board, Delivery};
 use crate::firehose::Firehose;
 use crate::profile::SaharaTraits;
 use crate::quirk::{ExecuteAnswer, HelloHabit, Provoked, RamDump};
@@ -14,9 +14,9 @@ use crate::violation::Wrong;
 
 /// The highest command number (sahara-firehose.md §3).
 const LAST_COMMAND: u8 = 0x13;
-/// Packet lengths that the boot loader takes (sahara-firehose.md §3; the upper one is in its hello).
+/// Packet lengths that the boot loader accepts (sahara-firehose.md §3; the upper limit is in its hello).
 const LENGTHS: std::ops::RangeInclusive<usize> = 8..=0x400;
-/// What a provoked hello takes at least; bytes that come meanwhile belong to what provoked it.
+/// The shortest time until a provoked hello. Bytes that arrive in the meantime belong to what provoked it.
 const PROVOKED_AFTER: Duration = Duration::from_millis(1);
 
 /// A Sahara boot loader.
@@ -24,42 +24,43 @@ const PROVOKED_AFTER: Duration = Duration::from_millis(1);
 pub(crate) struct Sahara {
     traits: SaharaTraits,
     dump: Option<RamDump>,
-    state: State,
+    state: SaharaState,
     /// When the next hello is due.
     hello_at: Option<Instant>,
     /// Execute will be refused (status 0x1F) until the next restart.
     spoiled: bool,
     /// How often the port was opened.
     opens: u32,
-    /// Hellos that are not answered.
+    /// How many hellos the host hasn't answered.
     unanswered: u8,
-    /// Hello responses that are still answered with another hello.
+    /// How many hello responses will still be answered with another hello.
     repeats: u8,
     buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
-enum State {
-    /// No hello said.
+enum SaharaState {
+    /// The boot loader hasn't said hello.
     Quiet,
-    /// The host's bytes are answered with a hello that isn't said yet.
+    /// The host has sent bytes, and a hello will be the answer.
     Provoked,
-    /// Hello said; `heard` when the port was open at that time and the script has not spoiled it.
+    /// The boot loader has said hello. `heard` is true if the port was open then and the script hasn't
+    /// spoiled the hello.
     Greeted { heard: bool },
     /// Command mode.
     Command,
-    /// Execute answered, waiting for the go-ahead.
+    /// Execute was answered; the boot loader waits for the go-ahead.
     Executing,
-    /// Offers its memory.
+    /// The boot loader offers its memory.
     MemoryDebug,
-    /// Has refused something; only a reset helps.
+    /// The boot loader has refused something, and only a reset helps.
     Failed,
-    /// Switched.
+    /// The boot loader has switched to Firehose.
     Firehose(Box<Firehose>),
 }
 
 impl Sahara {
-    /// What a crashed modem of a QDL family says (mc7455_9070-after-crash trace).
+    /// The traits of a crashed modem of a QDL family (mc7455_9070-after-crash trace).
     pub(crate) const CRASHED_QDL: SaharaTraits = SaharaTraits {
         version: 2,
         mode: 2,
@@ -76,7 +77,7 @@ impl Sahara {
         Self {
             traits,
             dump,
-            state: State::Quiet,
+            state: SaharaState::Quiet,
             hello_at: None,
             spoiled: false,
             opens: 0,
@@ -98,11 +99,11 @@ impl Sahara {
     pub(crate) fn opened(&mut self, board: &Board, now: Instant) {
         self.opens = self.opens.saturating_add(1);
         let hello = board.setup.timings.hello;
-        let said = !matches!(self.state, State::Quiet);
+        let said = !matches!(self.state, SaharaState::Quiet);
         match board.setup.quirks.hello {
             HelloHabit::AtOpen if !said => self.hello_at = Some(now + hello),
             HelloHabit::Late(after) if !said => self.hello_at = Some(now + after),
-            HelloHabit::AtReopen if self.opens > 1 && matches!(self.state, State::Greeted { .. }) => {
+            HelloHabit::AtReopen if self.opens > 1 && matches!(self.state, SaharaState::Greeted { .. }) => {
                 self.hello_at = Some(now + hello);
             }
             _ => {}
@@ -110,8 +111,8 @@ impl Sahara {
     }
 
     pub(crate) fn closed(&mut self, board: &Board) {
-        // A hello for the host that reads waits until one reads.
-        if matches!(self.state, State::Quiet)
+        // These habits say hello to a host that reads, so the hello waits until one does.
+        if matches!(self.state, SaharaState::Quiet)
             && matches!(board.setup.quirks.hello, HelloHabit::AtOpen | HelloHabit::Late(_))
         {
             self.hello_at = None;
@@ -119,24 +120,24 @@ impl Sahara {
     }
 
     pub(crate) fn give_up(&mut self, board: &mut Board) {
-        if let State::Firehose(firehose) = &mut self.state {
+        if let SaharaState::Firehose(firehose) = &mut self.state {
             firehose.give_up(board);
         }
     }
 
     pub(crate) fn in_data(&self) -> bool {
-        matches!(&self.state, State::Firehose(firehose) if firehose.in_data())
+        matches!(&self.state, SaharaState::Firehose(firehose) if firehose.in_data())
     }
 
     pub(crate) fn timer(&self, board: &Board) -> Instant {
         match &self.state {
-            State::Firehose(firehose) => firehose.timer(board),
+            SaharaState::Firehose(firehose) => firehose.timer(board),
             _ => self.hello_at.unwrap_or(Instant::FAR),
         }
     }
 
     pub(crate) fn tick(&mut self, board: &mut Board, now: Instant) {
-        if let State::Firehose(firehose) = &mut self.state {
+        if let SaharaState::Firehose(firehose) = &mut self.state {
             return firehose.tick(board, now);
         }
         if self.hello_at.take().is_some() {
@@ -157,9 +158,9 @@ impl Sahara {
         self.unanswered = count;
         let mut heard = false;
         for _ in 0..count {
-            heard |= board.say(hello.to_bytes(), now) == Said::Sound && board.opened;
+            heard |= board.say(hello.to_bytes(), now) == Delivery::Sound && board.opened;
         }
-        self.state = State::Greeted { heard };
+        self.state = SaharaState::Greeted { heard };
     }
 
     pub(crate) fn receive(&mut self, bytes: &[u8], board: &mut Board, now: Instant) {
@@ -167,14 +168,14 @@ impl Sahara {
             return;
         }
         match &mut self.state {
-            State::Firehose(firehose) => return firehose.receive(bytes, board, now),
-            State::Provoked => return,
-            State::Quiet => return self.too_early(bytes.len(), board, now),
-            State::Greeted { .. }
-            | State::Command
-            | State::Executing
-            | State::MemoryDebug
-            | State::Failed => {}
+            SaharaState::Firehose(firehose) => return firehose.receive(bytes, board, now),
+            SaharaState::Provoked => return,
+            SaharaState::Quiet => return self.too_early(bytes.len(), board, now),
+            SaharaState::Greeted { .. }
+            | SaharaState::Command
+            | SaharaState::Executing
+            | SaharaState::MemoryDebug
+            | SaharaState::Failed => {}
         }
         self.buffer.extend_from_slice(bytes);
         while !self.buffer.is_empty() && !board.is_leaving() {
@@ -198,7 +199,7 @@ impl Sahara {
                     break;
                 }
             }
-            if let State::Firehose(firehose) = &mut self.state {
+            if let SaharaState::Firehose(firehose) = &mut self.state {
                 let rest = std::mem::take(&mut self.buffer);
                 if !rest.is_empty() {
                     firehose.receive(&rest, board, now);
@@ -207,7 +208,7 @@ impl Sahara {
         }
     }
 
-    /// Bytes before the hello (sahara-firehose.md §6): a hello is the answer to anything.
+    /// Bytes came before the hello (sahara-firehose.md §6): the answer to anything is a hello.
     fn too_early(&mut self, count: usize, board: &mut Board, now: Instant) {
         let comes_by_itself = self.hello_at.is_some();
         match board.setup.quirks.hello {
@@ -218,9 +219,9 @@ impl Sahara {
         self.provoke(comes_by_itself, board, now);
     }
 
-    /// Bytes that are no packet, behind the hello.
+    /// Bytes that aren't a packet came after the hello.
     fn garbage(&mut self, board: &mut Board, now: Instant) {
-        let heard = !matches!(self.state, State::Greeted { heard: false });
+        let heard = !matches!(self.state, SaharaState::Greeted { heard: false });
         if heard {
             let first = self.buffer.first().copied().unwrap_or_default();
             board.wrong(
@@ -233,7 +234,7 @@ impl Sahara {
         }
         self.buffer.clear();
         match self.state {
-            State::Greeted { .. } => self.provoke(heard, board, now),
+            SaharaState::Greeted { .. } => self.provoke(heard, board, now),
             _ => self.refuse(Status::InvalidCommand, board, now),
         }
     }
@@ -244,7 +245,7 @@ impl Sahara {
             Provoked::Works => false,
             Provoked::Refused => true,
         };
-        self.state = State::Provoked;
+        self.state = SaharaState::Provoked;
         self.hello_at = Some(now + board.setup.timings.answer.max(PROVOKED_AFTER));
     }
 
@@ -282,7 +283,7 @@ impl Sahara {
                 board.answer(Packet::ResetResponse.to_bytes(), now);
                 board.restart(now);
             }
-            (State::Greeted { .. }, Packet::HelloResponse(response)) => {
+            (SaharaState::Greeted { .. }, Packet::HelloResponse(response)) => {
                 self.unanswered = self.unanswered.saturating_sub(1);
                 if response.version == 0 || response.compatible > self.traits.version {
                     board.wrong(Wrong::WrongVersion(response.version), now);
@@ -300,26 +301,30 @@ impl Sahara {
                     self.spoiled |= now < board.attached_at + deaf;
                 }
                 if self.dump == Some(RamDump::Offers) {
-                    self.state = State::MemoryDebug;
-                    // Address and length are own choices; the first region of a real dump is at 0xFE800000.
+                    self.state = SaharaState::MemoryDebug;
+                    // Address and length are our own choices; the first region of a real dump is at
+                    // 0xFE800000.
                     let table = Packet::MemoryDebug {
                         address: 0x0800_6AE0,
                         length: 0x3A8,
                     };
                     return board.answer(table.to_bytes(), now);
                 }
-                self.state = State::Command;
+                self.state = SaharaState::Command;
                 board.answer(Packet::CommandReady.to_bytes(), now);
             }
-            // One hello was said more than there were answers to: this is the answer to the other one.
-            (State::Command | State::Executing | State::MemoryDebug, Packet::HelloResponse(_))
-                if self.unanswered > 0 =>
-            {
+            // More hellos were said than the host has answered: this is the answer to another hello.
+            (
+                SaharaState::Command | SaharaState::Executing | SaharaState::MemoryDebug,
+                Packet::HelloResponse(_),
+            ) if self.unanswered > 0 => {
                 self.unanswered -= 1;
             }
-            (State::Command | State::MemoryDebug, Packet::SwitchMode { .. }) => self.hello(board, now),
+            (SaharaState::Command | SaharaState::MemoryDebug, Packet::SwitchMode { .. }) => {
+                self.hello(board, now)
+            }
             (
-                State::Command,
+                SaharaState::Command,
                 Packet::Execute {
                     command: ClientCommand::SwitchToFirehose,
                 },
@@ -332,14 +337,16 @@ impl Sahara {
                     ExecuteAnswer::Empty => 0,
                     ExecuteAnswer::Announces(length) => length,
                 };
-                self.state = State::Executing;
+                self.state = SaharaState::Executing;
                 let command = ClientCommand::SwitchToFirehose;
                 board.answer(Packet::ExecuteResponse { command, length }.to_bytes(), now);
             }
-            // Only the private command is known to work; the others are not needed (sahara-firehose.md §3.1).
-            (State::Command, Packet::Execute { .. }) => self.refuse(Status::CommandUnsupported, board, now),
+            // Only the private command is known to work; no host needs the others (sahara-firehose.md §3.1).
+            (SaharaState::Command, Packet::Execute { .. }) => {
+                self.refuse(Status::CommandUnsupported, board, now)
+            }
             (
-                State::Executing,
+                SaharaState::Executing,
                 Packet::ExecuteData {
                     command: ClientCommand::SwitchToFirehose,
                 },
@@ -349,9 +356,9 @@ impl Sahara {
                 }
                 let mut firehose = Firehose::new(self.traits);
                 firehose.start(board, now);
-                self.state = State::Firehose(Box::new(firehose));
+                self.state = SaharaState::Firehose(Box::new(firehose));
             }
-            (State::MemoryDebug, Packet::MemoryRead { .. } | Packet::MemoryRead64 { .. }) => {
+            (SaharaState::MemoryDebug, Packet::MemoryRead { .. } | Packet::MemoryRead64 { .. }) => {
                 self.refuse(Status::InvalidMemoryRead, board, now);
             }
             (_, packet @ Packet::Other { .. }) => {
@@ -360,10 +367,10 @@ impl Sahara {
             }
             (state, packet) => {
                 let place = match state {
-                    State::Greeted { .. } => "before the hello response",
-                    State::Command => "in command mode",
-                    State::Executing => "instead of the go-ahead",
-                    State::Failed => "after a refusal",
+                    SaharaState::Greeted { .. } => "before the hello response",
+                    SaharaState::Command => "in command mode",
+                    SaharaState::Executing => "instead of the go-ahead",
+                    SaharaState::Failed => "after a refusal",
                     _ => "in memory debug mode",
                 };
                 board.wrong(
@@ -378,9 +385,9 @@ impl Sahara {
         }
     }
 
-    /// The error answer: end of image transfer.
+    /// Answers with an error: end of image transfer.
     fn refuse(&mut self, status: Status, board: &mut Board, now: Instant) {
-        self.state = State::Failed;
+        self.state = SaharaState::Failed;
         board.answer(Packet::EndOfImage { image: 0, status }.to_bytes(), now);
     }
 }

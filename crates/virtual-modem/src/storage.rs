@@ -1,5 +1,5 @@
-//! What a modem remembers without power: images, preference, identity, USB settings; and the rules by which its boot
-//! loader chooses what runs (qmi.md §5.1 and §5.2, field-reports.md D).
+//! What a modem remembers without power: images, preference, identity and USB settings; and the rules by
+//! which its boot loader chooses what runs (qmi.md §5.1 and §5.2, field-reports.md D).
 
 use std::fmt;
 
@@ -7,41 +7,42 @@ use crate::layout::{Composition, ControlProtocol, Wiring};
 use crate::memory::Contents;
 use crate::profile::Profile;
 
-/// Everything that outlives a restart. [`Storage::factory`] is a modem as it comes out of its bag; the fields may then
-/// be changed.
+/// Everything that outlives a restart. [`Storage::factory`] makes a modem as it leaves the factory; the
+/// caller may then change the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// 15 digits.
+    /// The IMEI, 15 digits.
     pub imei: String,
     /// The factory serial number (FSN).
     pub serial_number: String,
-    /// The slots for modem images, from slot 1; an empty one is `None`.
+    /// The slots for modem images, beginning with slot 1; an empty slot is `None`.
     pub modem_images: Vec<Option<ModemImage>>,
-    /// Stored PRI images, oldest first.
+    /// The stored PRI images, oldest first.
     pub pri_images: Vec<PriImage>,
-    /// What is to run; none on a modem that was never told.
+    /// What the modem should run; `None` if no host ever set a preference.
     pub preferred: Option<Selection>,
-    /// What runs.
+    /// What the modem runs.
     pub current: Selection,
     /// Version of the boot loader.
     pub boot_firmware: String,
     /// The OEM's configuration.
     pub oem: Oem,
-    /// What it is on USB.
+    /// How the modem appears on USB.
     pub usb: UsbSettings,
-    /// How often it has restarted.
+    /// How often the modem has restarted.
     pub resets: u32,
     /// How the last update ended (qmi.md §5.4).
     pub update_result: u32,
-    /// The preference was changed to something that isn't stored: the next restart ends in download mode.
+    /// The host has changed the preference to something that isn't stored, so the next restart ends in
+    /// download mode.
     pub(crate) awaits_download: bool,
-    /// Boot & hold was asked for: the next restart ends in download mode.
+    /// The host has asked for boot & hold, so the next restart ends in download mode.
     pub(crate) holds: bool,
     /// The slot that the host has chosen for the next modem image, from 0.
     pub(crate) chosen_slot: Option<usize>,
-    /// The preference was set since the firmware ran last.
+    /// The host has set the preference since the firmware last ran.
     pub(crate) is_chosen: bool,
-    /// What was written since the firmware ran last.
+    /// What was written since the firmware last ran.
     pub(crate) written: Written,
     /// What ran before the last image was written.
     pub(crate) before: Selection,
@@ -49,7 +50,7 @@ pub struct Storage {
     pub(crate) last_firmware: Option<String>,
 }
 
-/// A firmware with the carrier settings for it.
+/// A firmware, and carrier settings for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// `02.33.03.00`.
@@ -61,7 +62,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// A firmware with the carrier settings for it.
+    /// A firmware, and carrier settings for it.
     pub fn new(firmware: &str, carrier: &str, config: &str) -> Self {
         Self {
             firmware: firmware.to_owned(),
@@ -70,7 +71,7 @@ impl Selection {
         }
     }
 
-    /// Its PRI image.
+    /// The PRI image with these settings.
     pub fn pri(&self) -> PriImage {
         PriImage {
             config: self.config.clone(),
@@ -78,7 +79,7 @@ impl Selection {
         }
     }
 
-    /// How `AT!IMPREF?` calls the settings: `GENERIC_002.072_000`.
+    /// The name that `AT!IMPREF?` shows for the settings: `GENERIC_002.072_000`.
     pub fn config_name(&self) -> String {
         format!("{}_{}", self.carrier, self.config)
     }
@@ -95,9 +96,9 @@ impl fmt::Display for Selection {
 pub struct ModemImage {
     /// `02.33.03.00`.
     pub firmware: String,
-    /// How often it failed to boot.
+    /// How often the firmware failed to boot.
     pub failures: u8,
-    /// The larger, the more recently used.
+    /// The larger the number, the more recently the firmware was used.
     pub age: u32,
 }
 
@@ -111,7 +112,7 @@ pub struct PriImage {
 }
 
 impl PriImage {
-    /// The firmware that it is for.
+    /// The firmware that the settings are for.
     pub fn firmware(&self) -> &str {
         self.build
             .split_once('_')
@@ -124,7 +125,7 @@ impl PriImage {
     }
 }
 
-/// `AT!PRIID?`.
+/// What `AT!PRIID?` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oem {
     /// Part number.
@@ -135,20 +136,20 @@ pub struct Oem {
     pub customer: String,
 }
 
-/// What the modem is on USB.
+/// How the modem appears on USB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsbSettings {
     /// `idVendor`.
     pub vendor: u16,
-    /// `idProduct` with the firmware running.
+    /// `idProduct` while the firmware runs.
     pub application: u16,
     /// `idProduct` in download mode.
     pub boot: u16,
     /// The type of `AT!USBCOMP`; its meaning depends on the family.
     pub kind: u8,
-    /// The functions.
+    /// The USB functions.
     pub composition: Composition,
-    /// Whether it runs at USB 3 speed with its firmware running.
+    /// Whether the modem runs at USB 3 speed while its firmware runs.
     pub is_super_speed: bool,
     /// Product string.
     pub product: String,
@@ -165,8 +166,8 @@ impl UsbSettings {
         }
     }
 
-    /// Changes the type of the composition; on 9x50 the product ids follow (at.md §3: 1, 2 and 3 lead to 90b1, 90c3 and
-    /// 9091).
+    /// Changes the type of the composition. On 9x50 the product ids follow (at.md §3: types 1, 2 and 3 lead
+    /// to 90b1, 90c3 and 9091).
     pub(crate) fn choose_kind(&mut self, kind: u8, profile: &Profile) {
         self.kind = kind;
         if profile.capabilities.composition_kind == LEGACY_GENERIC {
@@ -189,7 +190,7 @@ impl UsbSettings {
     }
 }
 
-/// The factory's type of composition on 9x50, which has types with other interfaces and ids.
+/// The factory's type of composition on 9x50, the family whose types have interfaces and ids of their own.
 const LEGACY_GENERIC: u8 = 3;
 
 /// What was written in download mode.
@@ -260,8 +261,8 @@ impl Storage {
         }
     }
 
-    /// The same modem without any stored image and without a preference: in download mode since an update was
-    /// interrupted, or with everything deleted (field-reports.md E12).
+    /// The same modem without any stored image and without a preference: an update was interrupted and left
+    /// it in download mode, or everything was deleted (field-reports.md E12).
     #[must_use]
     pub fn emptied(mut self) -> Self {
         self.modem_images.iter_mut().for_each(|slot| *slot = None);
@@ -275,7 +276,7 @@ impl Storage {
         self.slot_of(firmware).is_some()
     }
 
-    /// The slot of a firmware, from 0.
+    /// The slot that has this firmware, from 0.
     pub(crate) fn slot_of(&self, firmware: &str) -> Option<usize> {
         let is_it = |slot: &Option<ModemImage>| slot.as_ref().is_some_and(|image| image.firmware == firmware);
         self.modem_images.iter().position(is_it)
@@ -286,14 +287,14 @@ impl Storage {
         self.pri_images.contains(pri)
     }
 
-    /// Which kinds of images have to be downloaded before this can run.
+    /// Which kinds of images have to be downloaded before this selection can run.
     pub(crate) fn missing(&self, wanted: &Selection) -> Vec<ImageKind> {
         let modem = (!self.has_modem(&wanted.firmware)).then_some(ImageKind::Modem);
         let pri = (!self.has_pri(&wanted.pri())).then_some(ImageKind::Pri);
         modem.into_iter().chain(pri).collect()
     }
 
-    /// What differs between what is preferred and what runs: firmware, carrier, settings.
+    /// Which parts differ between the preference and what runs: firmware, carrier, settings.
     pub fn mismatches(&self) -> [bool; 3] {
         let Some(preferred) = &self.preferred else {
             return [false; 3];
@@ -306,12 +307,12 @@ impl Storage {
         ]
     }
 
-    /// Whether what runs isn't what is preferred. A modem that boots so keeps its radio off.
+    /// Whether the modem runs something other than it prefers. Such a modem keeps its radio off.
     pub fn is_mismatched(&self) -> bool {
         self.mismatches().contains(&true)
     }
 
-    /// An image was accepted in download mode.
+    /// Stores an image that was accepted in download mode.
     pub(crate) fn write(&mut self, contents: &Contents, profile: &Profile) {
         if let Some(firmware) = &contents.firmware {
             self.store_modem(firmware);
@@ -325,8 +326,8 @@ impl Storage {
         }
     }
 
-    /// Stores a firmware: where it is already, in the slot that the host has chosen, in an empty one, or in place of
-    /// the one that wasn't used for the longest time.
+    /// Stores a firmware: in the slot that has it already, else in the slot that the host has chosen, else in
+    /// an empty one, else in place of the least recently used one.
     fn store_modem(&mut self, firmware: &str) {
         let chosen = self.chosen_slot.take();
         let ages = || self.modem_images.iter().flatten().map(|image| image.age);
@@ -355,15 +356,16 @@ impl Storage {
         self.pri_images.drain(..surplus);
     }
 
-    /// The host chooses what is to run from the next restart on.
+    /// Sets what the host wants to run from the next restart on.
     pub(crate) fn prefer(&mut self, wanted: Selection) {
         self.preferred = Some(wanted);
         self.is_chosen = true;
     }
 
-    /// The firmware starts: decides what runs. A pair that was chosen since it ran last, when both images are stored;
-    /// otherwise what was written, and otherwise what ran before. So a mismatch outlives a restart, and images that
-    /// nobody chose run with the radio off (field-reports.md D1 to D5).
+    /// The firmware starts: decides what runs. That is the preferred pair, if it was chosen since the
+    /// firmware last ran and both images are stored; otherwise what was written; otherwise what ran before.
+    /// So a mismatch outlives a restart, and images that no host chose run with the radio off
+    /// (field-reports.md D1 to D5).
     pub(crate) fn boot(&mut self, profile: &Profile) {
         self.resets = self.resets.saturating_add(1);
         (self.awaits_download, self.holds, self.chosen_slot) = (false, false, None);
@@ -402,7 +404,7 @@ impl Storage {
         self.current.config.clone_from(&pri.config);
     }
 
-    /// The pair of stored images for this carrier that was stored last.
+    /// The newest stored settings for this carrier whose firmware is stored too.
     pub(crate) fn stored_pair(&self, carrier: &str) -> Option<Selection> {
         let pris = self.pri_images.iter().rev();
         pris.filter(|pri| pri.carrier() == carrier)
@@ -411,8 +413,9 @@ impl Storage {
     }
 }
 
-/// The IMEI of a virtual modem: 15 digits, the last of which is the check digit (3GPP TS 23.003, annex B). Numbers up to
-/// 99,999 give different ones; that of number 0 is all but the check digit that of the example in qmi.md.
+/// The IMEI of a virtual modem: 15 digits, the last of which is the check digit (3GPP TS 23.003, annex B).
+/// Numbers up to 99,999 give different IMEIs. The IMEI of number 0 is the example in qmi.md except for its
+/// check digit.
 pub fn imei(number: u32) -> String {
     let body = format!("01234567{:06}", (890_123 + u64::from(number)) % 1_000_000);
     let sum: u32 = body
@@ -437,7 +440,8 @@ mod tests {
     #[test]
     fn imeis_differ_and_end_in_their_check_digit() {
         assert_eq!(imei(0), "012345678901237");
-        // The example of 3GPP TS 23.003 has another body; this one was reckoned by hand: 0+2+2+6+4+1+6+5+8+9+0+2+2+8 = 55.
+        // The example of 3GPP TS 23.003 has another body. This check digit was calculated by hand:
+        // 0+2+2+6+4+1+6+5+8+9+0+2+2+8 = 55.
         assert_eq!(imei(1), "012345678901245");
         assert!((0..200_u32).all(|number| imei(number).len() == 15));
     }
@@ -533,7 +537,7 @@ mod tests {
         }
         storage.prefer(storage.preferred.clone().unwrap());
         storage.boot(profile);
-        // The first slot has what runs, so the second is the oldest.
+        // The first slot has the running firmware, so the second slot is the oldest.
         storage.write(&firmware("02.33.03.00"), profile);
         let versions: Vec<_> = storage
             .modem_images

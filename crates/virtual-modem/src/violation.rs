@@ -1,14 +1,14 @@
-//! What a host can do wrong, as types.
+//! What a host can do wrong, as data.
 
 use modem_world::Instant;
 
-/// Something that a real boot loader would not accept, with its moment.
+/// Something that a real modem would not accept, and when it happened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} s: {what}", at.since_start().as_secs_f32())]
 pub struct Violation {
     /// When it happened.
     pub at: Instant,
-    /// What it was.
+    /// What the host did.
     pub what: Wrong,
 }
 
@@ -20,7 +20,7 @@ pub enum Wrong {
     /// Bytes that are neither a frame nor a write request.
     #[error("byte {first:#04x} outside of a frame")]
     OutsideOfFrame {
-        /// The first of them.
+        /// The first of these bytes.
         first: u8,
     },
     /// A frame that is longer than any request.
@@ -48,7 +48,7 @@ pub enum Wrong {
     OutOfOrder {
         /// The request.
         request: &'static str,
-        /// Where it came.
+        /// At which point of the session the request came.
         place: &'static str,
     },
     /// The checksum in the header of a write request is wrong.
@@ -67,52 +67,54 @@ pub enum Wrong {
     Size {
         /// What was announced.
         what: &'static str,
-        /// What would be right.
+        /// The correct size.
         expected: u64,
-        /// What was said.
+        /// The size that the host announced.
         got: u64,
     },
     /// More image bytes than announced.
     #[error("{surplus} bytes more than announced")]
     MoreThanAnnounced {
-        /// How many too many.
+        /// How many bytes too many.
         surplus: u64,
     },
     /// Fewer image bytes than announced.
     #[error("{missing} bytes fewer than announced")]
     LessThanAnnounced {
-        /// How many are missing.
+        /// How many bytes are missing.
         missing: u64,
     },
 
     // Sahara
-    /// The host spoke first although the hello would have come by itself (sahara-firehose.md §6.1).
+    /// The host wrote before the hello, although the hello would have come by itself (sahara-firehose.md
+    /// §6.1).
     #[error("{count} bytes written before the hello")]
     WroteBeforeHello {
-        /// How many bytes at once.
+        /// How many bytes the host wrote at once.
         count: usize,
     },
-    /// The hello was answered with another mode than 3.
+    /// The host answered the hello with a mode other than 3.
     #[error("hello answered with mode {0}")]
     WrongMode(u32),
-    /// The hello was answered in a version that doesn't fit.
+    /// The host answered the hello with a version that doesn't fit.
     #[error("hello answered with version {0}")]
     WrongVersion(u32),
 
     // Firehose
-    /// A document that isn't XML as the server knows it.
+    /// A document that isn't XML as the server understands it.
     #[error("document not understood: {0}")]
     Document(String),
     /// Bytes between documents that are neither white space nor the rest of a zero block.
     #[error("{0} bytes that belong to no document")]
     OutsideOfDocument(usize),
-    /// `program` came while image data was due: its text is written into the flash as image data.
+    /// The host sent a `program` document while image data was expected, so the document's text would be
+    /// written into the flash as image data.
     #[error("a document in the place of image data")]
     DocumentAsImageData,
     /// The bytes between the end of the image and the end of its last sector aren't zero.
     #[error("last sector not padded with zeros")]
     Padding,
-    /// The zero block behind a short last transfer block is missing or isn't zero (sahara-firehose.md §5.2).
+    /// The zero block after a short last transfer block is missing or isn't zero (sahara-firehose.md §5.2).
     #[error("zero block behind the last transfer block missing")]
     ZeroBlock,
     /// A request with a value that the server doesn't take.
@@ -122,17 +124,17 @@ pub enum Wrong {
         request: &'static str,
         /// The attribute.
         name: &'static str,
-        /// What would be right.
+        /// The correct value.
         expected: String,
-        /// What came.
+        /// The value that the host sent.
         got: String,
     },
 
     // Running firmware
-    /// A message on a control port that isn't one, or too long.
+    /// A write to a control port that isn't a message, or is too long.
     #[error("control port: {0}")]
     ControlMessage(String),
-    /// A request of a client that wasn't allocated, or not any more.
+    /// A request of a client that wasn't allocated, or is no longer allocated.
     #[error("client {client} of service {service:#04x} isn't allocated")]
     UnallocatedClient {
         /// The QMI service.
@@ -140,19 +142,19 @@ pub enum Wrong {
         /// The client id.
         client: u8,
     },
-    /// Clients were left allocated when the port was closed.
+    /// The host closed the port without releasing its clients.
     #[error("{count} clients were not released")]
     ClientsLeft {
         /// How many.
         count: usize,
     },
-    /// QMI inside MBIM without a session.
+    /// QMI inside MBIM without an open session.
     #[error("QMI on an MBIM function that isn't open")]
     MbimNotOpened,
-    /// The reset was asked for while the modem wasn't offline (qmi.md §5).
+    /// The host asked for a reset while the modem wasn't offline (qmi.md §5).
     #[error("reset asked for without going offline")]
     ResetWithoutOffline,
-    /// The reset was asked for while an answer was still to come.
+    /// The host asked for a reset while an answer was still to come.
     #[error("reset asked for while an answer was outstanding")]
     ResetWhileBusy,
     /// The preferred images don't belong together (field-reports.md F9).
@@ -163,18 +165,18 @@ pub enum Wrong {
         /// Build id of the PRI image.
         pri: String,
     },
-    /// An AT command that changes something and that nobody has asked for.
+    /// An AT command that changes something, although the user didn't ask for it.
     #[error("{0} without being asked to")]
     ForbiddenCommand(String),
-    /// An AT command while the last one wasn't answered.
+    /// An AT command while the previous one wasn't answered yet.
     #[error("{0} while the last command wasn't answered")]
     CommandWhileBusy(String),
-    /// Bytes for a boot loader on a port of running firmware.
+    /// Bytes meant for a boot loader, on a port of running firmware.
     #[error("{protocol} bytes on the {port} port")]
     ForeignBytes {
-        /// What they are.
+        /// The protocol of the bytes.
         protocol: &'static str,
-        /// Where they came.
+        /// The port at which they arrived.
         port: &'static str,
     },
 
@@ -182,18 +184,18 @@ pub enum Wrong {
     /// The image is for another product.
     #[error("image for {found} offered to {model}")]
     ForeignImage {
-        /// What the image says.
+        /// What the image says it is for.
         found: String,
-        /// What the modem is.
+        /// The model of the modem.
         model: &'static str,
     },
-    /// The image isn't sound.
+    /// The image is damaged.
     #[error("damaged image: {0}")]
     DamagedImage(String),
 }
 
 impl Wrong {
-    /// A name for the kind, for tables and tests: `write before hello`.
+    /// A name for the kind of violation, for tables and tests: `write before hello`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::OutsideOfFrame { .. } => "bytes outside of frames",
