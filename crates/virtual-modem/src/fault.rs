@@ -42,17 +42,20 @@ use std::time::Duration;
 pub const FORMS: &[(&str, &str)] = &[
     (
         "drop@BYTES",
-        "leaves the bus after so many image bytes, and restarts in download mode",
+        "leaves the bus after this many image bytes, and restarts in download mode",
     ),
-    ("stall@BYTES", "takes nothing more after so many image bytes"),
-    ("stall@BYTES:TIME", "takes nothing for this time (30s, 500ms, 2m)"),
+    ("stall@BYTES", "takes nothing more after this many image bytes"),
+    (
+        "stall@BYTES:TIME",
+        "then takes nothing for this long (30s, 500ms, 2m)",
+    ),
     (
         "error:CODE@chunk:K",
-        "refuses with this code when it has chunk K (from 0; 1 MiB each) of an image",
+        "refuses with this code after chunk K (from 0; 1 MiB each) of an image",
     ),
     (
         "corrupt[@M]",
-        "one byte of message M is wrong; without M the first message behind image data",
+        "one byte of message M is wrong; without M the first message after image data",
     ),
     ("lose[@M]", "message M is lost"),
     ("duplicate[@M]", "message M comes twice"),
@@ -62,7 +65,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ),
     ("return:download", "comes back in download mode after the reset"),
     ("return:id=VENDOR:PRODUCT", "comes back with another USB id"),
-    ("return:late=TIME", "comes back later by this time"),
+    ("return:late=TIME", "comes back this much later"),
     ("return:never", "doesn't come back after the reset"),
 ];
 
@@ -70,13 +73,13 @@ pub const FORMS: &[(&str, &str)] = &[
 pub const NORMAL_FORMS: &[(&str, &str)] = &[
     (
         "return:again=TIME",
-        "leaves the bus once more, this time after it came back",
+        "leaves the bus once more, this long after coming back",
     ),
     ("return:other-bus", "comes back on the bus of the other USB speed"),
-    ("return:not-ready=TIME", "answers \"not ready\" for this time"),
+    ("return:not-ready=TIME", "answers \"not ready\" for this long"),
     (
         "return:old-firmware",
-        "comes back with the firmware of before the flash",
+        "comes back with the firmware from before the flash",
     ),
     (
         "return:mismatch",
@@ -84,7 +87,7 @@ pub const NORMAL_FORMS: &[(&str, &str)] = &[
     ),
     (
         "return:pri-lags",
-        "the first flash doesn't take the settings over, a second one does",
+        "the first flash doesn't apply the settings, a second one does",
     ),
     (
         "return:other-modem",
@@ -92,10 +95,10 @@ pub const NORMAL_FORMS: &[(&str, &str)] = &[
     ),
     (
         "enter:normal",
-        "comes back in normal mode when it was sent to download mode",
+        "comes back in normal mode although it was sent to download mode",
     ),
     ("enter:id=VENDOR:PRODUCT", "has another USB id in download mode"),
-    ("enter:late=TIME", "comes later into download mode by this time"),
+    ("enter:late=TIME", "enters download mode this much later"),
     ("enter:never", "doesn't come back in download mode"),
     (
         "enter:other-bus",
@@ -105,7 +108,7 @@ pub const NORMAL_FORMS: &[(&str, &str)] = &[
         "lose-answer@MESSAGE",
         "the answer to this QMI message is lost: 0x48 of DMS, ctl:0x22 of the control service",
     ),
-    ("late-answer@MESSAGE:TIME", "the answer comes later by this time"),
+    ("late-answer@MESSAGE:TIME", "the answer comes this much later"),
     ("repeat-answer@MESSAGE", "the answer comes twice"),
     (
         "refuse@MESSAGE:ERROR",
