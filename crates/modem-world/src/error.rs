@@ -28,10 +28,10 @@ pub enum PortErrorKind {
         /// `ModemManager (pid 812)`, when it can be found out.
         holder: Option<String>,
     },
-    /// It isn't a serial port.
+    /// The port isn't a serial port.
     #[error("not a serial port")]
     NotASerialPort,
-    /// It has left the bus.
+    /// The port has left the bus.
     #[error("has gone")]
     Gone,
     /// Bytes from the modem were lost before they were read; the port itself is still usable.
@@ -57,7 +57,7 @@ pub enum DiscoveryError {
         /// The name that was asked for.
         name: String,
     },
-    /// It isn't a serial port.
+    /// The port isn't a serial port.
     #[error("{name}: not a serial port")]
     NotASerialPort {
         /// The name that was asked for.

@@ -364,7 +364,7 @@ mod tests {
     /// A place with a name, and with what stands where its directory should be.
     fn place(folder: &Path, label: &str) -> [LockPoint; 2] {
         let file = folder.join(label);
-        // It can't be opened as a directory, by root neither.
+        // This file can't be opened as a directory, not even by root.
         fs::write(&file, "").unwrap();
         [LockKind::Name(label.to_owned()), LockKind::Directory(file)].map(|kind| LockPoint {
             label: label.to_owned(),
