@@ -5,6 +5,7 @@
 mod arguments;
 mod ask;
 mod at;
+mod compat;
 mod event;
 mod facts;
 mod failure;
@@ -18,7 +19,6 @@ mod list;
 mod logging;
 mod output;
 mod output_file;
-mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod replay;
@@ -51,8 +51,8 @@ fn main() -> ExitCode {
     // A small program: where the kernel gives huge pages to everybody, one thread's stack would take 2 MiB. One that can't do this
     // does without.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    if let Some(words) = reference::called(std::env::args_os()) {
-        return reference::run(&words);
+    if let Some(words) = compat::called(std::env::args_os()) {
+        return compat::run(&words);
     }
     // Exit code 2 for a wrong command line is clap's own.
     let arguments = match Arguments::try_parse() {
