@@ -6,12 +6,12 @@ use update_engine::{Request, errand};
 
 use crate::arguments::At;
 use crate::ask::{self, Answer, Asker};
-use crate::facts::SCHEMA;
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
 use crate::images::{say, say_warnings};
+use crate::modem_view::SCHEMA;
 use crate::output::{print, print_json};
-use crate::{Verdict, running};
+use crate::{Verdict, running_modem};
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ struct AnswerLine<'a> {
 }
 
 /// Sends the command and prints the answer's lines.
-pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
+pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
     let command = arguments.command.trim();
     if !is_valid_text(command) {
         let what = format!("{command:?} is no AT command");
@@ -33,13 +33,13 @@ pub(crate) fn run(arguments: &At, mut host: Host) -> Verdict {
         select: arguments.select.one(),
         ..Request::default()
     };
-    running::must_run(host.world(), &request)?;
-    match consents(arguments, command, host.asker())? {
+    running_modem::require(chosen.world(), &request)?;
+    match consents(arguments, command, chosen.asker())? {
         Answer::Yes => {}
         refused => return refused.end("nothing was sent to the modem"),
     }
-    let lines = host.talk(|world| errand::at_command(world, &request, command, &mut say_warnings));
-    host.finish();
+    let lines = chosen.talk(|world| errand::at_command(world, &request, command, &mut say_warnings));
+    chosen.finish();
     let lines = lines?;
     if arguments.json {
         print_json(&AnswerLine {

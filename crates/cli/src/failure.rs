@@ -7,7 +7,7 @@ use serde::Serialize;
 use update_engine::codes::Code;
 use update_engine::{Advice, Cause, DeviceId, ModemState, Radio, SCHEMA_VERSION, Step, UpdateError};
 
-use crate::event::Device;
+use crate::json_events::Device;
 use crate::{output, words};
 
 /// A failed run: the words and the exit code.

@@ -7,25 +7,25 @@ use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 
 use crate::Verdict;
 use crate::arguments::{self, Info};
-use crate::facts::{ModemLine, name, port_words};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
 use crate::images::say_warnings;
+use crate::modem_view::{ModemLine, name, port_words};
 use crate::output::{print, print_json};
 
 /// Asks the modem and prints what it says.
-pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
+pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
     let request = arguments::request(&arguments.select, &arguments.control);
     // What isn't in normal mode can't be asked: the bus tells what there is to tell. Anything else is the engine's to judge.
-    let candidates = request.select.candidates(host.world()).unwrap_or_default();
+    let candidates = request.select.candidates(chosen.world()).unwrap_or_default();
     let surveyed = match candidates.as_slice() {
-        [modem] if modem.mode != Mode::Normal => look(host.world(), modem.clone(), &request, None),
+        [modem] if modem.mode != Mode::Normal => look(chosen.world(), modem.clone(), &request, None),
         _ => {
-            let asked = host.talk(|world| errand::info(world, &request, &mut say_warnings));
+            let asked = chosen.talk(|world| errand::info(world, &request, &mut say_warnings));
             match (asked, candidates.as_slice()) {
                 (Ok((modem, facts)), _) => {
                     let mut warnings = remarks(&modem, Some(&facts), None);
-                    warnings.extend(unreachable_later(host.world(), &modem));
+                    warnings.extend(unreachable_later(chosen.world(), &modem));
                     Surveyed {
                         warnings,
                         modem,
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
                 }
                 (Err(error), [modem]) => {
                     let (surveyed, error) = left_alone(modem, error)?;
-                    host.finish();
+                    chosen.finish();
                     show(&surveyed, arguments.json)?;
                     // What the bus tells isn't what was asked for: a script is told so.
                     return Err(error.into());
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Info, mut host: Host) -> Verdict {
             }
         }
     };
-    host.finish();
+    chosen.finish();
     show(&surveyed, arguments.json)?;
     Ok(0)
 }

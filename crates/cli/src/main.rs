@@ -5,31 +5,31 @@
 mod arguments;
 mod ask;
 mod at;
+mod chosen_world;
 mod compat;
-mod event;
-mod facts;
 mod failure;
-mod fleet;
-mod head;
-mod host;
 mod images;
 mod info;
 mod inspect;
+mod json_events;
 mod list;
 mod logging;
+mod modem_view;
 mod output;
 mod output_file;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod replay;
 mod reset;
-mod run;
-mod running;
+mod running_modem;
 mod screen;
 mod slots;
 mod table;
 mod trace_file;
-mod update;
+mod trace_head;
+mod update_one;
+mod update_several;
+mod update_verb;
 mod words;
 
 use std::io::ErrorKind;
@@ -38,8 +38,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
 
 /// What a verb returns: the exit code, or what went wrong.
 type Verdict = Result<u8, Failure>;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // Here for all verbs: a program that reads the output finds every failure there, once.
-            if arguments.command.is_json() && !event::is_failure_told() {
+            if arguments.command.is_json() && !json_events::is_failure_told() {
                 failure.tell();
             }
             end(&failure)
@@ -90,13 +90,13 @@ fn end(failure: &Failure) -> ExitCode {
 fn run(arguments: &Arguments) -> Verdict {
     let verbose = arguments.verbose;
     match &arguments.command {
-        Command::List(list) => list::run(list, Host::of(arguments)?),
-        Command::Info(info) => info::run(info, Host::of(arguments)?),
+        Command::List(list) => list::run(list, ChosenWorld::of(arguments)?),
+        Command::Info(info) => info::run(info, ChosenWorld::of(arguments)?),
         Command::Inspect(inspect) => inspect::run(inspect),
-        Command::Update(update) => update::run(update, arguments),
-        Command::Slots(slots) => slots::run(slots, Host::of(arguments)?),
-        Command::Reset(reset) => reset::run(reset, Host::of(arguments)?, verbose),
-        Command::At(at) => at::run(at, Host::of(arguments)?),
+        Command::Update(update) => update_verb::run(update, arguments),
+        Command::Slots(slots) => slots::run(slots, ChosenWorld::of(arguments)?),
+        Command::Reset(reset) => reset::run(reset, ChosenWorld::of(arguments)?, verbose),
+        Command::At(at) => at::run(at, ChosenWorld::of(arguments)?),
         #[cfg(feature = "rehearse")]
         Command::Rehearse(_) if !arguments.models.is_empty() => {
             arguments::wrong("rehearse has a virtual modem of its own: name its model with --as")

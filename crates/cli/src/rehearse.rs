@@ -17,9 +17,9 @@ use virtual_modem::{Fault, FaultScript, Setup};
 use crate::arguments::{From, Rehearse};
 use crate::ask::Asker;
 use crate::failure::Failure;
-use crate::run::{self, Show};
 use crate::screen::Pace;
-use crate::{Verdict, images, trace_file, update};
+use crate::update_one::{self, Show};
+use crate::{Verdict, images, trace_file, update_verb};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         download_override: arguments.override_download,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
-        given: update::given(&arguments.images),
+        given: update_verb::given(&arguments.images),
         ..Request::default()
     };
     images::say(&format!(
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     };
     world.set_pacer(pacer(speed)?);
     let asker = Asker::new()?;
-    let verdict = run::run(&mut world, &asker, &request, &firmware, show);
+    let verdict = update_one::run(&mut world, &asker, &request, &firmware, show);
     complaints(&world);
     let modem = world.modem(0).into_iter();
     for fault in modem.flat_map(virtual_modem::VirtualModem::unused_faults) {

@@ -8,10 +8,10 @@ use update_engine::{Firmware, update};
 
 use crate::arguments::Replay;
 use crate::failure::Failure;
-use crate::head::Head;
 use crate::images::{self, say};
 use crate::screen::{self, Pace};
-use crate::{INTERRUPTED, Verdict, event};
+use crate::trace_head::Head;
+use crate::{INTERRUPTED, Verdict, json_events};
 
 /// Exit code when the engine does something else than recorded.
 const DIFFERS: u8 = 1;
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     screen.rest();
     let lost = screen.lost();
     drop(screen);
-    event::was_replayed();
+    json_events::was_replayed();
     match &result {
         Ok(outcome) => say(&format!("the run ends as: {outcome}")),
         Err(error) => Failure::from(error.clone()).print(),

@@ -8,9 +8,9 @@ use update_engine::{Request, Warning};
 
 use crate::arguments::{self, Reset};
 use crate::ask::Answer;
-use crate::facts::SCHEMA;
-use crate::host::{Host, overheard};
+use crate::chosen_world::{ChosenWorld, overheard};
 use crate::images::say;
+use crate::modem_view::SCHEMA;
 use crate::output::print_json;
 use crate::screen::{self, Pace};
 use crate::{Verdict, ask};
@@ -23,20 +23,20 @@ struct RestartedLine {
 }
 
 /// Restarts the modem and says where it is now.
-pub(crate) fn run(arguments: &Reset, mut host: Host, verbose: u8) -> Verdict {
+pub(crate) fn run(arguments: &Reset, mut chosen: ChosenWorld, verbose: u8) -> Verdict {
     let request = Request {
         confirmed: arguments.yes,
         force: arguments.force,
         ..arguments::request(&arguments.select, &arguments.control)
     };
-    let pace = if host.is_virtual() {
+    let pace = if chosen.is_virtual() {
         Pace::Played
     } else {
         Pace::Real
     };
     let screen = RefCell::new(screen::choose(arguments.json, verbose, pace));
     let declined = Cell::new(None);
-    let (world, asker) = host.parts();
+    let (world, asker) = chosen.parts();
     let mut show = |event: &update_engine::Event| screen.borrow_mut().show(event);
     let mut ask = |_: &[Warning]| {
         // A script needs `--yes`.
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Reset, mut host: Host, verbose: u8) -> Verdict {
     });
     let mut screen = screen.into_inner();
     screen.rest();
-    host.finish();
+    chosen.finish();
     if let Some(answer) = declined.get() {
         return answer.end("nothing was changed on the modem");
     }

@@ -6,29 +6,29 @@ use update_engine::{Advice, Code, Facts, Image, Request, errand};
 
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::ask::{self, Answer};
-use crate::facts::{SCHEMA, name, or_hyphen};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
 use crate::images::{say, say_warnings};
+use crate::modem_view::{SCHEMA, name, or_hyphen};
 use crate::output::{print, print_json};
 use crate::table::Table;
-use crate::{Verdict, running};
+use crate::{Verdict, running_modem};
 
 /// Lists, selects or deletes.
-pub(crate) fn run(arguments: &Slots, mut host: Host) -> Verdict {
+pub(crate) fn run(arguments: &Slots, mut chosen: ChosenWorld) -> Verdict {
     let (request, is_json) = (arguments.request(), arguments.is_json());
     let verdict = match &arguments.action {
-        None | Some(SlotsAction::List(_)) => list(&request, is_json, &mut host),
-        Some(SlotsAction::Select(select)) => self::select(select, request, is_json, &mut host),
-        Some(SlotsAction::Delete(delete)) => self::delete(delete, request, is_json, &mut host),
+        None | Some(SlotsAction::List(_)) => list(&request, is_json, &mut chosen),
+        Some(SlotsAction::Select(select)) => self::select(select, request, is_json, &mut chosen),
+        Some(SlotsAction::Delete(delete)) => self::delete(delete, request, is_json, &mut chosen),
     };
-    host.finish();
+    chosen.finish();
     verdict
 }
 
-fn read(host: &mut Host, request: &Request) -> Result<(Modem, Facts), Failure> {
-    running::must_run(host.world(), request)?;
-    Ok(host.talk(|world| errand::stored_images(world, request, &mut say_warnings))?)
+fn read(chosen: &mut ChosenWorld, request: &Request) -> Result<(Modem, Facts), Failure> {
+    running_modem::require(chosen.world(), request)?;
+    Ok(chosen.talk(|world| errand::stored_images(world, request, &mut say_warnings))?)
 }
 
 /// A stored image as JSON has it.
@@ -56,8 +56,8 @@ struct DeletedLine<'a> {
     deleted: &'a Image,
 }
 
-fn list(request: &Request, is_json: bool, host: &mut Host) -> Verdict {
-    let (modem, facts) = read(host, request)?;
+fn list(request: &Request, is_json: bool, chosen: &mut ChosenWorld) -> Verdict {
+    let (modem, facts) = read(chosen, request)?;
     if is_json {
         for image in &facts.images {
             print_json(&ImageLine {
@@ -151,8 +151,8 @@ fn words(image: &Image) -> String {
     }
 }
 
-fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, host: &mut Host) -> Verdict {
-    let (modem, facts) = read(host, &request)?;
+fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, chosen: &mut ChosenWorld) -> Verdict {
+    let (modem, facts) = read(chosen, &request)?;
     let firmware = one(
         facts
             .images
@@ -181,7 +181,7 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, host: &m
     )?;
     // The modem that was looked at, wherever the selection would lead now.
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    host.talk(|world| errand::select_images(world, &request, firmware, settings, &mut say_warnings))?;
+    chosen.talk(|world| errand::select_images(world, &request, firmware, settings, &mut say_warnings))?;
     let (_, carrier) = parts(settings);
     say(&format!(
         "{} now prefers firmware {version} with {} {}; `modemflash reset` makes it run",
@@ -203,8 +203,8 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, host: &m
     Ok(0)
 }
 
-fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &mut Host) -> Verdict {
-    let (modem, facts) = read(host, &request)?;
+fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: &mut ChosenWorld) -> Verdict {
+    let (modem, facts) = read(chosen, &request)?;
     let wish = &arguments.image;
     let image = one(
         facts.images.iter().filter(|image| {
@@ -239,13 +239,13 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, host: &m
             return Err(Failure::of_code("E-NOT-AGREED", 2, what).hint("run again with --yes"));
         }
         let question = format!("delete {} from {} for good?", words(image), modem.path());
-        match host.asker().ask(&question) {
+        match chosen.asker().ask(&question) {
             Answer::Yes => {}
             refused => return refused.end("nothing was deleted"),
         }
     }
     request.select = update_engine::Selector::Place(modem.path().to_string());
-    host.talk(|world| errand::delete_image(world, &request, image, arguments.force, &mut say_warnings))?;
+    chosen.talk(|world| errand::delete_image(world, &request, image, arguments.force, &mut say_warnings))?;
     say(&format!(
         "{}: {} {} deleted",
         modem.path(),

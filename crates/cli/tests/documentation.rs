@@ -506,7 +506,7 @@ fn variants(file: &str, name: &str) -> BTreeSet<String> {
 fn the_page_of_events_names_exactly_the_events_there_are() {
     let named: BTreeSet<String> = events_page().0.into_keys().collect();
     let mut kinds = kinds();
-    // The program's own, in crates/cli/src/event.rs.
+    // The program's own, in crates/cli/src/json_events.rs.
     assert!(kinds.insert("left_out".to_owned()));
     assert_eq!(named, kinds);
 }

@@ -6,13 +6,13 @@
 
 mod console;
 mod help;
+mod jobs;
 mod log;
 mod options;
 mod progress;
 mod refusal;
 mod report;
 mod select;
-mod update;
 mod values;
 mod verify;
 
@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use self::console::Console;
 use self::options::{Asked, Name};
-use crate::host::Host;
+use crate::chosen_world::ChosenWorld;
 use crate::output_file::{OutputFile, Unwritable};
 
 /// The name that is stood in for.
@@ -109,15 +109,15 @@ fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
     if asked.has(Name::Verify) {
         return verify::run(&asked.files, console);
     }
-    let mut host = match Host::with(models, 0) {
-        Ok(host) => host,
+    let mut chosen = match ChosenWorld::with(models, 0) {
+        Ok(chosen) => chosen,
         Err(failure) => {
             failure.print();
             return false;
         }
     };
-    let is_done = update::run(asked, host.world(), console);
-    host.finish();
+    let is_done = jobs::run(asked, chosen.world(), console);
+    chosen.finish();
     is_done
 }
 

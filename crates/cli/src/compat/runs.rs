@@ -14,7 +14,7 @@ use virtual_modem::simulated::{Grants, ModemManager, SimulatedWorld};
 use virtual_modem::{FaultScript, Mode, Setup};
 
 use super::console::Console;
-use super::{options, update};
+use super::{jobs, options};
 
 const EM7565: Release<'_> = Release {
     family: Family::Swi9x50,
@@ -134,7 +134,7 @@ fn run(world: &mut SimulatedWorld, line: &[&str]) -> Seen {
     let asked = options::parse(&words).unwrap();
     assert_eq!(super::wrong_action(&asked), None);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let is_done = update::run(&asked, world, &mut Console::new(&mut out, &mut err, true));
+    let is_done = jobs::run(&asked, world, &mut Console::new(&mut out, &mut err, true));
     Seen {
         is_done,
         out: String::from_utf8(out).unwrap(),

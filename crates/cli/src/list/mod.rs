@@ -8,10 +8,10 @@ use update_engine::survey::{Surveyed, survey};
 use update_engine::{Facts, Request};
 
 use crate::arguments::List;
-use crate::facts::{ModemLine, mode, or_hyphen, port_words, short_name};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
 use crate::images::say;
+use crate::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::output::{print, print_json};
 use crate::table::Table;
 use crate::{INTERRUPTED, Verdict};
@@ -20,18 +20,18 @@ use crate::{INTERRUPTED, Verdict};
 const COLUMNS: usize = 80;
 
 /// Lists, and goes on watching where that is asked for.
-pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
+pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
     let request = Request {
         control: arguments.control.choice(),
         ..Request::default()
     };
     let asks = !arguments.no_ask && !arguments.watch;
-    let found = host
+    let found = chosen
         .talk(|world| survey(world, &request, asks.then_some("list")))
         .map_err(|error| unreadable(&error))?;
     let verdict = show(arguments.json, &found).and_then(|()| {
         if arguments.watch {
-            watch::run(&mut host, found, arguments.json)
+            watch::run(&mut chosen, found, arguments.json)
         } else if found.iter().any(|surveyed| surveyed.is_stopped) {
             let what = "the user stopped it before every modem was asked";
             Err(Failure::new(Code::Stopped, INTERRUPTED, what))
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &List, mut host: Host) -> Verdict {
             Ok(0)
         }
     });
-    host.finish();
+    chosen.finish();
     verdict
 }
 

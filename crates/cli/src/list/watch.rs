@@ -11,9 +11,9 @@ use update_engine::survey::{Remark, Surveyed, look, survey};
 
 use super::unreadable;
 use crate::Verdict;
-use crate::facts::{ModemLine, SCHEMA, mode, name, port_words};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
+use crate::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
 use crate::output::{print, print_json, seconds};
 
 /// How often a modem comes back within [`LOOP_WITHIN`] when its firmware crashes as it starts (field-reports.md E5: every
@@ -48,21 +48,21 @@ struct ChangeLine<'a> {
 }
 
 /// Follows changes until the user stops it.
-pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict {
+pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) -> Verdict {
     let mut here = by_place(found);
     let mut times: BTreeMap<UsbPath, Vec<Instant>> = BTreeMap::new();
     let mut unready: BTreeMap<UsbPath, Instant> = BTreeMap::new();
-    let round = if host.is_virtual() { VIRTUAL_END } else { ROUND };
+    let round = if chosen.is_virtual() { VIRTUAL_END } else { ROUND };
     loop {
         let late = unready.values().min().map(|since| *since + PORTS_LIMIT);
-        let until = late.unwrap_or(host.world().now() + round);
-        match host.world().wait(&[Interest::Bus], until) {
+        let until = late.unwrap_or(chosen.world().now() + round);
+        match chosen.world().wait(&[Interest::Bus], until) {
             Wake::Cancelled => return Ok(0),
-            Wake::Deadline if host.is_virtual() && late.is_none() => return Ok(0),
+            Wake::Deadline if chosen.is_virtual() && late.is_none() => return Ok(0),
             _ => {}
         }
-        let found = survey(host.world(), &Request::default(), None).map_err(|error| unreadable(&error))?;
-        let now = host.world().now();
+        let found = survey(chosen.world(), &Request::default(), None).map_err(|error| unreadable(&error))?;
+        let now = chosen.world().now();
         let then = std::mem::replace(&mut here, by_place(found));
         for (change, surveyed) in changes(&then, &here) {
             let is_new = change == Change::Appeared && is_without_ports(surveyed);
@@ -78,7 +78,7 @@ pub(super) fn run(host: &mut Host, found: Vec<Surveyed>, json: bool) -> Verdict 
             }
             let starts = change == Change::Appeared && surveyed.modem.mode == Mode::Normal;
             if starts && is_looping(&mut times, &surveyed.modem, now) {
-                let mut looping = look(host.world(), surveyed.modem.clone(), &Request::default(), None);
+                let mut looping = look(chosen.world(), surveyed.modem.clone(), &Request::default(), None);
                 looping.warnings = vec![boot_loop(&surveyed.modem)];
                 tell(json, now, Change::BootLoop, &looping)?;
             }

@@ -22,7 +22,7 @@ impl Screen for Json {
         if self.closed {
             return;
         }
-        if let Err(error) = crate::event::write(event) {
+        if let Err(error) = crate::json_events::write(event) {
             self.closed = true;
             self.lost = (error.kind() != ErrorKind::BrokenPipe).then(|| output::unwritable(&error));
         }

@@ -10,12 +10,12 @@ use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, upd
 
 use crate::arguments::Output;
 use crate::ask::{self, Answer, Asker};
+use crate::chosen_world::overheard;
 use crate::failure::Failure;
-use crate::host::overheard;
 use crate::images::say;
 use crate::output_file::OutputFile;
 use crate::screen::{self, Pace};
-use crate::{Verdict, head, trace_file};
+use crate::{Verdict, trace_file, trace_head};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub(crate) fn run(
             on_screen(world, asker, request, firmware, show)
         })?,
         Some(file) => {
-            let head = head::write(request, firmware).map_err(|error| {
+            let head = trace_head::write(request, firmware).map_err(|error| {
                 Failure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
             })?;
             record(world, file, &head, |world| {

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::images::say;
 
 /// The world that a verb works in.
-pub(crate) struct Host {
+pub(crate) struct ChosenWorld {
     kind: Kind,
     verbose: u8,
     asker: Asker,
@@ -24,7 +24,7 @@ enum Kind {
     Virtual(Box<virtual_modem::simulated::SimulatedWorld>),
 }
 
-impl Host {
+impl ChosenWorld {
     /// The world that the command line asks for; signals stop what is done in it.
     pub(crate) fn of(arguments: &Arguments) -> Result<Self, Failure> {
         #[cfg(feature = "rehearse")]
@@ -126,7 +126,7 @@ pub(crate) struct Crew {
     shared: Option<virtual_modem::simulated::Shared>,
 }
 
-impl Host {
+impl ChosenWorld {
     /// Worlds for so many workers, instead of this one; and who has heard each signal up to now and later.
     pub(crate) fn hire(self, count: usize) -> Result<(Crew, Asker), Failure> {
         let crew = match self.kind {

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// The modem that is meant runs no firmware.
-pub(crate) fn must_run(world: &mut dyn World, request: &Request) -> Result<(), Failure> {
+pub(crate) fn require(world: &mut dyn World, request: &Request) -> Result<(), Failure> {
     let candidates = request.select.candidates(world).unwrap_or_default();
     let [modem] = candidates.as_slice() else {
         return Ok(());

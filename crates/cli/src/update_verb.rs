@@ -6,11 +6,11 @@ use update_engine::fit::Nature;
 use update_engine::{Firmware, Given, Request, Selector};
 
 use crate::arguments::{self, Arguments, Images, Update};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
-use crate::run::{self, Show};
 use crate::screen::Pace;
-use crate::{Verdict, fleet, images, trace_file};
+use crate::update_one::{self, Show};
+use crate::{Verdict, images, trace_file, update_several};
 
 /// Checks the files, then updates what is meant.
 pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
@@ -19,14 +19,14 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
         arguments::wrong("--all means every modem; name modems or give --all");
     }
     if arguments.all || named.len() > 1 {
-        return fleet::run(arguments, &named, all);
+        return update_several::run(arguments, &named, all);
     }
     let trace = trace_file::judged(&arguments.output, &arguments.files)?;
-    let mut host = Host::of(all)?;
+    let mut chosen = ChosenWorld::of(all)?;
     let select = arguments.select.one();
     let target = match &arguments.as_platform {
         Some(platform) => Some(Target::from(platform.clone())),
-        None => target_of(host.world(), &select),
+        None => target_of(chosen.world(), &select),
     };
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, target)?);
     let request = Request {
@@ -37,15 +37,15 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
         output: &arguments.output,
         trace,
         verbose: all.verbose,
-        pace: if host.is_virtual() {
+        pace: if chosen.is_virtual() {
             Pace::Played
         } else {
             Pace::Real
         },
     };
-    let (world, asker) = host.parts();
-    let verdict = run::run(world, asker, &request, &firmware, show);
-    host.finish();
+    let (world, asker) = chosen.parts();
+    let verdict = update_one::run(world, asker, &request, &firmware, show);
+    chosen.finish();
     verdict
 }
 

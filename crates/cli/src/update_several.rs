@@ -13,13 +13,13 @@ use update_engine::{
 
 use crate::arguments::{self, Arguments, Update};
 use crate::ask::{self, Answer, Asker};
+use crate::chosen_world::ChosenWorld;
 use crate::failure::Failure;
-use crate::host::Host;
 use crate::images::{self, say};
 use crate::list::unreadable;
 use crate::screen::{self, Pace};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, event, update, words};
+use crate::{INTERRUPTED, Verdict, json_events, update_verb, words};
 
 /// The end of a run before its workers begin.
 const UNCHANGED: &str = "nothing was changed on any modem";
@@ -32,36 +32,36 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     if arguments.as_platform.is_some() {
         arguments::wrong("--as-platform is about one modem: name it, and give it a run of its own");
     }
-    let mut host = Host::of(all)?;
+    let mut chosen = ChosenWorld::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
-    let request = update::request(arguments);
+    let request = update_verb::request(arguments);
     let is_json = arguments.output.json;
-    let chosen = choose(host.world(), &request, named, &firmware, is_json)?;
-    if chosen.is_empty() {
+    let selected = choose(chosen.world(), &request, named, &firmware, is_json)?;
+    if selected.is_empty() {
         let what = "no modem is there that these images are for";
         return Err(Failure::new(Code::ModemNone, 4, what));
     }
-    let mut requests: Vec<Request> = chosen
+    let mut requests: Vec<Request> = selected
         .iter()
         .map(|select| Request {
             select: select.clone(),
             ..request.clone()
         })
         .collect();
-    let places: Vec<String> = chosen.iter().map(place).collect();
+    let places: Vec<String> = selected.iter().map(place).collect();
     if !request.confirmed && !is_json && ask::is_possible() {
-        let (world, asker) = host.parts();
+        let (world, asker) = chosen.parts();
         match confirm(world, asker, &mut requests, &firmware) {
             None | Some(Answer::Yes) => {}
             Some(refused) => return refused.end(UNCHANGED),
         }
     }
-    let pace = if host.is_virtual() {
+    let pace = if chosen.is_virtual() {
         Pace::Played
     } else {
         Pace::Real
     };
-    let (mut crew, asker) = host.hire(requests.len())?;
+    let (mut crew, asker) = chosen.hire(requests.len())?;
     // What came before now was heard by the world that asked the modems, and by none of the workers.
     if asker.is_stopped() {
         crew.worlds.clear();
@@ -114,13 +114,13 @@ fn choose(
     firmware: &Firmware,
     is_json: bool,
 ) -> Result<Vec<Selector>, Failure> {
-    let mut chosen: Vec<Selector> = Vec::new();
+    let mut selected: Vec<Selector> = Vec::new();
     if named.is_empty() {
         for modem in modems(world).map_err(|error| unreadable(&error))? {
             match unfit(world, &modem, request, firmware) {
                 Some(why) => {
                     if is_json {
-                        event::left_out(world.now(), &DeviceId::from_modem(&modem), &why)?;
+                        json_events::left_out(world.now(), &DeviceId::from_modem(&modem), &why)?;
                     }
                     say(&format!(
                         "note: {} ({}) is left out: {why}",
@@ -128,10 +128,10 @@ fn choose(
                         modem.name()
                     ));
                 }
-                None => chosen.push(Selector::Place(modem.path().to_string())),
+                None => selected.push(Selector::Place(modem.path().to_string())),
             }
         }
-        return Ok(chosen);
+        return Ok(selected);
     }
     for select in named {
         let is_bare = match select {
@@ -145,14 +145,14 @@ fn choose(
                 select: select.clone(),
                 ..request.clone()
             };
-            let modem = update::find(world, &request)?;
+            let modem = update_verb::find(world, &request)?;
             Selector::Place(modem.path().to_string())
         };
-        if !chosen.contains(&select) {
-            chosen.push(select);
+        if !selected.contains(&select) {
+            selected.push(select);
         }
     }
-    Ok(chosen)
+    Ok(selected)
 }
 
 /// Why a modem isn't one that these images are for. One that runs and whose family its id doesn't tell is asked; where that
