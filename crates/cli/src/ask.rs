@@ -8,7 +8,7 @@ use rustix::stdio::stdin;
 use rustix::termios::isatty;
 use update_engine::codes::Code;
 
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::say;
 use crate::screen::Screen;
 use crate::{INTERRUPTED, Verdict};
@@ -19,7 +19,7 @@ pub(crate) struct Asker(Questions);
 
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum UserAnswer {
     /// Go on.
     Yes,
     /// Any other line.
@@ -38,42 +38,42 @@ pub(crate) fn is_possible() -> bool {
 
 impl Asker {
     /// From now on signals are remembered for the questions to come. To be made after the world that handles them.
-    pub(crate) fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, VerbFailure> {
         Questions::new().map(Self).map_err(|error| {
-            Failure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
         })
     }
 
     /// Asks a question that is answered with y or anything else, or left.
-    pub(crate) fn ask(&self, question: &str) -> Answer {
+    pub(crate) fn ask(&self, question: &str) -> UserAnswer {
         let mut is_shown = false;
         let typed = self.0.ask(stdin(), || {
             is_shown = true;
             let _ = write!(io::stderr(), "{question} [y/N] ");
         });
         match typed {
-            Typed::Line(line) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => Answer::Yes,
-            Typed::Line(_) => Answer::No,
+            Typed::Line(line) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => UserAnswer::Yes,
+            Typed::Line(_) => UserAnswer::No,
             Typed::Left => {
                 if is_shown {
                     let _ = writeln!(io::stderr());
                 }
-                Answer::Left
+                UserAnswer::Left
             }
         }
     }
 
     /// Asks several questions, one after the other, while a screen shows a run. The first one without a yes ends that.
-    pub(crate) fn ask_over(&self, screen: &mut dyn Screen, questions: &[String]) -> Answer {
+    pub(crate) fn ask_over(&self, screen: &mut dyn Screen, questions: &[String]) -> UserAnswer {
         screen.rest();
         for question in questions {
             let answer = self.ask(question);
-            if answer != Answer::Yes {
+            if answer != UserAnswer::Yes {
                 return answer;
             }
         }
         screen.resume();
-        Answer::Yes
+        UserAnswer::Yes
     }
 
     /// Whether Ctrl-C or SIGTERM has come since this was made.
@@ -82,7 +82,7 @@ impl Asker {
     }
 }
 
-impl Answer {
+impl UserAnswer {
     /// Ends a run that wasn't agreed to; `unchanged` says what wasn't done.
     pub(crate) fn end(self, unchanged: &str) -> Verdict {
         match self {

@@ -5,9 +5,9 @@ use serde::Serialize;
 use update_engine::{Request, errand};
 
 use crate::arguments::At;
-use crate::ask::{self, Answer, Asker};
+use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::{say, say_warnings};
 use crate::modem_view::SCHEMA;
 use crate::output::{print, print_json};
@@ -15,7 +15,7 @@ use crate::{Verdict, running_modem};
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]
-struct AnswerLine<'a> {
+struct AtAnswerLine<'a> {
     v: u16,
     command: &'a str,
     lines: &'a [String],
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
     let command = arguments.command.trim();
     if !is_valid_text(command) {
         let what = format!("{command:?} is no AT command");
-        return Err(Failure::of_code("E-AT-INVALID", 2, what)
+        return Err(VerbFailure::of_code("E-AT-INVALID", 2, what)
             .hint("give one command of printable characters that begins with AT, in quotes: 'AT!IMPREF?'"));
     }
     let request = Request {
@@ -35,14 +35,14 @@ pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
     };
     running_modem::require(chosen.world(), &request)?;
     match consents(arguments, command, chosen.asker())? {
-        Answer::Yes => {}
+        UserAnswer::Yes => {}
         refused => return refused.end("nothing was sent to the modem"),
     }
     let lines = chosen.talk(|world| errand::at_command(world, &request, command, &mut say_warnings));
     chosen.finish();
     let lines = lines?;
     if arguments.json {
-        print_json(&AnswerLine {
+        print_json(&AtAnswerLine {
             v: SCHEMA,
             command,
             lines: &lines,
@@ -54,18 +54,19 @@ pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
 }
 
 /// Whether the user wants what the command does (at.md §3, policy).
-fn consents(arguments: &At, command: &str, asker: &Asker) -> Result<Answer, Failure> {
+fn consents(arguments: &At, command: &str, asker: &Asker) -> Result<UserAnswer, VerbFailure> {
     let Some(danger) = danger(command) else {
-        return Ok(Answer::Yes);
+        return Ok(UserAnswer::Yes);
     };
     let refused = |option| {
         let what = format!("{command} {}", danger.words);
-        Failure::of_code("E-NOT-AGREED", 2, what).hint(format!("if that is meant, run again with {option}"))
+        VerbFailure::of_code("E-NOT-AGREED", 2, what)
+            .hint(format!("if that is meant, run again with {option}"))
     };
     match danger.consent {
-        Consent::Knowledge if arguments.i_know => Ok(Answer::Yes),
+        Consent::Knowledge if arguments.i_know => Ok(UserAnswer::Yes),
         Consent::Knowledge => Err(refused("--i-know")),
-        Consent::Confirmation if arguments.yes || arguments.i_know => Ok(Answer::Yes),
+        Consent::Confirmation if arguments.yes || arguments.i_know => Ok(UserAnswer::Yes),
         // A script needs `--yes`.
         Consent::Confirmation if !arguments.json && ask::is_possible() => {
             say(&format!("{command} {}", danger.words));

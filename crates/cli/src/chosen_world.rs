@@ -6,17 +6,17 @@ use update_engine::codes::Code;
 
 use crate::arguments::Arguments;
 use crate::ask::Asker;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::say;
 
 /// The world that a verb works in.
 pub(crate) struct ChosenWorld {
-    kind: Kind,
+    kind: WorldKind,
     verbose: u8,
     asker: Asker,
 }
 
-enum Kind {
+enum WorldKind {
     /// This host.
     Linux(Box<LinuxWorld>),
     /// A bus with virtual modems, without waiting.
@@ -26,7 +26,7 @@ enum Kind {
 
 impl ChosenWorld {
     /// The world that the command line asks for; signals stop what is done in it.
-    pub(crate) fn of(arguments: &Arguments) -> Result<Self, Failure> {
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, VerbFailure> {
         #[cfg(feature = "rehearse")]
         let models = arguments.models.as_slice();
         #[cfg(not(feature = "rehearse"))]
@@ -35,11 +35,11 @@ impl ChosenWorld {
     }
 
     /// A bus with virtual modems of these models; this host where there are none.
-    pub(crate) fn with(models: &[String], verbose: u8) -> Result<Self, Failure> {
+    pub(crate) fn with(models: &[String], verbose: u8) -> Result<Self, VerbFailure> {
         let kind = match models {
             #[cfg(feature = "rehearse")]
-            [_, ..] => Kind::Virtual(Box::new(crate::rehearse::bus(models)?)),
-            _ => Kind::Linux(Box::new(linux()?)),
+            [_, ..] => WorldKind::Virtual(Box::new(crate::rehearse::bus(models)?)),
+            _ => WorldKind::Linux(Box::new(linux()?)),
         };
         // After the world: so no signal is lost between the two.
         let asker = Asker::new()?;
@@ -59,9 +59,9 @@ impl ChosenWorld {
     /// Both.
     pub(crate) fn parts(&mut self) -> (&mut dyn World, &Asker) {
         let world: &mut dyn World = match &mut self.kind {
-            Kind::Linux(world) => world.as_mut(),
+            WorldKind::Linux(world) => world.as_mut(),
             #[cfg(feature = "rehearse")]
-            Kind::Virtual(world) => world.as_mut(),
+            WorldKind::Virtual(world) => world.as_mut(),
         };
         (world, &self.asker)
     }
@@ -74,25 +74,25 @@ impl ChosenWorld {
 
     /// Whether its clock is virtual, so that waiting for nothing would never end.
     pub(crate) fn is_virtual(&self) -> bool {
-        !matches!(self.kind, Kind::Linux(_))
+        !matches!(self.kind, WorldKind::Linux(_))
     }
 
     /// Puts back what was changed on the host; what can't be put back is said.
     pub(crate) fn finish(self) {
         match self.kind {
-            Kind::Linux(world) => finish(*world),
+            WorldKind::Linux(world) => finish(*world),
             #[cfg(feature = "rehearse")]
-            Kind::Virtual(world) => crate::rehearse::complaints(&world),
+            WorldKind::Virtual(world) => crate::rehearse::complaints(&world),
         }
     }
 }
 
 /// The world of this host, with signals that stop what is done in it.
-pub(crate) fn linux() -> Result<LinuxWorld, Failure> {
+pub(crate) fn linux() -> Result<LinuxWorld, VerbFailure> {
     LinuxWorld::new()
         .and_then(|mut world| world.handle_signals().map(|()| world))
         .map_err(|error| {
-            Failure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
         })
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn overheard<T>(world: &mut dyn World, verbose: u8, job: impl FnOnce(
 }
 
 /// The worlds of several workers.
-pub(crate) struct Crew {
+pub(crate) struct WorkerWorlds {
     /// One for each. A signal reaches all of them.
     pub(crate) worlds: Vec<Box<dyn World + Send>>,
     /// The virtual bus that they share.
@@ -128,26 +128,26 @@ pub(crate) struct Crew {
 
 impl ChosenWorld {
     /// Worlds for so many workers, instead of this one; and who has heard each signal up to now and later.
-    pub(crate) fn hire(self, count: usize) -> Result<(Crew, Asker), Failure> {
+    pub(crate) fn into_workers(self, count: usize) -> Result<(WorkerWorlds, Asker), VerbFailure> {
         let crew = match self.kind {
-            Kind::Linux(world) => {
+            WorldKind::Linux(world) => {
                 let mut worlds: Vec<Box<dyn World + Send>> = Vec::new();
                 for _ in 0..count {
                     worlds.push(Box::new(linux()?));
                 }
                 // Only now, so that a signal always reaches somebody.
                 finish(*world);
-                Crew {
+                WorkerWorlds {
                     worlds,
                     #[cfg(feature = "rehearse")]
                     shared: None,
                 }
             }
             #[cfg(feature = "rehearse")]
-            Kind::Virtual(world) => {
+            WorldKind::Virtual(world) => {
                 let shared = virtual_modem::simulated::Shared::new(*world, count);
                 let workers = (0..count).filter_map(|number| shared.worker(number));
-                Crew {
+                WorkerWorlds {
                     worlds: workers
                         .map(|worker| Box::new(worker) as Box<dyn World + Send>)
                         .collect(),
@@ -159,7 +159,7 @@ impl ChosenWorld {
     }
 }
 
-impl Crew {
+impl WorkerWorlds {
     /// When all workers are done: what a virtual modem complains about is said.
     pub(crate) fn finish(self) {
         #[cfg(feature = "rehearse")]

@@ -7,12 +7,12 @@ use serde::Serialize;
 use update_engine::codes::Code;
 use update_engine::{Advice, Cause, DeviceId, ModemState, Radio, SCHEMA_VERSION, Step, UpdateError};
 
-use crate::json_events::Device;
+use crate::json_events::EventDevice;
 use crate::{output, words};
 
 /// A failed run: the words and the exit code.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct VerbFailure {
     code: &'static str,
     what: String,
     causes: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Failure {
 struct FailedLine<'a> {
     v: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<Device<'a>>,
+    device: Option<EventDevice<'a>>,
     event: &'static str,
     code: &'static str,
     exit: u8,
@@ -35,13 +35,13 @@ struct FailedLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(flatten)]
-    state: Option<State<'a>>,
+    state: Option<FailedInEngine<'a>>,
     hint: &'a str,
 }
 
 /// What only the engine knows.
 #[derive(Serialize)]
-struct State<'a> {
+struct FailedInEngine<'a> {
     step: &'a Step,
     modem: ModemState,
     as_found: bool,
@@ -51,7 +51,7 @@ struct State<'a> {
     next: Advice,
 }
 
-impl Failure {
+impl VerbFailure {
     /// A failure outside of the engine, before a modem comes into it.
     pub(crate) fn new(code: Code, exit: u8, what: impl Into<String>) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Failure {
     /// Prints it on standard output as the event `failed`.
     pub(crate) fn tell(&self) {
         let engine = self.engine.as_deref();
-        let state = engine.map(|(_, failure)| State {
+        let state = engine.map(|(_, failure)| FailedInEngine {
             step: &failure.step,
             modem: failure.modem,
             as_found: failure.as_found,
@@ -140,7 +140,7 @@ impl Failure {
     }
 }
 
-impl From<UpdateError> for Failure {
+impl From<UpdateError> for VerbFailure {
     fn from(error: UpdateError) -> Self {
         let causes = match &*error.source {
             // They stand above, each on its own line.

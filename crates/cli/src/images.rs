@@ -9,8 +9,8 @@ use firmware_image::source::{
     gather, inspect,
 };
 
-use crate::arguments::Images;
-use crate::failure::Failure;
+use crate::arguments::FirmwareOptions;
+use crate::failure::VerbFailure;
 use crate::screen;
 
 /// Images of at least this size get a line of progress while they are checked on a terminal.
@@ -20,9 +20,9 @@ const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
 /// modems are left out.
 pub(crate) fn load(
     files: &[PathBuf],
-    images: &Images,
+    images: &FirmwareOptions,
     target: Option<Target>,
-) -> Result<FirmwareSet, Failure> {
+) -> Result<FirmwareSet, VerbFailure> {
     let (family, platform) = match target {
         Some(target) => (Some(target.family), target.platform),
         None => (None, None),
@@ -43,7 +43,7 @@ pub(crate) fn load(
 }
 
 /// Finds the images behind the paths; notes are said.
-fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, Failure> {
+fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, VerbFailure> {
     let gathered = gather(files, &options(temp_dir)).map_err(|error| unusable(&error))?;
     say_notes(&gathered);
     Ok(gathered)
@@ -53,7 +53,7 @@ fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, Failure>
 pub(crate) fn find_usable(
     files: &[PathBuf],
     temp_dir: Option<&Path>,
-) -> Result<(Gathered, Vec<(PathBuf, SourceError)>), Failure> {
+) -> Result<(Gathered, Vec<(PathBuf, SourceError)>), VerbFailure> {
     let options = options(temp_dir);
     if let Ok(gathered) = gather(files, &options) {
         say_notes(&gathered);
@@ -111,14 +111,14 @@ pub(crate) fn check(gathered: Gathered) -> Inspected {
 }
 
 /// A path that can't be used.
-pub(crate) fn unusable(error: &SourceError) -> Failure {
+pub(crate) fn unusable(error: &SourceError) -> VerbFailure {
     // A name that was mistyped is a wrong command line; what is there and can't be used is a refused image.
     let exit = if matches!(error, SourceError::Missing { .. }) {
         2
     } else {
         3
     };
-    let failure = Failure::of_code(error.code(), exit, error.to_string());
+    let failure = VerbFailure::of_code(error.code(), exit, error.to_string());
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -126,8 +126,8 @@ pub(crate) fn unusable(error: &SourceError) -> Failure {
 }
 
 /// A set that can't be chosen.
-fn refused(error: &ChoiceError) -> Failure {
-    let failure = Failure::of_code(error.code(), 3, error.to_string());
+fn refused(error: &ChoiceError) -> VerbFailure {
+    let failure = VerbFailure::of_code(error.code(), 3, error.to_string());
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -8,7 +8,7 @@ use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 use crate::Verdict;
 use crate::arguments::{self, Info};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::say_warnings;
 use crate::modem_view::{ModemLine, name, port_words};
 use crate::output::{print, print_json};
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
     Ok(0)
 }
 
-fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), Failure> {
+fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), VerbFailure> {
     if is_json {
         print_json(&ModemLine::new(surveyed))
     } else {
@@ -63,7 +63,7 @@ fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The error, where it is another one.
-fn left_alone(modem: &Modem, error: UpdateError) -> Result<(Surveyed, UpdateError), Failure> {
+fn left_alone(modem: &Modem, error: UpdateError) -> Result<(Surveyed, UpdateError), VerbFailure> {
     let Cause::Locked { holder, .. } = &*error.source else {
         return Err(error.into());
     };
@@ -83,7 +83,7 @@ fn left_alone(modem: &Modem, error: UpdateError) -> Result<(Surveyed, UpdateErro
 fn text(surveyed: &Surveyed) -> String {
     let (modem, facts) = (&surveyed.modem, surveyed.facts.as_ref());
     let device = &modem.device;
-    let mut page = Page::default();
+    let mut page = InfoPage::default();
     page.line("place", device.path.as_str());
     if let Some(peer) = &device.peer {
         page.line("same socket", &format!("{peer} at the other speed"));
@@ -109,7 +109,7 @@ fn text(surveyed: &Surveyed) -> String {
 }
 
 /// What the modem says of itself.
-fn of_itself(page: &mut Page, facts: &Facts) {
+fn of_itself(page: &mut InfoPage, facts: &Facts) {
     page.option("manufacturer", facts.manufacturer.as_deref());
     page.option("model", facts.model.as_deref());
     page.option("revision", facts.revision.as_deref());
@@ -142,11 +142,11 @@ fn of_itself(page: &mut Page, facts: &Facts) {
 
 /// Lines with a name and a value.
 #[derive(Debug, Default)]
-struct Page {
+struct InfoPage {
     text: String,
 }
 
-impl Page {
+impl InfoPage {
     fn line(&mut self, name: &str, value: &str) {
         self.text.push_str(&format!("  {name:<14}{value}\n"));
     }
@@ -199,7 +199,7 @@ mod tests {
         world.lock(Spot::of_device(&modem.device), holder);
         let error = errand::info(&mut world, &Request::default(), &mut |_| {}).unwrap_err();
         let (told, error) = left_alone(&modem, error).unwrap();
-        assert_eq!(Failure::from(error).exit(), 4);
+        assert_eq!(VerbFailure::from(error).exit(), 4);
         let text = text(&told);
         assert!(text.contains("place         1-1\n"), "{text}");
         assert!(text.contains("QMI /dev/cdc-wdm0"), "{text}");

@@ -7,7 +7,7 @@ use modem_world::Instant;
 use serde::Serialize;
 use update_engine::{DeviceId, Event, EventKind, SCHEMA_VERSION};
 
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::output;
 
 /// Whether the events that were printed say that this program's run has failed.
@@ -21,11 +21,11 @@ pub(crate) fn write(event: &Event) -> io::Result<()> {
     if matches!(event.kind, EventKind::Failed { .. }) {
         IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
     }
-    output::write(&output::json_line(&Line {
+    output::write(&output::json_line(&EventLine {
         v: event.v,
         t: event.t,
-        device: Device::from(&event.device),
-        kind: Kind::Engine(&event.kind),
+        device: EventDevice::from(&event.device),
+        kind: EventOrigin::Engine(&event.kind),
     }))
 }
 
@@ -41,17 +41,17 @@ pub(crate) fn was_replayed() {
 
 /// An event as it is printed.
 #[derive(Serialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     v: u16,
     t: f64,
-    device: Device<'a>,
+    device: EventDevice<'a>,
     #[serde(flatten)]
-    kind: Kind<'a>,
+    kind: EventOrigin<'a>,
 }
 
 /// Which modem, as far as it is known.
 #[derive(Serialize)]
-pub(crate) struct Device<'a> {
+pub(crate) struct EventDevice<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(crate) struct Device<'a> {
     model: Option<&'a str>,
 }
 
-impl<'a> From<&'a DeviceId> for Device<'a> {
+impl<'a> From<&'a DeviceId> for EventDevice<'a> {
     fn from(device: &'a DeviceId) -> Self {
         // Before a modem is found the engine has the words of the selection there, and of a modem without ports nothing.
         let is_port = |name: &&str| name.contains('/') || name.starts_with('@');
@@ -78,15 +78,15 @@ impl<'a> From<&'a DeviceId> for Device<'a> {
 /// What happened.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Kind<'a> {
+enum EventOrigin<'a> {
     Engine(&'a EventKind),
-    Program(OfProgram<'a>),
+    Program(ProgramEvent<'a>),
 }
 
 /// What only the program says.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum OfProgram<'a> {
+enum ProgramEvent<'a> {
     /// A modem isn't updated, because it isn't one that is meant.
     LeftOut { why: &'a str },
 }
@@ -95,11 +95,11 @@ enum OfProgram<'a> {
 ///
 /// # Errors
 /// It can't be written.
-pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(), Failure> {
-    output::print_json(&Line {
+pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(), VerbFailure> {
+    output::print_json(&EventLine {
         v: SCHEMA_VERSION,
         t: output::seconds(now),
         device: device.into(),
-        kind: Kind::Program(OfProgram::LeftOut { why }),
+        kind: EventOrigin::Program(ProgramEvent::LeftOut { why }),
     })
 }

@@ -15,7 +15,7 @@ pub(crate) fn start(verbose: u8) {
     };
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| Patient)
+        .with_writer(|| PatientStderr)
         .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
@@ -24,9 +24,9 @@ pub(crate) fn start(verbose: u8) {
 }
 
 /// Standard error, where nobody may be reading any more: that must not end a flash.
-struct Patient;
+struct PatientStderr;
 
-impl Write for Patient {
+impl Write for PatientStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _ = io::stderr().write_all(bytes);
         Ok(bytes.len())

@@ -39,10 +39,10 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 
 /// What a verb returns: the exit code, or what went wrong.
-type Verdict = Result<u8, Failure>;
+type Verdict = Result<u8, VerbFailure>;
 
 /// Exit code of a run that the user stopped (docs/errors.md).
 const INTERRUPTED: u8 = 130;
@@ -82,7 +82,7 @@ fn print(words: &clap::Error) -> ExitCode {
     }
 }
 
-fn end(failure: &Failure) -> ExitCode {
+fn end(failure: &VerbFailure) -> ExitCode {
     failure.print();
     ExitCode::from(failure.exit())
 }

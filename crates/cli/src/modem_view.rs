@@ -41,7 +41,7 @@ pub(crate) struct LockLine<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct PortLine {
     port: String,
-    role: Role,
+    role: PortRole,
     language: Option<Language>,
     interface: Option<u8>,
     driver: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct PortLine {
 /// What a port is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Role {
+enum PortRole {
     Control,
     At,
     Diag,
@@ -99,12 +99,12 @@ fn ports(modem: &Modem) -> Vec<PortLine> {
     };
     let all = &modem.ports;
     let control = all.control.iter();
-    let control = control.map(|control| line(&control.port, Role::Control, Some(control.language)));
-    let at = all.at.iter().map(|port| line(port, Role::At, None));
+    let control = control.map(|control| line(&control.port, PortRole::Control, Some(control.language)));
+    let at = all.at.iter().map(|port| line(port, PortRole::At, None));
     let single = [
-        (&all.diag, Role::Diag),
-        (&all.nmea, Role::Nmea),
-        (&all.download, Role::Download),
+        (&all.diag, PortRole::Diag),
+        (&all.nmea, PortRole::Nmea),
+        (&all.download, PortRole::Download),
     ];
     let single = single
         .into_iter()
@@ -149,9 +149,9 @@ pub(crate) fn port_words(modem: &Modem) -> Vec<String> {
         .map(|port| {
             let role = match (port.role, port.language) {
                 (_, Some(language)) => language.to_string(),
-                (Role::At, _) => "AT".to_owned(),
-                (Role::Diag, _) => "DIAG".to_owned(),
-                (Role::Nmea, _) => "NMEA".to_owned(),
+                (PortRole::At, _) => "AT".to_owned(),
+                (PortRole::Diag, _) => "DIAG".to_owned(),
+                (PortRole::Nmea, _) => "NMEA".to_owned(),
                 _ => "download".to_owned(),
             };
             format!("{role} {}", port.port)

@@ -4,25 +4,25 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use modem_world::Instant;
 
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::words;
 
 /// Text on standard output, folded on a terminal.
 ///
 /// # Errors
 /// It can't be written, as on a full disk. A reader that has seen enough (`| head`) is no error.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), VerbFailure> {
     let is_terminal = io::stdout().is_terminal();
     put(words::folded(text, is_terminal).as_bytes()).map_err(|error| unwritable(&error))
 }
 
 /// The same for text that has its own line ends.
-pub(crate) fn print_as_is(text: &str) -> Result<(), Failure> {
+pub(crate) fn print_as_is(text: &str) -> Result<(), VerbFailure> {
     put(text.as_bytes()).map_err(|error| unwritable(&error))
 }
 
 /// An object on standard output, on a line of its own.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), VerbFailure> {
     put(&json_line(value)).map_err(|error| unwritable(&error))
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A program that reads the data would take a part of them for all: that must not end as if all were well.
-pub(crate) fn unwritable(error: &io::Error) -> Failure {
-    Failure::of_code("E-OUTPUT-WRITE", 1, "standard output can't be written")
+pub(crate) fn unwritable(error: &io::Error) -> VerbFailure {
+    VerbFailure::of_code("E-OUTPUT-WRITE", 1, "standard output can't be written")
         .because(error)
         .hint("what was printed is incomplete; see that there is room where it goes")
 }

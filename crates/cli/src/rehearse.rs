@@ -14,11 +14,11 @@ use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{self, SimulatedWorld};
 use virtual_modem::{Fault, FaultScript, Setup};
 
-use crate::arguments::{From, Rehearse};
+use crate::arguments::{RehearsalStart, Rehearse};
 use crate::ask::Asker;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::screen::Pace;
-use crate::update_one::{self, Show};
+use crate::update_one::{self, RunDisplay};
 use crate::{Verdict, images, trace_file, update_verb};
 
 /// How long a rehearsal takes when nothing else is asked for.
@@ -45,8 +45,8 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         None => make_images(profile, arguments.seed)?,
     };
     let mut setup = match arguments.from {
-        From::Normal => Setup::running(profile),
-        From::Download => Setup::of(profile),
+        RehearsalStart::Normal => Setup::running(profile),
+        RehearsalStart::Download => Setup::of(profile),
     };
     setup.seed = arguments.seed;
     setup.faults = faults(&arguments.faults)?;
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     } else {
         Pace::Played
     };
-    let show = Show {
+    let show = RunDisplay {
         output: &arguments.output,
         trace,
         verbose,
@@ -104,7 +104,7 @@ pub(crate) fn complaints(world: &SimulatedWorld) {
 }
 
 /// A bus with modems of these models; they run, unless `MODEL@download` says that they wait for firmware.
-pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, Failure> {
+pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, VerbFailure> {
     let mut world: Option<SimulatedWorld> = None;
     for (seed, model) in (1..).zip(models) {
         let mut setup = match model.strip_suffix("@download") {
@@ -122,7 +122,7 @@ pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, Failure> {
             }
         }
     }
-    let mut world = world.ok_or_else(|| Failure::new(Code::Bug, 1, "no model was named"))?;
+    let mut world = world.ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no model was named"))?;
     world.set_pacer(pacer(AT_ONCE)?);
     Ok(world)
 }
@@ -141,11 +141,11 @@ fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
 }
 
 /// Waits in real time for each jump of the virtual clock; Ctrl-C is handed on.
-fn pacer(speed: f64) -> Result<simulated::Pacer, Failure> {
+fn pacer(speed: f64) -> Result<simulated::Pacer, VerbFailure> {
     let mut real = LinuxWorld::new()
         .and_then(|mut world| world.handle_signals().map(|()| world))
         .map_err(|error| {
-            Failure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
         })?;
     let (mut virtual_now, begin) = (0.0, real.now());
     Ok(Box::new(move |jump: Duration| {
@@ -168,7 +168,7 @@ fn pause(real: &mut LinuxWorld, until: Instant) -> simulated::Pace {
 }
 
 /// The model asked for; or else one that takes the files; or else the usual one.
-fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'static Profile, Failure> {
+fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'static Profile, VerbFailure> {
     if let Some(name) = name {
         return named(name);
     }
@@ -186,12 +186,12 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
     let fitting = Profile::ALL.iter().find(takes);
     fitting
         .or_else(|| Profile::named(USUAL_MODEL))
-        .ok_or_else(|| Failure::new(Code::Bug, 1, "no usual model"))
+        .ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no usual model"))
 }
 
-fn named(name: &str) -> Result<&'static Profile, Failure> {
+fn named(name: &str) -> Result<&'static Profile, VerbFailure> {
     Profile::named(name).ok_or_else(|| {
-        Failure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
+        VerbFailure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
             .hint(format!("models: {}", model_names().join(", ")))
     })
 }
@@ -206,9 +206,10 @@ fn family(profile: &Profile) -> Family {
 }
 
 /// Images in the shape of real ones, with a size that is usual for the family (images.md §7).
-fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, Failure> {
-    let bug =
-        |error: &dyn std::error::Error| Failure::new(Code::Bug, 1, "the images can't be made").because(error);
+fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, VerbFailure> {
+    let bug = |error: &dyn std::error::Error| {
+        VerbFailure::new(Code::Bug, 1, "the images can't be made").because(error)
+    };
     let files = if profile.name == "RC7620" {
         // Its firmware has a platform token of its own; this is the published layout of a real package.
         models::rc76xx_release_9().map(|package| vec![package])
@@ -227,13 +228,13 @@ fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, Failure> {
     Firmware::check(sources).map_err(|cause| bug(&cause))
 }
 
-fn faults(scripts: &[String]) -> Result<FaultScript, Failure> {
+fn faults(scripts: &[String]) -> Result<FaultScript, VerbFailure> {
     let mut all: Vec<Fault> = Vec::new();
     for script in scripts {
         let script: FaultScript = script
             .parse()
             .map_err(|error: virtual_modem::fault::FaultError| {
-                Failure::of_code("E-FAULT-UNKNOWN", 2, error.to_string())
+                VerbFailure::of_code("E-FAULT-UNKNOWN", 2, error.to_string())
                     .hint("`modemflash rehearse --help` lists the faults")
             })?;
         all.extend(script.0);

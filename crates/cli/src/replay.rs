@@ -7,10 +7,10 @@ use modem_world::trace::Trace;
 use update_engine::{Firmware, update};
 
 use crate::arguments::Replay;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::{self, say};
 use crate::screen::{self, Pace};
-use crate::trace_head::Head;
+use crate::trace_head::TraceHead;
 use crate::{INTERRUPTED, Verdict, json_events};
 
 /// Exit code when the engine does something else than recorded.
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     json_events::was_replayed();
     match &result {
         Ok(outcome) => say(&format!("the run ends as: {outcome}")),
-        Err(error) => Failure::from(error.clone()).print(),
+        Err(error) => VerbFailure::from(error.clone()).print(),
     }
     match world.finish() {
         Ok(()) if is_complete => {
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
         Ok(()) => say("replayed as far as the trace goes; it was cut off (no `end`)"),
         Err(difference) => {
             let what = format!("the engine does something else than recorded: {difference}");
-            return Err(Failure::of_code("E-TRACE-DIFFERS", DIFFERS, what).hint(
+            return Err(VerbFailure::of_code("E-TRACE-DIFFERS", DIFFERS, what).hint(
                 "with another version of modemflash that may be meant; otherwise report it with the trace",
             ));
         }
@@ -61,15 +61,15 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     })
 }
 
-fn read(arguments: &Replay) -> Result<(Trace, Head), Failure> {
+fn read(arguments: &Replay) -> Result<(Trace, TraceHead), VerbFailure> {
     let text =
         fs::read_to_string(&arguments.trace).map_err(|error| unusable(arguments, &error.to_string()))?;
     let trace = Trace::parse(&text).map_err(|error| unusable(arguments, &error.to_string()))?;
-    let head = Head::parse(&trace.comments).map_err(|why| unusable(arguments, &why))?;
+    let head = TraceHead::parse(&trace.comments).map_err(|why| unusable(arguments, &why))?;
     Ok((trace, head))
 }
 
-fn unusable(arguments: &Replay, why: &str) -> Failure {
-    Failure::of_code("E-TRACE-READ", 2, format!("{}: {why}", arguments.trace.display()))
+fn unusable(arguments: &Replay, why: &str) -> VerbFailure {
+    VerbFailure::of_code("E-TRACE-READ", 2, format!("{}: {why}", arguments.trace.display()))
         .hint("give a file that was written by `modemflash update --trace FILE` (docs/trace-format.md)")
 }

@@ -7,7 +7,7 @@ use update_engine::errand::{self, Restarted};
 use update_engine::{Request, Warning};
 
 use crate::arguments::{self, Reset};
-use crate::ask::Answer;
+use crate::ask::UserAnswer;
 use crate::chosen_world::{ChosenWorld, overheard};
 use crate::images::say;
 use crate::modem_view::SCHEMA;
@@ -44,8 +44,8 @@ pub(crate) fn run(arguments: &Reset, mut chosen: ChosenWorld, verbose: u8) -> Ve
             return false;
         }
         let answer = asker.ask_over(screen.borrow_mut().as_mut(), &[ask::GO_ON.to_owned()]);
-        declined.set(Some(answer).filter(|answer| *answer != Answer::Yes));
-        answer == Answer::Yes
+        declined.set(Some(answer).filter(|answer| *answer != UserAnswer::Yes));
+        answer == UserAnswer::Yes
     };
     let result = overheard(world, verbose, |world| {
         if arguments.download_mode {

@@ -4,13 +4,13 @@ use modem_world::World;
 use update_engine::modem::Mode;
 use update_engine::{Cause, DeviceId, ModemState, Request, Step, UpdateError};
 
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 
 /// Refuses a modem that can't be asked anything, and says the way out. What else is wrong with the selection is the engine's to say.
 ///
 /// # Errors
 /// The modem that is meant runs no firmware.
-pub(crate) fn require(world: &mut dyn World, request: &Request) -> Result<(), Failure> {
+pub(crate) fn require(world: &mut dyn World, request: &Request) -> Result<(), VerbFailure> {
     let candidates = request.select.candidates(world).unwrap_or_default();
     let [modem] = candidates.as_slice() else {
         return Ok(());
@@ -26,7 +26,7 @@ pub(crate) fn require(world: &mut dyn World, request: &Request) -> Result<(), Fa
         ModemState::Untouched,
         Cause::NotSupported { what },
     );
-    let failure = Failure::from(error);
+    let failure = VerbFailure::from(error);
     if modem.mode != Mode::Download {
         return Err(failure);
     }

@@ -5,9 +5,9 @@ use update_engine::modem::Modem;
 use update_engine::{Advice, Code, Facts, Image, Request, errand};
 
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
-use crate::ask::{self, Answer};
+use crate::ask::{self, UserAnswer};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::{say, say_warnings};
 use crate::modem_view::{SCHEMA, name, or_hyphen};
 use crate::output::{print, print_json};
@@ -26,14 +26,14 @@ pub(crate) fn run(arguments: &Slots, mut chosen: ChosenWorld) -> Verdict {
     verdict
 }
 
-fn read(chosen: &mut ChosenWorld, request: &Request) -> Result<(Modem, Facts), Failure> {
+fn read(chosen: &mut ChosenWorld, request: &Request) -> Result<(Modem, Facts), VerbFailure> {
     running_modem::require(chosen.world(), request)?;
     Ok(chosen.talk(|world| errand::stored_images(world, request, &mut say_warnings))?)
 }
 
 /// A stored image as JSON has it.
 #[derive(Debug, Serialize)]
-struct ImageLine<'a> {
+struct StoredImageLine<'a> {
     v: u16,
     place: &'a str,
     #[serde(flatten)]
@@ -42,7 +42,7 @@ struct ImageLine<'a> {
 
 /// What was selected, as JSON has it.
 #[derive(Debug, Serialize)]
-struct SelectedLine<'a> {
+struct SelectedImagesLine<'a> {
     v: u16,
     place: &'a str,
     selected: [Image; 2],
@@ -50,7 +50,7 @@ struct SelectedLine<'a> {
 
 /// What was deleted, as JSON has it.
 #[derive(Debug, Serialize)]
-struct DeletedLine<'a> {
+struct DeletedImageLine<'a> {
     v: u16,
     place: &'a str,
     deleted: &'a Image,
@@ -60,7 +60,7 @@ fn list(request: &Request, is_json: bool, chosen: &mut ChosenWorld) -> Verdict {
     let (modem, facts) = read(chosen, request)?;
     if is_json {
         for image in &facts.images {
-            print_json(&ImageLine {
+            print_json(&StoredImageLine {
                 v: SCHEMA,
                 place: modem.path().as_str(),
                 image,
@@ -194,7 +194,7 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, chosen: 
             is_preferred: true,
             ..image.clone()
         };
-        print_json(&SelectedLine {
+        print_json(&SelectedImagesLine {
             v: SCHEMA,
             place: modem.path().as_str(),
             selected: [preferred(firmware), preferred(settings)],
@@ -226,7 +226,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
             verb(image),
             marks.join(", ")
         );
-        return Err(Failure::new(Code::SlotInUse, 2, what).hint(Advice::SelectOthers.to_string()));
+        return Err(VerbFailure::new(Code::SlotInUse, 2, what).hint(Advice::SelectOthers.to_string()));
     }
     if !arguments.yes {
         // A script needs `--yes`.
@@ -236,11 +236,11 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
                 modem.path(),
                 words(image)
             );
-            return Err(Failure::of_code("E-NOT-AGREED", 2, what).hint("run again with --yes"));
+            return Err(VerbFailure::of_code("E-NOT-AGREED", 2, what).hint("run again with --yes"));
         }
         let question = format!("delete {} from {} for good?", words(image), modem.path());
         match chosen.asker().ask(&question) {
-            Answer::Yes => {}
+            UserAnswer::Yes => {}
             refused => return refused.end("nothing was deleted"),
         }
     }
@@ -253,7 +253,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
         verb(image)
     ));
     if is_json {
-        print_json(&DeletedLine {
+        print_json(&DeletedImageLine {
             v: SCHEMA,
             place: modem.path().as_str(),
             deleted: image,
@@ -281,7 +281,7 @@ fn one<'a>(
     mut found: impl Iterator<Item = &'a Image>,
     facts: &Facts,
     missing: &str,
-) -> Result<&'a Image, Failure> {
+) -> Result<&'a Image, VerbFailure> {
     let lines = |images: &mut dyn Iterator<Item = &Image>| -> String {
         images.map(|image| format!("\n    {}", words(image))).collect()
     };
@@ -290,7 +290,7 @@ fn one<'a>(
         (Some(first), Some(second)) => {
             let all = lines(&mut [first, second].into_iter().chain(found));
             let what = format!("more than one image fits:{all}");
-            Err(Failure::of_code("E-SLOT-AMBIGUOUS", 2, what)
+            Err(VerbFailure::of_code("E-SLOT-AMBIGUOUS", 2, what)
                 .hint("say which: a slot, a config version, or a whole build id such as 02.33.03.00_GENERIC"))
         }
         (None, _) => {
@@ -299,7 +299,8 @@ fn one<'a>(
             } else {
                 format!("{missing}; there is:{}", lines(&mut facts.images.iter()))
             };
-            Err(Failure::of_code("E-SLOT-MISSING", 2, what).hint("`modemflash slots` lists what is stored"))
+            Err(VerbFailure::of_code("E-SLOT-MISSING", 2, what)
+                .hint("`modemflash slots` lists what is stored"))
         }
     }
 }

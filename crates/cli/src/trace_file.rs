@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use modem_world::trace::is_begun;
 
-use crate::arguments::Output;
-use crate::failure::Failure;
+use crate::arguments::OutputOptions;
+use crate::failure::VerbFailure;
 use crate::output_file::{OutputFile, Unwritable};
 
 /// The file that the command line asks for, where it does; judged, but not touched. `inputs` are the files to be read.
@@ -13,9 +13,9 @@ use crate::output_file::{OutputFile, Unwritable};
 /// # Errors
 /// It would destroy something.
 pub(crate) fn judged<'a>(
-    output: &'a Output,
+    output: &'a OutputOptions,
     inputs: &'a [PathBuf],
-) -> Result<Option<OutputFile<'a>>, Failure> {
+) -> Result<Option<OutputFile<'a>>, VerbFailure> {
     let Some(path) = output.trace.as_deref() else {
         return Ok(None);
     };
@@ -31,7 +31,7 @@ pub(crate) fn judged<'a>(
 }
 
 /// A trace that can't be written.
-pub(crate) fn refused(path: &Path, why: &Unwritable) -> Failure {
+pub(crate) fn refused(path: &Path, why: &Unwritable) -> VerbFailure {
     let name = path.display();
     let hint = match why {
         _ if why.is_firmware() => format!(
@@ -47,5 +47,5 @@ pub(crate) fn refused(path: &Path, why: &Unwritable) -> Failure {
         Unwritable::System(_) => "choose another file, or leave --trace out".to_owned(),
     };
     let what = format!("the trace {name} can't be written: {why}");
-    Failure::of_code("E-TRACE-WRITE", 2, what).hint(hint)
+    VerbFailure::of_code("E-TRACE-WRITE", 2, what).hint(hint)
 }

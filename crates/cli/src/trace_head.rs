@@ -12,7 +12,7 @@ const LARGEST: u64 = (1 << 32) + 400;
 
 /// A line of the head.
 #[derive(Debug, Serialize, Deserialize)]
-struct ImageLine {
+struct HeadImageLine {
     name: String,
     size: u64,
     header: String,
@@ -43,7 +43,7 @@ pub(crate) fn write(request: &Request, firmware: &Firmware) -> io::Result<String
         // The folder that somebody keeps firmware in is nobody's business.
         let name = report.name.rsplit('/').next().unwrap_or_default().to_owned();
         let families = report.families.iter().map(ToString::to_string).collect();
-        let line = ImageLine {
+        let line = HeadImageLine {
             name,
             size: report.size,
             header,
@@ -56,12 +56,12 @@ pub(crate) fn write(request: &Request, firmware: &Firmware) -> io::Result<String
 
 /// What a head asks for.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct TraceHead {
     pub(crate) request: Request,
-    images: Vec<ImageLine>,
+    images: Vec<HeadImageLine>,
 }
 
-impl Head {
+impl TraceHead {
     /// Finds the head's lines among a trace's comments; the message says what is wrong with them.
     pub(crate) fn parse(comments: &[String]) -> Result<Self, String> {
         let mut request = None;
@@ -95,7 +95,7 @@ impl Head {
             let families = image.families.iter().filter_map(|name| family(name)).collect();
             let header =
                 bytes(&image.header).ok_or_else(|| format!("image {}: the header isn't hex", image.name))?;
-            let source = StandIn {
+            let source = StandInImage {
                 name: image.name,
                 size: image.size,
                 header,
@@ -138,7 +138,7 @@ fn family(name: &str) -> Option<Family> {
     all.into_iter().find(|family| family.to_string() == name)
 }
 
-fn inspect(source: &StandIn, families: Vec<Family>) -> Result<Report, Box<dyn std::error::Error>> {
+fn inspect(source: &StandInImage, families: Vec<Family>) -> Result<Report, Box<dyn std::error::Error>> {
     let mut report = source::check(source, 64 * 1024)?;
     // Zeros don't have the checksum that the header states; that says nothing about what was sent.
     report.findings.retain(|finding| {
@@ -153,13 +153,13 @@ fn inspect(source: &StandIn, families: Vec<Family>) -> Result<Report, Box<dyn st
 
 /// A header with zeros behind it.
 #[derive(Debug)]
-struct StandIn {
+struct StandInImage {
     name: String,
     size: u64,
     header: Vec<u8>,
 }
 
-impl ImageSource for StandIn {
+impl ImageSource for StandInImage {
     fn name(&self) -> &str {
         &self.name
     }
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_head_without_a_request_is_named() {
-        assert!(Head::parse(&["modemflash 0.1.0".into()]).is_err());
+        assert!(TraceHead::parse(&["modemflash 0.1.0".into()]).is_err());
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             r#"request {"select":{"port":"/dev/ttyUSB0"},"force":false}"#.into(),
             "image {".into(),
         ];
-        assert!(Head::parse(&lines).unwrap_err().starts_with("image:"));
+        assert!(TraceHead::parse(&lines).unwrap_err().starts_with("image:"));
     }
 
     #[test]

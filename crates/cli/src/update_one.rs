@@ -8,10 +8,10 @@ use update_engine::codes::Code;
 use update_engine::fit;
 use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, update_asking};
 
-use crate::arguments::Output;
-use crate::ask::{self, Answer, Asker};
+use crate::arguments::OutputOptions;
+use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::overheard;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::say;
 use crate::output_file::OutputFile;
 use crate::screen::{self, Pace};
@@ -19,19 +19,19 @@ use crate::{Verdict, trace_file, trace_head};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Show<'a> {
-    pub(crate) output: &'a Output,
+pub(crate) struct RunDisplay<'a> {
+    pub(crate) output: &'a OutputOptions,
     pub(crate) trace: Option<OutputFile<'a>>,
     pub(crate) verbose: u8,
     pub(crate) pace: Pace,
 }
 
 /// What a run came to.
-enum End {
+enum UpdateEnd {
     /// With the reason why a program that reads the events hasn't got all of them.
-    Outcome(Box<Outcome>, Option<Box<Failure>>),
+    Outcome(Box<Outcome>, Option<Box<VerbFailure>>),
     /// The user didn't say yes.
-    Declined(Answer),
+    Declined(UserAnswer),
 }
 
 /// Updates one modem, asks what there is to ask, and says how it ended.
@@ -40,7 +40,7 @@ pub(crate) fn run(
     asker: &Asker,
     request: &Request,
     firmware: &Firmware,
-    show: Show<'_>,
+    show: RunDisplay<'_>,
 ) -> Verdict {
     let end = match show.trace.filter(|_| is_there(world, request)) {
         None => overheard(world, show.verbose, |world| {
@@ -48,7 +48,7 @@ pub(crate) fn run(
         })?,
         Some(file) => {
             let head = trace_head::write(request, firmware).map_err(|error| {
-                Failure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
+                VerbFailure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
             })?;
             record(world, file, &head, |world| {
                 on_screen(world, asker, request, firmware, show)
@@ -56,11 +56,11 @@ pub(crate) fn run(
         }
     };
     match end {
-        End::Outcome(outcome, lost) => {
+        UpdateEnd::Outcome(outcome, lost) => {
             finish(&outcome);
             lost.map_or(Ok(0), |lost| Err(*lost))
         }
-        End::Declined(answer) => answer.end("nothing was changed on the modem"),
+        UpdateEnd::Declined(answer) => answer.end("nothing was changed on the modem"),
     }
 }
 
@@ -78,8 +78,8 @@ fn on_screen(
     asker: &Asker,
     request: &Request,
     firmware: &Firmware,
-    show: Show<'_>,
-) -> Result<End, UpdateError> {
+    show: RunDisplay<'_>,
+) -> Result<UpdateEnd, UpdateError> {
     let screen = RefCell::new(screen::choose(show.output.json, show.verbose, show.pace));
     let declined = Cell::new(None);
     let mut ask = |plan: &Plan| {
@@ -88,8 +88,8 @@ fn on_screen(
             return false;
         }
         let answer = asker.ask_over(screen.borrow_mut().as_mut(), &questions(plan, request));
-        declined.set(Some(answer).filter(|answer| *answer != Answer::Yes));
-        answer == Answer::Yes
+        declined.set(Some(answer).filter(|answer| *answer != UserAnswer::Yes));
+        answer == UserAnswer::Yes
     };
     let result = update_asking(
         world,
@@ -101,8 +101,10 @@ fn on_screen(
     let mut screen = screen.into_inner();
     screen.rest();
     match (declined.get(), result) {
-        (Some(answer), Err(_)) => Ok(End::Declined(answer)),
-        (_, result) => result.map(|outcome| End::Outcome(Box::new(outcome), screen.lost().map(Box::new))),
+        (Some(answer), Err(_)) => Ok(UpdateEnd::Declined(answer)),
+        (_, result) => {
+            result.map(|outcome| UpdateEnd::Outcome(Box::new(outcome), screen.lost().map(Box::new)))
+        }
     }
 }
 
@@ -129,8 +131,8 @@ fn record(
     world: &mut dyn World,
     file: OutputFile<'_>,
     head: &str,
-    run: impl FnOnce(&mut dyn World) -> Result<End, UpdateError>,
-) -> Result<End, Failure> {
+    run: impl FnOnce(&mut dyn World) -> Result<UpdateEnd, UpdateError>,
+) -> Result<UpdateEnd, VerbFailure> {
     let path = file.path.display();
     let file = file
         .create()

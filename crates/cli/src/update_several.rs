@@ -12,9 +12,9 @@ use update_engine::{
 };
 
 use crate::arguments::{self, Arguments, Update};
-use crate::ask::{self, Answer, Asker};
+use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::{self, say};
 use crate::list::unreadable;
 use crate::screen::{self, Pace};
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let selected = choose(chosen.world(), &request, named, &firmware, is_json)?;
     if selected.is_empty() {
         let what = "no modem is there that these images are for";
-        return Err(Failure::new(Code::ModemNone, 4, what));
+        return Err(VerbFailure::new(Code::ModemNone, 4, what));
     }
     let mut requests: Vec<Request> = selected
         .iter()
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     if !request.confirmed && !is_json && ask::is_possible() {
         let (world, asker) = chosen.parts();
         match confirm(world, asker, &mut requests, &firmware) {
-            None | Some(Answer::Yes) => {}
+            None | Some(UserAnswer::Yes) => {}
             Some(refused) => return refused.end(UNCHANGED),
         }
     }
@@ -61,12 +61,12 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     } else {
         Pace::Real
     };
-    let (mut crew, asker) = chosen.hire(requests.len())?;
+    let (mut crew, asker) = chosen.into_workers(requests.len())?;
     // What came before now was heard by the world that asked the modems, and by none of the workers.
     if asker.is_stopped() {
         crew.worlds.clear();
         crew.finish();
-        return Err(Failure::new(
+        return Err(VerbFailure::new(
             Code::Stopped,
             INTERRUPTED,
             format!("stopped; {UNCHANGED}"),
@@ -113,7 +113,7 @@ fn choose(
     named: &[Selector],
     firmware: &Firmware,
     is_json: bool,
-) -> Result<Vec<Selector>, Failure> {
+) -> Result<Vec<Selector>, VerbFailure> {
     let mut selected: Vec<Selector> = Vec::new();
     if named.is_empty() {
         for modem in modems(world).map_err(|error| unreadable(&error))? {
@@ -193,7 +193,7 @@ fn confirm(
     asker: &Asker,
     requests: &mut [Request],
     firmware: &Firmware,
-) -> Option<Answer> {
+) -> Option<UserAnswer> {
     let count = words::count(requests.len(), "modem");
     say(&format!("asking {count} what they run"));
     let mut is_doubtful = false;
@@ -209,7 +209,7 @@ fn confirm(
                 request.confirmed_codes = shown.collect();
                 is_doubtful |= !request.confirmed_codes.is_empty();
             }
-            Err(error) if error.exit_code() == INTERRUPTED => return Some(Answer::Left),
+            Err(error) if error.exit_code() == INTERRUPTED => return Some(UserAnswer::Left),
             Err(error) => say(&format!("{place}: {}", error.what())),
         }
     }
@@ -238,7 +238,7 @@ fn in_a_line(plan: &Plan) -> String {
 fn tell_silent(results: &[Result<Outcome, UpdateError>], ended: &BTreeSet<usize>) {
     for (number, result) in results.iter().enumerate() {
         if let (Err(error), false) = (result, ended.contains(&number)) {
-            Failure::from(error.clone()).tell();
+            VerbFailure::from(error.clone()).tell();
         }
     }
 }
@@ -251,7 +251,7 @@ fn summary(places: Vec<String>, results: Vec<Result<Outcome, UpdateError>>) {
             Ok(outcome) => (0, outcome.to_string()),
             Err(error) => {
                 let (exit, words) = (error.exit_code(), format!("{}: {}", error.code(), error.what()));
-                Failure::from(error).print();
+                VerbFailure::from(error).print();
                 (exit, words)
             }
         };

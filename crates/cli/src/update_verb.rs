@@ -5,11 +5,11 @@ use modem_world::World;
 use update_engine::fit::Nature;
 use update_engine::{Firmware, Given, Request, Selector};
 
-use crate::arguments::{self, Arguments, Images, Update};
+use crate::arguments::{self, Arguments, FirmwareOptions, Update};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::screen::Pace;
-use crate::update_one::{self, Show};
+use crate::update_one::{self, RunDisplay};
 use crate::{Verdict, images, trace_file, update_several};
 
 /// Checks the files, then updates what is meant.
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
         select,
         ..request(arguments)
     };
-    let show = Show {
+    let show = RunDisplay {
         output: &arguments.output,
         trace,
         verbose: all.verbose,
@@ -67,7 +67,7 @@ pub(crate) fn request(arguments: &Update) -> Request {
 }
 
 /// The versions on the command line: they fill what the files don't tell, and contradict what they do.
-pub(crate) fn given(images: &Images) -> Given {
+pub(crate) fn given(images: &FirmwareOptions) -> Given {
     Given {
         firmware: images.firmware.clone(),
         config: images.config.clone(),
@@ -90,7 +90,7 @@ fn target_of(world: &mut dyn World, select: &Selector) -> Option<Target> {
 }
 
 /// The modem, or why there is none, as the engine says it.
-pub(crate) fn find(world: &mut dyn World, request: &Request) -> Result<update_engine::Modem, Failure> {
+pub(crate) fn find(world: &mut dyn World, request: &Request) -> Result<update_engine::Modem, VerbFailure> {
     use update_engine::{DeviceId, ModemState, Step, UpdateError};
     update_engine::find_one(world, request, "update").map_err(|cause| {
         let device = DeviceId::from_selection(&request.select);

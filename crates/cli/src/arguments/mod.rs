@@ -138,7 +138,7 @@ impl Command {
 /// Which files make up the firmware.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which firmware")]
-pub(crate) struct Images {
+pub(crate) struct FirmwareOptions {
     /// Of several carriers take this one; or the carrier, where no file tells it
     #[arg(long, value_name = "NAME")]
     pub(crate) carrier: Option<String>,
@@ -174,7 +174,7 @@ pub(crate) struct Inspect {
 /// How a run is shown and recorded.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Output {
+pub(crate) struct OutputOptions {
     /// Print events, one JSON object per line, on standard output (docs/events.md)
     #[arg(long)]
     pub(crate) json: bool,
@@ -215,7 +215,7 @@ fn faults() -> String {
 /// Where a rehearsal begins.
 #[cfg(feature = "rehearse")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum From {
+pub(crate) enum RehearsalStart {
     Normal,
     Download,
 }
@@ -238,8 +238,8 @@ pub(crate) struct Rehearse {
     pub(crate) model: Option<String>,
 
     /// Where the modem is found: running its old firmware, or stuck in download mode
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = From::Normal)]
-    pub(crate) from: From,
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = RehearsalStart::Normal)]
+    pub(crate) from: RehearsalStart,
 
     /// Something that goes wrong, such as `drop@1048576`; may be given several times (--help lists them)
     #[arg(long = "fault", value_name = "FAULT", long_help = faults())]
@@ -270,10 +270,10 @@ pub(crate) struct Rehearse {
     pub(crate) force: bool,
 
     #[command(flatten)]
-    pub(crate) images: Images,
+    pub(crate) images: FirmwareOptions,
 
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputOptions,
 }
 
 #[derive(Debug, Args)]
@@ -287,7 +287,7 @@ pub(crate) struct Replay {
     pub(crate) files: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) images: Images,
+    pub(crate) images: FirmwareOptions,
 
     /// Print events, one JSON object per line, on standard output (docs/events.md)
     #[arg(long)]

@@ -9,7 +9,7 @@ use update_engine::{ControlChoice, Request, Selector};
 /// Which modem. None of these and one modem there: that one.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Which modem (none of these: the only one)")]
-pub(crate) struct Select {
+pub(crate) struct SelectOptions {
     /// By its USB id: 1199:9071, or 1199 for every product
     #[arg(short = 'd', long = "vid-pid", value_name = "VID[:PID]")]
     ids: Vec<UsbId>,
@@ -39,7 +39,7 @@ pub(crate) struct Select {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "How to talk to a running modem")]
 #[group(multiple = false)]
-pub(crate) struct Control {
+pub(crate) struct ControlOptions {
     /// Speak QMI on the control port, whatever its driver is
     #[arg(long)]
     qmi: bool,
@@ -53,7 +53,7 @@ pub(crate) struct Control {
     proxy: bool,
 }
 
-impl Select {
+impl SelectOptions {
     /// Everything that was named.
     pub(crate) fn all(&self) -> Vec<Selector> {
         let ids = self.ids.iter().map(|id| Selector::Id {
@@ -102,7 +102,7 @@ fn only(mut all: Vec<Selector>) -> Selector {
     }
 }
 
-impl Control {
+impl ControlOptions {
     /// What it comes to.
     pub(crate) fn choice(&self) -> ControlChoice {
         match (self.qmi, self.mbim, self.proxy) {
@@ -115,7 +115,7 @@ impl Control {
 }
 
 /// A request for one modem that asks for nothing else.
-pub(crate) fn request(select: &Select, control: &Control) -> Request {
+pub(crate) fn request(select: &SelectOptions, control: &ControlOptions) -> Request {
     Request {
         select: select.one(),
         control: control.choice(),

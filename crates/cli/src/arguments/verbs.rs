@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use firmware_image::Platform;
 use update_engine::{ControlChoice, Request};
 
-use super::select::{Control, Select, request};
-use super::{Images, Output};
+use super::select::{ControlOptions, SelectOptions, request};
+use super::{FirmwareOptions, OutputOptions};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,7 +30,7 @@ pub(crate) struct List {
     pub(crate) watch: bool,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }
 
 #[derive(Debug, Args)]
@@ -44,10 +44,10 @@ pub(crate) struct Info {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }
 
 #[derive(Debug, Args)]
@@ -105,10 +105,10 @@ pub(crate) struct SlotsList {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,10 +149,10 @@ pub(crate) struct SlotsSelect {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }
 
 #[derive(Debug, Args)]
@@ -174,10 +174,10 @@ pub(crate) struct SlotsDelete {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }
 
 #[derive(Debug, Args)]
@@ -204,10 +204,10 @@ pub(crate) struct Reset {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }
 
 #[derive(Debug, Args)]
@@ -234,7 +234,7 @@ pub(crate) struct At {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 }
 
 #[derive(Debug, Args)]
@@ -290,14 +290,14 @@ pub(crate) struct Update {
     pub(crate) ignore_modem_manager: bool,
 
     #[command(flatten)]
-    pub(crate) images: Images,
+    pub(crate) images: FirmwareOptions,
 
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputOptions,
 
     #[command(flatten)]
-    pub(crate) select: Select,
+    pub(crate) select: SelectOptions,
 
     #[command(flatten)]
-    pub(crate) control: Control,
+    pub(crate) control: ControlOptions,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::options::{Group, Known, OPTIONS};
+use super::options::{KnownOption, OPTIONS, OptionGroup};
 
 /// The version of that program whose behaviour was looked at.
 pub(crate) const VERSION: &str = "1.32.2";
@@ -12,12 +12,12 @@ pub(crate) fn help() -> String {
     let mut text =
         String::from("Usage:\n  qmi-firmware-update [OPTION…] FILE1 FILE2... - bring firmware to a modem\n");
     for (group, head) in [
-        (Group::Selection, "Which modem:"),
-        (Group::Update, "Updating a modem that runs:"),
-        (Group::Reset, "Into download mode:"),
-        (Group::Download, "Updating a modem in download mode:"),
-        (Group::Verify, "Looking at files:"),
-        (Group::Application, "All the rest:"),
+        (OptionGroup::Selection, "Which modem:"),
+        (OptionGroup::Update, "Updating a modem that runs:"),
+        (OptionGroup::Reset, "Into download mode:"),
+        (OptionGroup::Download, "Updating a modem in download mode:"),
+        (OptionGroup::Verify, "Looking at files:"),
+        (OptionGroup::Application, "All the rest:"),
     ] {
         let _ = writeln!(text, "\n{head}");
         for known in OPTIONS.iter().filter(|known| known.group == group) {
@@ -33,7 +33,7 @@ pub(crate) fn help() -> String {
 }
 
 /// `-f, --firmware-version=[VERSION]`.
-pub(crate) fn names(known: &Known) -> String {
+pub(crate) fn names(known: &KnownOption) -> String {
     let mut names = match known.short {
         Some(short) => format!("-{short}, --{}", known.long),
         None => format!("--{}", known.long),

@@ -8,12 +8,12 @@ use update_engine::modem::Mode;
 use update_engine::{ControlChoice, Event, Firmware, Given, Request, Selector, errand, update};
 
 use super::console::Console;
-use super::options::{Asked, Name};
-use super::progress::{Job, Progress};
+use super::options::{AskedOptions, OptionName};
+use super::progress::{CompatJob, ProgressLines};
 use super::{refusal, select, verify};
 
 /// Does what the command line asks of a modem. Gives whether it went well.
-pub(crate) fn run(asked: &Asked, world: &mut dyn World, console: &mut Console<'_>) -> bool {
+pub(crate) fn run(asked: &AskedOptions, world: &mut dyn World, console: &mut Console<'_>) -> bool {
     let chosen = match select::choose(asked, world) {
         Ok(chosen) => chosen,
         Err(refused) => {
@@ -24,13 +24,13 @@ pub(crate) fn run(asked: &Asked, world: &mut dyn World, console: &mut Console<'_
             return false;
         }
     };
-    let is_download = asked.has(Name::UpdateDownload);
-    let languages = [Name::OpenQmi, Name::OpenMbim, Name::OpenAuto];
+    let is_download = asked.has(OptionName::UpdateDownload);
+    let languages = [OptionName::OpenQmi, OptionName::OpenMbim, OptionName::OpenAuto];
     if !is_download && asked.count(&languages) > 1 {
         console.error("cannot specify multiple mode flags to open device");
         return false;
     }
-    if asked.has(Name::Reset) {
+    if asked.has(OptionName::Reset) {
         return reset(asked, chosen.select, world, console);
     }
     let slot = match u8::try_from(asked.storage_index) {
@@ -63,38 +63,43 @@ pub(crate) fn run(asked: &Asked, world: &mut dyn World, console: &mut Console<'_
             carrier: asked.carrier.clone(),
         },
         // In download mode that program compares no versions.
-        ignore_versions: is_download || asked.has(Name::IgnoreVersions),
-        download_override: asked.has(Name::Override),
+        ignore_versions: is_download || asked.has(OptionName::IgnoreVersions),
+        download_override: asked.has(OptionName::Override),
         slot,
-        skip_read_back: asked.has(Name::SkipValidation),
+        skip_read_back: asked.has(OptionName::SkipValidation),
         ..request(asked, chosen.select)
     };
-    let mut progress = Progress::new(console, Job::Update, Some(&firmware), asked.has(Name::Verbose));
+    let mut progress = ProgressLines::new(
+        console,
+        CompatJob::Update,
+        Some(&firmware),
+        asked.has(OptionName::Verbose),
+    );
     let result = update(world, &request, &firmware, &mut |event: &Event| {
         progress.show(event)
     });
     if let Err(error) = &result {
-        refusal::print(error, Job::Update, Some(&firmware), console);
+        refusal::print(error, CompatJob::Update, Some(&firmware), console);
     }
     result.is_ok()
 }
 
-fn reset(asked: &Asked, select: Selector, world: &mut dyn World, console: &mut Console<'_>) -> bool {
+fn reset(asked: &AskedOptions, select: Selector, world: &mut dyn World, console: &mut Console<'_>) -> bool {
     let request = request(asked, select);
-    let mut progress = Progress::new(console, Job::Reset, None, asked.has(Name::Verbose));
+    let mut progress = ProgressLines::new(console, CompatJob::Reset, None, asked.has(OptionName::Verbose));
     let result = errand::enter_download_mode(world, &request, &mut |event: &Event| progress.show(event));
     match &result {
         Ok(_) => console.say("reseter operation finished successfully"),
-        Err(error) => refusal::print(error, Job::Reset, None, console),
+        Err(error) => refusal::print(error, CompatJob::Reset, None, console),
     }
     result.is_ok()
 }
 
 /// What all jobs have in common.
-fn request(asked: &Asked, select: Selector) -> Request {
-    let control = if asked.has(Name::OpenQmi) {
+fn request(asked: &AskedOptions, select: Selector) -> Request {
+    let control = if asked.has(OptionName::OpenQmi) {
         ControlChoice::Qmi
-    } else if asked.has(Name::OpenMbim) {
+    } else if asked.has(OptionName::OpenMbim) {
         ControlChoice::Mbim
     } else {
         // Through the proxy where one has the port, which is what --device-open-proxy asks for.
@@ -105,13 +110,13 @@ fn request(asked: &Asked, select: Selector) -> Request {
         control,
         // That program never asks; what speaks against it is said as a warning.
         confirmed: true,
-        ignore_manager: asked.has(Name::IgnoreManager),
+        ignore_manager: asked.has(OptionName::IgnoreManager),
         ..Request::default()
     }
 }
 
 /// The files, checked. What is wrong with them is said.
-fn load(asked: &Asked, console: &mut Console<'_>) -> Option<Firmware> {
+fn load(asked: &AskedOptions, console: &mut Console<'_>) -> Option<Firmware> {
     let refuse = |console: &mut Console<'_>, code: &str, why: &str| {
         console.error("unknown firmware image file");
         console.error(&format!("{why} [{code}]"));
@@ -151,7 +156,7 @@ fn load(asked: &Asked, console: &mut Console<'_>) -> Option<Firmware> {
 
 /// Versions choose from what a folder or an archive holds. Files that were named are all meant, and differences between
 /// them and the options are errors.
-fn wanted(asked: &Asked) -> Wanted {
+fn wanted(asked: &AskedOptions) -> Wanted {
     if !asked.files.iter().any(|path| is_collection(path)) {
         return Wanted::default();
     }

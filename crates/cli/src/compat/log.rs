@@ -15,12 +15,12 @@ pub(crate) fn start(is_verbose: bool, file: Option<File>) {
     if !is_verbose && file.is_none() {
         return;
     }
-    let sinks = Arc::new(Mutex::new(Sinks { is_verbose, file }));
+    let sinks = Arc::new(Mutex::new(LogSinks { is_verbose, file }));
     let _ = tracing_subscriber::fmt()
         .with_max_level(Level::DEBUG)
-        .with_writer(move || Shared(Arc::clone(&sinks)))
+        .with_writer(move || SharedSinks(Arc::clone(&sinks)))
         .log_internal_errors(false)
-        .event_format(Shape)
+        .event_format(LogShape)
         .try_init();
 }
 
@@ -39,14 +39,14 @@ pub(crate) fn is_begun(head: &[u8]) -> bool {
 const WORDS: [&str; 4] = ["-Error **", "-Warning **", "[Info]", "[Debug]"];
 
 /// Where lines go.
-struct Sinks {
+struct LogSinks {
     is_verbose: bool,
     file: Option<File>,
 }
 
-struct Shared(Arc<Mutex<Sinks>>);
+struct SharedSinks(Arc<Mutex<LogSinks>>);
 
-impl Write for Shared {
+impl Write for SharedSinks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A full disk or a closed pipe must not end an update.
         if let Ok(mut sinks) = self.0.lock() {
@@ -66,9 +66,9 @@ impl Write for Shared {
 }
 
 /// A line in that program's form, without its date.
-struct Shape;
+struct LogShape;
 
-impl<S, N> FormatEvent<S, N> for Shape
+impl<S, N> FormatEvent<S, N> for LogShape
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

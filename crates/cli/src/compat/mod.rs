@@ -27,7 +27,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use self::console::Console;
-use self::options::{Asked, Name};
+use self::options::{AskedOptions, OptionName};
 use crate::chosen_world::ChosenWorld;
 use crate::output_file::{OutputFile, Unwritable};
 
@@ -36,7 +36,7 @@ const NAME: &str = "qmi-firmware-update";
 
 /// A call under that name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Call {
+pub(crate) struct CompatCall {
     /// The words behind the name.
     words: Vec<OsString>,
     /// Virtual modems to work on instead of this host's, as with every other verb.
@@ -45,7 +45,7 @@ pub(crate) struct Call {
 
 /// The call, when the program was called by that name: through a link, or with it as the first argument, where
 /// `--virtual MODEL` may stand before it.
-pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<Call> {
+pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<CompatCall> {
     let program = words.next()?;
     let mut models = Vec::new();
     if Path::new(&program).file_name().is_none_or(|name| name != NAME) {
@@ -59,14 +59,14 @@ pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<Call> 
             return None;
         }
     }
-    Some(Call {
+    Some(CompatCall {
         words: words.collect(),
         models,
     })
 }
 
 /// Does what a call asks for. The exit code is 0 or 1, as that program's is.
-pub(crate) fn run(call: &Call) -> ExitCode {
+pub(crate) fn run(call: &CompatCall) -> ExitCode {
     let is_done = console::with_process(|console| match options::parse(&call.words) {
         Ok(asked) => act(&asked, &call.models, console),
         Err(why) => {
@@ -82,31 +82,31 @@ pub(crate) fn run(call: &Call) -> ExitCode {
 }
 
 /// What needs no modem is done here.
-fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
-    if asked.has(Name::Version) {
+fn act(asked: &AskedOptions, models: &[String], console: &mut Console<'_>) -> bool {
+    if asked.has(OptionName::Version) {
         console.put(&help::version());
         return true;
     }
-    if asked.has(Name::Help) {
+    if asked.has(OptionName::Help) {
         console.put(&help::help());
         return true;
     }
-    if asked.has(Name::Examples) {
+    if asked.has(OptionName::Examples) {
         console.put(help::examples());
         return true;
     }
-    if asked.has(Name::Verbose) && asked.has(Name::Silent) {
+    if asked.has(OptionName::Verbose) && asked.has(OptionName::Silent) {
         console.error("cannot specify --verbose and --silent at the same time");
     }
     let Ok(log_file) = log_file(asked, console) else {
         return false;
     };
-    log::start(asked.has(Name::Verbose), log_file);
+    log::start(asked.has(OptionName::Verbose), log_file);
     if let Some(wrong) = wrong_action(asked) {
         console.error(wrong);
         return false;
     }
-    if asked.has(Name::Verify) {
+    if asked.has(OptionName::Verify) {
         return verify::run(&asked.files, console);
     }
     let mut chosen = match ChosenWorld::with(models, 0) {
@@ -126,7 +126,7 @@ fn act(asked: &Asked, models: &[String], console: &mut Console<'_>) -> bool {
 ///
 /// # Errors
 /// The name is that of firmware: the option has taken a file that was to be sent. That is said.
-fn log_file(asked: &Asked, console: &mut Console<'_>) -> Result<Option<File>, ()> {
+fn log_file(asked: &AskedOptions, console: &mut Console<'_>) -> Result<Option<File>, ()> {
     let Some(path) = asked.log.as_deref() else {
         return Ok(None);
     };
@@ -157,11 +157,16 @@ fn plain(error: &io::Error) -> String {
 }
 
 /// What is wrong with the choice of the action.
-fn wrong_action(asked: &Asked) -> Option<&'static str> {
-    let actions = [Name::Update, Name::Reset, Name::UpdateDownload, Name::Verify];
+fn wrong_action(asked: &AskedOptions) -> Option<&'static str> {
+    let actions = [
+        OptionName::Update,
+        OptionName::Reset,
+        OptionName::UpdateDownload,
+        OptionName::Verify,
+    ];
     match asked.count(&actions) {
         0 => Some("no actions specified"),
-        1 if asked.files.is_empty() && !asked.has(Name::Reset) => Some("no firmware images specified"),
+        1 if asked.files.is_empty() && !asked.has(OptionName::Reset) => Some("no firmware images specified"),
         1 => None,
         _ => Some("too many actions specified"),
     }

@@ -11,7 +11,7 @@ use super::values;
 
 /// What an option is about; the groups of the help text, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
+pub(crate) enum OptionGroup {
     /// Which device.
     Selection,
     /// For a modem that runs its firmware.
@@ -28,7 +28,7 @@ pub(crate) enum Group {
 
 /// The options by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
+pub(crate) enum OptionName {
     BusNumber,
     VidPid,
     ControlPort,
@@ -59,27 +59,27 @@ pub(crate) enum Name {
 
 /// An option.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
-    pub(crate) name: Name,
+pub(crate) struct KnownOption {
+    pub(crate) name: OptionName,
     pub(crate) short: Option<char>,
     pub(crate) long: &'static str,
     /// What stands for its value in the help text; none: it takes no value.
     pub(crate) value: Option<&'static str>,
-    pub(crate) group: Group,
+    pub(crate) group: OptionGroup,
     pub(crate) help: &'static str,
     /// Names of other versions of that program, and of ours.
     pub(crate) also: &'static [&'static str],
 }
 
 const fn known(
-    name: Name,
-    group: Group,
+    name: OptionName,
+    group: OptionGroup,
     short: Option<char>,
     long: &'static str,
     value: Option<&'static str>,
     help: &'static str,
-) -> Known {
-    Known {
+) -> KnownOption {
+    KnownOption {
         name,
         short,
         long,
@@ -91,212 +91,212 @@ const fn known(
 }
 
 /// All options, in the order of the help text.
-pub(crate) const OPTIONS: &[Known] = &[
+pub(crate) const OPTIONS: &[KnownOption] = &[
     known(
-        Name::BusNumber,
-        Group::Selection,
+        OptionName::BusNumber,
+        OptionGroup::Selection,
         Some('s'),
         "busnum-devnum",
         Some("[BUS:]DEV"),
         "the modem with this number on the bus, in decimal",
     ),
     known(
-        Name::VidPid,
-        Group::Selection,
+        OptionName::VidPid,
+        OptionGroup::Selection,
         Some('d'),
         "vid-pid",
         Some("VID[:PID]"),
         "the modem with this USB id, in hexadecimal",
     ),
     known(
-        Name::ControlPort,
-        Group::Selection,
+        OptionName::ControlPort,
+        OptionGroup::Selection,
         Some('w'),
         "cdc-wdm",
         Some("[PATH]"),
         "the modem of this control port (/dev/cdc-wdm0)",
     ),
     known(
-        Name::Tty,
-        Group::Selection,
+        OptionName::Tty,
+        OptionGroup::Selection,
         Some('t'),
         "tty",
         Some("[PATH]"),
         "the modem of this serial port (/dev/ttyUSB2)",
     ),
     known(
-        Name::Update,
-        Group::Update,
+        OptionName::Update,
+        OptionGroup::Update,
         Some('u'),
         "update",
         None,
         "update the modem and prove it",
     ),
     known(
-        Name::Firmware,
-        Group::Update,
+        OptionName::Firmware,
+        OptionGroup::Update,
         Some('f'),
         "firmware-version",
         Some("[VERSION]"),
         "firmware version, where the files don't tell it",
     ),
     known(
-        Name::Config,
-        Group::Update,
+        OptionName::Config,
+        OptionGroup::Update,
         Some('c'),
         "config-version",
         Some("[VERSION]"),
         "config version, where the files don't tell it",
     ),
     known(
-        Name::Carrier,
-        Group::Update,
+        OptionName::Carrier,
+        OptionGroup::Update,
         Some('C'),
         "carrier",
         Some("[CARRIER]"),
         "carrier, where the files don't tell it",
     ),
     known(
-        Name::IgnoreVersions,
-        Group::Update,
+        OptionName::IgnoreVersions,
+        OptionGroup::Update,
         None,
         "ignore-version-errors",
         None,
         "go on although versions differ",
     ),
     known(
-        Name::Override,
-        Group::Update,
+        OptionName::Override,
+        OptionGroup::Update,
         None,
         "override-download",
         None,
         "send the files although the modem has them",
     ),
     known(
-        Name::StorageIndex,
-        Group::Update,
+        OptionName::StorageIndex,
+        OptionGroup::Update,
         None,
         "modem-storage-index",
         Some("[INDEX]"),
         "the slot for the modem image",
     ),
     known(
-        Name::SkipValidation,
-        Group::Update,
+        OptionName::SkipValidation,
+        OptionGroup::Update,
         None,
         "skip-validation",
         None,
         "don't read back what the modem runs",
     ),
     known(
-        Name::Reset,
-        Group::Reset,
+        OptionName::Reset,
+        OptionGroup::Reset,
         Some('b'),
         "reset",
         None,
         "send the modem into download mode",
     ),
-    Known {
-        name: Name::UpdateDownload,
+    KnownOption {
+        name: OptionName::UpdateDownload,
         short: Some('U'),
         long: "update-download",
         value: None,
-        group: Group::Download,
+        group: OptionGroup::Download,
         help: "update a modem that is in download mode",
         also: &["update-qdl"],
     },
     known(
-        Name::Verify,
-        Group::Verify,
+        OptionName::Verify,
+        OptionGroup::Verify,
         Some('z'),
         "verify",
         None,
         "check the files and show what is in them",
     ),
     known(
-        Name::OpenProxy,
-        Group::Application,
+        OptionName::OpenProxy,
+        OptionGroup::Application,
         Some('p'),
         "device-open-proxy",
         None,
         "through qmi-proxy, where that has the port",
     ),
     known(
-        Name::OpenQmi,
-        Group::Application,
+        OptionName::OpenQmi,
+        OptionGroup::Application,
         None,
         "device-open-qmi",
         None,
         "speak QMI on the control port",
     ),
     known(
-        Name::OpenMbim,
-        Group::Application,
+        OptionName::OpenMbim,
+        OptionGroup::Application,
         None,
         "device-open-mbim",
         None,
         "speak MBIM on the control port",
     ),
     known(
-        Name::OpenAuto,
-        Group::Application,
+        OptionName::OpenAuto,
+        OptionGroup::Application,
         None,
         "device-open-auto",
         None,
         "find out what the port speaks (default)",
     ),
     known(
-        Name::IgnoreManager,
-        Group::Application,
+        OptionName::IgnoreManager,
+        OptionGroup::Application,
         None,
         "ignore-mm-runtime-check",
         None,
         "go on although ModemManager keeps the modem",
     ),
     known(
-        Name::Verbose,
-        Group::Application,
+        OptionName::Verbose,
+        OptionGroup::Application,
         Some('v'),
         "verbose",
         None,
         "show what happens in detail",
     ),
     known(
-        Name::Silent,
-        Group::Application,
+        OptionName::Silent,
+        OptionGroup::Application,
         Some('S'),
         "silent",
         None,
         "no effect, as in that program",
     ),
     known(
-        Name::VerboseLog,
-        Group::Application,
+        OptionName::VerboseLog,
+        OptionGroup::Application,
         Some('L'),
         "verbose-log",
         Some("[PATH]"),
         "write the details into this file",
     ),
     known(
-        Name::Version,
-        Group::Application,
+        OptionName::Version,
+        OptionGroup::Application,
         Some('V'),
         "version",
         None,
         "show the version",
     ),
-    Known {
-        name: Name::Help,
+    KnownOption {
+        name: OptionName::Help,
         short: Some('h'),
         long: "help",
         value: None,
-        group: Group::Application,
+        group: OptionGroup::Application,
         help: "show this help",
         also: &["help-all"],
     },
     known(
-        Name::Examples,
-        Group::Application,
+        OptionName::Examples,
+        OptionGroup::Application,
         Some('H'),
         "help-examples",
         None,
@@ -306,7 +306,7 @@ pub(crate) const OPTIONS: &[Known] = &[
 
 /// What the command line asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct AskedOptions {
     /// The flags that were given.
     flags: Vec<&'static str>,
     pub(crate) by_number: Option<values::BusNumber>,
@@ -321,23 +321,23 @@ pub(crate) struct Asked {
     pub(crate) files: Vec<PathBuf>,
 }
 
-impl Asked {
+impl AskedOptions {
     /// Whether a flag was given.
-    pub(crate) fn has(&self, name: Name) -> bool {
+    pub(crate) fn has(&self, name: OptionName) -> bool {
         row(name).is_some_and(|known| self.flags.contains(&known.long))
     }
 
     /// How many of these flags were given.
-    pub(crate) fn count(&self, names: &[Name]) -> usize {
+    pub(crate) fn count(&self, names: &[OptionName]) -> usize {
         names.iter().filter(|name| self.has(**name)).count()
     }
 
-    fn set(&mut self, known: &Known, as_typed: &str, value: Option<&OsStr>) -> Result<(), String> {
+    fn set(&mut self, known: &KnownOption, as_typed: &str, value: Option<&OsStr>) -> Result<(), String> {
         let Some(value) = value else {
             self.flags.push(known.long);
             return Ok(());
         };
-        if known.name == Name::VerboseLog {
+        if known.name == OptionName::VerboseLog {
             self.log = Some(value.into());
             return Ok(());
         }
@@ -346,21 +346,21 @@ impl Asked {
             .ok_or("Invalid byte sequence in conversion input")?
             .to_owned();
         match known.name {
-            Name::BusNumber => self.by_number = Some(values::bus_number(&text)?),
-            Name::VidPid => self.by_id = Some(values::vid_pid(&text)?),
-            Name::ControlPort => self.control_port = Some(text),
-            Name::Tty => self.tty = Some(text),
-            Name::Firmware => self.firmware = Some(text),
-            Name::Config => self.config = Some(text),
-            Name::Carrier => self.carrier = Some(text),
-            Name::StorageIndex => self.storage_index = values::integer(&text, as_typed)?,
+            OptionName::BusNumber => self.by_number = Some(values::bus_number(&text)?),
+            OptionName::VidPid => self.by_id = Some(values::vid_pid(&text)?),
+            OptionName::ControlPort => self.control_port = Some(text),
+            OptionName::Tty => self.tty = Some(text),
+            OptionName::Firmware => self.firmware = Some(text),
+            OptionName::Config => self.config = Some(text),
+            OptionName::Carrier => self.carrier = Some(text),
+            OptionName::StorageIndex => self.storage_index = values::integer(&text, as_typed)?,
             _ => {}
         }
         Ok(())
     }
 }
 
-fn row(name: Name) -> Option<&'static Known> {
+fn row(name: OptionName) -> Option<&'static KnownOption> {
     OPTIONS.iter().find(|known| known.name == name)
 }
 
@@ -368,8 +368,8 @@ fn row(name: Name) -> Option<&'static Known> {
 ///
 /// # Errors
 /// What is wrong with the first wrong word, as that program says it.
-pub(crate) fn parse(words: &[OsString]) -> Result<Asked, String> {
-    let mut asked = Asked::default();
+pub(crate) fn parse(words: &[OsString]) -> Result<AskedOptions, String> {
+    let mut asked = AskedOptions::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let Some(text) = word.to_str() else {
@@ -394,10 +394,15 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Asked, String> {
     Ok(asked)
 }
 
-type Words<'w> = std::slice::Iter<'w, OsString>;
+type WordsLeft<'w> = std::slice::Iter<'w, OsString>;
 
 /// `--name`, `--name VALUE`, `--name=VALUE`.
-fn one_long(asked: &mut Asked, word: &str, long: &str, words: &mut Words<'_>) -> Result<(), String> {
+fn one_long(
+    asked: &mut AskedOptions,
+    word: &str,
+    long: &str,
+    words: &mut WordsLeft<'_>,
+) -> Result<(), String> {
     let (name, glued) = match long.split_once('=') {
         Some((name, value)) => (name, Some(OsStr::new(value))),
         None => (long, None),
@@ -419,7 +424,12 @@ fn one_long(asked: &mut Asked, word: &str, long: &str, words: &mut Words<'_>) ->
 }
 
 /// `-bz`, `-bd VALUE`: one of a bundle may take the next word.
-fn bundled(asked: &mut Asked, word: &str, bundle: &str, words: &mut Words<'_>) -> Result<(), String> {
+fn bundled(
+    asked: &mut AskedOptions,
+    word: &str,
+    bundle: &str,
+    words: &mut WordsLeft<'_>,
+) -> Result<(), String> {
     let (mut is_taken, mut is_known) = (false, true);
     for letter in bundle.chars() {
         let Some(known) = OPTIONS.iter().find(|known| known.short == Some(letter)) else {
@@ -450,7 +460,7 @@ fn bundled(asked: &mut Asked, word: &str, bundle: &str, words: &mut Words<'_>) -
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Asked, String> {
+    fn parsed(line: &str) -> Result<AskedOptions, String> {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         parse(&words)
     }
@@ -466,7 +476,7 @@ mod tests {
             "-w /dev/cdc-wdm7 -w /dev/cdc-wdm0 -u a.cwe b.nvu --",
         ] {
             let asked = parsed(line).unwrap();
-            assert!(asked.has(Name::Update), "{line}");
+            assert!(asked.has(OptionName::Update), "{line}");
             assert_eq!(asked.control_port.as_deref(), Some("/dev/cdc-wdm0"), "{line}");
             assert_eq!(
                 asked.files,
@@ -478,14 +488,14 @@ mod tests {
 
     #[test]
     fn names_of_older_versions_are_taken() {
-        assert!(parsed("--update-qdl a").unwrap().has(Name::UpdateDownload));
-        assert!(parsed("--help-all").unwrap().has(Name::Help));
+        assert!(parsed("--update-qdl a").unwrap().has(OptionName::UpdateDownload));
+        assert!(parsed("--help-all").unwrap().has(OptionName::Help));
     }
 
     #[test]
     fn behind_two_hyphens_everything_is_a_file() {
         let asked = parsed("-z -- -v - --update").unwrap();
-        assert_eq!(asked.count(&[Name::Verbose, Name::Update]), 0);
+        assert_eq!(asked.count(&[OptionName::Verbose, OptionName::Update]), 0);
         assert_eq!(asked.files.len(), 3);
         assert_eq!(parsed("-z -").unwrap().files, [PathBuf::from("-")]);
     }

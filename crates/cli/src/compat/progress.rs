@@ -17,7 +17,7 @@ const PLACES: usize = 6;
 
 /// What that program calls the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Job {
+pub(crate) enum CompatJob {
     /// `-u`, `-U`.
     Update,
     /// `-b`.
@@ -25,9 +25,9 @@ pub(crate) enum Job {
 }
 
 /// Turns events into lines.
-pub(crate) struct Progress<'p, 'c> {
+pub(crate) struct ProgressLines<'p, 'c> {
     console: &'p mut Console<'c>,
-    job: Job,
+    job: CompatJob,
     /// Name, type and size of every file.
     files: Vec<(String, &'static str, u64)>,
     /// Whether the details are shown; then there is no bar.
@@ -47,11 +47,11 @@ pub(crate) struct Progress<'p, 'c> {
     is_open: bool,
 }
 
-impl<'p, 'c> Progress<'p, 'c> {
+impl<'p, 'c> ProgressLines<'p, 'c> {
     /// Lines for a job with these files.
     pub(crate) fn new(
         console: &'p mut Console<'c>,
-        job: Job,
+        job: CompatJob,
         firmware: Option<&Firmware>,
         is_verbose: bool,
     ) -> Self {
@@ -116,7 +116,7 @@ impl<'p, 'c> Progress<'p, 'c> {
 
     fn begin(&mut self, t: f64, step: &Step) {
         let before = self.step.replace(step.clone());
-        if self.job == Job::Reset {
+        if self.job == CompatJob::Reset {
             return;
         }
         match step {
@@ -160,8 +160,8 @@ impl<'p, 'c> Progress<'p, 'c> {
 
     fn appeared(&mut self, mode: Mode) {
         match (self.job, mode) {
-            (Job::Update, Mode::Download) => self.say("download mode detected"),
-            (Job::Update, Mode::Normal) => self.say("normal mode detected"),
+            (CompatJob::Update, Mode::Download) => self.say("download mode detected"),
+            (CompatJob::Update, Mode::Normal) => self.say("normal mode detected"),
             _ => {}
         }
     }
@@ -186,7 +186,7 @@ impl<'p, 'c> Progress<'p, 'c> {
     }
 
     fn bar(&mut self, done: u64, of: u64) {
-        if self.is_verbose || self.job == Job::Reset {
+        if self.is_verbose || self.job == CompatJob::Reset {
             return;
         }
         // For the eye only.
@@ -235,7 +235,7 @@ impl<'p, 'c> Progress<'p, 'c> {
 
     fn end(&mut self, outcome: &Outcome) {
         self.close_line();
-        if self.job == Job::Reset {
+        if self.job == CompatJob::Reset {
             return;
         }
         match outcome {

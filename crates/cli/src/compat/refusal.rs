@@ -6,7 +6,7 @@ use update_engine::modem::Mode;
 use update_engine::{Advice, Cause, Firmware, ModemState, Step, UpdateError};
 
 use super::console::Console;
-use super::progress::Job;
+use super::progress::CompatJob;
 use super::select::NO_DOWNLOAD_PORT;
 use crate::failure::chain;
 
@@ -23,7 +23,12 @@ You can also ignore this (at your own risk) using --ignore-mm-runtime-check.
 const VERSION_NOTE: &str = "note: you can ignore this error using --ignore-version-errors";
 
 /// Says why a run failed.
-pub(crate) fn print(error: &UpdateError, job: Job, firmware: Option<&Firmware>, console: &mut Console<'_>) {
+pub(crate) fn print(
+    error: &UpdateError,
+    job: CompatJob,
+    firmware: Option<&Firmware>,
+    console: &mut Console<'_>,
+) {
     if let Some(words) = words(error, job, firmware) {
         console.error(&words);
     }
@@ -119,7 +124,7 @@ fn conflict(firmware: Option<&Firmware>) -> Option<(VersionKind, &str, &str)> {
 }
 
 /// The words of that program for the same failure; none where it knows nothing like it.
-fn words(error: &UpdateError, job: Job, firmware: Option<&Firmware>) -> Option<String> {
+fn words(error: &UpdateError, job: CompatJob, firmware: Option<&Firmware>) -> Option<String> {
     let cause = &*error.source;
     let words = match cause {
         Cause::Stopped { .. }
@@ -153,7 +158,7 @@ fn words(error: &UpdateError, job: Job, firmware: Option<&Firmware>) -> Option<S
             "modem storage index out of bounds ({index} > {})",
             maximum.unwrap_or(0)
         ),
-        _ if job == Job::Reset => reset_words(cause).to_owned(),
+        _ if job == CompatJob::Reset => reset_words(cause).to_owned(),
         Cause::NotEntered { .. } => {
             "boothold reseter operation failed: couldn't run reset operation".to_owned()
         }

@@ -3,7 +3,7 @@
 use modem_world::{DiscoveryError, PortInfo, World};
 use update_engine::{Modem, Selector};
 
-use super::options::Asked;
+use super::options::AskedOptions;
 
 /// `-U` with a modem that isn't in download mode.
 pub(crate) const NO_DOWNLOAD_PORT: &str =
@@ -11,7 +11,7 @@ pub(crate) const NO_DOWNLOAD_PORT: &str =
 
 /// What the selection has led to.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct ChosenModem {
     pub(crate) select: Selector,
     /// None for a port behind which no USB device is known to be.
     pub(crate) modem: Option<Modem>,
@@ -19,14 +19,14 @@ pub(crate) struct Chosen {
 
 /// Why there is no modem.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NotChosen {
+pub(crate) struct NoModemChosen {
     /// That program's words.
     pub(crate) words: String,
     /// Ours, where they say more.
     pub(crate) more: Vec<String>,
 }
 
-impl NotChosen {
+impl NoModemChosen {
     fn new(words: impl Into<String>) -> Self {
         Self {
             words: words.into(),
@@ -39,7 +39,7 @@ impl NotChosen {
 ///
 /// # Errors
 /// It names none, more than one, or one that isn't there; then the modems that are there are listed.
-pub(crate) fn choose(asked: &Asked, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+pub(crate) fn choose(asked: &AskedOptions, world: &mut dyn World) -> Result<ChosenModem, NoModemChosen> {
     look(asked, world).map_err(|mut refused| {
         if refused.more.is_empty() {
             let there = Selector::Only.candidates(world).unwrap_or_default();
@@ -52,13 +52,15 @@ pub(crate) fn choose(asked: &Asked, world: &mut dyn World) -> Result<Chosen, Not
     })
 }
 
-fn look(asked: &Asked, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+fn look(asked: &AskedOptions, world: &mut dyn World) -> Result<ChosenModem, NoModemChosen> {
     let ports = [&asked.control_port, &asked.tty].into_iter().flatten();
     let ways = usize::from(asked.by_id.is_some())
         .saturating_add(usize::from(asked.by_number.is_some()))
         .saturating_add(ports.clone().count());
     if ways > 1 {
-        return Err(NotChosen::new("Only one device selection option may be provided"));
+        return Err(NoModemChosen::new(
+            "Only one device selection option may be provided",
+        ));
     }
     if let Some(id) = asked.by_id {
         let mut words = format!("vid 0x{:04x}", id.vendor);
@@ -87,22 +89,22 @@ fn look(asked: &Asked, world: &mut dyn World) -> Result<Chosen, NotChosen> {
     }
     match ports.into_iter().next() {
         Some(port) => by_port(port, world),
-        None => Err(NotChosen::new("No device selected")),
+        None => Err(NoModemChosen::new("No device selected")),
     }
 }
 
-fn not_found(criteria: &str) -> NotChosen {
-    NotChosen::new(format!("no device found with matching criteria: {criteria}"))
+fn not_found(criteria: &str) -> NoModemChosen {
+    NoModemChosen::new(format!("no device found with matching criteria: {criteria}"))
 }
 
-fn by_criteria(select: Selector, words: &str, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+fn by_criteria(select: Selector, words: &str, world: &mut dyn World) -> Result<ChosenModem, NoModemChosen> {
     let mut found = select.candidates(world).map_err(|error| {
         let mut none = not_found(words);
         none.more.push(error.to_string());
         none
     })?;
     if found.len() > 1 {
-        return Err(NotChosen {
+        return Err(NoModemChosen {
             words: format!(
                 "multiple devices ({}) found with matching criteria: {words}",
                 found.len()
@@ -111,7 +113,7 @@ fn by_criteria(select: Selector, words: &str, world: &mut dyn World) -> Result<C
         });
     }
     match found.pop() {
-        Some(modem) => Ok(Chosen {
+        Some(modem) => Ok(ChosenModem {
             select,
             modem: Some(modem),
         }),
@@ -132,15 +134,15 @@ fn line(modem: &Modem) -> String {
     )
 }
 
-fn by_port(given: &str, world: &mut dyn World) -> Result<Chosen, NotChosen> {
+fn by_port(given: &str, world: &mut dyn World) -> Result<ChosenModem, NoModemChosen> {
     let name = node(given)?;
     let port = match world.find(&name) {
         Ok(port) => port,
         Err(DiscoveryError::NotFound { .. }) if is_known(base_name(&name)) => {
-            return Err(NotChosen::new("device not found"));
+            return Err(NoModemChosen::new("device not found"));
         }
         Err(error) => {
-            return Err(NotChosen {
+            return Err(NoModemChosen {
                 words: "unknown device file type".to_owned(),
                 more: vec![error.to_string()],
             });
@@ -148,16 +150,16 @@ fn by_port(given: &str, world: &mut dyn World) -> Result<Chosen, NotChosen> {
     };
     let select = Selector::Port(name.clone());
     if let Some(modem) = modem_behind(&port, &select, world) {
-        return Ok(Chosen {
+        return Ok(ChosenModem {
             select,
             modem: Some(modem),
         });
     }
     if port.device.is_none() && is_known(base_name(&name)) {
-        return Err(NotChosen::new("couldn't find parent physical USB device"));
+        return Err(NoModemChosen::new("couldn't find parent physical USB device"));
     }
     // A pseudo-terminal, or a foreign device: the engine judges those.
-    Ok(Chosen { select, modem: None })
+    Ok(ChosenModem { select, modem: None })
 }
 
 fn modem_behind(port: &PortInfo, select: &Selector, world: &mut dyn World) -> Option<Modem> {
@@ -166,9 +168,9 @@ fn modem_behind(port: &PortInfo, select: &Selector, world: &mut dyn World) -> Op
 }
 
 /// The node that is meant: the last part of a path counts, as with that program; a link with a name of its own is itself.
-fn node(given: &str) -> Result<String, NotChosen> {
+fn node(given: &str) -> Result<String, NoModemChosen> {
     if given.is_empty() {
-        return Err(NotChosen::new("couldn't get filename"));
+        return Err(NoModemChosen::new("couldn't get filename"));
     }
     let base = base_name(given);
     if is_known(base) {

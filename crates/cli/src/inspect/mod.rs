@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Inspect) -> Verdict {
 }
 
 /// Paths that can't be used, and why.
-type Unusable = [(PathBuf, SourceError)];
+type UnusablePaths = [(PathBuf, SourceError)];
 
 /// Whether nothing is damaged, also where the header doesn't vouch for its checksum.
 fn is_sound(report: &Report) -> bool {
@@ -58,7 +58,7 @@ fn is_sound(report: &Report) -> bool {
             .all(|image| image.verdict() == CrcVerdict::Right)
 }
 
-fn text(inspected: Inspected, unusable: &Unusable) -> String {
+fn text(inspected: Inspected, unusable: &UnusablePaths) -> String {
     let mut text = String::new();
     if inspected.files.is_empty() && inspected.refused.is_empty() && !unusable.is_empty() {
         // Nothing more than their errors.
@@ -81,14 +81,14 @@ fn text(inspected: Inspected, unusable: &Unusable) -> String {
 }
 
 /// Why `update` would send nothing.
-struct Refusal {
+struct UpdateRefusal {
     code: &'static str,
     error: String,
     hint: Option<String>,
     choices: Vec<Choice>,
 }
 
-impl From<&SourceError> for Refusal {
+impl From<&SourceError> for UpdateRefusal {
     fn from(error: &SourceError) -> Self {
         Self {
             code: error.code(),
@@ -99,7 +99,7 @@ impl From<&SourceError> for Refusal {
     }
 }
 
-impl From<ChoiceError> for Refusal {
+impl From<ChoiceError> for UpdateRefusal {
     fn from(error: ChoiceError) -> Self {
         Self {
             code: error.code(),
@@ -110,7 +110,7 @@ impl From<ChoiceError> for Refusal {
     }
 }
 
-impl From<UpdateError> for Refusal {
+impl From<UpdateError> for UpdateRefusal {
     fn from(error: UpdateError) -> Self {
         Self {
             code: error.code().as_str(),
@@ -122,7 +122,7 @@ impl From<UpdateError> for Refusal {
 }
 
 /// What `update` would send.
-struct Sent {
+struct WouldSend {
     /// Name and size, in the order in which they are sent.
     files: Vec<(String, u64)>,
     /// Whether it would ask first.
@@ -132,14 +132,14 @@ struct Sent {
 }
 
 /// What `update` would send.
-fn choose(inspected: Inspected, unusable: &Unusable) -> Result<Sent, Refusal> {
+fn choose(inspected: Inspected, unusable: &UnusablePaths) -> Result<WouldSend, UpdateRefusal> {
     if let Some((_, error)) = unusable.first() {
         return Err(error.into());
     }
     let set = FirmwareSet::choose(inspected, &Wanted::default())?;
     let of_files = set.files.iter().flat_map(|file| &file.report().findings);
     let mut findings = of_files.chain(&set.combination.findings);
-    let sent = Sent {
+    let sent = WouldSend {
         confirm: findings.any(|finding| finding.severity() == Severity::StrongWarning),
         files: set
             .files
@@ -168,7 +168,7 @@ fn judge(set: FirmwareSet) -> Option<UpdateError> {
 }
 
 /// What `update` would make of the files.
-fn together(inspected: Inspected, unusable: &Unusable) -> String {
+fn together(inspected: Inspected, unusable: &UnusablePaths) -> String {
     match choose(inspected, unusable) {
         Ok(sent) => {
             let does = if sent.confirm {
@@ -202,7 +202,7 @@ fn together(inspected: Inspected, unusable: &Unusable) -> String {
 /// One line of `--json`.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Line<'a> {
+enum InspectLine<'a> {
     /// A file that is an image.
     Image { v: u16, sound: bool, report: &'a Report },
     /// A file that isn't one, or can't be read.
@@ -230,9 +230,9 @@ enum Line<'a> {
     },
 }
 
-fn json(inspected: Inspected, unusable: &Unusable) -> String {
+fn json(inspected: Inspected, unusable: &UnusablePaths) -> String {
     let mut text = String::new();
-    let mut put = |line: &Line<'_>| {
+    let mut put = |line: &InspectLine<'_>| {
         // These types have string keys and no numbers that JSON can't hold.
         text.push_str(&serde_json::to_string(line).unwrap_or_else(|_| "{}".into()));
         text.push('\n');
@@ -240,14 +240,14 @@ fn json(inspected: Inspected, unusable: &Unusable) -> String {
     let v = SCHEMA_VERSION;
     for file in &inspected.files {
         let report = file.report();
-        put(&Line::Image {
+        put(&InspectLine::Image {
             v,
             sound: is_sound(report),
             report,
         });
     }
     for refused in &inspected.refused {
-        put(&Line::Refused {
+        put(&InspectLine::Refused {
             v,
             name: refused.name.clone(),
             code: refused.error.code(),
@@ -255,7 +255,7 @@ fn json(inspected: Inspected, unusable: &Unusable) -> String {
         });
     }
     for (path, error) in unusable {
-        put(&Line::Refused {
+        put(&InspectLine::Refused {
             v,
             name: path.display().to_string(),
             code: error.code(),
@@ -263,14 +263,14 @@ fn json(inspected: Inspected, unusable: &Unusable) -> String {
         });
     }
     match choose(inspected, unusable) {
-        Ok(sent) => put(&Line::Set {
+        Ok(sent) => put(&InspectLine::Set {
             v,
             order: sent.files.iter().map(|(name, _)| name.as_str()).collect(),
             confirm: sent.confirm,
             left_out: sent.left_out.iter().map(|left| left.name.clone()).collect(),
             combination: &sent.combination,
         }),
-        Err(refusal) => put(&Line::NoSet {
+        Err(refusal) => put(&InspectLine::NoSet {
             v,
             code: refusal.code,
             error: refusal.error,

@@ -86,7 +86,7 @@ fn damaged(report: &Report) -> usize {
 }
 
 /// A line of the tree, in columns.
-struct Row {
+struct TreeRow {
     name: String,
     size: String,
     rest: String,
@@ -108,7 +108,7 @@ fn tree(text: &mut String, report: &Report) {
     }
     let mut rows = Vec::new();
     branch(&mut rows, report, 0, "  ", "  ");
-    let width = |column: fn(&Row) -> &str| {
+    let width = |column: fn(&TreeRow) -> &str| {
         rows.iter()
             .map(|row| column(row).chars().count())
             .max()
@@ -122,7 +122,7 @@ fn tree(text: &mut String, report: &Report) {
 
 /// One image and those in it. `lead` stands before its own line, `below` before those of its children. The depth
 /// is bounded by the parser (eight levels).
-fn branch(rows: &mut Vec<Row>, report: &Report, index: usize, lead: &str, below: &str) {
+fn branch(rows: &mut Vec<TreeRow>, report: &Report, index: usize, lead: &str, below: &str) {
     let Some(image) = report.images.get(index) else {
         return;
     };
@@ -146,7 +146,7 @@ fn branch(rows: &mut Vec<Row>, report: &Report, index: usize, lead: &str, below:
     for word in own_texts(report, index).into_iter().chain(options) {
         let _ = write!(rest, "  {word}");
     }
-    rows.push(Row {
+    rows.push(TreeRow {
         name: format!(
             "{lead}{} {}",
             header.image_type.code(),

@@ -9,7 +9,7 @@ use update_engine::{Facts, Request};
 
 use crate::arguments::List;
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::images::say;
 use crate::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::output::{print, print_json};
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
             watch::run(&mut chosen, found, arguments.json)
         } else if found.iter().any(|surveyed| surveyed.is_stopped) {
             let what = "the user stopped it before every modem was asked";
-            Err(Failure::new(Code::Stopped, INTERRUPTED, what))
+            Err(VerbFailure::new(Code::Stopped, INTERRUPTED, what))
         } else {
             Ok(0)
         }
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
     verdict
 }
 
-fn show(json: bool, found: &[Surveyed]) -> Result<(), Failure> {
+fn show(json: bool, found: &[Surveyed]) -> Result<(), VerbFailure> {
     if json {
         return found
             .iter()
@@ -56,8 +56,8 @@ fn show(json: bool, found: &[Surveyed]) -> Result<(), Failure> {
     print(&table(found))
 }
 
-pub(crate) fn unreadable(error: &DiscoveryError) -> Failure {
-    Failure::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
+pub(crate) fn unreadable(error: &DiscoveryError) -> VerbFailure {
+    VerbFailure::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
 }
 
 /// The table, with ports and warnings below each row. The IMEI moves down to the ports where the row would get too long.

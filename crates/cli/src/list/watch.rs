@@ -12,7 +12,7 @@ use update_engine::survey::{Remark, Surveyed, look, survey};
 use super::unreadable;
 use crate::Verdict;
 use crate::chosen_world::ChosenWorld;
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
 use crate::output::{print, print_json, seconds};
 
@@ -32,7 +32,7 @@ const ROUND: Duration = Duration::from_secs(3600);
 /// What happened to a modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Change {
+enum BusChange {
     Appeared,
     Left,
     Changed,
@@ -40,10 +40,10 @@ enum Change {
 }
 
 #[derive(Debug, Serialize)]
-struct ChangeLine<'a> {
+struct BusChangeLine<'a> {
     v: u16,
     t: f64,
-    change: Change,
+    change: BusChange,
     modem: ModemLine<'a>,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) ->
         let now = chosen.world().now();
         let then = std::mem::replace(&mut here, by_place(found));
         for (change, surveyed) in changes(&then, &here) {
-            let is_new = change == Change::Appeared && is_without_ports(surveyed);
+            let is_new = change == BusChange::Appeared && is_without_ports(surveyed);
             if is_new {
                 // Its ports come after it: what it lacks is said when that lasts.
                 unready.insert(surveyed.modem.path().clone(), now);
@@ -76,17 +76,17 @@ pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) ->
                 unready.remove(surveyed.modem.path());
                 tell(json, now, change, surveyed)?;
             }
-            let starts = change == Change::Appeared && surveyed.modem.mode == Mode::Normal;
+            let starts = change == BusChange::Appeared && surveyed.modem.mode == Mode::Normal;
             if starts && is_looping(&mut times, &surveyed.modem, now) {
                 let mut looping = look(chosen.world(), surveyed.modem.clone(), &Request::default(), None);
                 looping.warnings = vec![boot_loop(&surveyed.modem)];
-                tell(json, now, Change::BootLoop, &looping)?;
+                tell(json, now, BusChange::BootLoop, &looping)?;
             }
         }
         let is_late = |since: &Instant| now >= *since + PORTS_LIMIT;
         for (path, _) in unready.iter().filter(|(_, since)| is_late(since)) {
             if let Some(surveyed) = here.get(path) {
-                tell(json, now, Change::Changed, surveyed)?;
+                tell(json, now, BusChange::Changed, surveyed)?;
             }
         }
         unready.retain(|_, since| !is_late(since));
@@ -112,7 +112,7 @@ fn by_place(found: Vec<Surveyed>) -> BTreeMap<UsbPath, Surveyed> {
 fn changes<'a>(
     then: &'a BTreeMap<UsbPath, Surveyed>,
     now: &'a BTreeMap<UsbPath, Surveyed>,
-) -> Vec<(Change, &'a Surveyed)> {
+) -> Vec<(BusChange, &'a Surveyed)> {
     let is_same = |one: &Surveyed, other: Option<&Surveyed>| {
         other.is_some_and(|other| {
             let (one, other) = (&one.modem.device, &other.modem.device);
@@ -122,13 +122,13 @@ fn changes<'a>(
     let left = then
         .iter()
         .filter(|(place, modem)| !is_same(modem, now.get(*place)));
-    let left = left.map(|(_, modem)| (Change::Left, modem));
+    let left = left.map(|(_, modem)| (BusChange::Left, modem));
     let rest = now.iter().filter_map(|(place, modem)| {
         let before = then.get(place);
         if !is_same(modem, before) {
-            Some((Change::Appeared, modem))
+            Some((BusChange::Appeared, modem))
         } else if before.is_some_and(|before| before.modem != modem.modem) {
-            Some((Change::Changed, modem))
+            Some((BusChange::Changed, modem))
         } else {
             None
         }
@@ -164,10 +164,10 @@ fn boot_loop(modem: &Modem) -> Remark {
     }
 }
 
-fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) -> Result<(), Failure> {
+fn tell(json: bool, now: Instant, change: BusChange, surveyed: &Surveyed) -> Result<(), VerbFailure> {
     let modem = &surveyed.modem;
     if json {
-        return print_json(&ChangeLine {
+        return print_json(&BusChangeLine {
             v: SCHEMA,
             t: seconds(now),
             change,
@@ -175,10 +175,10 @@ fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) -> Result
         });
     }
     let sign = match change {
-        Change::Appeared => '+',
-        Change::Left => '-',
-        Change::Changed => '~',
-        Change::BootLoop => '!',
+        BusChange::Appeared => '+',
+        BusChange::Left => '-',
+        BusChange::Changed => '~',
+        BusChange::BootLoop => '!',
     };
     let mut text = format!(
         "{sign} {:>7.1} s  {}  {}  {}  {}",
@@ -189,11 +189,11 @@ fn tell(json: bool, now: Instant, change: Change, surveyed: &Surveyed) -> Result
         mode(modem, None)
     );
     let ports = port_words(modem);
-    if change != Change::Left && change != Change::BootLoop && !ports.is_empty() {
+    if change != BusChange::Left && change != BusChange::BootLoop && !ports.is_empty() {
         text.push_str(&format!("  {}", ports.join(", ")));
     }
     text.push('\n');
-    if matches!(change, Change::Appeared | Change::BootLoop) {
+    if matches!(change, BusChange::Appeared | BusChange::BootLoop) {
         for warning in &surveyed.warnings {
             text.push_str(&format!("  warning: {}\n", warning.text));
         }
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    fn between(then: Vec<Surveyed>, now: Vec<Surveyed>) -> Vec<Change> {
+    fn between(then: Vec<Surveyed>, now: Vec<Surveyed>) -> Vec<BusChange> {
         let (then, now) = (by_place(then), by_place(now));
         changes(&then, &now)
             .into_iter()
@@ -243,13 +243,16 @@ mod tests {
 
     #[test]
     fn a_new_number_on_the_bus_is_a_modem_that_left_and_came_back() {
-        assert_eq!(between(vec![], vec![modem(1, 5)]), [Change::Appeared]);
-        assert_eq!(between(vec![modem(1, 5)], vec![]), [Change::Left]);
+        assert_eq!(between(vec![], vec![modem(1, 5)]), [BusChange::Appeared]);
+        assert_eq!(between(vec![modem(1, 5)], vec![]), [BusChange::Left]);
         assert_eq!(
             between(vec![modem(1, 5)], vec![modem(2, 5)]),
-            [Change::Left, Change::Appeared]
+            [BusChange::Left, BusChange::Appeared]
         );
-        assert_eq!(between(vec![modem(1, 5)], vec![modem(1, 4)]), [Change::Changed]);
+        assert_eq!(
+            between(vec![modem(1, 5)], vec![modem(1, 4)]),
+            [BusChange::Changed]
+        );
         assert_eq!(between(vec![modem(1, 5)], vec![modem(1, 5)]), []);
     }
 

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use update_engine::{Event, EventKind};
 
 use super::narrator::Narrator;
-use super::silence::{Silence, Turn, limit, style};
+use super::silence::{Silence, SilenceTurn, limit, style};
 use super::{Pace, Screen};
 use crate::words;
 
@@ -22,24 +22,24 @@ const TICK: Duration = Duration::from_millis(125);
 pub(super) const LENGTH: u64 = 1000;
 
 /// Draws on standard error.
-pub(crate) struct Bar {
+pub(crate) struct BarScreen {
     narrator: Narrator,
     bar: ProgressBar,
     pace: Pace,
-    rate: Rate,
+    rate: SendRate,
     silence: Silence,
     /// How far the run has come, of [`LENGTH`].
     position: u64,
 }
 
-impl Bar {
+impl BarScreen {
     /// A bar with this much detail above it.
     pub(crate) fn new(verbose: u8, pace: Pace) -> Self {
         Self {
             narrator: Narrator::new(verbose),
             bar: ProgressBar::hidden(),
             pace,
-            rate: Rate::default(),
+            rate: SendRate::default(),
             silence: Silence::default(),
             position: 0,
         }
@@ -59,7 +59,7 @@ impl Bar {
     }
 }
 
-impl Screen for Bar {
+impl Screen for BarScreen {
     fn show(&mut self, event: &Event) {
         for line in self.narrator.tell(event) {
             let folded = words::folded(&line, true);
@@ -76,7 +76,7 @@ impl Screen for Bar {
             self.bar.set_position(position);
         }
         let turn = self.silence.hear(&event.kind);
-        if turn == Turn::Ends {
+        if turn == SilenceTurn::Ends {
             self.style(SENDING);
             self.bar.set_message("");
         }
@@ -87,7 +87,7 @@ impl Screen for Bar {
                 acknowledged_bytes,
                 total_bytes,
                 ..
-            } if turn == Turn::Ends => {
+            } if turn == SilenceTurn::Ends => {
                 let message = self
                     .rate
                     .words(event.t, *image, *acknowledged_bytes, *total_bytes);
@@ -137,13 +137,13 @@ pub(super) fn position(kind: &EventKind) -> Option<u64> {
 
 /// How fast an image goes.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+pub(super) struct SendRate {
     /// The image under way, when its first bytes went, and how many of them.
     image: usize,
     started: Option<(f64, u64)>,
 }
 
-impl Rate {
+impl SendRate {
     /// `3.0 MiB of 60.1 MiB, 2.1 MiB/s, 27 s left`.
     pub(super) fn words(&mut self, t: f64, image: usize, acknowledged: u64, size: u64) -> String {
         if image != self.image {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use update_engine::{Event, EventKind};
 
-use super::bar::{LENGTH, Rate, position};
+use super::bar::{LENGTH, SendRate, position};
 use super::narrator::Narrator;
-use super::silence::{self, Silence, Turn, limit};
+use super::silence::{self, Silence, SilenceTurn, limit};
 use super::{Pace, Screens};
 use crate::words;
 
@@ -22,22 +22,22 @@ const OVER: &str = "  {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
 const TICK: Duration = Duration::from_millis(125);
 
 /// Draws on standard error.
-pub(crate) struct Bars {
+pub(crate) struct BarScreens {
     all: MultiProgress,
-    each: Vec<One>,
+    each: Vec<ModemBar>,
     pace: Pace,
 }
 
 /// One modem.
-struct One {
+struct ModemBar {
     place: String,
     narrator: Narrator,
     bar: ProgressBar,
-    rate: Rate,
+    rate: SendRate,
     silence: Silence,
 }
 
-impl Bars {
+impl BarScreens {
     /// A line for each of these places.
     pub(crate) fn new(verbose: u8, pace: Pace, places: &[String]) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
@@ -53,11 +53,11 @@ impl Bars {
                 style(&bar, LINE);
                 bar.set_prefix(format!("{place:width$}"));
                 bar.enable_steady_tick(TICK);
-                One {
+                ModemBar {
                     place: place.clone(),
                     narrator: Narrator::new(verbose),
                     bar,
-                    rate: Rate::default(),
+                    rate: SendRate::default(),
                     silence: Silence::default(),
                 }
             })
@@ -72,7 +72,7 @@ fn style(bar: &ProgressBar, template: &str) {
     }
 }
 
-impl Screens for Bars {
+impl Screens for BarScreens {
     fn show(&mut self, number: usize, event: &Event) {
         let Some(one) = self.each.get_mut(number) else {
             return;
@@ -94,7 +94,7 @@ impl Screens for Bars {
             one.bar.set_position(position);
         }
         let turn = one.silence.hear(&event.kind);
-        if turn == Turn::Ends {
+        if turn == SilenceTurn::Ends {
             style(&one.bar, LINE);
         }
         match &event.kind {
@@ -103,7 +103,7 @@ impl Screens for Bars {
                 acknowledged_bytes,
                 total_bytes,
                 ..
-            } if turn == Turn::Ends => {
+            } if turn == SilenceTurn::Ends => {
                 let message = one.rate.words(event.t, *image, *acknowledged_bytes, *total_bytes);
                 one.bar.set_message(message);
             }

@@ -5,19 +5,19 @@ use std::io::ErrorKind;
 use update_engine::Event;
 
 use super::{Screen, Screens};
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 use crate::output;
 
 /// Prints events as JSON.
 #[derive(Debug, Default)]
-pub(crate) struct Json {
+pub(crate) struct JsonScreen {
     /// Nobody reads any more. That is no reason to stop a flash.
     closed: bool,
     /// Why events are missing, where the reader didn't go away by itself.
-    lost: Option<Failure>,
+    lost: Option<VerbFailure>,
 }
 
-impl Screen for Json {
+impl Screen for JsonScreen {
     fn show(&mut self, event: &Event) {
         if self.closed {
             return;
@@ -30,12 +30,12 @@ impl Screen for Json {
 
     fn rest(&mut self) {}
 
-    fn lost(&mut self) -> Option<Failure> {
+    fn lost(&mut self) -> Option<VerbFailure> {
         self.lost.take()
     }
 }
 
-impl Screens for Json {
+impl Screens for JsonScreen {
     fn show(&mut self, _: usize, event: &Event) {
         // The event says which modem it is about.
         Screen::show(self, event);
@@ -43,7 +43,7 @@ impl Screens for Json {
 
     fn rest(&mut self) {}
 
-    fn lost(&mut self) -> Option<Failure> {
+    fn lost(&mut self) -> Option<VerbFailure> {
         self.lost.take()
     }
 }

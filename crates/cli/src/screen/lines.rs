@@ -10,7 +10,7 @@ use crate::words;
 
 /// Prints plain lines on standard error.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct LineScreen {
     narrator: Narrator,
     /// What stands before each line.
     prefix: String,
@@ -18,7 +18,7 @@ pub(crate) struct Lines {
     shown: u64,
 }
 
-impl Lines {
+impl LineScreen {
     /// Lines with this much detail.
     pub(crate) fn new(verbose: u8) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Lines {
     }
 }
 
-impl Screen for Lines {
+impl Screen for LineScreen {
     fn show(&mut self, event: &Event) {
         let mut lines = self.narrator.tell(event);
         if let EventKind::Advanced {
@@ -81,7 +81,7 @@ impl Screen for Lines {
     fn rest(&mut self) {}
 }
 
-impl Screens for Vec<Lines> {
+impl Screens for Vec<LineScreen> {
     fn show(&mut self, number: usize, event: &Event) {
         if let Some(lines) = self.get_mut(number) {
             lines.show(event);

@@ -14,7 +14,7 @@ use std::io::IsTerminal;
 
 use update_engine::Event;
 
-use crate::failure::Failure;
+use crate::failure::VerbFailure;
 
 /// Shows a run.
 pub(crate) trait Screen: Send {
@@ -28,7 +28,7 @@ pub(crate) trait Screen: Send {
     fn resume(&mut self) {}
 
     /// Why a program that reads the events hasn't got all of them.
-    fn lost(&mut self) -> Option<Failure> {
+    fn lost(&mut self) -> Option<VerbFailure> {
         None
     }
 }
@@ -42,7 +42,7 @@ pub(crate) trait Screens: Send {
     fn rest(&mut self);
 
     /// Why a program that reads the events hasn't got all of them.
-    fn lost(&mut self) -> Option<Failure> {
+    fn lost(&mut self) -> Option<VerbFailure> {
         None
     }
 }
@@ -59,14 +59,14 @@ pub(crate) enum Pace {
 /// The screen that fits the output: JSON when asked for, a bar on a terminal, lines elsewhere.
 pub(crate) fn choose(json: bool, verbose: u8, pace: Pace) -> Box<dyn Screen> {
     if json {
-        return Box::new(json::Json::default());
+        return Box::new(json::JsonScreen::default());
     }
     #[cfg(feature = "progress")]
     if is_capable() {
-        return Box::new(bar::Bar::new(verbose, pace));
+        return Box::new(bar::BarScreen::new(verbose, pace));
     }
     let _ = pace;
-    Box::new(lines::Lines::new(verbose))
+    Box::new(lines::LineScreen::new(verbose))
 }
 
 /// The same for several modems at these places.
@@ -77,14 +77,16 @@ pub(crate) fn choose_for_several(
     places: Vec<String>,
 ) -> Box<dyn Screens> {
     if json {
-        return Box::new(json::Json::default());
+        return Box::new(json::JsonScreen::default());
     }
     #[cfg(feature = "progress")]
     if is_capable() {
-        return Box::new(bars::Bars::new(verbose, pace, &places));
+        return Box::new(bars::BarScreens::new(verbose, pace, &places));
     }
     let _ = pace;
-    let lines = places.into_iter().map(|place| lines::Lines::of(verbose, &place));
+    let lines = places
+        .into_iter()
+        .map(|place| lines::LineScreen::of(verbose, &place));
     Box::new(lines.collect::<Vec<_>>())
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Silence {
 
 /// What an event means for what a line says of the modem's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum SilenceTurn {
     /// A silence begins: the clock starts.
     Begins,
     /// What the line says is over.
@@ -26,31 +26,31 @@ pub(super) enum Turn {
 
 impl Silence {
     /// What this event means.
-    pub(super) fn hear(&mut self, kind: &EventKind) -> Turn {
+    pub(super) fn hear(&mut self, kind: &EventKind) -> SilenceTurn {
         match kind {
             EventKind::SilenceExpected { .. } => {
                 self.is_on = true;
-                Turn::Begins
+                SilenceTurn::Begins
             }
             // The silence is announced before the step that it fills, and the image's last acknowledgement comes with the
             // modem's verdict.
             EventKind::StepFinished {
                 step: Step::Write { .. },
                 ..
-            } if self.is_on => Turn::Stays,
+            } if self.is_on => SilenceTurn::Stays,
             EventKind::Advanced {
                 acknowledged_bytes,
                 total_bytes,
                 ..
-            } if self.is_on && acknowledged_bytes >= total_bytes => Turn::Stays,
+            } if self.is_on && acknowledged_bytes >= total_bytes => SilenceTurn::Stays,
             EventKind::Advanced { .. }
             | EventKind::ImageAccepted { .. }
             | EventKind::Appeared { .. }
             | EventKind::StepFinished { .. } => {
                 self.is_on = false;
-                Turn::Ends
+                SilenceTurn::Ends
             }
-            _ => Turn::Stays,
+            _ => SilenceTurn::Stays,
         }
     }
 }
