@@ -21,7 +21,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks everything: format, lints, tests, documentation, licences, features, the oldest Rust, fuzz targets, the lab.
+    /// Checks everything: format, lints, circles, tests, documentation, licences, features, the oldest Rust, fuzz targets, the lab.
     Test(test::Test),
     /// Measures what the program takes, against its budgets.
     Bench(bench::Bench),

@@ -4,6 +4,7 @@
 //! steps run, also after one has failed, and a table at the end says how each went. A step that can't run on this
 //! host is skipped loudly on a laptop, and fails where `CI=true`.
 
+mod circles;
 mod feature_sets;
 mod fuzz;
 mod licences;
@@ -23,7 +24,7 @@ use shell::{cargo, run};
 /// Runs all checks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Test {
-    /// Only what a developer wants between two edits: format, lints, tests.
+    /// Only what a developer wants between two edits: format, lints, circles, tests.
     #[arg(long)]
     quick: bool,
     /// Only these steps, by name.
@@ -79,6 +80,12 @@ const STEPS: &[Step] = &[
         heading: "clippy, warnings are errors",
         is_quick: true,
         run: lints,
+    },
+    Step {
+        name: "circles",
+        heading: "no files that use each other",
+        is_quick: true,
+        run: circles::check,
     },
     Step {
         name: "tests",
