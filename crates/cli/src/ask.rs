@@ -8,10 +8,9 @@ use rustix::stdio::stdin;
 use rustix::termios::isatty;
 use update_engine::codes::Code;
 
-use crate::failure::VerbFailure;
+use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images::say;
 use crate::screen::Screen;
-use crate::{INTERRUPTED, Verdict};
 
 /// Asks; made together with the world that a verb works in.
 #[derive(Debug)]

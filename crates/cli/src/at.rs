@@ -7,11 +7,11 @@ use update_engine::{Request, errand};
 use crate::arguments::At;
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::images::{say, say_warnings};
 use crate::modem_view::SCHEMA;
 use crate::output::{print, print_json};
-use crate::{Verdict, running_modem};
+use crate::running_modem;
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]

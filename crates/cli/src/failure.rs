@@ -3,12 +3,19 @@
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 
+use modem_world::DiscoveryError;
 use serde::Serialize;
 use update_engine::codes::Code;
 use update_engine::{Advice, Cause, DeviceId, ModemState, Radio, SCHEMA_VERSION, Step, UpdateError};
 
 use crate::json_events::EventDevice;
 use crate::{output, words};
+
+/// What a verb returns: the exit code, or what went wrong.
+pub(crate) type Verdict = Result<u8, VerbFailure>;
+
+/// Exit code of a run that the user stopped (docs/errors.md).
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A failed run: the words and the exit code.
 #[derive(Debug)]
@@ -75,6 +82,11 @@ impl VerbFailure {
             exit,
             engine: None,
         }
+    }
+
+    /// The modems of this host can't be listed.
+    pub(crate) fn unreadable_bus(error: &DiscoveryError) -> Self {
+        Self::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
     }
 
     /// With the error that is behind it, and all that are behind that.

@@ -5,10 +5,9 @@ use update_engine::modem::Mode;
 use update_engine::survey::{Surveyed, locked, look, remarks, unreachable_later};
 use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 
-use crate::Verdict;
 use crate::arguments::{self, Info};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::images::say_warnings;
 use crate::modem_view::{ModemLine, name, port_words};
 use crate::output::{print, print_json};

@@ -39,13 +39,7 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
-
-/// What a verb returns: the exit code, or what went wrong.
-type Verdict = Result<u8, VerbFailure>;
-
-/// Exit code of a run that the user stopped (docs/errors.md).
-const INTERRUPTED: u8 = 130;
+use crate::failure::{VerbFailure, Verdict};
 
 fn main() -> ExitCode {
     // A small program: where the kernel gives huge pages to everybody, one thread's stack would take 2 MiB. One that can't do this

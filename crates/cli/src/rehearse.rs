@@ -16,10 +16,10 @@ use virtual_modem::{Fault, FaultScript, Setup};
 
 use crate::arguments::{RehearsalStart, Rehearse};
 use crate::ask::Asker;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::screen::Pace;
 use crate::update_one::{self, RunDisplay};
-use crate::{Verdict, images, trace_file, update_verb};
+use crate::{images, trace_file, update_verb};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);

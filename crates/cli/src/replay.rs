@@ -7,11 +7,11 @@ use modem_world::trace::Trace;
 use update_engine::{Firmware, update};
 
 use crate::arguments::Replay;
-use crate::failure::VerbFailure;
+use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images::{self, say};
+use crate::json_events;
 use crate::screen::{self, Pace};
 use crate::trace_head::TraceHead;
-use crate::{INTERRUPTED, Verdict, json_events};
 
 /// Exit code when the engine does something else than recorded.
 const DIFFERS: u8 = 1;

@@ -7,13 +7,14 @@ use update_engine::errand::{self, Restarted};
 use update_engine::{Request, Warning};
 
 use crate::arguments::{self, Reset};
+use crate::ask;
 use crate::ask::UserAnswer;
 use crate::chosen_world::{ChosenWorld, overheard};
+use crate::failure::Verdict;
 use crate::images::say;
 use crate::modem_view::SCHEMA;
 use crate::output::print_json;
 use crate::screen::{self, Pace};
-use crate::{Verdict, ask};
 
 /// How it ended, as JSON has it.
 #[derive(Debug, Serialize)]

@@ -7,12 +7,12 @@ use update_engine::{Advice, Code, Facts, Image, Request, errand};
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::ask::{self, UserAnswer};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::images::{say, say_warnings};
 use crate::modem_view::{SCHEMA, name, or_hyphen};
 use crate::output::{print, print_json};
+use crate::running_modem;
 use crate::table::Table;
-use crate::{Verdict, running_modem};
 
 /// Lists, selects or deletes.
 pub(crate) fn run(arguments: &Slots, mut chosen: ChosenWorld) -> Verdict {

@@ -11,11 +11,11 @@ use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, upd
 use crate::arguments::OutputOptions;
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::overheard;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::images::say;
 use crate::output_file::OutputFile;
 use crate::screen::{self, Pace};
-use crate::{Verdict, trace_file, trace_head};
+use crate::{trace_file, trace_head};
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]

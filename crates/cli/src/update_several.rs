@@ -14,12 +14,11 @@ use update_engine::{
 use crate::arguments::{self, Arguments, Update};
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images::{self, say};
-use crate::list::unreadable;
 use crate::screen::{self, Pace};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict, json_events, update_verb, words};
+use crate::{json_events, update_verb, words};
 
 /// The end of a run before its workers begin.
 const UNCHANGED: &str = "nothing was changed on any modem";
@@ -116,7 +115,7 @@ fn choose(
 ) -> Result<Vec<Selector>, VerbFailure> {
     let mut selected: Vec<Selector> = Vec::new();
     if named.is_empty() {
-        for modem in modems(world).map_err(|error| unreadable(&error))? {
+        for modem in modems(world).map_err(|error| VerbFailure::unreadable_bus(&error))? {
             match unfit(world, &modem, request, firmware) {
                 Some(why) => {
                     if is_json {

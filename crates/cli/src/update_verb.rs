@@ -7,10 +7,10 @@ use update_engine::{Firmware, Given, Request, Selector};
 
 use crate::arguments::{self, Arguments, FirmwareOptions, Update};
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::screen::Pace;
 use crate::update_one::{self, RunDisplay};
-use crate::{Verdict, images, trace_file, update_several};
+use crate::{images, trace_file, update_several};
 
 /// Checks the files, then updates what is meant.
 pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {

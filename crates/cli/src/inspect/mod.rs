@@ -10,8 +10,8 @@ use serde::Serialize;
 use update_engine::checks::judge_images;
 use update_engine::{DeviceId, Firmware, ModemState, Request, Selector, Step, UpdateError};
 
-use crate::Verdict;
 use crate::arguments::Inspect;
+use crate::failure::Verdict;
 use crate::images;
 use crate::output;
 use crate::words;

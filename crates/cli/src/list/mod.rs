@@ -2,19 +2,17 @@
 
 mod watch;
 
-use modem_world::DiscoveryError;
 use update_engine::codes::Code;
 use update_engine::survey::{Surveyed, survey};
 use update_engine::{Facts, Request};
 
 use crate::arguments::List;
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images::say;
 use crate::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::output::{print, print_json};
 use crate::table::Table;
-use crate::{INTERRUPTED, Verdict};
 
 /// Columns of a terminal that nobody made wider.
 const COLUMNS: usize = 80;
@@ -28,7 +26,7 @@ pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
     let asks = !arguments.no_ask && !arguments.watch;
     let found = chosen
         .talk(|world| survey(world, &request, asks.then_some("list")))
-        .map_err(|error| unreadable(&error))?;
+        .map_err(|error| VerbFailure::unreadable_bus(&error))?;
     let verdict = show(arguments.json, &found).and_then(|()| {
         if arguments.watch {
             watch::run(&mut chosen, found, arguments.json)
@@ -54,10 +52,6 @@ fn show(json: bool, found: &[Surveyed]) -> Result<(), VerbFailure> {
         return Ok(());
     }
     print(&table(found))
-}
-
-pub(crate) fn unreadable(error: &DiscoveryError) -> VerbFailure {
-    VerbFailure::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
 }
 
 /// The table, with ports and warnings below each row. The IMEI moves down to the ports where the row would get too long.

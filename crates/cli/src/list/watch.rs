@@ -9,10 +9,8 @@ use update_engine::Request;
 use update_engine::modem::{Mode, Modem};
 use update_engine::survey::{Remark, Surveyed, look, survey};
 
-use super::unreadable;
-use crate::Verdict;
 use crate::chosen_world::ChosenWorld;
-use crate::failure::VerbFailure;
+use crate::failure::{VerbFailure, Verdict};
 use crate::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
 use crate::output::{print, print_json, seconds};
 
@@ -61,7 +59,8 @@ pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) ->
             Wake::Deadline if chosen.is_virtual() && late.is_none() => return Ok(0),
             _ => {}
         }
-        let found = survey(chosen.world(), &Request::default(), None).map_err(|error| unreadable(&error))?;
+        let found = survey(chosen.world(), &Request::default(), None)
+            .map_err(|error| VerbFailure::unreadable_bus(&error))?;
         let now = chosen.world().now();
         let then = std::mem::replace(&mut here, by_place(found));
         for (change, surveyed) in changes(&then, &here) {
