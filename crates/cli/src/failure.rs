@@ -4,12 +4,10 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 
 use modem_world::DiscoveryError;
-use serde::Serialize;
 use update_engine::codes::Code;
-use update_engine::{Advice, Cause, DeviceId, ModemState, Radio, SCHEMA_VERSION, Step, UpdateError};
+use update_engine::{Cause, DeviceId, UpdateError};
 
-use crate::json_events::EventDevice;
-use crate::{output, words};
+use crate::words;
 
 /// What a verb returns: the exit code, or what went wrong.
 pub(crate) type Verdict = Result<u8, VerbFailure>;
@@ -20,42 +18,13 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// A failed run: the words and the exit code.
 #[derive(Debug)]
 pub(crate) struct VerbFailure {
-    code: &'static str,
-    what: String,
-    causes: Vec<String>,
-    hint: String,
+    pub(crate) code: &'static str,
+    pub(crate) what: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: String,
     exit: u8,
     /// The modem that it is about, and what the engine says, as events have it.
-    engine: Option<Box<(DeviceId, update_engine::Failure)>>,
-}
-
-/// The event `failed`, with as much as is known (docs/events.md).
-#[derive(Serialize)]
-struct FailedLine<'a> {
-    v: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<EventDevice<'a>>,
-    event: &'static str,
-    code: &'static str,
-    exit: u8,
-    error: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
-    #[serde(flatten)]
-    state: Option<FailedInEngine<'a>>,
-    hint: &'a str,
-}
-
-/// What only the engine knows.
-#[derive(Serialize)]
-struct FailedInEngine<'a> {
-    step: &'a Step,
-    modem: ModemState,
-    as_found: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    radio: Option<&'a Radio>,
-    modem_words: &'a str,
-    next: Advice,
+    pub(crate) engine: Option<Box<(DeviceId, update_engine::Failure)>>,
 }
 
 impl VerbFailure {
@@ -120,35 +89,6 @@ impl VerbFailure {
         let mut out = std::io::stderr().lock();
         let text = words::folded(&text, out.is_terminal());
         let _ = out.write_all(text.as_bytes());
-    }
-
-    /// Prints it on standard output as the event `failed`.
-    pub(crate) fn tell(&self) {
-        let engine = self.engine.as_deref();
-        let state = engine.map(|(_, failure)| FailedInEngine {
-            step: &failure.step,
-            modem: failure.modem,
-            as_found: failure.as_found,
-            radio: failure.radio.as_ref(),
-            modem_words: &failure.modem_words,
-            next: failure.next,
-        });
-        let cause = match engine {
-            Some((_, failure)) => Some(failure.cause.clone()),
-            None => (!self.causes.is_empty()).then(|| self.causes.join(": ")),
-        };
-        // Where standard output can't be written, standard error has said all.
-        let _ = output::write(&output::json_line(&FailedLine {
-            v: SCHEMA_VERSION,
-            device: engine.map(|(device, _)| device.into()),
-            event: "failed",
-            code: self.code,
-            exit: self.exit,
-            error: engine.map_or(&self.what, |(_, failure)| &failure.error),
-            cause,
-            state,
-            hint: &self.hint,
-        }));
     }
 }
 

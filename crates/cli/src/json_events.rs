@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use modem_world::Instant;
 use serde::Serialize;
-use update_engine::{DeviceId, Event, EventKind, SCHEMA_VERSION};
+use update_engine::{Advice, DeviceId, Event, EventKind, ModemState, Radio, SCHEMA_VERSION, Step};
 
 use crate::failure::VerbFailure;
 use crate::output;
@@ -39,6 +39,35 @@ pub(crate) fn was_replayed() {
     IS_FAILURE_TOLD.store(false, Ordering::Relaxed);
 }
 
+/// Says that a run has failed, as the event `failed`.
+pub(crate) fn failed(failure: &VerbFailure) {
+    let engine = failure.engine.as_deref();
+    let state = engine.map(|(_, told)| FailedInEngine {
+        step: &told.step,
+        modem: told.modem,
+        as_found: told.as_found,
+        radio: told.radio.as_ref(),
+        modem_words: &told.modem_words,
+        next: told.next,
+    });
+    let cause = match engine {
+        Some((_, told)) => Some(told.cause.clone()),
+        None => (!failure.causes.is_empty()).then(|| failure.causes.join(": ")),
+    };
+    // Where standard output can't be written, standard error has said all.
+    let _ = output::write(&output::json_line(&FailedLine {
+        v: SCHEMA_VERSION,
+        device: engine.map(|(device, _)| device.into()),
+        event: "failed",
+        code: failure.code,
+        exit: failure.exit(),
+        error: engine.map_or(&failure.what, |(_, told)| &told.error),
+        cause,
+        state,
+        hint: &failure.hint,
+    }));
+}
+
 /// An event as it is printed.
 #[derive(Serialize)]
 struct EventLine<'a> {
@@ -51,7 +80,7 @@ struct EventLine<'a> {
 
 /// Which modem, as far as it is known.
 #[derive(Serialize)]
-pub(crate) struct EventDevice<'a> {
+struct EventDevice<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +118,35 @@ enum EventOrigin<'a> {
 enum ProgramEvent<'a> {
     /// A modem isn't updated, because it isn't one that is meant.
     LeftOut { why: &'a str },
+}
+
+/// The event `failed`, with as much as is known (docs/events.md).
+#[derive(Serialize)]
+struct FailedLine<'a> {
+    v: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<EventDevice<'a>>,
+    event: &'static str,
+    code: &'static str,
+    exit: u8,
+    error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(flatten)]
+    state: Option<FailedInEngine<'a>>,
+    hint: &'a str,
+}
+
+/// What only the engine knows.
+#[derive(Serialize)]
+struct FailedInEngine<'a> {
+    step: &'a Step,
+    modem: ModemState,
+    as_found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    radio: Option<&'a Radio>,
+    modem_words: &'a str,
+    next: Advice,
 }
 
 /// Says that a modem is left out.

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             // Here for all verbs: a program that reads the output finds every failure there, once.
             if arguments.command.is_json() && !json_events::is_failure_told() {
-                failure.tell();
+                json_events::failed(&failure);
             }
             end(&failure)
         }

@@ -237,7 +237,7 @@ fn in_a_line(plan: &Plan) -> String {
 fn tell_silent(results: &[Result<Outcome, UpdateError>], ended: &BTreeSet<usize>) {
     for (number, result) in results.iter().enumerate() {
         if let (Err(error), false) = (result, ended.contains(&number)) {
-            VerbFailure::from(error.clone()).tell();
+            json_events::failed(&VerbFailure::from(error.clone()));
         }
     }
 }
