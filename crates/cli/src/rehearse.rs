@@ -19,7 +19,7 @@ use crate::ask::Asker;
 use crate::failure::{VerbFailure, Verdict};
 use crate::screen::Pace;
 use crate::update_one::{self, RunDisplay};
-use crate::{images, trace_file, update_verb};
+use crate::{images, trace_file};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         download_override: arguments.override_download,
         confirmed: arguments.yes,
         ignore_versions: arguments.force,
-        given: update_verb::given(&arguments.images),
+        given: arguments.images.given(),
         ..Request::default()
     };
     images::say(&format!(

@@ -8,7 +8,8 @@ use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::{Mode, modems};
 use update_engine::survey::look;
 use update_engine::{
-    Code, DeviceId, EventKind, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, prepare,
+    Code, DeviceId, EventKind, Firmware, Modem, ModemState, Outcome, Plan, Request, Selector, Step, Trio,
+    UpdateError, prepare,
 };
 
 use crate::arguments::{self, Arguments, Update};
@@ -18,7 +19,7 @@ use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images::{self, say};
 use crate::screen::{self, Pace};
 use crate::table::Table;
-use crate::{json_events, update_verb, words};
+use crate::{json_events, words};
 
 /// The end of a run before its workers begin.
 const UNCHANGED: &str = "nothing was changed on any modem";
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     }
     let mut chosen = ChosenWorld::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
-    let request = update_verb::request(arguments);
+    let request = arguments.request();
     let is_json = arguments.output.json;
     let selected = choose(chosen.world(), &request, named, &firmware, is_json)?;
     if selected.is_empty() {
@@ -144,7 +145,7 @@ fn choose(
                 select: select.clone(),
                 ..request.clone()
             };
-            let modem = update_verb::find(world, &request)?;
+            let modem = find(world, &request)?;
             Selector::Place(modem.path().to_string())
         };
         if !selected.contains(&select) {
@@ -152,6 +153,14 @@ fn choose(
         }
     }
     Ok(selected)
+}
+
+/// The modem, or why there is none, as the engine says it.
+fn find(world: &mut dyn World, request: &Request) -> Result<Modem, VerbFailure> {
+    update_engine::find_one(world, request, "update").map_err(|cause| {
+        let device = DeviceId::from_selection(&request.select);
+        UpdateError::new(&device, Step::CheckDevice, ModemState::Untouched, cause).into()
+    })
 }
 
 /// Why a modem isn't one that these images are for. One that runs and whose family its id doesn't tell is asked; where that

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use update_engine::Given;
 
 pub(crate) use select::request;
 pub(crate) use verbs::{At, Info, List, Reset, Slots, SlotsAction, SlotsDelete, SlotsSelect, Update};
@@ -154,6 +155,17 @@ pub(crate) struct FirmwareOptions {
     /// Unpack 7z archives into this folder instead of unpacking them twice
     #[arg(long, value_name = "DIR")]
     pub(crate) temp_dir: Option<PathBuf>,
+}
+
+impl FirmwareOptions {
+    /// The versions on the command line: they fill what the files don't tell, and contradict what they do.
+    pub(crate) fn given(&self) -> Given {
+        Given {
+            firmware: self.firmware.clone(),
+            config: self.config.clone(),
+            carrier: self.carrier.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

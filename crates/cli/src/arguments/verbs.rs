@@ -301,3 +301,22 @@ pub(crate) struct Update {
     #[command(flatten)]
     pub(crate) control: ControlOptions,
 }
+
+impl Update {
+    /// What is asked for, but for the modem.
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            force: self.force,
+            confirmed: self.yes,
+            ignore_versions: self.ignore_versions || self.force,
+            given: self.images.given(),
+            download_override: self.override_download,
+            slot: self.slot,
+            control: self.control.choice(),
+            skip_read_back: self.no_read_back,
+            ignore_manager: self.ignore_modem_manager,
+            as_platform: self.as_platform.clone(),
+            ..Request::default()
+        }
+    }
+}
