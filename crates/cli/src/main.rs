@@ -35,8 +35,6 @@ mod words;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::arguments::{Arguments, Command};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
@@ -49,7 +47,7 @@ fn main() -> ExitCode {
         return compat::run(&words);
     }
     // Exit code 2 for a wrong command line is clap's own.
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(words) => return print(&words),
     };
@@ -91,10 +89,6 @@ fn run(arguments: &Arguments) -> Verdict {
         Command::Slots(slots) => slots::run(slots, ChosenWorld::of(arguments)?),
         Command::Reset(reset) => reset::run(reset, ChosenWorld::of(arguments)?, verbose),
         Command::At(at) => at::run(at, ChosenWorld::of(arguments)?),
-        #[cfg(feature = "rehearse")]
-        Command::Rehearse(_) if !arguments.models.is_empty() => {
-            arguments::wrong("rehearse has a virtual modem of its own: name its model with --as")
-        }
         #[cfg(feature = "rehearse")]
         Command::Rehearse(rehearse) => rehearse::run(rehearse, verbose),
         Command::Replay(replay) => replay::run(replay, verbose),

@@ -12,7 +12,7 @@ use update_engine::{
     UpdateError, prepare,
 };
 
-use crate::arguments::{self, Arguments, Update};
+use crate::arguments::{Arguments, Update};
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
@@ -26,12 +26,6 @@ const UNCHANGED: &str = "nothing was changed on any modem";
 
 /// Updates all modems that are meant.
 pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
-    if arguments.output.trace.is_some() {
-        arguments::wrong("--trace records one modem: give each its own run");
-    }
-    if arguments.as_platform.is_some() {
-        arguments::wrong("--as-platform is about one modem: name it, and give it a run of its own");
-    }
     let mut chosen = ChosenWorld::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
     let request = arguments.request();

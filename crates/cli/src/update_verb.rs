@@ -5,7 +5,7 @@ use modem_world::World;
 use update_engine::fit::Nature;
 use update_engine::{Firmware, Request, Selector};
 
-use crate::arguments::{self, Arguments, Update};
+use crate::arguments::{Arguments, Update};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::Verdict;
 use crate::screen::Pace;
@@ -15,9 +15,6 @@ use crate::{images, trace_file, update_several};
 /// Checks the files, then updates what is meant.
 pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     let named = arguments.select.all();
-    if arguments.all && !named.is_empty() {
-        arguments::wrong("--all means every modem; name modems or give --all");
-    }
     if arguments.all || named.len() > 1 {
         return update_several::run(arguments, &named, all);
     }

@@ -1,15 +1,19 @@
 //! The command line: one definition for parsing, help and man page.
 
+mod offline;
 mod select;
+mod shared;
 mod verbs;
 
-use std::path::PathBuf;
-
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
-use update_engine::Given;
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
+pub(crate) use offline::{Inspect, Replay};
+#[cfg(feature = "rehearse")]
+pub(crate) use offline::{RehearsalStart, Rehearse};
 pub(crate) use select::request;
+use select::too_many;
+pub(crate) use shared::{FirmwareOptions, OutputOptions};
 pub(crate) use verbs::{At, Info, List, Reset, Slots, SlotsAction, SlotsDelete, SlotsSelect, Update};
 
 /// Updates, repairs and inspects the firmware of Sierra Wireless cellular modems.
@@ -118,6 +122,38 @@ pub(crate) enum Command {
     Replay(Replay),
 }
 
+impl Arguments {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// It is wrong, or asks for help or the version; clap has the words for all of these.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse()?;
+        match arguments.contradiction() {
+            Some(words) => Err(Self::command().error(ErrorKind::ArgumentConflict, words)),
+            None => Ok(arguments),
+        }
+    }
+
+    /// Why the command line can't be meant, beyond what clap sees by itself.
+    fn contradiction(&self) -> Option<String> {
+        match &self.command {
+            Command::Info(info) => too_many(&info.select.all()),
+            Command::Slots(slots) => too_many(&slots.named()),
+            Command::Reset(reset) => too_many(&reset.select.all()),
+            Command::At(at) => too_many(&at.select.all()),
+            Command::Update(update) => update.contradiction().map(str::to_owned),
+            #[cfg(feature = "rehearse")]
+            Command::Rehearse(_) if !self.models.is_empty() => {
+                Some("rehearse has a virtual modem of its own: name its model with --as".to_owned())
+            }
+            #[cfg(feature = "rehearse")]
+            Command::Rehearse(_) => None,
+            Command::List(_) | Command::Inspect(_) | Command::Replay(_) => None,
+        }
+    }
+}
+
 impl Command {
     /// Whether standard output is for a program.
     pub(crate) fn is_json(&self) -> bool {
@@ -134,183 +170,6 @@ impl Command {
             Self::Replay(replay) => replay.json,
         }
     }
-}
-
-/// Which files make up the firmware.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Which firmware")]
-pub(crate) struct FirmwareOptions {
-    /// Of several carriers take this one; or the carrier, where no file tells it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) carrier: Option<String>,
-
-    /// Of several firmware versions take this one; or the version, where no file tells it
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) firmware: Option<String>,
-
-    /// Of several config versions take this one; or the version, where no file tells it
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) config: Option<String>,
-
-    /// Unpack 7z archives into this folder instead of unpacking them twice
-    #[arg(long, value_name = "DIR")]
-    pub(crate) temp_dir: Option<PathBuf>,
-}
-
-impl FirmwareOptions {
-    /// The versions on the command line: they fill what the files don't tell, and contradict what they do.
-    pub(crate) fn given(&self) -> Given {
-        Given {
-            firmware: self.firmware.clone(),
-            config: self.config.clone(),
-            carrier: self.carrier.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Inspect {
-    /// Images, folders, archives
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// Print JSON objects, one per line (docs/inspect-json.md)
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Unpack 7z archives into this folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) temp_dir: Option<PathBuf>,
-}
-
-/// How a run is shown and recorded.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputOptions {
-    /// Print events, one JSON object per line, on standard output (docs/events.md)
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Write the complete wire trace to this file, for bug reports and `replay`; only an older trace is replaced
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
-}
-
-/// The faults, as a list that fits 80 columns behind clap's indentation.
-#[cfg(feature = "rehearse")]
-fn faults() -> String {
-    use virtual_modem::fault::{FORMS, NORMAL_FORMS};
-    const WIDTH: usize = 68;
-    let all = FORMS.iter().chain(NORMAL_FORMS);
-    let column = all.map(|(form, _)| form.len()).max().unwrap_or(0) + 4;
-    let mut text = String::from("Something that goes wrong; may be given several times\n");
-    let mut list = |head: &str, forms: &[(&str, &str)]| {
-        text.push_str(&format!("\n{head}:"));
-        for (form, meaning) in forms {
-            let mut line = format!("  {form:<width$}", width = column - 2);
-            for word in meaning.split(' ') {
-                if line.len() + word.len() > WIDTH {
-                    text.push_str(&format!("\n{}", line.trim_end()));
-                    line = " ".repeat(column);
-                }
-                line.push_str(word);
-                line.push(' ');
-            }
-            text.push_str(&format!("\n{}", line.trim_end()));
-        }
-    };
-    list("In download mode", FORMS);
-    list("On the way there and back, and while it runs", NORMAL_FORMS);
-    text
-}
-
-/// Where a rehearsal begins.
-#[cfg(feature = "rehearse")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum RehearsalStart {
-    Normal,
-    Download,
-}
-
-#[cfg(feature = "rehearse")]
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  modemflash rehearse                              images and modem made up
-  modemflash rehearse --as MC7455 --from download  rescue one that is stuck
-  modemflash rehearse --fault drop@1048576         it leaves in the middle
-  modemflash rehearse --fast firmware.zip          your files, without waiting")]
-pub(crate) struct Rehearse {
-    /// Images, folders, archives; made up when there are none
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    /// The virtual modem's model; by default what the images are for, or EM7565
-    #[arg(long = "as", value_name = "MODEL")]
-    pub(crate) model: Option<String>,
-
-    /// Where the modem is found: running its old firmware, or stuck in download mode
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = RehearsalStart::Normal)]
-    pub(crate) from: RehearsalStart,
-
-    /// Something that goes wrong, such as `drop@1048576`; may be given several times (--help lists them)
-    #[arg(long = "fault", value_name = "FAULT", long_help = faults())]
-    pub(crate) faults: Vec<String>,
-
-    /// Play all the waiting, as slow as a real modem
-    #[arg(long, conflicts_with = "fast")]
-    pub(crate) real_time: bool,
-
-    /// Don't play the waiting
-    #[arg(long)]
-    pub(crate) fast: bool,
-
-    /// Chance in the virtual modem comes from this number
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub(crate) seed: u64,
-
-    /// Take warnings as answered with yes
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-
-    /// Send everything although the modem has it
-    #[arg(long)]
-    pub(crate) override_download: bool,
-
-    /// As --override-download, and go on where it is refused: a file that is probably damaged, versions that differ, a firmware that has to come first
-    #[arg(long)]
-    pub(crate) force: bool,
-
-    #[command(flatten)]
-    pub(crate) images: FirmwareOptions,
-
-    #[command(flatten)]
-    pub(crate) output: OutputOptions,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Replay {
-    /// A trace written by `--trace`
-    #[arg(value_name = "TRACE")]
-    pub(crate) trace: PathBuf,
-
-    /// The images of the recorded run; without them their data isn't compared
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) images: FirmwareOptions,
-
-    /// Print events, one JSON object per line, on standard output (docs/events.md)
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Ends the program as a wrong command line does.
-pub(crate) fn wrong(message: impl std::fmt::Display) -> ! {
-    Arguments::command()
-        .error(ErrorKind::ArgumentConflict, message)
-        .exit()
 }
 
 #[cfg(test)]

@@ -75,31 +75,26 @@ impl SelectOptions {
             .collect()
     }
 
-    /// The one that was named, or the only one there is. More than one is a wrong command line, which ends the program as
-    /// every wrong command line does.
+    /// The one that was named, or the only one there is.
     pub(crate) fn one(&self) -> Selector {
         only(self.all())
     }
-
-    /// The same where it may stand in two places of a command line.
-    pub(crate) fn one_of_both(&self, other: &Self) -> Selector {
-        only([self.all(), other.all()].concat())
-    }
 }
 
-fn only(mut all: Vec<Selector>) -> Selector {
-    match (all.pop(), all.is_empty()) {
-        (None, _) => Selector::Only,
-        (Some(select), true) => select,
-        (Some(last), false) => {
-            all.push(last);
-            let words: Vec<String> = all.iter().map(ToString::to_string).collect();
-            super::wrong(format!(
-                "this takes one modem, but several were named: {}",
-                words.join(", ")
-            ))
-        }
-    }
+/// The one that was named, or the only one there is. Several are refused when the command line is read.
+pub(super) fn only(mut named: Vec<Selector>) -> Selector {
+    named.pop().unwrap_or(Selector::Only)
+}
+
+/// Why these can't be meant where one modem is wanted.
+pub(super) fn too_many(named: &[Selector]) -> Option<String> {
+    let words: Vec<String> = named.iter().map(ToString::to_string).collect();
+    (words.len() > 1).then(|| {
+        format!(
+            "this takes one modem, but several were named: {}",
+            words.join(", ")
+        )
+    })
 }
 
 impl ControlOptions {

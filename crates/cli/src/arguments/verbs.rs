@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use firmware_image::Platform;
-use update_engine::{ControlChoice, Request};
+use update_engine::{ControlChoice, Request, Selector};
 
-use super::select::{ControlOptions, SelectOptions, request};
-use super::{FirmwareOptions, OutputOptions};
+use super::select::{ControlOptions, SelectOptions, only};
+use super::shared::{FirmwareOptions, OutputOptions};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -78,23 +78,35 @@ impl Slots {
         self.list.json || behind
     }
 
+    /// The modems that are named before the action and behind it.
+    pub(super) fn named(&self) -> Vec<Selector> {
+        let mut named = self.list.select.all();
+        if let Some((select, _)) = self.behind() {
+            named.extend(select.all());
+        }
+        named
+    }
+
     /// A request for the modem that is named before or behind the action.
     pub(crate) fn request(&self) -> Request {
-        let (select, control) = match &self.action {
-            None => return request(&self.list.select, &self.list.control),
-            Some(SlotsAction::List(list)) => (&list.select, &list.control),
-            Some(SlotsAction::Select(select)) => (&select.select, &select.control),
-            Some(SlotsAction::Delete(delete)) => (&delete.select, &delete.control),
-        };
-        let control = match control.choice() {
-            ControlChoice::Auto => self.list.control.choice(),
-            choice => choice,
+        let control = match self.behind().map(|(_, control)| control.choice()) {
+            None | Some(ControlChoice::Auto) => self.list.control.choice(),
+            Some(choice) => choice,
         };
         Request {
-            select: self.list.select.one_of_both(select),
+            select: only(self.named()),
             control,
             ..Request::default()
         }
+    }
+
+    /// The options behind the action.
+    fn behind(&self) -> Option<(&SelectOptions, &ControlOptions)> {
+        Some(match self.action.as_ref()? {
+            SlotsAction::List(list) => (&list.select, &list.control),
+            SlotsAction::Select(select) => (&select.select, &select.control),
+            SlotsAction::Delete(delete) => (&delete.select, &delete.control),
+        })
     }
 }
 
@@ -303,6 +315,22 @@ pub(crate) struct Update {
 }
 
 impl Update {
+    /// Why these options can't stand together.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let named = self.select.all().len();
+        if self.all && named > 0 {
+            Some("--all means every modem; name modems or give --all")
+        } else if !self.all && named <= 1 {
+            None
+        } else if self.output.trace.is_some() {
+            Some("--trace records one modem: give each its own run")
+        } else if self.as_platform.is_some() {
+            Some("--as-platform is about one modem: name it, and give it a run of its own")
+        } else {
+            None
+        }
+    }
+
     /// What is asked for, but for the modem.
     pub(crate) fn request(&self) -> Request {
         Request {

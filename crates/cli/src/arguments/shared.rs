@@ -1,0 +1,51 @@
+//! Options that several verbs take.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use update_engine::Given;
+
+/// Which files make up the firmware.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which firmware")]
+pub(crate) struct FirmwareOptions {
+    /// Of several carriers take this one; or the carrier, where no file tells it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) carrier: Option<String>,
+
+    /// Of several firmware versions take this one; or the version, where no file tells it
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) firmware: Option<String>,
+
+    /// Of several config versions take this one; or the version, where no file tells it
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) config: Option<String>,
+
+    /// Unpack 7z archives into this folder instead of unpacking them twice
+    #[arg(long, value_name = "DIR")]
+    pub(crate) temp_dir: Option<PathBuf>,
+}
+
+impl FirmwareOptions {
+    /// The versions on the command line: they fill what the files don't tell, and contradict what they do.
+    pub(crate) fn given(&self) -> Given {
+        Given {
+            firmware: self.firmware.clone(),
+            config: self.config.clone(),
+            carrier: self.carrier.clone(),
+        }
+    }
+}
+
+/// How a run is shown and recorded.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputOptions {
+    /// Print events, one JSON object per line, on standard output (docs/events.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the complete wire trace to this file, for bug reports and `replay`; only an older trace is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+}
