@@ -8,10 +8,10 @@ use crate::arguments::At;
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::images::{say, say_warnings};
 use crate::modem_view::SCHEMA;
 use crate::output::{print, print_json};
 use crate::running_modem;
+use crate::stderr::{say, say_warnings};
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]

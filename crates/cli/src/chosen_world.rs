@@ -7,7 +7,7 @@ use update_engine::codes::Code;
 use crate::arguments::Arguments;
 use crate::ask::Asker;
 use crate::failure::VerbFailure;
-use crate::images::say;
+use crate::stderr::say;
 
 /// The world that a verb works in.
 pub(crate) struct ChosenWorld {

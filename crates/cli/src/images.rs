@@ -1,6 +1,6 @@
 //! From the paths on the command line to checked images, with a word on everything on the way.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use firmware_image::Target;
@@ -11,7 +11,8 @@ use firmware_image::source::{
 
 use crate::arguments::FirmwareOptions;
 use crate::failure::VerbFailure;
-use crate::screen;
+use crate::stderr::say;
+use crate::terminal;
 
 /// Images of at least this size get a line of progress while they are checked on a terminal.
 const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
@@ -87,7 +88,7 @@ fn say_notes(gathered: &Gathered) {
 
 /// Checks every image; a large one is shown on a terminal while that takes time.
 pub(crate) fn check(gathered: Gathered) -> Inspected {
-    let is_terminal = screen::is_capable();
+    let is_terminal = terminal::is_capable();
     let mut shown = false;
     let mut show = |progress: Progress<'_>| {
         if is_terminal && progress.size >= WORTH_SHOWING {
@@ -131,19 +132,5 @@ fn refused(error: &ChoiceError) -> VerbFailure {
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,
-    }
-}
-
-/// A line on standard error.
-pub(crate) fn say(line: &str) {
-    let mut out = io::stderr().lock();
-    let text = crate::words::folded(line, out.is_terminal());
-    let _ = out.write_all(text.as_bytes());
-}
-
-/// Says what a short job warns of; everything else that happens in it is seen in its result.
-pub(crate) fn say_warnings(event: &update_engine::Event) {
-    if let update_engine::EventKind::Warning { warning } = &event.kind {
-        say(&format!("warning: {}", warning.text));
     }
 }

@@ -8,9 +8,9 @@ use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 use crate::arguments::{self, Info};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::images::say_warnings;
 use crate::modem_view::{ModemLine, name, port_words};
 use crate::output::{print, print_json};
+use crate::stderr::say_warnings;
 
 /// Asks the modem and prints what it says.
 pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {

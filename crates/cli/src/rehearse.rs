@@ -18,6 +18,7 @@ use crate::arguments::{RehearsalStart, Rehearse};
 use crate::ask::Asker;
 use crate::failure::{VerbFailure, Verdict};
 use crate::screen::Pace;
+use crate::stderr::say;
 use crate::update_one::{self, RunDisplay};
 use crate::{images, trace_file};
 
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
         given: arguments.images.given(),
         ..Request::default()
     };
-    images::say(&format!(
+    say(&format!(
         "rehearsing with a virtual {}; no hardware is touched",
         profile.name
     ));
@@ -90,7 +91,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     complaints(&world);
     let modem = world.modem(0).into_iter();
     for fault in modem.flat_map(virtual_modem::VirtualModem::unused_faults) {
-        images::say(&format!("note: the fault {fault} did not take place"));
+        say(&format!("note: the fault {fault} did not take place"));
     }
     verdict
 }
@@ -99,7 +100,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
 pub(crate) fn complaints(world: &SimulatedWorld) {
     let modems = (0..).map_while(|place| world.modem(place));
     for violation in modems.flat_map(virtual_modem::VirtualModem::violations) {
-        images::say(&format!("the virtual modem complains: {violation}"));
+        say(&format!("the virtual modem complains: {violation}"));
     }
 }
 

@@ -8,9 +8,10 @@ use update_engine::{Firmware, update};
 
 use crate::arguments::Replay;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
-use crate::images::{self, say};
+use crate::images;
 use crate::json_events;
 use crate::screen::{self, Pace};
+use crate::stderr::say;
 use crate::trace_head::TraceHead;
 
 /// Exit code when the engine does something else than recorded.

@@ -11,10 +11,10 @@ use crate::ask;
 use crate::ask::UserAnswer;
 use crate::chosen_world::{ChosenWorld, overheard};
 use crate::failure::Verdict;
-use crate::images::say;
 use crate::modem_view::SCHEMA;
 use crate::output::print_json;
 use crate::screen::{self, Pace};
+use crate::stderr::say;
 
 /// How it ended, as JSON has it.
 #[derive(Debug, Serialize)]

@@ -8,10 +8,10 @@ use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::ask::{self, UserAnswer};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::images::{say, say_warnings};
 use crate::modem_view::{SCHEMA, name, or_hyphen};
 use crate::output::{print, print_json};
 use crate::running_modem;
+use crate::stderr::{say, say_warnings};
 use crate::table::Table;
 
 /// Lists, selects or deletes.

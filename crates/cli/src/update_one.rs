@@ -12,9 +12,9 @@ use crate::arguments::OutputOptions;
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::overheard;
 use crate::failure::{VerbFailure, Verdict};
-use crate::images::say;
 use crate::output_file::OutputFile;
 use crate::screen::{self, Pace};
+use crate::stderr::say;
 use crate::{trace_file, trace_head};
 
 /// How a run is shown.

@@ -16,8 +16,9 @@ use crate::arguments::{Arguments, Update};
 use crate::ask::{self, Asker, UserAnswer};
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
-use crate::images::{self, say};
+use crate::images;
 use crate::screen::{self, Pace};
+use crate::stderr::say;
 use crate::table::Table;
 use crate::{json_events, words};
 

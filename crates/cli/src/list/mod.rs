@@ -9,9 +9,9 @@ use update_engine::{Facts, Request};
 use crate::arguments::List;
 use crate::chosen_world::ChosenWorld;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
-use crate::images::say;
 use crate::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::output::{print, print_json};
+use crate::stderr::say;
 use crate::table::Table;
 
 /// Columns of a terminal that nobody made wider.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use update_engine::{Event, EventKind};
 
+use super::interface::{Pace, Screen};
 use super::narrator::Narrator;
 use super::silence::{Silence, SilenceTurn, limit, style};
-use super::{Pace, Screen};
 use crate::words;
 
 /// The line while bytes go out.

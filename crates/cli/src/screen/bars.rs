@@ -6,9 +6,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use update_engine::{Event, EventKind};
 
 use super::bar::{LENGTH, SendRate, position};
+use super::interface::{Pace, Screens};
 use super::narrator::Narrator;
 use super::silence::{self, Silence, SilenceTurn, limit};
-use super::{Pace, Screens};
 use crate::words;
 
 /// One modem's line.

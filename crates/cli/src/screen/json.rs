@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use update_engine::Event;
 
-use super::{Screen, Screens};
+use super::interface::{Screen, Screens};
 use crate::failure::VerbFailure;
 use crate::output;
 

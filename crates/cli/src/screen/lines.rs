@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use update_engine::{Event, EventKind, Step};
 
+use super::interface::{Screen, Screens};
 use super::narrator::Narrator;
-use super::{Screen, Screens};
 use crate::words;
 
 /// Prints plain lines on standard error.

@@ -1,0 +1,21 @@
+//! Lines for people on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use update_engine::{Event, EventKind};
+
+use crate::words;
+
+/// A line on standard error.
+pub(crate) fn say(line: &str) {
+    let mut out = io::stderr().lock();
+    let text = words::folded(line, out.is_terminal());
+    let _ = out.write_all(text.as_bytes());
+}
+
+/// Says what a short job warns of; everything else that happens in it is seen in its result.
+pub(crate) fn say_warnings(event: &Event) {
+    if let EventKind::Warning { warning } = &event.kind {
+        say(&format!("warning: {}", warning.text));
+    }
+}
