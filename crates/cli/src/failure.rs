@@ -7,7 +7,8 @@ use modem_world::DiscoveryError;
 use update_engine::codes::Code;
 use update_engine::{Cause, DeviceId, UpdateError};
 
-use crate::words;
+use crate::amounts;
+use crate::terminal;
 
 /// What a verb returns: the exit code, or what went wrong.
 pub(crate) type Verdict = Result<u8, VerbFailure>;
@@ -87,7 +88,7 @@ impl VerbFailure {
         text.push_str(&format!("hint: {}\n", self.hint));
         // Where standard error is closed there is nobody to tell.
         let mut out = std::io::stderr().lock();
-        let text = words::folded(&text, out.is_terminal());
+        let text = terminal::folded(&text, out.is_terminal());
         let _ = out.write_all(text.as_bytes());
     }
 }
@@ -100,7 +101,7 @@ impl From<UpdateError> for VerbFailure {
                 let to_confirm = warnings.iter().filter(|warning| warning.confirm).count();
                 vec![format!(
                     "{} above, and nobody said yes",
-                    words::count(to_confirm, "such warning")
+                    amounts::count(to_confirm, "such warning")
                 )]
             }
             _ => chain(error.source()),

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod amounts;
 mod arguments;
 mod ask;
 mod at;
@@ -32,7 +33,6 @@ mod trace_head;
 mod update_one;
 mod update_several;
 mod update_verb;
-mod words;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use modem_world::Instant;
 
 use crate::failure::VerbFailure;
-use crate::words;
+use crate::terminal;
 
 /// Text on standard output, folded on a terminal.
 ///
@@ -13,7 +13,7 @@ use crate::words;
 /// It can't be written, as on a full disk. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), VerbFailure> {
     let is_terminal = io::stdout().is_terminal();
-    put(words::folded(text, is_terminal).as_bytes()).map_err(|error| unwritable(&error))
+    put(terminal::folded(text, is_terminal).as_bytes()).map_err(|error| unwritable(&error))
 }
 
 /// The same for text that has its own line ends.

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal, Write};
 
 use update_engine::{Event, EventKind};
 
-use crate::words;
+use crate::terminal;
 
 /// A line on standard error.
 pub(crate) fn say(line: &str) {
     let mut out = io::stderr().lock();
-    let text = words::folded(line, out.is_terminal());
+    let text = terminal::folded(line, out.is_terminal());
     let _ = out.write_all(text.as_bytes());
 }
 

@@ -1,8 +1,80 @@
-//! What is known of the user's terminal.
+//! Text on the user's terminal.
 
 use std::io::IsTerminal;
+
+/// Columns of a terminal that nobody made wider.
+pub(crate) const COLUMNS: usize = 80;
+
+/// A paragraph, folded between words; lines after the first stand two columns further in. Ends with a line feed. A word
+/// that is longer than a line (a path) stays whole.
+pub(crate) fn wrap(text: &mut String, indent: &str, paragraph: &str) {
+    text.push_str(indent);
+    let mut column = indent.chars().count();
+    let mut is_first = true;
+    for word in paragraph.split(' ') {
+        let length = word.chars().count();
+        if !is_first && column.saturating_add(1).saturating_add(length) > COLUMNS {
+            text.push('\n');
+            text.push_str(indent);
+            text.push_str("  ");
+            column = indent.chars().count().saturating_add(2);
+        } else if !is_first {
+            text.push(' ');
+            column = column.saturating_add(1);
+        }
+        text.push_str(word);
+        column = column.saturating_add(length);
+        is_first = false;
+    }
+    text.push('\n');
+}
+
+/// The lines of a text, folded between words where it goes to a terminal; what stands in a pipe stays on one line, for
+/// `grep`. Ends with a line feed.
+pub(crate) fn folded(text: &str, is_terminal: bool) -> String {
+    let mut folded = String::new();
+    for line in text.lines() {
+        if is_terminal {
+            let words = line.trim_start_matches(' ');
+            let indent = line.strip_suffix(words).unwrap_or("");
+            wrap(&mut folded, indent, words);
+        } else {
+            folded.push_str(line);
+            folded.push('\n');
+        }
+    }
+    folded
+}
 
 /// Whether standard error is a terminal that can move its cursor.
 pub(crate) fn is_capable() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_folded_between_words_and_long_words_stay_whole() {
+        let mut text = String::new();
+        wrap(&mut text, "  ", &["word"; 20].join(" "));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS));
+        assert!(lines[1].starts_with("    word"));
+        let mut text = String::new();
+        wrap(&mut text, "", &"x".repeat(100));
+        assert_eq!(text, format!("{}\n", "x".repeat(100)));
+    }
+
+    #[test]
+    fn a_terminal_gets_folded_lines_and_a_pipe_whole_ones() {
+        let text = format!("  next: {}\nend\n", ["word"; 20].join(" "));
+        assert_eq!(folded(&text, false), text);
+        let folded = folded(&text, true);
+        assert!(folded.lines().all(|line| line.chars().count() <= COLUMNS));
+        assert!(folded.starts_with("  next: word") && folded.contains("\n    word"));
+        assert!(folded.ends_with("\nend\n"));
+    }
 }

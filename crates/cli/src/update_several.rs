@@ -20,7 +20,7 @@ use crate::images;
 use crate::screen::{self, Pace};
 use crate::stderr::say;
 use crate::table::Table;
-use crate::{json_events, words};
+use crate::{amounts, json_events};
 
 /// The end of a run before its workers begin.
 const UNCHANGED: &str = "nothing was changed on any modem";
@@ -197,7 +197,7 @@ fn confirm(
     requests: &mut [Request],
     firmware: &Firmware,
 ) -> Option<UserAnswer> {
-    let count = words::count(requests.len(), "modem");
+    let count = amounts::count(requests.len(), "modem");
     say(&format!("asking {count} what they run"));
     let mut is_doubtful = false;
     for request in requests {
@@ -225,7 +225,7 @@ fn in_a_line(plan: &Plan) -> String {
         Some(from) => format!("runs {from}"),
         None => "waits in download mode".to_owned(),
     };
-    let images = words::count(plan.images.len(), "image");
+    let images = amounts::count(plan.images.len(), "image");
     if plan.to == Trio::default() {
         return format!("{from}, gets {images}");
     }

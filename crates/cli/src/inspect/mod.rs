@@ -10,11 +10,12 @@ use serde::Serialize;
 use update_engine::checks::judge_images;
 use update_engine::{DeviceId, Firmware, ModemState, Request, Selector, Step, UpdateError};
 
+use crate::amounts;
 use crate::arguments::Inspect;
 use crate::failure::Verdict;
 use crate::images;
 use crate::output;
-use crate::words;
+use crate::terminal;
 
 /// Version of the objects in `--json`.
 const SCHEMA_VERSION: u16 = 1;
@@ -178,7 +179,7 @@ fn together(inspected: Inspected, unusable: &UnusablePaths) -> String {
             };
             let mut text = format!("{does}:\n");
             for (name, size) in &sent.files {
-                text.push_str(&format!("  {name} ({})\n", words::bytes(*size)));
+                text.push_str(&format!("  {name} ({})\n", amounts::bytes(*size)));
             }
             for left in &sent.left_out {
                 text.push_str(&format!("not used: {} ({})\n", left.name, left.why));
@@ -192,7 +193,7 @@ fn together(inspected: Inspected, unusable: &UnusablePaths) -> String {
                 refusal.code, refusal.error
             );
             if let Some(hint) = refusal.hint {
-                words::wrap(&mut text, "", &format!("hint: {hint}"));
+                terminal::wrap(&mut text, "", &format!("hint: {hint}"));
             }
             text
         }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use firmware_image::{CrcVerdict, FileKind, Finding, Report, Severity, VersionKind};
 
-use crate::words;
+use crate::amounts;
+use crate::terminal;
 
 /// The file's head, its tree, and what there is to say about it; ends with a line feed.
 pub(crate) fn describe(report: &Report) -> String {
@@ -24,7 +25,7 @@ pub(crate) fn findings(text: &mut String, findings: &[Finding], indent: &str) {
             Severity::Warning => "warning: ",
             Severity::Note => "note: ",
         };
-        words::wrap(text, indent, &format!("{word}{finding}"));
+        terminal::wrap(text, indent, &format!("{word}{finding}"));
     }
 }
 
@@ -39,7 +40,7 @@ fn head(text: &mut String, report: &Report) {
         (FileKind::Cwe, wrong) => {
             format!(
                 "{wrong} of {} WRONG",
-                words::count(report.images.len(), "checksum")
+                amounts::count(report.images.len(), "checksum")
             )
         }
     };
@@ -47,7 +48,7 @@ fn head(text: &mut String, report: &Report) {
         text,
         "{}: {} ({} bytes), {verdict}",
         report.name,
-        words::bytes(report.size),
+        amounts::bytes(report.size),
         report.size
     );
     for kind in VersionKind::ALL {
@@ -62,7 +63,7 @@ fn head(text: &mut String, report: &Report) {
         text.push_str("  for: nothing in it tells which modems\n");
     }
     for family in &report.families {
-        words::wrap(text, "  ", &format!("for: {} ({family})", family.models()));
+        terminal::wrap(text, "  ", &format!("for: {} ({family})", family.models()));
         if let Some(protocol) = family.download_protocol() {
             let _ = writeln!(text, "  flashed by: {protocol}");
         }
@@ -71,7 +72,7 @@ fn head(text: &mut String, report: &Report) {
         let _ = writeln!(
             text,
             "  settings: {}",
-            words::count(settings.items_read as usize, "item")
+            amounts::count(settings.items_read as usize, "item")
         );
     }
 }
@@ -152,7 +153,7 @@ fn branch(rows: &mut Vec<TreeRow>, report: &Report, index: usize, lead: &str, be
             header.image_type.code(),
             header.image_type.meaning()
         ),
-        size: words::bytes(u64::from(header.body_size)),
+        size: amounts::bytes(u64::from(header.body_size)),
         rest,
     });
     let children: Vec<usize> = (index + 1..report.images.len())

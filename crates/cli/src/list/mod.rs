@@ -13,9 +13,7 @@ use crate::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
 use crate::output::{print, print_json};
 use crate::stderr::say;
 use crate::table::Table;
-
-/// Columns of a terminal that nobody made wider.
-const COLUMNS: usize = 80;
+use crate::terminal::COLUMNS;
 
 /// Lists, and goes on watching where that is asked for.
 pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {

@@ -8,7 +8,8 @@ use update_engine::{Event, EventKind};
 use super::interface::{Pace, Screen};
 use super::narrator::Narrator;
 use super::silence::{Silence, SilenceTurn, limit, style};
-use crate::words;
+use crate::amounts;
+use crate::terminal;
 
 /// The line while bytes go out.
 const SENDING: &str = "{spinner} [{bar:20}] {percent:>3} %  {wide_msg}";
@@ -62,7 +63,7 @@ impl BarScreen {
 impl Screen for BarScreen {
     fn show(&mut self, event: &Event) {
         for line in self.narrator.tell(event) {
-            let folded = words::folded(&line, true);
+            let folded = terminal::folded(&line, true);
             let line = folded.trim_end_matches('\n');
             if self.bar.is_hidden() {
                 use std::io::Write;
@@ -154,7 +155,7 @@ impl SendRate {
         // For the eye only.
         #[allow(clippy::cast_precision_loss)]
         let rate = acknowledged.saturating_sub(first) as f64 / (t - since).max(f64::EPSILON);
-        let mut message = format!("{} of {}", words::bytes(acknowledged), words::bytes(size));
+        let mut message = format!("{} of {}", amounts::bytes(acknowledged), amounts::bytes(size));
         if t - since > 0.5 && rate > 0.0 {
             #[allow(
                 clippy::cast_precision_loss,
@@ -164,8 +165,8 @@ impl SendRate {
             let (left, per_second) = (size.saturating_sub(acknowledged) as f64 / rate, rate as u64);
             message.push_str(&format!(
                 ", {}/s, {} left",
-                words::bytes(per_second),
-                words::seconds(left)
+                amounts::bytes(per_second),
+                amounts::seconds(left)
             ));
         }
         message

@@ -9,7 +9,7 @@ use super::bar::{LENGTH, SendRate, position};
 use super::interface::{Pace, Screens};
 use super::narrator::Narrator;
 use super::silence::{self, Silence, SilenceTurn, limit};
-use crate::words;
+use crate::terminal;
 
 /// One modem's line.
 const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
@@ -84,7 +84,7 @@ impl Screens for BarScreens {
             EventKind::Warning { .. } | EventKind::Retrying { .. } | EventKind::Stopping { .. }
         ) {
             for line in &lines {
-                let folded = words::folded(&format!("{}: {line}", one.place), true);
+                let folded = terminal::folded(&format!("{}: {line}", one.place), true);
                 let _ = self.all.println(folded.trim_end_matches('\n'));
             }
         } else if let Some(line) = lines.iter().rfind(|line| !line.starts_with(' ')) {

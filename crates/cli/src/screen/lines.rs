@@ -6,7 +6,8 @@ use update_engine::{Event, EventKind, Step};
 
 use super::interface::{Screen, Screens};
 use super::narrator::Narrator;
-use crate::words;
+use crate::amounts;
+use crate::terminal;
 
 /// Prints plain lines on standard error.
 #[derive(Debug)]
@@ -56,8 +57,8 @@ impl Screen for LineScreen {
                 lines.push(format!(
                     "  {:3} %  {} of {}",
                     percent.unwrap_or(100),
-                    words::bytes(acknowledged_bytes),
-                    words::bytes(total_bytes)
+                    amounts::bytes(acknowledged_bytes),
+                    amounts::bytes(total_bytes)
                 ));
             }
         }
@@ -73,7 +74,7 @@ impl Screen for LineScreen {
         // Nobody may be reading any more: no reason to stop a flash.
         let mut out = io::stderr().lock();
         for line in lines {
-            let line = words::folded(&format!("{}{line}", self.prefix), out.is_terminal());
+            let line = terminal::folded(&format!("{}{line}", self.prefix), out.is_terminal());
             let _ = out.write_all(line.as_bytes());
         }
     }

@@ -2,7 +2,7 @@
 
 use update_engine::{Event, EventKind, Facts, Plan, Step, Trio};
 
-use crate::words;
+use crate::amounts;
 
 /// Turns events into lines.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Narrator {
                 why.clone(),
                 format!(
                     "  up to {} of silence is normal, don't unplug it",
-                    words::seconds(*up_to_s)
+                    amounts::seconds(*up_to_s)
                 ),
             ],
             EventKind::ImageAccepted { image, of, .. } => vec![format!("image {image} of {of} accepted")],
@@ -71,7 +71,11 @@ impl Narrator {
             }
             EventKind::Stopping { when } => vec![format!("stopping: {when}")],
             EventKind::StepFinished { step, took_s, .. } if self.verbose > 0 && *took_s >= 0.5 => {
-                vec![format!("  {} took {}", step_name(step), words::seconds(*took_s))]
+                vec![format!(
+                    "  {} took {}",
+                    step_name(step),
+                    amounts::seconds(*took_s)
+                )]
             }
             _ => vec![],
         }
@@ -141,7 +145,7 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
             "  image {}: {}, {}",
             place + 1,
             image.file,
-            words::bytes(image.bytes)
+            amounts::bytes(image.bytes)
         );
         for (name, value) in [("firmware", &image.firmware), ("carrier", &image.carrier)] {
             if let Some(value) = value {
@@ -152,7 +156,7 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
     }));
     // Estimates are whole seconds of minutes; precision is no matter here.
     #[allow(clippy::cast_precision_loss)]
-    let estimate = words::seconds(plan.estimate_s as f64);
+    let estimate = amounts::seconds(plan.estimate_s as f64);
     lines.push(match plan.protocol {
         Some(protocol) => format!("  about {estimate}, {protocol} expected"),
         None => format!("  about {estimate}"),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indicatif::{ProgressState, ProgressStyle};
 use update_engine::{EventKind, Step};
 
-use crate::words;
+use crate::amounts;
 
 /// A silence that was announced, until it is over.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub(super) fn style(template: &str) -> Option<ProgressStyle> {
     // A template that doesn't parse would be a mistake in its line; the style before it then stays.
     let style = ProgressStyle::with_template(template).ok()?;
     let since = |state: &ProgressState, text: &mut dyn Write| {
-        let _ = text.write_str(&words::span(state.elapsed()));
+        let _ = text.write_str(&amounts::span(state.elapsed()));
     };
     Some(
         style
@@ -72,5 +72,5 @@ pub(super) fn style(template: &str) -> Option<ProgressStyle> {
 
 /// Up to what time a silence is normal.
 pub(super) fn limit(up_to_s: f64) -> String {
-    format!("up to {} is normal", words::seconds(up_to_s))
+    format!("up to {} is normal", amounts::seconds(up_to_s))
 }
