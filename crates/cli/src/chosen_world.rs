@@ -2,12 +2,13 @@
 
 use modem_transport::LinuxWorld;
 use modem_world::{Recorder, World};
-use update_engine::codes::Code;
 
 use crate::arguments::Arguments;
 use crate::ask::Asker;
 use crate::failure::VerbFailure;
-use crate::stderr::say;
+use crate::linux_world;
+#[cfg(feature = "rehearse")]
+use crate::virtual_bus;
 
 /// The world that a verb works in.
 pub(crate) struct ChosenWorld {
@@ -38,8 +39,8 @@ impl ChosenWorld {
     pub(crate) fn with(models: &[String], verbose: u8) -> Result<Self, VerbFailure> {
         let kind = match models {
             #[cfg(feature = "rehearse")]
-            [_, ..] => WorldKind::Virtual(Box::new(crate::rehearse::bus(models)?)),
-            _ => WorldKind::Linux(Box::new(linux()?)),
+            [_, ..] => WorldKind::Virtual(Box::new(virtual_bus::bus(models)?)),
+            _ => WorldKind::Linux(Box::new(linux_world::with_signals()?)),
         };
         // After the world: so no signal is lost between the two.
         let asker = Asker::new()?;
@@ -80,28 +81,10 @@ impl ChosenWorld {
     /// Puts back what was changed on the host; what can't be put back is said.
     pub(crate) fn finish(self) {
         match self.kind {
-            WorldKind::Linux(world) => finish(*world),
+            WorldKind::Linux(world) => linux_world::finish(*world),
             #[cfg(feature = "rehearse")]
-            WorldKind::Virtual(world) => crate::rehearse::complaints(&world),
+            WorldKind::Virtual(world) => virtual_bus::complaints(&world),
         }
-    }
-}
-
-/// The world of this host, with signals that stop what is done in it.
-pub(crate) fn linux() -> Result<LinuxWorld, VerbFailure> {
-    LinuxWorld::new()
-        .and_then(|mut world| world.handle_signals().map(|()| world))
-        .map_err(|error| {
-            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
-        })
-}
-
-/// Ends a world of this host.
-pub(crate) fn finish(world: LinuxWorld) {
-    if let Err(error) = world.finish() {
-        say(&format!(
-            "warning: a setting of this host wasn't put back: {error}"
-        ));
     }
 }
 
@@ -133,10 +116,10 @@ impl ChosenWorld {
             WorldKind::Linux(world) => {
                 let mut worlds: Vec<Box<dyn World + Send>> = Vec::new();
                 for _ in 0..count {
-                    worlds.push(Box::new(linux()?));
+                    worlds.push(Box::new(linux_world::with_signals()?));
                 }
                 // Only now, so that a signal always reaches somebody.
-                finish(*world);
+                linux_world::finish(*world);
                 WorkerWorlds {
                     worlds,
                     #[cfg(feature = "rehearse")]
@@ -164,7 +147,7 @@ impl WorkerWorlds {
     pub(crate) fn finish(self) {
         #[cfg(feature = "rehearse")]
         if let Some(world) = self.shared.and_then(virtual_modem::simulated::Shared::into_world) {
-            crate::rehearse::complaints(&world);
+            virtual_bus::complaints(&world);
         }
     }
 }

@@ -13,6 +13,7 @@ mod images;
 mod info;
 mod inspect;
 mod json_events;
+mod linux_world;
 mod list;
 mod logging;
 mod modem_view;
@@ -33,6 +34,8 @@ mod trace_head;
 mod update_one;
 mod update_several;
 mod update_verb;
+#[cfg(feature = "rehearse")]
+mod virtual_bus;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

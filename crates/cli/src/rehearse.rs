@@ -6,12 +6,11 @@ use firmware_image::generate::models;
 use firmware_image::generate::sets::{Wishes, usual_files};
 use firmware_image::source::ImageSource;
 use firmware_image::{Family, Model, Platform};
-use modem_transport::LinuxWorld;
-use modem_world::{Instant, Wake, World};
+use modem_world::World;
 use update_engine::codes::Code;
 use update_engine::{Event, Firmware, Request};
 use virtual_modem::profile::Profile;
-use virtual_modem::simulated::{self, SimulatedWorld};
+use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Fault, FaultScript, Setup};
 
 use crate::arguments::{RehearsalStart, Rehearse};
@@ -20,13 +19,11 @@ use crate::failure::{VerbFailure, Verdict};
 use crate::screen::Pace;
 use crate::stderr::say;
 use crate::update_one::{self, RunDisplay};
+use crate::virtual_bus::{AT_ONCE, complaints, named, pacer};
 use crate::{images, trace_file};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
-
-/// The speed at which nothing is waited for, but a signal is heard.
-const AT_ONCE: f64 = f64::INFINITY;
 
 /// The model when neither files nor the user say which.
 const USUAL_MODEL: &str = "EM7565";
@@ -96,38 +93,6 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     verdict
 }
 
-/// What the virtual modems saw that a real one wouldn't have taken.
-pub(crate) fn complaints(world: &SimulatedWorld) {
-    let modems = (0..).map_while(|place| world.modem(place));
-    for violation in modems.flat_map(virtual_modem::VirtualModem::violations) {
-        say(&format!("the virtual modem complains: {violation}"));
-    }
-}
-
-/// A bus with modems of these models; they run, unless `MODEL@download` says that they wait for firmware.
-pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, VerbFailure> {
-    let mut world: Option<SimulatedWorld> = None;
-    for (seed, model) in (1..).zip(models) {
-        let mut setup = match model.strip_suffix("@download") {
-            Some(model) => Setup::of(named(model)?),
-            None => Setup::running(named(model)?),
-        };
-        setup.seed = seed;
-        setup.storage.imei =
-            virtual_modem::storage::imei(u32::try_from(seed).unwrap_or_default().saturating_sub(1));
-        setup.keep = virtual_modem::Keep::Sums;
-        match &mut world {
-            None => world = Some(SimulatedWorld::new(setup)),
-            Some(world) => {
-                world.plug(setup);
-            }
-        }
-    }
-    let mut world = world.ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no model was named"))?;
-    world.set_pacer(pacer(AT_ONCE)?);
-    Ok(world)
-}
-
 /// How many times faster than it is the run has to be played: found out by a run without waiting.
 fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
     let mut world = SimulatedWorld::new(setup);
@@ -139,33 +104,6 @@ fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
     // How it ends is told when it is played.
     let _ = update_engine::update(&mut world, &request, firmware, &mut ignore);
     (world.now().since_start().as_secs_f64() / SHOWN_IN.as_secs_f64()).max(1.0)
-}
-
-/// Waits in real time for each jump of the virtual clock; Ctrl-C is handed on.
-fn pacer(speed: f64) -> Result<simulated::Pacer, VerbFailure> {
-    let mut real = LinuxWorld::new()
-        .and_then(|mut world| world.handle_signals().map(|()| world))
-        .map_err(|error| {
-            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
-        })?;
-    let (mut virtual_now, begin) = (0.0, real.now());
-    Ok(Box::new(move |jump: Duration| {
-        // Against the sum of all jumps, so that the time the program takes itself doesn't add up.
-        virtual_now += jump.as_secs_f64() / speed;
-        let until = begin + Duration::try_from_secs_f64(virtual_now).unwrap_or(Duration::ZERO);
-        pause(&mut real, until)
-    }))
-}
-
-fn pause(real: &mut LinuxWorld, until: Instant) -> simulated::Pace {
-    loop {
-        if real.wait(&[], until) == Wake::Cancelled {
-            return simulated::Pace::Cancel;
-        }
-        if real.now() >= until {
-            return simulated::Pace::GoOn;
-        }
-    }
 }
 
 /// The model asked for; or else one that takes the files; or else the usual one.
@@ -188,17 +126,6 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
     fitting
         .or_else(|| Profile::named(USUAL_MODEL))
         .ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no usual model"))
-}
-
-fn named(name: &str) -> Result<&'static Profile, VerbFailure> {
-    Profile::named(name).ok_or_else(|| {
-        VerbFailure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
-            .hint(format!("models: {}", model_names().join(", ")))
-    })
-}
-
-fn model_names() -> Vec<&'static str> {
-    Profile::ALL.iter().map(|profile| profile.name).collect()
 }
 
 /// The family whose files a model takes.

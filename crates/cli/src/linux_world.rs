@@ -1,0 +1,25 @@
+//! The world of this host: its beginning and its end.
+
+use modem_transport::LinuxWorld;
+use update_engine::codes::Code;
+
+use crate::failure::VerbFailure;
+use crate::stderr::say;
+
+/// The world of this host, with signals that stop what is done in it.
+pub(crate) fn with_signals() -> Result<LinuxWorld, VerbFailure> {
+    LinuxWorld::new()
+        .and_then(|mut world| world.handle_signals().map(|()| world))
+        .map_err(|error| {
+            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+        })
+}
+
+/// Ends a world of this host.
+pub(crate) fn finish(world: LinuxWorld) {
+    if let Err(error) = world.finish() {
+        say(&format!(
+            "warning: a setting of this host wasn't put back: {error}"
+        ));
+    }
+}
