@@ -9,8 +9,8 @@ use rustix::termios::isatty;
 use update_engine::codes::Code;
 
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
+use crate::output::stderr::say;
 use crate::screen::Screen;
-use crate::stderr::say;
 
 /// Asks; made together with the world that a verb works in.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use modem_world::DiscoveryError;
 use update_engine::codes::Code;
 use update_engine::{Cause, DeviceId, UpdateError};
 
-use crate::amounts;
-use crate::terminal;
+use crate::text::amounts;
+use crate::text::terminal;
 
 /// What a verb returns: the exit code, or what went wrong.
 pub(crate) type Verdict = Result<u8, VerbFailure>;

@@ -11,8 +11,8 @@ use firmware_image::source::{
 
 use crate::arguments::FirmwareOptions;
 use crate::failure::VerbFailure;
-use crate::stderr::say;
-use crate::terminal;
+use crate::output::stderr::say;
+use crate::text::terminal;
 
 /// Images of at least this size get a line of progress while they are checked on a terminal.
 const WORTH_SHOWING: u64 = 16 * 1024 * 1024;

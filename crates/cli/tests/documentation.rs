@@ -385,7 +385,7 @@ fn warning_codes(source: &str) -> BTreeSet<&str> {
 fn every_warning_of_a_list_is_described() {
     let mut source = fs::read_to_string(root().join("crates/update-engine/src/jobs/survey.rs")).unwrap();
     source.truncate(source.find("#[cfg(test)]").unwrap());
-    let watch = fs::read_to_string(root().join("crates/cli/src/list/watch.rs")).unwrap();
+    let watch = fs::read_to_string(root().join("crates/cli/src/verbs/list/watch.rs")).unwrap();
     let used: BTreeSet<_> = warning_codes(&source)
         .into_iter()
         .chain(warning_codes(&watch))
@@ -506,7 +506,7 @@ fn variants(file: &str, name: &str) -> BTreeSet<String> {
 fn the_page_of_events_names_exactly_the_events_there_are() {
     let named: BTreeSet<String> = events_page().0.into_keys().collect();
     let mut kinds = kinds();
-    // The program's own, in crates/cli/src/json_events.rs.
+    // The program's own, in crates/cli/src/output/json_events.rs.
     assert!(kinds.insert("left_out".to_owned()));
     assert_eq!(named, kinds);
 }

@@ -28,8 +28,8 @@ use std::process::ExitCode;
 
 use self::console::Console;
 use self::options::{AskedOptions, OptionName};
-use crate::chosen_world::ChosenWorld;
-use crate::output_file::{OutputFile, Unwritable};
+use crate::output::file::{OutputFile, Unwritable};
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// The name that is stood in for.
 const NAME: &str = "qmi-firmware-update";

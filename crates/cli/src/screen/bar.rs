@@ -8,8 +8,8 @@ use update_engine::{Event, EventKind};
 use super::interface::{Pace, Screen};
 use super::narrator::Narrator;
 use super::silence::{Silence, SilenceTurn, limit, style};
-use crate::amounts;
-use crate::terminal;
+use crate::text::amounts;
+use crate::text::terminal;
 
 /// The line while bytes go out.
 const SENDING: &str = "{spinner} [{bar:20}] {percent:>3} %  {wide_msg}";

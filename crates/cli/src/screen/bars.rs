@@ -9,7 +9,7 @@ use super::bar::{LENGTH, SendRate, position};
 use super::interface::{Pace, Screens};
 use super::narrator::Narrator;
 use super::silence::{self, Silence, SilenceTurn, limit};
-use crate::terminal;
+use crate::text::terminal;
 
 /// One modem's line.
 const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";

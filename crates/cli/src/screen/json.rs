@@ -6,7 +6,7 @@ use update_engine::Event;
 
 use super::interface::{Screen, Screens};
 use crate::failure::VerbFailure;
-use crate::output;
+use crate::output::stdout;
 
 /// Prints events as JSON.
 #[derive(Debug, Default)]
@@ -22,9 +22,9 @@ impl Screen for JsonScreen {
         if self.closed {
             return;
         }
-        if let Err(error) = crate::json_events::write(event) {
+        if let Err(error) = crate::output::json_events::write(event) {
             self.closed = true;
-            self.lost = (error.kind() != ErrorKind::BrokenPipe).then(|| output::unwritable(&error));
+            self.lost = (error.kind() != ErrorKind::BrokenPipe).then(|| stdout::unwritable(&error));
         }
     }
 

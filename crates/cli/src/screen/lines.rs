@@ -6,8 +6,8 @@ use update_engine::{Event, EventKind, Step};
 
 use super::interface::{Screen, Screens};
 use super::narrator::Narrator;
-use crate::amounts;
-use crate::terminal;
+use crate::text::amounts;
+use crate::text::terminal;
 
 /// Prints plain lines on standard error.
 #[derive(Debug)]

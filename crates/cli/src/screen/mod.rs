@@ -14,7 +14,7 @@ mod silence;
 pub(crate) use interface::{Pace, Screen, Screens};
 
 #[cfg(feature = "progress")]
-use crate::terminal;
+use crate::text::terminal;
 
 /// The screen that fits the output: JSON when asked for, a bar on a terminal, lines elsewhere.
 pub(crate) fn choose(json: bool, verbose: u8, pace: Pace) -> Box<dyn Screen> {

@@ -2,7 +2,7 @@
 
 use update_engine::{Event, EventKind, Facts, Plan, Step, Trio};
 
-use crate::amounts;
+use crate::text::amounts;
 
 /// Turns events into lines.
 #[derive(Debug)]

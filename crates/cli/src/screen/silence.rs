@@ -5,7 +5,7 @@ use std::fmt::Write;
 use indicatif::{ProgressState, ProgressStyle};
 use update_engine::{EventKind, Step};
 
-use crate::amounts;
+use crate::text::amounts;
 
 /// A silence that was announced, until it is over.
 #[derive(Debug, Default)]

@@ -10,12 +10,12 @@ use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, upd
 
 use crate::arguments::OutputOptions;
 use crate::ask::{self, Asker, UserAnswer};
-use crate::chosen_world::overheard;
 use crate::failure::{VerbFailure, Verdict};
-use crate::output_file::OutputFile;
+use crate::output::file::OutputFile;
+use crate::output::stderr::say;
 use crate::screen::{self, Pace};
-use crate::stderr::say;
-use crate::{trace_file, trace_head};
+use crate::trace;
+use crate::worlds::chosen_world::overheard;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ pub(crate) fn run(
             on_screen(world, asker, request, firmware, show)
         })?,
         Some(file) => {
-            let head = trace_head::write(request, firmware).map_err(|error| {
+            let head = trace::head::write(request, firmware).map_err(|error| {
                 VerbFailure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
             })?;
             record(world, file, &head, |world| {
@@ -136,7 +136,7 @@ fn record(
     let path = file.path.display();
     let file = file
         .create()
-        .map_err(|why| trace_file::refused(file.path, &why))?;
+        .map_err(|why| trace::file::refused(file.path, &why))?;
     let complain = |error| say(&format!("warning: the trace {path} is incomplete: {error}"));
     let mut recorder = Recorder::new(world, io::BufWriter::new(file), complain);
     recorder.comment(head);

@@ -6,9 +6,9 @@ use modem_world::{Recorder, World};
 use crate::arguments::Arguments;
 use crate::ask::Asker;
 use crate::failure::VerbFailure;
-use crate::linux_world;
+use crate::worlds::linux_world;
 #[cfg(feature = "rehearse")]
-use crate::virtual_bus;
+use crate::worlds::virtual_bus;
 
 /// The world that a verb works in.
 pub(crate) struct ChosenWorld {

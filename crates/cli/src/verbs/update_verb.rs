@@ -6,11 +6,13 @@ use update_engine::fit::Nature;
 use update_engine::{Firmware, Request, Selector};
 
 use crate::arguments::{Arguments, Update};
-use crate::chosen_world::ChosenWorld;
 use crate::failure::Verdict;
+use crate::images;
 use crate::screen::Pace;
-use crate::update_one::{self, RunDisplay};
-use crate::{images, trace_file, update_several};
+use crate::trace;
+use crate::verbs::update_one::{self, RunDisplay};
+use crate::verbs::update_several;
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// Checks the files, then updates what is meant.
 pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
@@ -18,7 +20,7 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     if arguments.all || named.len() > 1 {
         return update_several::run(arguments, &named, all);
     }
-    let trace = trace_file::judged(&arguments.output, &arguments.files)?;
+    let trace = trace::file::judged(&arguments.output, &arguments.files)?;
     let mut chosen = ChosenWorld::of(all)?;
     let select = arguments.select.one();
     let target = match &arguments.as_platform {

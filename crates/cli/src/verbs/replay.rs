@@ -9,10 +9,10 @@ use update_engine::{Firmware, update};
 use crate::arguments::Replay;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images;
-use crate::json_events;
+use crate::output::json_events;
+use crate::output::stderr::say;
 use crate::screen::{self, Pace};
-use crate::stderr::say;
-use crate::trace_head::TraceHead;
+use crate::trace::head::TraceHead;
 
 /// Exit code when the engine does something else than recorded.
 const DIFFERS: u8 = 1;

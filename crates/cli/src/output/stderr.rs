@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use update_engine::{Event, EventKind};
 
-use crate::terminal;
+use crate::text::terminal;
 
 /// A line on standard error.
 pub(crate) fn say(line: &str) {

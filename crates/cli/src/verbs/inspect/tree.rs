@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use firmware_image::{CrcVerdict, FileKind, Finding, Report, Severity, VersionKind};
 
-use crate::amounts;
-use crate::terminal;
+use crate::text::amounts;
+use crate::text::terminal;
 
 /// The file's head, its tree, and what there is to say about it; ends with a line feed.
 pub(crate) fn describe(report: &Report) -> String {

@@ -10,12 +10,12 @@ use serde::Serialize;
 use update_engine::checks::judge_images;
 use update_engine::{DeviceId, Firmware, ModemState, Request, Selector, Step, UpdateError};
 
-use crate::amounts;
 use crate::arguments::Inspect;
 use crate::failure::Verdict;
 use crate::images;
-use crate::output;
-use crate::terminal;
+use crate::output::stdout;
+use crate::text::amounts;
+use crate::text::terminal;
 
 /// Version of the objects in `--json`.
 const SCHEMA_VERSION: u16 = 1;
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Inspect) -> Verdict {
         }
         self::text(inspected, &unusable)
     };
-    output::print_as_is(&text)?;
+    stdout::print_as_is(&text)?;
     Ok(match unusable.first() {
         // As `update` ends.
         Some((_, error)) => images::unusable(error).exit(),

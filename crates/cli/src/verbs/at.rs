@@ -6,12 +6,12 @@ use update_engine::{Request, errand};
 
 use crate::arguments::At;
 use crate::ask::{self, Asker, UserAnswer};
-use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::modem_view::SCHEMA;
-use crate::output::{print, print_json};
-use crate::running_modem;
-use crate::stderr::{say, say_warnings};
+use crate::output::stderr::{say, say_warnings};
+use crate::output::stdout::{print, print_json};
+use crate::verbs::modem_view::SCHEMA;
+use crate::verbs::running_modem;
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// The answer, as JSON has it.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use tracing::Level;
 use tracing_subscriber::fmt::time::uptime;
 
 /// Starts logging: `-vv` shows steps and messages with the seconds since the start, `-vvv` finer ones; the bytes are told by
-/// [`overheard`](crate::chosen_world::overheard). Below that the screens say what is worth saying.
+/// [`overheard`](crate::worlds::chosen_world::overheard). Below that the screens say what is worth saying.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
         0 | 1 => return,

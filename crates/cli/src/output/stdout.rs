@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use modem_world::Instant;
 
 use crate::failure::VerbFailure;
-use crate::terminal;
+use crate::text::terminal;
 
 /// Text on standard output, folded on a terminal.
 ///

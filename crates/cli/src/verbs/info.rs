@@ -6,11 +6,11 @@ use update_engine::survey::{Surveyed, locked, look, remarks, unreachable_later};
 use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
 
 use crate::arguments::{self, Info};
-use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::modem_view::{ModemLine, name, port_words};
-use crate::output::{print, print_json};
-use crate::stderr::say_warnings;
+use crate::output::stderr::say_warnings;
+use crate::output::stdout::{print, print_json};
+use crate::verbs::modem_view::{ModemLine, name, port_words};
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// Asks the modem and prints what it says.
 pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {

@@ -6,13 +6,13 @@ use update_engine::{Advice, Code, Facts, Image, Request, errand};
 
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::ask::{self, UserAnswer};
-use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::modem_view::{SCHEMA, name, or_hyphen};
-use crate::output::{print, print_json};
-use crate::running_modem;
-use crate::stderr::{say, say_warnings};
-use crate::table::Table;
+use crate::output::stderr::{say, say_warnings};
+use crate::output::stdout::{print, print_json};
+use crate::text::table::Table;
+use crate::verbs::modem_view::{SCHEMA, name, or_hyphen};
+use crate::verbs::running_modem;
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// Lists, selects or deletes.
 pub(crate) fn run(arguments: &Slots, mut chosen: ChosenWorld) -> Verdict {

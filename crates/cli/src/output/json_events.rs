@@ -8,7 +8,7 @@ use serde::Serialize;
 use update_engine::{Advice, DeviceId, Event, EventKind, ModemState, Radio, SCHEMA_VERSION, Step};
 
 use crate::failure::VerbFailure;
-use crate::output;
+use crate::output::stdout;
 
 /// Whether the events that were printed say that this program's run has failed.
 static IS_FAILURE_TOLD: AtomicBool = AtomicBool::new(false);
@@ -21,7 +21,7 @@ pub(crate) fn write(event: &Event) -> io::Result<()> {
     if matches!(event.kind, EventKind::Failed { .. }) {
         IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
     }
-    output::write(&output::json_line(&EventLine {
+    stdout::write(&stdout::json_line(&EventLine {
         v: event.v,
         t: event.t,
         device: EventDevice::from(&event.device),
@@ -55,7 +55,7 @@ pub(crate) fn failed(failure: &VerbFailure) {
         None => (!failure.causes.is_empty()).then(|| failure.causes.join(": ")),
     };
     // Where standard output can't be written, standard error has said all.
-    let _ = output::write(&output::json_line(&FailedLine {
+    let _ = stdout::write(&stdout::json_line(&FailedLine {
         v: SCHEMA_VERSION,
         device: engine.map(|(device, _)| device.into()),
         event: "failed",
@@ -154,9 +154,9 @@ struct FailedInEngine<'a> {
 /// # Errors
 /// It can't be written.
 pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(), VerbFailure> {
-    output::print_json(&EventLine {
+    stdout::print_json(&EventLine {
         v: SCHEMA_VERSION,
-        t: output::seconds(now),
+        t: stdout::seconds(now),
         device: device.into(),
         kind: EventOrigin::Program(ProgramEvent::LeftOut { why }),
     })

@@ -7,13 +7,13 @@ use update_engine::survey::{Surveyed, survey};
 use update_engine::{Facts, Request};
 
 use crate::arguments::List;
-use crate::chosen_world::ChosenWorld;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
-use crate::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
-use crate::output::{print, print_json};
-use crate::stderr::say;
-use crate::table::Table;
-use crate::terminal::COLUMNS;
+use crate::output::stderr::say;
+use crate::output::stdout::{print, print_json};
+use crate::text::table::Table;
+use crate::text::terminal::COLUMNS;
+use crate::verbs::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// Lists, and goes on watching where that is asked for.
 pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {

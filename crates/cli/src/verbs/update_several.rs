@@ -14,13 +14,14 @@ use update_engine::{
 
 use crate::arguments::{Arguments, Update};
 use crate::ask::{self, Asker, UserAnswer};
-use crate::chosen_world::ChosenWorld;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::images;
+use crate::output::json_events;
+use crate::output::stderr::say;
 use crate::screen::{self, Pace};
-use crate::stderr::say;
-use crate::table::Table;
-use crate::{amounts, json_events};
+use crate::text::amounts;
+use crate::text::table::Table;
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// The end of a run before its workers begin.
 const UNCHANGED: &str = "nothing was changed on any modem";

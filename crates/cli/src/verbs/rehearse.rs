@@ -16,11 +16,12 @@ use virtual_modem::{Fault, FaultScript, Setup};
 use crate::arguments::{RehearsalStart, Rehearse};
 use crate::ask::Asker;
 use crate::failure::{VerbFailure, Verdict};
+use crate::images;
+use crate::output::stderr::say;
 use crate::screen::Pace;
-use crate::stderr::say;
-use crate::update_one::{self, RunDisplay};
-use crate::virtual_bus::{AT_ONCE, complaints, named, pacer};
-use crate::{images, trace_file};
+use crate::trace;
+use crate::verbs::update_one::{self, RunDisplay};
+use crate::worlds::virtual_bus::{AT_ONCE, complaints, named, pacer};
 
 /// How long a rehearsal takes when nothing else is asked for.
 const SHOWN_IN: Duration = Duration::from_secs(20);
@@ -30,7 +31,7 @@ const USUAL_MODEL: &str = "EM7565";
 
 /// Plays a flash against a virtual modem.
 pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
-    let trace = trace_file::judged(&arguments.output, &arguments.files)?;
+    let trace = trace::file::judged(&arguments.output, &arguments.files)?;
     let asked = arguments.model.as_deref().and_then(Profile::named);
     let target = asked.and_then(|profile| Model::in_text(profile.name)?.target);
     let given = match arguments.files.as_slice() {

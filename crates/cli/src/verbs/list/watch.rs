@@ -9,10 +9,10 @@ use update_engine::Request;
 use update_engine::modem::{Mode, Modem};
 use update_engine::survey::{Remark, Surveyed, look, survey};
 
-use crate::chosen_world::ChosenWorld;
 use crate::failure::{VerbFailure, Verdict};
-use crate::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
-use crate::output::{print, print_json, seconds};
+use crate::output::stdout::{print, print_json, seconds};
+use crate::verbs::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
+use crate::worlds::chosen_world::ChosenWorld;
 
 /// How often a modem comes back within [`LOOP_WITHIN`] when its firmware crashes as it starts (field-reports.md E5: every
 /// 10 to 15 s).

@@ -9,12 +9,12 @@ use update_engine::{Request, Warning};
 use crate::arguments::{self, Reset};
 use crate::ask;
 use crate::ask::UserAnswer;
-use crate::chosen_world::{ChosenWorld, overheard};
 use crate::failure::Verdict;
-use crate::modem_view::SCHEMA;
-use crate::output::print_json;
+use crate::output::stderr::say;
+use crate::output::stdout::print_json;
 use crate::screen::{self, Pace};
-use crate::stderr::say;
+use crate::verbs::modem_view::SCHEMA;
+use crate::worlds::chosen_world::{ChosenWorld, overheard};
 
 /// How it ended, as JSON has it.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use modem_transport::LinuxWorld;
 use update_engine::codes::Code;
 
 use crate::failure::VerbFailure;
-use crate::stderr::say;
+use crate::output::stderr::say;
 
 /// The world of this host, with signals that stop what is done in it.
 pub(crate) fn with_signals() -> Result<LinuxWorld, VerbFailure> {

@@ -10,8 +10,8 @@ use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{self, SimulatedWorld};
 
 use crate::failure::VerbFailure;
-use crate::linux_world;
-use crate::stderr::say;
+use crate::output::stderr::say;
+use crate::worlds::linux_world;
 
 /// The speed at which nothing is waited for, but a signal is heard.
 pub(crate) const AT_ONCE: f64 = f64::INFINITY;

@@ -6,7 +6,7 @@ use modem_world::trace::is_begun;
 
 use crate::arguments::OutputOptions;
 use crate::failure::VerbFailure;
-use crate::output_file::{OutputFile, Unwritable};
+use crate::output::file::{OutputFile, Unwritable};
 
 /// The file that the command line asks for, where it does; judged, but not touched. `inputs` are the files to be read.
 ///

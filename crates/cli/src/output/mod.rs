@@ -1,0 +1,7 @@
+//! Where words and data go: standard output, standard error, and files under a name of the user's.
+
+pub(crate) mod file;
+pub(crate) mod json_events;
+pub(crate) mod logging;
+pub(crate) mod stderr;
+pub(crate) mod stdout;
