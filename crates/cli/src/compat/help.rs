@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::options::{KnownOption, OPTIONS, OptionGroup};
+use super::option_table::{KnownOption, OPTIONS, OptionGroup};
 
 /// The version of that program whose behaviour was looked at.
 pub(crate) const VERSION: &str = "1.32.2";

@@ -8,7 +8,8 @@ use update_engine::modem::Mode;
 use update_engine::{ControlChoice, Event, Firmware, Given, Request, Selector, errand, update};
 
 use super::console::Console;
-use super::options::{AskedOptions, OptionName};
+use super::option_table::OptionName;
+use super::options::AskedOptions;
 use super::progress::{CompatJob, ProgressLines};
 use super::{refusal, select, verify};
 

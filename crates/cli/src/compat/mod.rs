@@ -2,12 +2,13 @@
 //! call it go on.
 //!
 //! All of it comes from looking at that program from outside. `docs/compatibility.md` lists what is the same and what is
-//! better; a test holds its table of options to [`options::OPTIONS`].
+//! better; a test holds its table of options to [`option_table::OPTIONS`].
 
 mod console;
 mod help;
 mod jobs;
 mod log;
+mod option_table;
 mod options;
 mod progress;
 mod refusal;
@@ -27,7 +28,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use self::console::Console;
-use self::options::{AskedOptions, OptionName};
+use self::option_table::OptionName;
+use self::options::AskedOptions;
 use crate::output::file::{OutputFile, Unwritable};
 use crate::worlds::chosen_world::ChosenWorld;
 
@@ -202,7 +204,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("| `-")?.split_once('`'))
             .map(|(names, _)| names)
             .collect();
-        let options: Vec<String> = options::OPTIONS
+        let options: Vec<String> = option_table::OPTIONS
             .iter()
             .map(|known| help::names(known).split_off(1))
             .collect();
@@ -211,7 +213,7 @@ mod tests {
             rows.get(..options.len()),
             Some(&options.iter().map(String::as_str).collect::<Vec<_>>()[..])
         );
-        for name in options::OPTIONS.iter().flat_map(|known| known.also) {
+        for name in option_table::OPTIONS.iter().flat_map(|known| known.also) {
             assert!(page.contains(&format!("`--{name}`")), "{name}");
         }
     }

@@ -1,0 +1,6 @@
+//! Whole runs against virtual modems: what a script would see.
+
+mod failures;
+mod refusals;
+mod scene;
+mod updates;
