@@ -339,13 +339,6 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// A modem that didn't come back is in no known state.
-    pub(crate) fn note_lost(&mut self, cause: &Cause) {
-        if matches!(cause, Cause::DidNotReturn { .. }) {
-            self.set_modem(ModemState::Unknown);
-        }
-    }
-
     /// Resets a modem whose Sahara start went wrong, and waits until it is back.
     fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
         let now = self.world.now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, PortInfo, Spot, UsbDevice};
 
-use super::Run;
+use super::parts::Run;
 use super::port::HOLDER_LIMIT;
 use crate::modem::{DeviceId, Mode, Modem, Quirk, devices};
 use crate::told::{Cause, EventKind, ModemState};
@@ -203,6 +203,13 @@ impl Run<'_> {
                     .inspect_err(|cause| self.note_lost(cause))
             }
             other => other.map(|_| ()),
+        }
+    }
+
+    /// A modem that didn't come back is in no known state.
+    pub(crate) fn note_lost(&mut self, cause: &Cause) {
+        if matches!(cause, Cause::DidNotReturn { .. }) {
+            self.set_modem(ModemState::Unknown);
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot, UsbPath};
 
-use super::{Run, claim};
+use super::claim;
+use super::parts::Run;
 use crate::modem::{Mode, Modem};
 use crate::request::Request;
 use crate::told::{Cause, Warning};
@@ -131,14 +132,6 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    /// Tells that the host gave no lock, once.
-    pub(crate) fn tell_doubt(&mut self, doubt: Option<Warning>) {
-        if let Some(warning) = doubt.filter(|_| !self.is_lock_doubted) {
-            self.is_lock_doubted = true;
-            self.teller.warn(self.world.now(), warning);
-        }
-    }
-
     /// Has this place, too, as long as the run lasts. The modem is on its way, so another run that has it at this moment, because it
     /// lists what is on the bus, is waited for: false, when it is to be tried again.
     ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
 
-use super::Run;
+use super::parts::Run;
 use crate::told::Cause;
 
 /// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
@@ -85,6 +85,12 @@ impl Run<'_> {
         if let Some(handle) = self.handle.take() {
             self.world.close(handle);
         }
+    }
+
+    /// Closes a port that failed, and passes its error on.
+    pub(crate) fn lost(&mut self, error: PortError) -> Cause {
+        self.close();
+        Cause::Port(error)
     }
 
     /// Asks the host not to suspend the device; a warning when it can't.

@@ -238,4 +238,11 @@ impl Run<'_> {
         self.stop_if_asked("stopped; the modem was only asked")?;
         Ok(facts)
     }
+
+    /// From now on the modem is called what it calls itself.
+    pub(crate) fn name_modem(&mut self, facts: &Facts) {
+        if facts.model.is_some() {
+            self.teller.device = DeviceId::from_port(&self.port, facts.model.as_deref());
+        }
+    }
 }

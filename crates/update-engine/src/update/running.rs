@@ -10,7 +10,7 @@ use crate::decide::{
     Agreed, Firmware, Goal, Nature, Which, check_slot, check_talkative, checks, fit, has_stored,
     is_as_wanted, target,
 };
-use crate::modem::{DeviceId, Facts, Mode, Modem};
+use crate::modem::{Mode, Modem};
 use crate::request::Request;
 use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
 use crate::talk::{Control, PATIENCE, Talk, is_unheard};
@@ -101,13 +101,6 @@ impl Run<'_> {
                 self.note_loader();
                 return Err(cause);
             }
-        }
-    }
-
-    /// From now on the modem is called what it calls itself.
-    pub(crate) fn name_modem(&mut self, facts: &Facts) {
-        if facts.model.is_some() {
-            self.teller.device = DeviceId::from_port(&self.port, facts.model.as_deref());
         }
     }
 

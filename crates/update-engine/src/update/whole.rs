@@ -271,27 +271,4 @@ impl Run<'_> {
         let passed = Passed { written, back: None };
         self.see_through(&goal, passed).map(Reached::End)
     }
-
-    /// Tells the plan and its warnings, and has them confirmed.
-    pub(crate) fn announce(
-        &mut self,
-        plan: &Plan,
-        request: &Request,
-        ask: &mut dyn FnMut(&Plan) -> bool,
-    ) -> Result<(), Cause> {
-        let now = self.world.now();
-        self.teller.tell(now, EventKind::Planned { plan: plan.clone() });
-        for warning in &plan.warnings {
-            self.teller.warn(now, warning.clone());
-        }
-        let is_open = |warning: &&Warning| warning.is_open_for(request);
-        let unconfirmed: Vec<Warning> = plan.warnings.iter().filter(is_open).cloned().collect();
-        if unconfirmed.is_empty() || ask(plan) {
-            return Ok(());
-        }
-        self.is_declined = true;
-        Err(Cause::NotConfirmed {
-            warnings: unconfirmed,
-        })
-    }
 }
