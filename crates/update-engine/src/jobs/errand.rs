@@ -7,7 +7,7 @@ use crate::decide::{Agreed, checks};
 use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
 use crate::request::Request;
 use crate::run::{Deed, Patience, Run, claim};
-use crate::talk::{PATIENCE, Talk, find_patiently};
+use crate::talk::{PATIENCE, find_patiently};
 use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
@@ -259,14 +259,11 @@ pub fn at_command(
             run.inhibit(Some(&modem), request)?;
             opened = run.open_at(&modem)?;
         }
-        let mut port = match opened {
-            Ok(port) => port,
-            Err(tried) => return Err(Cause::Unreachable { tried }),
-        };
+        if let Err(tried) = opened {
+            return Err(Cause::Unreachable { tried });
+        }
         run.note_deed(Deed::Changed);
-        let answer = run.at(&mut port, &command);
-        run.close_at(port);
-        match answer? {
+        match run.at(&command)? {
             Ok(AtOutcome::LeftBus) => Ok(vec!["(the modem left the bus)".to_owned()]),
             Ok(AtOutcome::Answered(Answer {
                 mut lines, result, ..
@@ -328,7 +325,7 @@ fn on_modem<T>(
         Touch::Change => run.inhibit(Some(&modem), request),
     };
     let result = inhibited.and_then(|()| job(&mut run, modem));
-    run.close();
+    run.close_all();
     run.let_go();
     run.unclaim();
     let now = run.world.now();
@@ -373,20 +370,19 @@ fn reference(image: &Image) -> Result<ImageReference, Cause> {
 impl Run<'_> {
     /// One request over the control port.
     fn ask_once(&mut self, modem: &Modem, request: &Request, asked: Dms) -> Result<Response, Cause> {
-        let talk = self.open_talk(modem, request.control)?;
-        let Talk::Control(mut control) = talk else {
-            self.close_talk(talk, Closing::Release)?;
+        self.open_talk(modem, request.control)?;
+        if !self.has_control_session() {
             return Err(Cause::NotSupported {
                 what: "that needs a control port (QMI or MBIM), and none answers".to_owned(),
             });
-        };
+        }
         match &asked {
             Dms::SetFirmwarePreference { .. } => self.note_deed(Deed::Preference),
             Dms::DeleteStoredImage(_) => self.note_deed(Deed::Changed),
             _ => {}
         }
-        let answer = self.ask(&mut control, asked, PATIENCE);
-        self.close_control(control, Closing::Release)?;
-        answer?.map_err(|error| Cause::Control { error })
+        let answer = self.ask(asked, PATIENCE)?;
+        self.close_session(Closing::Release)?;
+        answer.map_err(|error| Cause::Control { error })
     }
 }

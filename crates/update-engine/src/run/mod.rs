@@ -7,6 +7,7 @@ mod follow;
 mod host;
 mod parts;
 mod port;
+mod sessions;
 mod teller;
 
 pub(crate) use claim::{Found, Patience};
@@ -14,4 +15,5 @@ pub(crate) use drive::{DriveError, ImageFeed, Note, drive};
 pub(crate) use follow::{LEAVE_LIMIT, RETURN_LIMIT};
 pub(crate) use parts::Run;
 pub(crate) use port::HOLDER_LIMIT;
+pub(crate) use sessions::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
 pub(crate) use teller::{Deed, Teller};

@@ -4,6 +4,7 @@ use modem_world::{Instant, PortHandle, PortInfo, Spot, UsbDevice, UsbPath, Wake,
 
 use super::claim::Claimed;
 use super::drive::Buffers;
+use super::sessions::Session;
 use super::teller::{Deed, Teller};
 use crate::modem::DeviceId;
 use crate::told::{Cause, Event, EventKind, ModemState, Warning};
@@ -32,6 +33,8 @@ pub(crate) struct Run<'r> {
     pub(crate) inhibited: Vec<UsbPath>,
     /// Whether it had a control port with its firmware running.
     pub(crate) had_control: bool,
+    /// The open session with the running firmware; its port is its own.
+    pub(super) session: Option<Session>,
     /// The open port.
     pub(crate) handle: Option<PortHandle>,
     pub(crate) buffers: Buffers,
@@ -71,6 +74,7 @@ impl<'r> Run<'r> {
             is_lock_doubted: false,
             inhibited: Vec::new(),
             had_control: false,
+            session: None,
             handle: None,
             buffers: Buffers::default(),
             stops: 0,

@@ -138,9 +138,9 @@ impl<'r> Teller<'r> {
         }
     }
 
-    /// Notes what is true of the radio.
-    pub(crate) fn set_radio(&mut self, radio: Radio) {
-        self.radio = radio;
+    /// Notes what is true of the radio; gives what was true before.
+    pub(crate) fn set_radio(&mut self, radio: Radio) -> Radio {
+        std::mem::replace(&mut self.radio, radio)
     }
 
     /// Tells what the running firmware says of itself.

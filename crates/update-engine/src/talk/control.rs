@@ -1,19 +1,18 @@
 //! A control port in use: requests to the running firmware, one at a time, and their answers.
 //!
-//! The conversation is [`modem_protocol::control::Session`]; this module owns the port and waits. A wish to stop is
-//! noted and heeded by the caller between two requests: a request is short, and half of one helps nobody.
+//! The conversation is [`modem_protocol::control::Session`]; the run owns the session and its port.
 
 use crate::modem::{Language, Modem};
 use crate::request::ControlChoice;
-use crate::run::Run;
+use crate::run::{ControlSaid, ControlSession, Run, Session};
 use crate::told::Cause;
 use std::time::Duration;
 
-use modem_protocol::control::{Closing, ControlError, Link, Session, Step as Turn};
+use modem_protocol::control::{self, Closing, ControlError, Link};
 use modem_protocol::mbim::proxy::Configuration;
 use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
 use modem_protocol::qmi::dms::{Request as Dms, Response};
-use modem_world::{Instant, Interest, PortErrorKind, PortHandle, PortId, PortInfo};
+use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortInfo};
 
 /// How long an ordinary request may take (qmi.md §5: 10 s for all DMS requests in the reference).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,12 +23,8 @@ pub(crate) const OPEN_PATIENCE: Duration = Duration::from_secs(25);
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is asked again meanwhile.
 const READY_POLL: Duration = Duration::from_millis(500);
-/// How long a port may refuse to take a request: it takes one at once when the last one is through (qmi.md §2).
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
 const READ_SIZE: usize = 8192;
-/// How often a port that takes no message now is tried again.
-const WRITE_AGAIN: Duration = Duration::from_millis(20);
 /// How many old messages are read before the first request.
 const MOST_OLD_ANSWERS: usize = 64;
 /// The sockets of the programs that share a port between others (qmi.md §6, mbim.md §6).
@@ -39,15 +34,6 @@ const MBIM_PROXY: &str = "@mbim-proxy";
 const PROXY_LIMIT: Duration = Duration::from_secs(20);
 /// The longest control transfer through mbim-proxy: that of all Sierra modems (mbim.md §3).
 const PROXY_TRANSFER: usize = 4096;
-
-/// A control port in use.
-pub(crate) struct Control {
-    session: Session,
-    handle: PortHandle,
-    pub(crate) language: Language,
-    /// Until then "not ready" is answered by asking again.
-    ready_by: Instant,
-}
 
 /// What came of a request: the modem's answer, or why there is none.
 pub(crate) type Answered = Result<Response, ControlError>;
@@ -62,7 +48,7 @@ impl Run<'_> {
         modem: &Modem,
         choice: ControlChoice,
         patience: Duration,
-    ) -> Result<Result<Control, Vec<String>>, Cause> {
+    ) -> Result<Result<(), Vec<String>>, Cause> {
         let mut tried = Vec::new();
         let by_driver = modem.ports.control.iter().map(|control| {
             let language = match choice {
@@ -81,7 +67,7 @@ impl Run<'_> {
         let others = unsure.map(|control| (&control.port, Language::Mbim));
         for (port, language) in by_driver.chain(others) {
             match self.open_one(port, language, choice, patience)? {
-                Ok(control) => return Ok(Ok(control)),
+                Ok(()) => return Ok(Ok(())),
                 Err(why) => tried.push(format!("{} as {language}: {why}", port.id)),
             }
         }
@@ -94,7 +80,8 @@ impl Run<'_> {
         language: Language,
         choice: ControlChoice,
         patience: Duration,
-    ) -> Result<Result<Control, String>, Cause> {
+    ) -> Result<Result<(), String>, Cause> {
+        self.close_session(Closing::Release)?;
         self.close();
         self.port = port.clone();
         let opened = match choice {
@@ -134,8 +121,11 @@ impl Run<'_> {
                 match language {
                     Language::Qmi => (handle, Link::QmiProxy { device }),
                     Language::Mbim => {
-                        if let Err(why) = self.name_port(handle, device)? {
+                        let named = self.name_port(handle, device);
+                        if !matches!(named, Ok(Ok(()))) {
                             self.world.close(handle);
+                        }
+                        if let Err(why) = named? {
                             return Ok(Err(format!("{kind}; {why}")));
                         }
                         let largest = PROXY_TRANSFER;
@@ -147,25 +137,22 @@ impl Run<'_> {
         };
         tracing::info!(port = %port.id, ?link, "control port");
         let now = self.world.now();
-        let mut control = Control {
-            session: Session::new(link, patience, now),
+        self.hold(Session::Control(ControlSession {
+            session: control::Session::new(link, patience, now),
             handle,
             language,
             ready_by: now + READY_LIMIT,
-        };
-
-        match self.turn(&mut control)? {
-            Turned::Ready => {
+        }));
+        match self.turn_control()? {
+            ControlSaid::Ready => {
                 self.note_asked();
-                Ok(Ok(control))
+                Ok(Ok(()))
             }
-            Turned::Failed(error) => {
-                let why = error.to_string();
-                self.close_control(control, Closing::Release)?;
-                Ok(Err(why))
+            ControlSaid::Failed(error) => {
+                self.close_session(Closing::Release)?;
+                Ok(Err(error.to_string()))
             }
-            Turned::Answer(_) | Turned::Closed => {
-                self.world.close(control.handle);
+            ControlSaid::Answer(_) | ControlSaid::Closed => {
                 let what = "a control port answered before it was asked".to_owned();
                 Err(Cause::Bug { what })
             }
@@ -235,23 +222,24 @@ impl Run<'_> {
         }
     }
 
-    /// Asks the modem something and waits for the answer.
+    /// Asks the modem something over the open control session and waits for the answer.
     ///
     /// # Errors
     /// The user stops for the second time.
-    pub(crate) fn ask(
-        &mut self,
-        control: &mut Control,
-        request: Dms,
-        patience: Duration,
-    ) -> Result<Answered, Cause> {
+    pub(crate) fn ask(&mut self, request: Dms, patience: Duration) -> Result<Answered, Cause> {
         tracing::debug!(?request, "request");
         loop {
-            control.session.ask(request.clone(), patience, self.world.now());
-            let answer = match self.turn(control)? {
-                Turned::Answer(answer) => answer,
-                Turned::Failed(error) => Err(error),
-                Turned::Ready | Turned::Closed => {
+            let now = self.world.now();
+            let Some(control) = self.control() else {
+                let what = "a request without a control session".to_owned();
+                return Err(Cause::Bug { what });
+            };
+            control.session.ask(request.clone(), patience, now);
+            let ready_by = control.ready_by;
+            let answer = match self.turn_control()? {
+                ControlSaid::Answer(answer) => answer,
+                ControlSaid::Failed(error) => Err(error),
+                ControlSaid::Ready | ControlSaid::Closed => {
                     return Err(Cause::Bug {
                         what: "a control port had nothing to say to a request".to_owned(),
                     });
@@ -262,95 +250,13 @@ impl Run<'_> {
                 &answer,
                 Err(ControlError::Refused { error, .. }) if error.is_not_ready()
             );
-            if !is_booting || self.stops > 0 || self.world.now() >= control.ready_by {
+            if !is_booting || self.stops > 0 || self.world.now() >= ready_by {
                 return Ok(answer);
             }
             let wake = self.world.wait(&[], self.world.now() + READY_POLL);
             self.heed_later(wake)?;
         }
     }
-
-    /// Ends the session and closes the port.
-    ///
-    /// # Errors
-    /// The user stops for the second time.
-    pub(crate) fn close_control(&mut self, mut control: Control, how: Closing) -> Result<(), Cause> {
-        control.session.close(how, self.world.now());
-        let turned = self.turn(&mut control);
-        self.world.close(control.handle);
-        match turned {
-            Ok(_) => Ok(()),
-            Err(cause) => Err(cause),
-        }
-    }
-
-    /// Lets the session go on until it has something to say.
-    fn turn(&mut self, control: &mut Control) -> Result<Turned, Cause> {
-        let mut buffer = vec![0; READ_SIZE];
-        loop {
-            let now = self.world.now();
-            let until = match control.session.poll(now) {
-                Turn::Send(message) => {
-                    self.put(control, &message)?;
-                    continue;
-                }
-                Turn::Ready => return Ok(Turned::Ready),
-                Turn::Answer(answer) => return Ok(Turned::Answer(answer)),
-                Turn::Failed(error) => return Ok(Turned::Failed(error)),
-                Turn::Closed => return Ok(Turned::Closed),
-                Turn::Wait { until } => until,
-            };
-            match self.world.try_read(control.handle, &mut buffer) {
-                Ok(0) => {
-                    let wake = self.world.wait(&[Interest::Readable(control.handle)], until);
-                    self.heed_later(wake)?;
-                }
-                Ok(count) => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    control.session.receive(bytes, self.world.now());
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "control port");
-                    control.session.closed(self.world.now());
-                }
-            }
-        }
-    }
-
-    /// Writes one whole message; a port takes all of it or nothing.
-    fn put(&mut self, control: &mut Control, message: &[u8]) -> Result<(), Cause> {
-        let until = self.world.now() + WRITE_LIMIT;
-        let mut left = message;
-        while !left.is_empty() {
-            match self.world.try_write(control.handle, left) {
-                Ok(0) => {
-                    if self.world.now() >= until {
-                        // The session's own patience ends this.
-                        tracing::info!(left = left.len(), "the control port takes no request");
-                        return Ok(());
-                    }
-                    // Not by "writable": a port says that also while a message doesn't fit.
-                    let wake = self.world.wait(&[], self.world.now() + WRITE_AGAIN);
-                    self.heed_later(wake)?;
-                }
-                Ok(count) => left = left.get(count..).unwrap_or_default(),
-                Err(error) => {
-                    tracing::debug!(%error, "control port");
-                    control.session.closed(self.world.now());
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a session has to say.
-enum Turned {
-    Ready,
-    Answer(Answered),
-    Failed(ControlError),
-    Closed,
 }
 
 /// Whether the port is owned by the program that shares it, or the user wants that one.

@@ -156,7 +156,7 @@ fn look_patiently(
             look.problem = Some(cause.to_string());
         }
     }
-    run.close();
+    run.close_all();
     run.unclaim();
     look
 }
@@ -229,10 +229,9 @@ impl Run<'_> {
             });
         }
         self.teller.begin(self.world.now(), Step::ReadModem);
-        let mut talk = self.open_talk(modem, request.control)?;
-        let facts = self.read_facts(&mut talk);
-        self.close_talk(talk, Closing::Release)?;
-        let facts = facts?;
+        self.open_talk(modem, request.control)?;
+        let facts = self.read_facts()?;
+        self.close_session(Closing::Release)?;
         self.name_modem(&facts);
         self.teller.read(self.world.now(), &facts);
         self.stop_if_asked("stopped; the modem was only asked")?;

@@ -5,8 +5,7 @@ mod control;
 mod find;
 mod reading;
 
-pub(crate) use at_port::AtPort;
-pub(crate) use control::{Control, OPEN_PATIENCE, PATIENCE};
+pub(crate) use control::{OPEN_PATIENCE, PATIENCE};
 pub use find::find_one;
 pub(crate) use find::{Look, find_patiently, look_at, look_at_all};
-pub(crate) use reading::{Talk, is_unheard};
+pub(crate) use reading::is_unheard;

@@ -5,40 +5,19 @@ use modem_protocol::at::parse;
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::Request as Dms;
 
-use super::at_port::{AtPort, Told};
-use super::control::{Control, OPEN_PATIENCE, PATIENCE};
+use super::at_port::Told;
+use super::control::{OPEN_PATIENCE, PATIENCE};
 use crate::modem::{Facts, Language, Modem, Trio, version_in};
 use crate::request::ControlChoice;
 use crate::run::Run;
 use crate::told::Cause;
-
-/// How a modem is talked to while its firmware runs.
-pub(crate) enum Talk {
-    /// Over a control port.
-    Control(Control),
-    /// Over an AT port.
-    At(AtPort),
-}
-
-impl Talk {
-    /// "QMI", "MBIM", "AT".
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Control(control) => match control.language {
-                Language::Qmi => "QMI",
-                Language::Mbim => "MBIM",
-            },
-            Self::At(_) => "AT",
-        }
-    }
-}
 
 impl Run<'_> {
     /// Opens whichever port answers: control ports first, then AT ports. A language that was asked for is the only one.
     ///
     /// # Errors
     /// None answers; the user stops.
-    pub(crate) fn open_talk(&mut self, modem: &Modem, choice: ControlChoice) -> Result<Talk, Cause> {
+    pub(crate) fn open_talk(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
         if !modem.can_be_reached() {
             return Err(Cause::NoPort {
                 id: modem.device.id(),
@@ -46,7 +25,7 @@ impl Run<'_> {
             });
         }
         let mut tried = match self.open_control(modem, choice, OPEN_PATIENCE)? {
-            Ok(control) => return Ok(Talk::Control(control)),
+            Ok(()) => return Ok(()),
             Err(tried) => tried,
         };
         self.stop_if_asked("stopped before anything was changed")?;
@@ -55,7 +34,7 @@ impl Run<'_> {
             return Err(unanswered(modem, choice, tried));
         }
         match self.open_at(modem)? {
-            Ok(port) => Ok(Talk::At(port)),
+            Ok(()) => Ok(()),
             Err(more) => {
                 tried.extend(more);
                 Err(Cause::Unreachable { tried })
@@ -72,22 +51,8 @@ impl Run<'_> {
             return Ok(());
         }
         match self.open_control(modem, choice, OPEN_PATIENCE)? {
-            Ok(control) => self.close_control(control, Closing::Release),
+            Ok(()) => self.close_session(Closing::Release),
             Err(tried) => Err(unanswered(modem, choice, tried)),
-        }
-    }
-
-    /// Ends the conversation in order.
-    ///
-    /// # Errors
-    /// The user stops for the second time.
-    pub(crate) fn close_talk(&mut self, talk: Talk, how: Closing) -> Result<(), Cause> {
-        match talk {
-            Talk::Control(control) => self.close_control(control, how),
-            Talk::At(port) => {
-                self.close_at(port);
-                Ok(())
-            }
         }
     }
 
@@ -95,20 +60,31 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The port fails; the user stops for the second time.
-    pub(crate) fn read_facts(&mut self, talk: &mut Talk) -> Result<Facts, Cause> {
+    pub(crate) fn read_facts(&mut self) -> Result<Facts, Cause> {
+        let over = match self.control().map(|control| control.language) {
+            Some(Language::Qmi) => "QMI",
+            Some(Language::Mbim) => "MBIM",
+            None => "AT",
+        };
         let mut facts = Facts {
-            over: talk.word().to_owned(),
+            over: over.to_owned(),
             ..Facts::default()
         };
-        match talk {
-            Talk::Control(control) => self.read_by_qmi(control, &mut facts)?,
-            Talk::At(port) => self.read_by_at(port, &mut facts)?,
+        if self.has_control_session() {
+            self.read_by_qmi(&mut facts)?;
+        } else {
+            self.read_by_at(&mut facts)?;
         }
         facts.mark_images();
         Ok(facts)
     }
 
-    fn read_by_qmi(&mut self, control: &mut Control, facts: &mut Facts) -> Result<(), Cause> {
+    /// Whether the open session is one over a control port.
+    pub(crate) fn has_control_session(&mut self) -> bool {
+        self.control().is_some()
+    }
+
+    fn read_by_qmi(&mut self, facts: &mut Facts) -> Result<(), Cause> {
         let questions = [
             Dms::GetIds,
             Dms::GetModel,
@@ -122,10 +98,10 @@ impl Run<'_> {
         let mut is_heard = false;
         for request in questions {
             let decides = request == Dms::GetFirmwarePreference;
-            let mut answer = self.ask(control, request.clone(), PATIENCE)?;
+            let mut answer = self.ask(request.clone(), PATIENCE)?;
             // An answer that didn't come says nothing about the modem (qmi.md §3).
             if answer.as_ref().is_err_and(is_unheard) {
-                answer = self.ask(control, request, PATIENCE)?;
+                answer = self.ask(request, PATIENCE)?;
             }
             match answer {
                 Ok(response) => {
@@ -156,8 +132,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn read_by_at(&mut self, port: &mut AtPort, facts: &mut Facts) -> Result<(), Cause> {
-        if let Some(lines) = self.told_by_at(port, &Command::IDENTITY, facts)? {
+    fn read_by_at(&mut self, facts: &mut Facts) -> Result<(), Cause> {
+        if let Some(lines) = self.told_by_at(&Command::IDENTITY, facts)? {
             if let Some(identity) = parse::ati(&lines) {
                 facts.manufacturer = identity.manufacturer;
                 facts.model = identity.model;
@@ -166,13 +142,13 @@ impl Run<'_> {
             }
         }
         if facts.revision.is_none() {
-            let lines = self.told_by_at(port, &Command::REVISION, facts)?;
+            let lines = self.told_by_at(&Command::REVISION, facts)?;
             facts.revision = parse::cgmr(&lines.unwrap_or_default());
         }
         facts.running.firmware = facts.revision.as_deref().and_then(version_in);
-        let mut preference = self.told_by_at(port, &Command::PREFERENCE, facts)?;
+        let mut preference = self.told_by_at(&Command::PREFERENCE, facts)?;
         if preference.is_none() {
-            preference = self.told_by_at(port, &Command::OLD_PREFERENCE, facts)?;
+            preference = self.told_by_at(&Command::OLD_PREFERENCE, facts)?;
         }
         if let Some(preference) = preference.as_deref().and_then(parse::impref) {
             facts.preferred = Some(trio(&preference.preferred));
@@ -185,11 +161,11 @@ impl Run<'_> {
                 facts.mismatch = Some(words.join(", "));
             }
         }
-        let images = self.told_by_at(port, &Command::IMAGES, facts)?;
+        let images = self.told_by_at(&Command::IMAGES, facts)?;
         if let Some(list) = images.and_then(|lines| parse::image_list(&lines)) {
             facts.note_list(&list);
         }
-        let power = self.told_by_at(port, &Command::POWER, facts)?;
+        let power = self.told_by_at(&Command::POWER, facts)?;
         if let Some(power) = power.and_then(|lines| parse::pcinfo(&lines)) {
             facts.operating_mode = Some(power.mode.to_string());
             facts.is_online = Some(power.mode == parse::Mode::Online);
@@ -203,13 +179,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn told_by_at(
-        &mut self,
-        port: &mut AtPort,
-        command: &Command,
-        facts: &mut Facts,
-    ) -> Result<Option<Vec<String>>, Cause> {
-        Ok(match self.at_lines(port, command)? {
+    fn told_by_at(&mut self, command: &Command, facts: &mut Facts) -> Result<Option<Vec<String>>, Cause> {
+        Ok(match self.at_lines(command)? {
             Told::Lines(lines) => Some(lines),
             Told::Refused => None,
             Told::Unheard => {

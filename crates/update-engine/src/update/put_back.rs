@@ -8,7 +8,7 @@ use modem_protocol::qmi::dms::{ImageType, Request as Dms, Response};
 use crate::decide::Goal;
 use crate::modem::{Mode, Modem};
 use crate::run::{Deed, Run};
-use crate::talk::{Control, PATIENCE, Talk};
+use crate::talk::PATIENCE;
 use crate::told::{Cause, ModemState};
 
 /// How long a modem that came back in normal mode is waited for while it answers "not ready" (update-flow.md §8 gives a
@@ -20,12 +20,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 impl Run<'_> {
     /// Sets the preference of before back when the modem hasn't got what the new one names. A failure is noted, and the
     /// modem's state says it.
-    pub(crate) fn put_back(
-        &mut self,
-        control: Option<Control>,
-        modem: &Modem,
-        goal: &Goal<'_>,
-    ) -> Result<(), Cause> {
+    pub(crate) fn put_back(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
         let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
         // If the modem didn't report its settings, assume they match the preference: it refuses that question now and then.
         let runs_preferred = goal.before.as_ref().is_some_and(|facts| {
@@ -37,19 +32,21 @@ impl Run<'_> {
                 preferred.is_by_sim() || preferred.differences(&facts.running).is_empty()
             })
         });
-        let opened = match control {
-            Some(control) => Ok(control),
-            None => self.open_control(modem, goal.request.control, crate::talk::OPEN_PATIENCE)?,
-        };
-        let (Ok(mut control), Some(preference)) = (opened, before) else {
-            return Ok(());
+        if !self.has_control_session() {
+            let opened = self.open_control(modem, goal.request.control, crate::talk::OPEN_PATIENCE)?;
+            if opened.is_err() {
+                return Ok(());
+            }
+        }
+        let Some(preference) = before else {
+            return self.close_session(Closing::Release);
         };
         let request = Dms::SetFirmwarePreference {
             preference,
             download_override: false,
             storage_index: None,
         };
-        match self.ask(&mut control, request, PATIENCE)? {
+        match self.ask(request, PATIENCE)? {
             // What it runs may lie outside its slots (field-reports.md D9); then it isn't asked for in earnest.
             Ok(Response::FirmwarePreferenceSet(Some(list))) if !list.is_empty() && !runs_preferred => {
                 tracing::warn!(?list, "the modem hasn't got what it preferred before");
@@ -63,7 +60,7 @@ impl Run<'_> {
             }
             Err(error) => tracing::warn!(%error, "the preference of before isn't taken"),
         }
-        self.close_control(control, Closing::Release)
+        self.close_session(Closing::Release)
     }
 
     /// A modem that was restarted with the new preference may have started firmware that it had stored. It is asked, and
@@ -72,10 +69,9 @@ impl Run<'_> {
         let before = goal.before.as_ref();
         let until = self.world.now() + READY_LIMIT;
         let mut is_told = false;
-        while let Ok(control) = self.open_control(modem, goal.request.control, crate::talk::OPEN_PATIENCE)? {
-            let mut talk = Talk::Control(control);
-            let facts = self.read_facts(&mut talk);
-            self.close_talk(talk, Closing::Release)?;
+        while let Ok(()) = self.open_control(modem, goal.request.control, crate::talk::OPEN_PATIENCE)? {
+            let facts = self.read_facts();
+            self.close_session(Closing::Release)?;
             let is_booting = match facts {
                 Ok(facts) if !facts.is_booting && facts.running.firmware.is_some() => {
                     self.teller.read(self.world.now(), &facts);
@@ -124,7 +120,7 @@ impl Run<'_> {
         {
             self.set_modem(ModemState::WrongPreference);
             self.note_what_runs(&modem, goal)?;
-            self.put_back(None, &modem, goal)?;
+            self.put_back(&modem, goal)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::restart::BOOT_LIMIT;
 use crate::decide::Goal;
 use crate::modem::{Facts, Mode, Modem, Trio, masked};
 use crate::run::Run;
-use crate::talk::{OPEN_PATIENCE, PATIENCE, Talk};
+use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, ModemState};
 
 /// How long a difference may last after the first good answer before it counts (update-flow.md §8).
@@ -116,22 +116,14 @@ impl Run<'_> {
     }
 
     fn ask_for_facts(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Asked, Cause> {
-        let opened = match self.open_control(modem, goal.request.control, OPEN_PATIENCE)? {
-            Ok(control) => Ok(Talk::Control(control)),
-            Err(mut tried) => match self.open_at(modem)? {
-                Ok(port) => Ok(Talk::At(port)),
-                Err(more) => {
-                    tried.extend(more);
-                    Err(tried.join("; "))
-                }
-            },
-        };
-        let mut talk = match opened {
-            Ok(talk) => talk,
-            Err(why) => return Ok(Asked::NotYet(why)),
-        };
-        let read = self.read_facts(&mut talk);
-        self.close_talk(talk, Closing::Release)?;
+        if let Err(mut tried) = self.open_control(modem, goal.request.control, OPEN_PATIENCE)? {
+            if let Err(more) = self.open_at(modem)? {
+                tried.extend(more);
+                return Ok(Asked::NotYet(tried.join("; ")));
+            }
+        }
+        let read = self.read_facts();
+        self.close_session(Closing::Release)?;
         Ok(match read {
             Ok(facts) if facts.is_booting => Asked::NotYet("it says that it isn't ready yet".to_owned()),
             Ok(facts) if facts.has_gaps => Asked::NotYet("it didn't answer everything".to_owned()),
@@ -150,14 +142,15 @@ impl Run<'_> {
     /// What the modem itself says of its last update (qmi.md §5.4); nothing where it doesn't know that question, or
     /// says that all is well.
     fn own_verdict(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Option<String>, Cause> {
-        let Ok(mut control) = self.open_control(modem, goal.request.control, OPEN_PATIENCE)? else {
+        let opened = self.open_control(modem, goal.request.control, OPEN_PATIENCE)?;
+        if opened.is_err() {
             return Ok(None);
-        };
-        let answer = self.ask(&mut control, Dms::SwiGetFirmwareUpdateStatus, PATIENCE);
-        self.close_control(control, Closing::Release)?;
+        }
+        let answer = self.ask(Dms::SwiGetFirmwareUpdateStatus, PATIENCE)?;
+        self.close_session(Closing::Release)?;
         let Ok(Response::SwiFirmwareUpdateStatus(UpdateStatus {
             result: Some(result), ..
-        })) = answer?
+        })) = answer
         else {
             return Ok(None);
         };

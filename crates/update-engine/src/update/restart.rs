@@ -17,7 +17,7 @@ use crate::download::{Job, NoImages};
 use crate::modem::{Mode, Modem, Radio, modems};
 use crate::request::ControlChoice;
 use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
-use crate::talk::{AtPort, Control, OPEN_PATIENCE, PATIENCE};
+use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, EventKind, ModemState, Step};
 
 /// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
@@ -95,6 +95,16 @@ enum Said {
     Yes(String),
     /// It didn't.
     No(String),
+}
+
+impl Said {
+    /// How the session ends: a modem that restarts takes its clients with it.
+    const fn closing(&self) -> Closing {
+        match self {
+            Self::Yes(_) => Closing::Abandon,
+            Self::No(_) => Closing::Release,
+        }
+    }
 }
 
 impl Run<'_> {
@@ -208,9 +218,9 @@ impl Run<'_> {
                 return Ok(Arrival { modem, tried });
             }
             if *way == Way::BootImageDownloadMode && is_taken {
-                if let Ok(mut control) = self.open_control(&modem, choice, OPEN_PATIENCE)? {
-                    self.forget_download_mode(&mut control)?;
-                    self.close_control(control, Closing::Release)?;
+                if let Ok(()) = self.open_control(&modem, choice, OPEN_PATIENCE)? {
+                    self.forget_download_mode()?;
+                    self.close_session(Closing::Release)?;
                 }
             }
         }
@@ -228,9 +238,9 @@ impl Run<'_> {
 
     /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
     /// back, or doesn't answer, is not known to have kept it.
-    fn forget_download_mode(&mut self, control: &mut Control) -> Result<(), Cause> {
+    fn forget_download_mode(&mut self) -> Result<(), Cause> {
         let normal = Dms::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
-        let answer = self.ask(control, normal, PATIENCE)?;
+        let answer = self.ask(normal, PATIENCE)?;
         tracing::info!(?answer, "boot image download mode is taken back");
         Ok(())
     }
@@ -321,70 +331,70 @@ impl Run<'_> {
     }
 
     fn ask_by_control(&mut self, way: Way, modem: &Modem, choice: ControlChoice) -> Result<Said, Cause> {
-        let mut control = match self.open_control(modem, choice, OPEN_PATIENCE)? {
-            Ok(control) => control,
-            Err(tried) => return Ok(Said::No(tried.join("; "))),
-        };
+        if let Err(tried) = self.open_control(modem, choice, OPEN_PATIENCE)? {
+            return Ok(Said::No(tried.join("; ")));
+        }
         // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
-        let revision = self.ask(&mut control, Dms::GetRevision, PATIENCE)?;
+        let revision = self.ask(Dms::GetRevision, PATIENCE)?;
         tracing::debug!(?revision, "before it is restarted");
         self.note_deed(Deed::Changed);
         let said = match way {
             Way::SetFirmwareId => {
-                let answer = self.ask(&mut control, Dms::SetFirmwareId, PATIENCE)?;
+                let answer = self.ask(Dms::SetFirmwareId, PATIENCE)?;
                 accepted(answer.map(|_| ()))
             }
             Way::BootImageDownloadMode => {
                 let mode = BootImageDownloadMode::BootAndRecovery;
                 let request = Dms::SetBootImageDownloadMode(mode);
-                match self.ask(&mut control, request, PATIENCE)? {
+                match self.ask(request, PATIENCE)? {
                     Ok(_) => {
-                        let said = self.power_cycle(&mut control)?;
+                        let said = self.power_cycle()?;
                         if matches!(said, Said::No(_)) {
-                            self.forget_download_mode(&mut control)?;
+                            self.forget_download_mode()?;
                         }
                         said
                     }
                     Err(error) => Said::No(error.to_string()),
                 }
             }
-            _ => self.power_cycle(&mut control)?,
+            _ => self.power_cycle()?,
         };
-        let how = match said {
-            Said::Yes(_) => Closing::Abandon,
-            Said::No(_) => Closing::Release,
-        };
-        self.close_control(control, how)?;
+        self.close_session(said.closing())?;
         Ok(said)
     }
 
     /// Offline, then reset. A refused *offline* doesn't matter (qmi.md §5).
-    fn power_cycle(&mut self, control: &mut Control) -> Result<Said, Cause> {
+    fn power_cycle(&mut self) -> Result<Said, Cause> {
         self.note_deed(Deed::Changed);
         let offline = Dms::SetOperatingMode(OperatingMode::Offline);
-        match self.ask(control, offline, PATIENCE)? {
-            Ok(_) => self.teller.set_radio(Radio::Off {
-                why: "offline, for a restart".to_owned(),
-            }),
+        // Until the modem answers, nobody knows whether it has switched its radio off.
+        let before = self.teller.set_radio(Radio::NotTold);
+        match self.ask(offline, PATIENCE)? {
+            Ok(_) => {
+                self.teller.set_radio(Radio::Off {
+                    why: "offline, for a restart".to_owned(),
+                });
+            }
             Err(error @ ControlError::Gone { .. }) => return Ok(accepted(Err(error))),
-            Err(error) => tracing::info!(%error, "offline"),
+            Err(error) => {
+                tracing::info!(%error, "offline");
+                if matches!(error, ControlError::Refused { .. }) {
+                    self.teller.set_radio(before);
+                }
+            }
         }
         let reset = Dms::SetOperatingMode(OperatingMode::Reset);
-        Ok(accepted(self.ask(control, reset, PATIENCE)?.map(|_| ())))
+        Ok(accepted(self.ask(reset, PATIENCE)?.map(|_| ())))
     }
 
     /// The power cycle that follows a preference.
     ///
     /// # Errors
     /// It was refused; the modem is lost; the user stops for the second time.
-    pub(crate) fn power_cycle_with(&mut self, mut control: Control) -> Result<Result<(), String>, Cause> {
+    pub(crate) fn power_cycle_with_preference(&mut self) -> Result<Result<(), String>, Cause> {
         self.note_bus();
-        let said = self.power_cycle(&mut control)?;
-        let how = match said {
-            Said::Yes(_) => Closing::Abandon,
-            Said::No(_) => Closing::Release,
-        };
-        self.close_control(control, how)?;
+        let said = self.power_cycle()?;
+        self.close_session(said.closing())?;
         Ok(match said {
             Said::Yes(_) => Ok(()),
             Said::No(why) => Err(why),
@@ -400,30 +410,29 @@ impl Run<'_> {
         let Some(port) = modem.ports.at.get(place) else {
             return Ok(Said::No("the port has gone".to_owned()));
         };
-        let mut port = match self.open_one_at(port)? {
-            Ok(port) => port,
-            Err(why) => return Ok(Said::No(why)),
-        };
+        if let Err(why) = self.open_one_at(port)? {
+            return Ok(Said::No(why));
+        }
         self.note_deed(Deed::Changed);
-        let said = self.at_unlocking(&mut port, &command)?;
-        self.close_at(port);
+        let said = self.at_unlocking(&command)?;
+        self.close_session(Closing::Release)?;
         Ok(said)
     }
 
     /// Sends a command; when it is refused, once more behind the unlock command (at.md §3).
-    fn at_unlocking(&mut self, port: &mut AtPort, command: &Command) -> Result<Said, Cause> {
-        let first = match self.at(port, command)? {
+    fn at_unlocking(&mut self, command: &Command) -> Result<Said, Cause> {
+        let first = match self.at(command)? {
             Ok(outcome) => said(&outcome),
             Err(error) => return Ok(Said::No(error.to_string())),
         };
         let Said::No(refusal) = first else {
             return Ok(first);
         };
-        match self.at(port, &Command::UNLOCK)? {
+        match self.at(&Command::UNLOCK)? {
             Ok(AtOutcome::Answered(answer)) if answer.result.is_ok() => {}
             _ => return Ok(Said::No(format!("{refusal}; it can't be unlocked"))),
         }
-        Ok(match self.at(port, command)? {
+        Ok(match self.at(command)? {
             Ok(outcome) => said(&outcome),
             Err(error) => Said::No(error.to_string()),
         })

@@ -13,7 +13,7 @@ use crate::decide::{
 use crate::modem::{Mode, Modem};
 use crate::request::Request;
 use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
-use crate::talk::{Control, PATIENCE, Talk, is_unheard};
+use crate::talk::{PATIENCE, is_unheard};
 use crate::told::{Cause, ModemState, Outcome, Plan, Step, Unchanged, Updated, Warning, Written};
 use std::time::Duration;
 
@@ -40,24 +40,11 @@ impl Run<'_> {
         self.inhibit(Some(&modem), request)?;
         self.keep_awake();
         self.teller.begin(self.world.now(), Step::ReadModem);
-        let (modem, mut talk) = self.open_restless(modem, request)?;
-        let decided = self.decide(&mut talk, &modem, request, firmware, warnings, until);
-        let goal = match decided {
-            Ok(Decided::Go(goal)) => *goal,
-            Ok(Decided::Plan(plan)) => {
-                self.close_talk(talk, Closing::Release)?;
-                return Ok(Reached::Plan(plan));
-            }
-            Ok(Decided::Nothing(outcome)) => {
-                self.close_talk(talk, Closing::Release)?;
-                return Ok(Reached::End(outcome));
-            }
-            // Closed in order also now: an MBIM port that was left open is deaf to whoever comes next
-            // (field-reports.md D12).
-            Err(cause) => {
-                self.close_talk(talk, Closing::Release)?;
-                return Err(cause);
-            }
+        let modem = self.open_restless(modem, request)?;
+        let goal = match self.decide(&modem, request, firmware, warnings, until)? {
+            Decided::Go(goal) => *goal,
+            Decided::Plan(plan) => return Ok(Reached::Plan(plan)),
+            Decided::Nothing(outcome) => return Ok(Reached::End(outcome)),
         };
         self.stay_awake();
         let which = if goal.firmware_first {
@@ -66,20 +53,20 @@ impl Run<'_> {
             Which::Asked
         };
         self.teller.set_stage(0.02, 0.12);
-        let passed = self.pass(modem, talk, &goal, which)?;
+        let passed = self.pass(modem, &goal, which)?;
         self.see_through(&goal, passed).map(Reached::End)
     }
 
     /// Opens a modem that may be in the middle of a restart: when it leaves meanwhile, it is waited for
     /// (field-reports.md A6).
-    fn open_restless(&mut self, mut modem: Modem, request: &Request) -> Result<(Modem, Talk), Cause> {
+    fn open_restless(&mut self, mut modem: Modem, request: &Request) -> Result<Modem, Cause> {
         let mut left = 0_u8;
         loop {
             self.settle_at(&modem);
             let cause = match self.open_talk(&modem, request.control) {
-                Ok(talk) => {
+                Ok(()) => {
                     self.home.clone_from(&Some(modem.device.clone()));
-                    return Ok((modem, talk));
+                    return Ok(modem);
                 }
                 Err(cause @ (Cause::Unreachable { .. } | Cause::NotInLanguage { .. })) => cause,
                 Err(other) => return Err(other),
@@ -107,14 +94,13 @@ impl Run<'_> {
     /// Reads what the modem has and decides what to do.
     fn decide<'g>(
         &mut self,
-        talk: &mut Talk,
         modem: &Modem,
         request: &'g Request,
         firmware: &'g Firmware,
         mut warnings: Vec<Warning>,
         until: Until<'_>,
     ) -> Result<Decided<'g>, Cause> {
-        let facts = self.read_facts(talk)?;
+        let facts = self.read_facts()?;
         self.stop_if_asked("stopped before anything was changed")?;
         check_talkative(&facts, request)?;
         self.name_modem(&facts);
@@ -129,12 +115,12 @@ impl Run<'_> {
         let fit = fit::judge(nature, firmware, vouched)?;
         warnings.extend(fit.doubt);
         let protocol = checks::protocol_for(nature, vouched);
-        if facts.has_preferences() && matches!(talk, Talk::Control(_)) {
+        if facts.has_preferences() && self.has_control_session() {
             target::check_complete(&wanted)?;
         }
         check_slot(request.slot, &facts)?;
         let way = target::way(&facts, &wanted, request.force, &mut warnings)?;
-        if matches!(talk, Talk::At(_)) && facts.has_preferences() && facts.preferred.as_ref() != Some(&wanted)
+        if !self.has_control_session() && facts.has_preferences() && facts.preferred.as_ref() != Some(&wanted)
         {
             warnings.push(Warning {
                 code: "NO-CONTROL-PORT",
@@ -146,7 +132,7 @@ impl Run<'_> {
         }
         checks::warn_of_habits(modem.row, &self.port, firmware, &mut warnings);
         let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
-        let can_choose = matches!(talk, Talk::Control(_)) && has_stored(&facts, &wanted, request);
+        let can_choose = self.has_control_session() && has_stored(&facts, &wanted, request);
         let before = warnings.len();
         if !is_there && !can_choose {
             self.check_download_port(modem, request.force, &mut warnings)?;
@@ -181,31 +167,28 @@ impl Run<'_> {
     }
 
     /// One pass: tells the modem what is to come, sends it into download mode and sends the images.
-    fn pass(&mut self, modem: Modem, talk: Talk, goal: &Goal<'_>, which: Which) -> Result<Passed, Cause> {
-        let control = match talk {
-            Talk::Control(control) if goal.knows_preferences() => control,
-            other => {
-                self.close_talk(other, Closing::Release)?;
-                self.refuse_unreachable(&modem, goal.agreed)?;
-                self.teller.begin(self.world.now(), Step::EnterDownloadMode);
-                let arrival = self.boot_and_hold(modem, goal.request.control, goal.agreed)?;
-                return if arrival.is_in_download_mode() {
-                    self.send(goal, which, &None)
-                } else {
-                    Err(self.not_entered(arrival.tried))
-                };
-            }
-        };
-        let (control, list) = self.tell_preference(control, &modem, goal, which)?;
+    fn pass(&mut self, modem: Modem, goal: &Goal<'_>, which: Which) -> Result<Passed, Cause> {
+        if !self.has_control_session() || !goal.knows_preferences() {
+            self.close_session(Closing::Release)?;
+            self.refuse_unreachable(&modem, goal.agreed)?;
+            self.teller.begin(self.world.now(), Step::EnterDownloadMode);
+            let arrival = self.boot_and_hold(modem, goal.request.control, goal.agreed)?;
+            return if arrival.is_in_download_mode() {
+                self.send(goal, which, &None)
+            } else {
+                Err(self.not_entered(arrival.tried))
+            };
+        }
+        let list = self.tell_preference(&modem, goal, which)?;
         if let Some(what) = goal.not_brought(&list).filter(|_| !goal.request.force) {
-            self.put_back(Some(control), &modem, goal)?;
+            self.put_back(&modem, goal)?;
             return Err(Cause::ImagesMissing { what });
         }
         let is_stored = list.as_ref().is_some_and(Vec::is_empty);
         // A modem that has all images starts them without going into download mode.
         if !is_stored {
             if let Err(cause) = self.refuse_unreachable(&modem, goal.agreed) {
-                self.put_back(Some(control), &modem, goal)?;
+                self.put_back(&modem, goal)?;
                 return Err(cause);
             }
         }
@@ -216,12 +199,12 @@ impl Run<'_> {
         };
         self.teller.begin(self.world.now(), step);
         if self.stops > 0 {
-            self.put_back(Some(control), &modem, goal)?;
+            self.put_back(&modem, goal)?;
             return Err(Cause::Stopped {
                 how: "stopped before the modem was restarted",
             });
         }
-        if let Err(why) = self.power_cycle_with(control)? {
+        if let Err(why) = self.power_cycle_with_preference()? {
             return self.restart_refused(modem, goal, vec![format!("power cycle: {why}")]);
         }
         self.settle_at(&modem);
@@ -236,7 +219,7 @@ impl Run<'_> {
             self.set_modem(before);
             let seconds = POWER_CYCLE_LIMIT.as_secs();
             let tried = format!("power cycle: accepted, but it was still on the bus {seconds} s later");
-            self.put_back(None, &modem, goal)?;
+            self.put_back(&modem, goal)?;
             self.settle_at(&modem);
             // One that answers nothing any more was only slow to leave.
             if self.teller.modem() != before || !self.wait_leave(Duration::ZERO)? {
@@ -300,7 +283,7 @@ impl Run<'_> {
         }
         self.set_modem(ModemState::WrongPreference);
         self.note_what_runs(&arrival.modem, goal)?;
-        self.put_back(None, &arrival.modem, goal)?;
+        self.put_back(&arrival.modem, goal)?;
         let tried = std::iter::once(first).chain(arrival.tried).collect();
         Err(self.not_entered(tried))
     }
@@ -311,7 +294,7 @@ impl Run<'_> {
         goal: &Goal<'_>,
         tried: Vec<String>,
     ) -> Result<Passed, Cause> {
-        self.put_back(None, &modem, goal)?;
+        self.put_back(&modem, goal)?;
         Err(Cause::NotRestarted { tried })
     }
 
@@ -325,19 +308,12 @@ impl Run<'_> {
     /// Sets the firmware preference; gives what the modem wants to be sent.
     fn tell_preference(
         &mut self,
-        mut control: Control,
         modem: &Modem,
         goal: &Goal<'_>,
         which: Which,
-    ) -> Result<(Control, DownloadList), Cause> {
+    ) -> Result<DownloadList, Cause> {
         self.teller.begin(self.world.now(), Step::SetPreference);
-        let preference = match goal.preference() {
-            Ok(preference) => preference,
-            Err(cause) => {
-                self.close_control(control, Closing::Release)?;
-                return Err(cause);
-            }
-        };
+        let preference = goal.preference()?;
         let request = Dms::SetFirmwarePreference {
             preference,
             download_override: which == Which::All || goal.request.force || goal.request.download_override,
@@ -346,14 +322,14 @@ impl Run<'_> {
         self.note_deed(Deed::Preference);
         // Who doesn't wait for the answer doesn't know whether the modem has it.
         let mut answer = self
-            .ask(&mut control, request.clone(), PATIENCE)
+            .ask(request.clone(), PATIENCE)
             .inspect_err(|_| self.set_modem(ModemState::WrongPreference))?;
         let mut is_in_doubt = false;
         if answer.as_ref().is_err_and(is_unheard) {
             // It may have it; to say the same twice changes nothing.
             is_in_doubt = true;
             self.set_modem(ModemState::WrongPreference);
-            answer = self.ask(&mut control, request, PATIENCE)?;
+            answer = self.ask(request, PATIENCE)?;
         }
         let error = match answer {
             Ok(Response::FirmwarePreferenceSet(list)) => {
@@ -369,10 +345,9 @@ impl Run<'_> {
                     ModemState::WrongPreference
                 });
                 tracing::info!(?list, "to be downloaded");
-                return Ok((control, list));
+                return Ok(list);
             }
             Ok(other) => {
-                self.close_control(control, Closing::Release)?;
                 return Err(Cause::Bug {
                     what: format!("the preference was answered with {other:?}"),
                 });
@@ -380,10 +355,9 @@ impl Run<'_> {
             Err(error) => error,
         };
         if is_in_doubt || !matches!(error, ControlError::Refused { .. }) {
-            self.put_back(Some(control), modem, goal)?;
+            self.put_back(modem, goal)?;
         } else {
             self.teller.note_put_back();
-            self.close_control(control, Closing::Release)?;
         }
         Err(Cause::Control { error })
     }
@@ -480,14 +454,14 @@ impl Run<'_> {
             let protocol = checks::protocol_for(nature, vouched);
             pass = pass.saturating_add(1);
             self.tell_retry("the update", pass, &differences.join("; "));
-            let talk = match self.open_talk(&modem, goal.request.control) {
+            match self.open_talk(&modem, goal.request.control) {
                 // It can be asked, as was seen just now, but not told.
                 Err(Cause::NotInLanguage { .. }) => {
                     let lacks = None;
                     return Err(Cause::NotProven { differences, lacks });
                 }
-                talk => talk?,
-            };
+                opened => opened?,
+            }
             // What is put back, should this pass fail, is what the modem has now; who it is, is what it was at first.
             let mut found = *facts;
             if let Some(imei) = goal.before.as_ref().and_then(|before| before.imei.clone()) {
@@ -501,7 +475,7 @@ impl Run<'_> {
                 ..*goal
             };
             let which = if is_half { Which::All } else { Which::Asked };
-            let more = match self.pass(modem, talk, &again, which) {
+            let more = match self.pass(modem, &again, which) {
                 // It knows better than its list of images.
                 Err(Cause::ImagesMissing { what }) => {
                     let lacks = Some(what);

@@ -161,7 +161,7 @@ fn go(
         }
         _ => run.rescue(request, firmware, warnings, until),
     };
-    run.close();
+    run.close_all();
     run.let_go();
     run.unclaim();
     let now = run.world.now();
