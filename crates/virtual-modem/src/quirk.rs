@@ -47,6 +47,8 @@ pub struct Quirks {
     pub is_control_silent: bool,
     /// MBIM CLOSE stays unanswered.
     pub mbim_close_is_unanswered: bool,
+    /// An MBIM OPEN isn't answered while the session of another program is open (field-reports.md D12).
+    pub mbim_is_deaf_while_open: bool,
     /// `AT!BOOTHOLD`.
     pub boot_hold: BootHoldHabit,
     /// The modem asks for images again although it lists them as stored.

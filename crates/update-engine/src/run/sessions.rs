@@ -9,7 +9,7 @@ use std::time::Duration;
 use modem_protocol::at;
 use modem_protocol::control::{self, Closing, ControlError};
 use modem_protocol::qmi::dms::Response;
-use modem_world::{Instant, Interest, PortHandle};
+use modem_world::{Instant, Interest, PortHandle, Wake};
 
 use super::parts::Run;
 use crate::modem::Language;
@@ -62,6 +62,15 @@ enum Turn<S> {
     Send(Vec<u8>),
     Said(S),
     Wait { until: Instant },
+}
+
+/// What a second wish to stop does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SecondWish {
+    /// The present request isn't waited for any more.
+    EndsRequest,
+    /// It waits until the session is closed, within a few seconds: half a close leaves the port deaf.
+    WaitsForClose,
 }
 
 /// How a port takes what is written.
@@ -178,7 +187,7 @@ impl Run<'_> {
     pub(crate) fn turn_control(&mut self) -> Result<ControlSaid, Cause> {
         match self.session.take() {
             Some(Session::Control(mut control)) => {
-                let said = self.turn(&mut control);
+                let said = self.turn(&mut control, SecondWish::EndsRequest);
                 self.session = Some(Session::Control(control));
                 said
             }
@@ -196,7 +205,7 @@ impl Run<'_> {
     pub(crate) fn turn_at(&mut self) -> Result<AtSaid, Cause> {
         match self.session.take() {
             Some(Session::At(mut port)) => {
-                let said = self.turn(&mut port);
+                let said = self.turn(&mut port, SecondWish::EndsRequest);
                 self.session = Some(Session::At(port));
                 said
             }
@@ -210,7 +219,7 @@ impl Run<'_> {
     /// Ends the open session, if there is one, and closes its port.
     ///
     /// # Errors
-    /// The user stops while the modem is waited for; the port is closed then as well.
+    /// The user stops for the second time meanwhile; the session is closed in order all the same.
     pub(crate) fn close_session(&mut self, how: Closing) -> Result<(), Cause> {
         match self.session.take() {
             None => Ok(()),
@@ -219,10 +228,15 @@ impl Run<'_> {
                 Ok(())
             }
             Some(Session::Control(mut control)) => {
+                let before = self.stops;
                 control.session.close(how, self.world.now());
-                let turned = self.turn(&mut control);
+                let turned = self.turn(&mut control, SecondWish::WaitsForClose);
                 self.world.close(control.handle);
-                turned.map(|_| ())
+                turned?;
+                if self.stops > before && self.stops > 1 {
+                    return Err(Cause::StoppedMidway);
+                }
+                Ok(())
             }
         }
     }
@@ -236,13 +250,13 @@ impl Run<'_> {
     }
 
     /// Drives a session until it has something to say.
-    fn turn<S: Spoken>(&mut self, session: &mut S) -> Result<S::Said, Cause> {
+    fn turn<S: Spoken>(&mut self, session: &mut S, second: SecondWish) -> Result<S::Said, Cause> {
         let mut buffer = vec![0; READ_SIZE];
         let handle = session.handle();
         loop {
             let until = match session.poll(self.world.now()) {
                 Turn::Send(bytes) => {
-                    self.put(session, &bytes)?;
+                    self.put(session, &bytes, second)?;
                     continue;
                 }
                 Turn::Said(said) => return Ok(said),
@@ -251,7 +265,7 @@ impl Run<'_> {
             match self.world.try_read(handle, &mut buffer) {
                 Ok(0) => {
                     let wake = self.world.wait(&[Interest::Readable(handle)], until);
-                    self.heed_later(wake)?;
+                    self.heed_in_session(wake, second)?;
                 }
                 Ok(count) => {
                     let bytes = buffer.get(..count).unwrap_or_default();
@@ -265,8 +279,15 @@ impl Run<'_> {
         }
     }
 
+    fn heed_in_session(&mut self, wake: Wake, second: SecondWish) -> Result<(), Cause> {
+        match (self.heed_later(wake), second) {
+            (Err(Cause::StoppedMidway), SecondWish::WaitsForClose) => Ok(()),
+            (heeded, _) => heeded,
+        }
+    }
+
     /// Writes all of `bytes`, as far as the port takes them in time.
-    fn put<S: Spoken>(&mut self, session: &mut S, bytes: &[u8]) -> Result<(), Cause> {
+    fn put<S: Spoken>(&mut self, session: &mut S, bytes: &[u8], second: SecondWish) -> Result<(), Cause> {
         let handle = session.handle();
         let until = self.world.now() + S::WRITES.limit();
         let mut left = bytes;
@@ -282,7 +303,7 @@ impl Run<'_> {
                         Writes::Messages => self.world.wait(&[], now + WRITE_AGAIN),
                         Writes::Bytes => self.world.wait(&[Interest::Writable(handle)], until),
                     };
-                    self.heed_later(wake)?;
+                    self.heed_in_session(wake, second)?;
                 }
                 Ok(count) => left = left.get(count..).unwrap_or_default(),
                 Err(error) => {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use modem_world::Instant;
-use modemflash_update_engine::{Code, EventKind, ModemState, Outcome, Step};
+use modem_protocol::mbim::{Body, Message, Reassembler, Status};
+use modem_world::trace::{Event as Traced, Trace};
+use modem_world::{Instant, Interest, Recorder, World};
+use modemflash_update_engine::modem::{Mode, modems};
+use modemflash_update_engine::{Code, EventKind, ModemState, Outcome, Step, update};
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ControlProtocol, Setup};
 
-use crate::support::Run;
-use crate::support::normal::{faulty, newer, running, speaking, update_in, update_one, wish};
+use crate::support::normal::{faulty, newer, release, running, speaking, update_in, update_one, wish};
 use crate::support::truth::is_true;
+use crate::support::{Run, firmware};
 
 /// The setups that are stopped: QDL and Firehose, QMI and MBIM, with and without a preference.
 fn setups() -> Vec<Setup> {
@@ -156,4 +159,81 @@ fn what_was_stopped_is_finished_by_the_same_command() {
             run.assert_runs(&newer(setup.profile));
         }
     }
+}
+
+/// An update over MBIM of a modem that is deaf for the next program while a session is open, with everything that was written.
+fn recorded(setup: &Setup, cancels: &[Instant]) -> (SimulatedWorld, bool, Trace) {
+    let mut world = SimulatedWorld::new(setup.clone());
+    for moment in cancels {
+        world.cancel_at(*moment);
+    }
+    let images = release(setup.profile);
+    let mut text = Vec::new();
+    let mut recorder = Recorder::new(world, &mut text, |error| panic!("{error}"));
+    let result = update(&mut recorder, &wish(), &firmware(&images), &mut |_| {});
+    let world = recorder.finish();
+    let trace = Trace::parse(&String::from_utf8(text).unwrap()).unwrap();
+    (world, result.is_ok(), trace)
+}
+
+/// Opens the control port as another program does, which knows of no session before: one OPEN, and the answer within 2 s. None
+/// while the modem restarts.
+fn opens_at_once(world: &mut SimulatedWorld) -> Option<bool> {
+    let modem = modems(world).unwrap().pop()?;
+    let port = modem
+        .ports
+        .control
+        .first()
+        .filter(|_| modem.mode == Mode::Normal)?;
+    let handle = world.open(&port.port.id).ok()?;
+    let open = Message {
+        transaction: 1,
+        body: Body::Open {
+            max_control_transfer: 4096,
+        },
+    };
+    let open = open.encode();
+    assert_eq!(world.try_write(handle, &open).unwrap(), open.len());
+    let until = world.now() + Duration::from_secs(2);
+    let (mut messages, mut buffer) = (Reassembler::default(), [0; 4096]);
+    loop {
+        // A modem that leaves meanwhile was on its way already.
+        let count = world.try_read(handle, &mut buffer).ok()?;
+        messages.push(&buffer[..count]);
+        while let Some(message) = messages.next_message(world.now()) {
+            // What comes first is the answer: nothing of another program's session is left in the port.
+            return Some(message.unwrap().body == Body::OpenDone(Status::Success));
+        }
+        if world.now() >= until {
+            return Some(false);
+        }
+        let _ = world.wait(&[Interest::Readable(handle)], until);
+    }
+}
+
+// field-reports.md D12
+#[test]
+fn two_wishes_to_stop_at_any_question_leave_the_mbim_port_ready_for_the_next_program() {
+    let (mut stopped, mut opened) = (0, 0);
+    for model in ["EM9191", "EM7565", "MC7455"] {
+        let mut setup = speaking(model, ControlProtocol::Mbim);
+        setup.quirks.mbim_is_deaf_while_open = true;
+        let (_, is_updated, whole) = recorded(&setup, &[]);
+        assert!(is_updated, "{model}");
+        let questions: Vec<Instant> = whole
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.event, Traced::Written { .. }))
+            .map(|entry| entry.at)
+            .collect();
+        for at in questions {
+            let (mut world, is_updated, trace) = recorded(&setup, &[at, at]);
+            stopped += usize::from(!is_updated);
+            if let Some(is_open) = opens_at_once(&mut world) {
+                assert!(is_open, "{model}: stopped twice at {at:?}: {trace:?}");
+                opened += 1;
+            }
+        }
+    }
+    assert!(stopped > 60 && opened > 60, "{stopped} stopped, {opened} opened");
 }

@@ -87,6 +87,9 @@ impl MbimPort {
         let mut fate = None;
         let mut restarts = false;
         let body = match &message.body {
+            Body::Open { .. } if self.session.is_some() && board.setup.quirks.mbim_is_deaf_while_open => {
+                return;
+            }
             Body::Open { max_control_transfer } => {
                 let wanted = usize::try_from(*max_control_transfer).unwrap_or(usize::MAX);
                 self.session = Some(wanted.clamp(SMALLEST, LARGEST));
