@@ -1,5 +1,4 @@
 //! What the tests of Sahara and Firehose share.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use modemflash_modem_protocol::{Action, Conversation, Instant, ProtocolError, Re
 
 /// The bytes of a vector of sahara-firehose.md, by its name in `vectors/sahara-firehose.txt`.
 pub(crate) fn vector(name: &str) -> Vec<u8> {
-    let line = include_str!("../vectors/sahara-firehose.txt")
+    let line = include_str!("../../vectors/sahara-firehose.txt")
         .lines()
         .find(|line| line.split(' ').nth(1) == Some(name))
         .unwrap_or_else(|| panic!("no vector {name}"));

@@ -1,15 +1,12 @@
 //! The host's side of a control port against peers whose bytes are written by hand from qmi.md and mbim.md.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod mbim;
 mod opening;
 mod requests;
 
 use std::time::Duration;
 
-use common::hex;
+use crate::common::hex;
 use modemflash_modem_protocol::control::{Closing, ControlError, Link, Session, Step};
 use modemflash_modem_protocol::mbim::{ProtocolFault, Status};
 use modemflash_modem_protocol::qmi::dms::{OperatingMode, Request, Response};

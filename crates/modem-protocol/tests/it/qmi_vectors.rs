@@ -1,9 +1,6 @@
 //! QMI messages of both sides against the numbered vectors of qmi.md and captured bytes.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
-use common::hex;
+use crate::common::{self, hex};
 use modemflash_modem_protocol::ParseError;
 use modemflash_modem_protocol::qmi::dms::{
     BootImageDownloadMode, BootVersion, CurrentFirmware, FirmwarePreference, Ids, ImageReference, ImageType,
@@ -16,7 +13,7 @@ use proptest::prelude::*;
 
 /// The bytes of a vector of qmi.md, by its number and its place in the line.
 fn vector(name: &str) -> Vec<u8> {
-    let line = include_str!("vectors/qmi.txt")
+    let line = include_str!("../vectors/qmi.txt")
         .lines()
         .find(|line| line.split(' ').next() == Some(name))
         .unwrap_or_else(|| panic!("no vector {name}"));
@@ -674,7 +671,7 @@ fn a_frame_whose_fields_are_broken_is_passed_over_as_a_whole() {
 }
 
 fn all_vectors() -> Vec<Vec<u8>> {
-    include_str!("vectors/qmi.txt")
+    include_str!("../vectors/qmi.txt")
         .lines()
         .filter(|line| !line.starts_with('#') && !line.starts_with("19b"))
         .map(|line| hex(line.split_once(' ').unwrap().1))

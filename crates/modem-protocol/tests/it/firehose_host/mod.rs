@@ -1,12 +1,4 @@
 //! What the tests of the Firehose session share: the modem's words, and hosts that have come to a certain point.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::time::Duration;
 

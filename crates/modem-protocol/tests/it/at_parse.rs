@@ -1,5 +1,4 @@
 //! What the answers mean, with the lines of the AT traces, and the way back.
-#![allow(clippy::unwrap_used)]
 
 use modemflash_modem_protocol::at::parse::{self, *};
 use modemflash_modem_protocol::at::{Collector, Reply, reply};

@@ -1,5 +1,4 @@
 //! Answers out of bytes, by the vectors of at.md §2, and commands.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 

@@ -1,19 +1,15 @@
 //! The host's side of a Firehose session: captured traces byte for byte, and every odd case.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-mod firehose_host;
 
 use std::time::Duration;
 
-use common::{Ended, Host, document, image};
+use crate::common::{self, Ended, Host, document, image};
 use modemflash_modem_protocol::conversation::{Connected, Step};
 use modemflash_modem_protocol::firehose::message::{Answer, Request, Response, Verdict};
 use modemflash_modem_protocol::firehose::session::{Session, VERDICT};
 use modemflash_modem_protocol::{Conversation, Instant, ParseError, ProtocolError, Report};
 use proptest::prelude::*;
 
-use firehose_host::*;
+use crate::firehose_host::*;
 
 #[test]
 fn the_trace_of_an_em7565_is_replayed_byte_for_byte_from_first_ping_to_reset() {

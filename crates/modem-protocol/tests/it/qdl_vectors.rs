@@ -1,6 +1,5 @@
 //! The numbered vectors 7 to 19 of qdl.md (1 to 6 are held in `hdlc.rs`, 20 in `qdl/image.rs`) and properties of the
 //! message types.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use modemflash_modem_protocol::ParseError;
 use modemflash_modem_protocol::hdlc::{self, Decoder};
@@ -93,7 +92,7 @@ fn vectors_11_and_12_error_reports() {
 
 #[test]
 fn vector_13_open_request_of_the_mini_image() {
-    let frame = hex(include_str!("vectors/qdl_open_mini.hex"));
+    let frame = hex(include_str!("../vectors/qdl_open_mini.hex"));
     assert_eq!(frame.len(), 417);
     assert_eq!(frame[411..], hex("00 00 01 F5 A1 7E"));
     let payload = unframe(&frame);

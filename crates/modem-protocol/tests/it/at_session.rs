@@ -1,5 +1,4 @@
 //! The host's side of an AT port, on ports that answer, that don't, and that go away.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 

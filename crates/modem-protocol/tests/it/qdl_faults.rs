@@ -1,11 +1,8 @@
 //! QDL sessions that go wrong: what passes, what is tried again, what is final, and that everything ends.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
-
-mod bench;
 
 use std::time::Duration;
 
-use bench::*;
+use crate::bench::*;
 use modemflash_modem_protocol::conversation::{Peer, Refusal, Step};
 use modemflash_modem_protocol::hdlc::FrameErrorKind;
 use modemflash_modem_protocol::qdl::message::*;

@@ -1,17 +1,13 @@
 //! The start of a Firehose session: payload, storage, and the noise around requests.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
-
-mod common;
-mod firehose_host;
 
 use std::time::Duration;
 
-use common::Ended;
+use crate::common::Ended;
 use modemflash_modem_protocol::conversation::{Connected, Refusal, Step};
 use modemflash_modem_protocol::firehose::message::{Nak, Program, Request};
 use modemflash_modem_protocol::{ParseError, ProtocolError, Report};
 
-use firehose_host::*;
+use crate::firehose_host::*;
 
 // Negotiation.
 

@@ -1,9 +1,6 @@
 //! What the first bytes of a port mean, by the table in traces/README.md.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
-mod common;
-
-use common::{hex, vector};
+use crate::common::{hex, vector};
 use modemflash_modem_protocol::first_answer::{Classifier, FirstAnswer, PROBE};
 use modemflash_modem_protocol::hdlc;
 use proptest::prelude::*;

@@ -1,9 +1,6 @@
 //! Sahara packets against the numbered vectors of sahara-firehose.md.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
-mod common;
-
-use common::{hex, vector};
+use crate::common::{hex, vector};
 use modemflash_modem_protocol::ParseError;
 use modemflash_modem_protocol::sahara::Framer;
 use modemflash_modem_protocol::sahara::message::{

@@ -1,12 +1,5 @@
 //! A small scripted boot loader and a driver with a clock of its own, for tests of the QDL conversation.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub,
-    dead_code
-)]
+#![allow(unreachable_pub)]
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,9 +1,6 @@
 //! QDL sessions as they should go, and the captured session byte for byte.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-mod bench;
-
-use bench::*;
+use crate::bench::*;
 use modemflash_modem_protocol::conversation::{Connected, Step, Stretch};
 use modemflash_modem_protocol::hdlc::Decoder;
 use modemflash_modem_protocol::qdl::message::*;
@@ -43,7 +40,7 @@ fn output(download: &mut Download, reports: &mut Vec<Report>, now: Instant) -> (
 
 #[test]
 fn the_captured_session_of_a_mc7455_is_repeated_byte_for_byte() {
-    let trace = include_str!("data/mc7455_qdl_session.txt");
+    let trace = include_str!("../data/mc7455_qdl_session.txt");
     let image = Image::cwe(&[0; 400], 64_432_053).unwrap();
     let mut download = Download::new(vec![image], Start::Fresh);
     let mut reports = vec![];
@@ -127,7 +124,7 @@ fn the_captured_last_write_of_another_image_is_repeated_byte_for_byte() {
 
 #[test]
 fn the_mini_image_goes_out_as_in_vectors_13_and_17() {
-    let text = include_str!("vectors/qdl_open_mini.hex");
+    let text = include_str!("../vectors/qdl_open_mini.hex");
     let frame: Vec<u8> = text
         .lines()
         .filter(|line| !line.starts_with('#'))

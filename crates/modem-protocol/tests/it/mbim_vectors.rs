@@ -1,11 +1,8 @@
 //! MBIM messages of both sides against the numbered vectors of mbim.md.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::hex;
+use crate::common::hex;
 use modemflash_modem_protocol::Instant;
 use modemflash_modem_protocol::mbim::fragment::{self, FragmentError, LARGEST_MESSAGE, Reassembler};
 use modemflash_modem_protocol::mbim::message::{
@@ -18,7 +15,7 @@ use proptest::prelude::*;
 
 /// The bytes of a vector of mbim.md, by its number and its place in the line.
 fn vector(name: &str) -> Vec<u8> {
-    let line = include_str!("vectors/mbim.txt")
+    let line = include_str!("../vectors/mbim.txt")
         .lines()
         .find(|line| line.split(' ').next() == Some(name))
         .unwrap_or_else(|| panic!("no vector {name}"));

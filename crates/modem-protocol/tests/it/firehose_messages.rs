@@ -1,9 +1,6 @@
 //! Firehose documents against the numbered vectors and the table of sahara-firehose.md.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
-mod common;
-
-use common::{document, vector};
+use crate::common::{document, vector};
 use modemflash_modem_protocol::ParseError;
 use modemflash_modem_protocol::firehose::failure;
 use modemflash_modem_protocol::firehose::message::{

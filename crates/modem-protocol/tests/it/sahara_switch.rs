@@ -1,11 +1,8 @@
 //! The host's way from hello to Firehose: captured traces byte for byte, and every odd case.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Ended, Host, hex, vector};
+use crate::common::{Ended, Host, hex, vector};
 use modemflash_modem_protocol::conversation::{Connected, Refusal, Step};
 use modemflash_modem_protocol::sahara::message::{ClientCommand, HelloResponse, Packet, Status};
 use modemflash_modem_protocol::sahara::reset::Reset;
