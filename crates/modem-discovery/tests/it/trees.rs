@@ -1,19 +1,11 @@
 //! Ports and devices read from trees in the kernel's shape.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod tree;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use crate::tree::{Tree, em7565};
 use modem_world::{DiscoveryError, HostError, PortId, PortInfo, PortKind, Spot, UsbPath};
 use modemflash_modem_discovery::{LockKind, LockPoint, Sysfs};
-use tree::{Tree, em7565};
 
 /// All ports; one look at a place must tell the same as the look at the whole bus.
 fn ports(sysfs: &Sysfs) -> Vec<PortInfo> {

@@ -1,18 +1,10 @@
 //! Every layout of interfaces that the specification and the field reports know, as a tree.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod tree;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use crate::tree::{Function, Tree, modem};
 use modem_world::{Attached, PortId, PortInfo, PortKind, UsbPath};
-use tree::{Function, Tree, modem};
 
 /// Vendor interfaces: DIAG, NMEA, AT and QMI of most modems are told apart by their numbers alone.
 const VENDOR: &str = "ff/ff/ff";

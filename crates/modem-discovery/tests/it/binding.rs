@@ -1,22 +1,14 @@
 //! Whether a driver of the host will take a modem in download mode: hosts as they are in the field, and damaged ones.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod tree;
 
 use std::os::unix::fs::symlink;
 
+use crate::tree::Tree;
 use modem_world::Binding;
-use tree::Tree;
 
 const RELEASE: &str = "6.1.0-48-amd64";
 const FOLDER: &str = "lib/modules/6.1.0-48-amd64";
 /// Debian 12's own table.
-const DEBIAN_12: &str = include_str!("tables/debian-12-modules.alias");
+const DEBIAN_12: &str = include_str!("../tables/debian-12-modules.alias");
 /// Debian 12's list of what can be loaded, as far as it matters.
 const MODULES: &str = "kernel/drivers/usb/serial/usbserial.ko: kernel/drivers/usb/core/usbcore.ko\n\
                        kernel/drivers/usb/serial/option.ko: kernel/drivers/usb/serial/usb_wwan.ko\n\

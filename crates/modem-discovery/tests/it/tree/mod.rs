@@ -1,5 +1,4 @@
 //! Builds a tree of `sys`, `dev` and `proc` in the shape of the kernel's (linux.md §1, §3).
-#![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::symlink;

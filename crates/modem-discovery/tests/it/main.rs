@@ -1,0 +1,12 @@
+//! The integration tests of this crate, in one program: it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod binding;
+mod layouts;
+mod tree;
+mod trees;
