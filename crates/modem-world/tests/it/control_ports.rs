@@ -1,5 +1,4 @@
 //! Recorder, replayer and damage over a control port, and what of a modem's numbers is in a trace.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::time::Duration;
 

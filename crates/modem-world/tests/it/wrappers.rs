@@ -1,5 +1,4 @@
 //! Recorder, replayer and damage over a small scripted world.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::cell::RefCell;
 use std::io;
@@ -809,7 +808,7 @@ proptest! {
 
 #[test]
 fn the_documented_example_is_a_trace() {
-    let page = include_str!("../../../docs/trace-format.md");
+    let page = include_str!("../../../../docs/trace-format.md");
     let example: String = page
         .lines()
         .skip_while(|line| *line != "## Example")
