@@ -1,5 +1,4 @@
 //! Names, numbers and the coming of ports in the simulated kernel, as Linux has them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
 

@@ -1,11 +1,8 @@
 //! The Firehose server against hosts that are right, and hosts that are wrong on purpose.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Bench, answers, image_for, lines, quick, verdicts};
+use crate::common::{Bench, answers, image_for, lines, quick, verdicts};
 use modem_protocol::firehose::message::{Answer, Configure, Power, Program, Request, Verdict};
 use modemflash_virtual_modem::quirk::{Noise, NoiseMoment, NoisyRequest, PayloadAnswer, Pieces};
 use modemflash_virtual_modem::{ImageState, Mode, Output, Profile, Setup, Wrong};

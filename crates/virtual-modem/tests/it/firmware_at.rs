@@ -1,11 +1,8 @@
 //! The AT port of running firmware: the texts of the traces, and what a host may do wrong.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::normal::{Normal, running};
+use crate::common::normal::{Normal, running};
 use modem_protocol::qdl::message::Request;
 use modemflash_virtual_modem::quirk::BootHoldHabit;
 use modemflash_virtual_modem::{Mode, Selection};

@@ -1,11 +1,5 @@
 //! A bench for modems: hands in bytes, lets time pass, and notes what comes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 pub mod normal;
 

@@ -1,11 +1,8 @@
 //! Every fault of a script happens when it should, and only once.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Bench, hex, image_for, lines, qdl_response, quick, verdicts, write_request};
+use crate::common::{Bench, hex, image_for, lines, qdl_response, quick, verdicts, write_request};
 use modem_protocol::Instant;
 use modem_protocol::firehose::message::Verdict;
 use modem_protocol::qdl::message::{DoneStatus, ErrorCode, Request, Response, WriteStatus};

@@ -1,11 +1,8 @@
 //! Whatever a host sends, the modem neither fails nor talks without end.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Bench, open_request, quick};
+use crate::common::{self, Bench, open_request, quick};
 use modem_protocol::firehose::message::{Configure, Program, Request as Document};
 use modem_protocol::mbim;
 use modem_protocol::qdl::message::{HelloRequest, Request};

@@ -1,13 +1,5 @@
 //! The modem on a pseudo-terminal, seen by a host that opens it as it would open a serial port.
 #![cfg(feature = "pty")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -15,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{hex, image_for, open_request, quick, write_request};
+use crate::common::{hex, image_for, open_request, quick, write_request};
 use modem_protocol::hdlc;
 use modem_protocol::qdl::message::{HelloRequest, Request};
 use modem_protocol::sahara::message::{HelloResponse, Packet};

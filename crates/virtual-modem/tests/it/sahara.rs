@@ -1,11 +1,8 @@
 //! The Sahara boot loader: its hello in all its habits, its refusals, and hosts that are wrong on purpose.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Bench, hex, lines, quick};
+use crate::common::{self, Bench, hex, lines, quick};
 use modem_protocol::sahara::message::{ClientCommand, HelloResponse, Mode as SaharaMode, Packet, Status};
 use modemflash_virtual_modem::quirk::{ExecuteAnswer, HelloHabit, Pieces, Provoked, RamDump};
 use modemflash_virtual_modem::{Mode, Profile, Quirks, Setup, Wrong};

@@ -1,12 +1,9 @@
 //! The MBIM function of running firmware: the vectors of mbim.md, and what a host may do wrong.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::hex;
-use common::normal::{Normal, running};
+use crate::common::hex;
+use crate::common::normal::{Normal, running};
 use modem_protocol::mbim::fragment::split;
 use modem_protocol::mbim::{
     Body, CommandKind, Message, ProtocolFault, Reassembler, ServiceId, Status, qmi as carrier,

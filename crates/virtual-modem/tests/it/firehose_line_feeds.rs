@@ -1,6 +1,5 @@
 //! The line feeds behind a `program` request are not image data, whichever way the request is cut. Found by
 //! qmi-firmware-update in the kernel lab.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use modem_world::Instant;
 use modemflash_virtual_modem::profile::Timings;

@@ -1,11 +1,8 @@
 //! The QDL boot loader against hosts that are right, and hosts that are wrong on purpose.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{Bench, cwe, hex, image_for, mini, open_request, qdl_response, quick, write_request};
+use crate::common::{Bench, cwe, hex, image_for, mini, open_request, qdl_response, quick, write_request};
 use modem_protocol::qdl::message::{
     DoneStatus, ErrorCode, HelloRequest, ImageType, OpenRequest, OpenStatus, Request, Response, WriteHeader,
     WriteStatus,

@@ -1,11 +1,9 @@
 //! Whole updates of running firmware: preference, download mode, flash, and what runs afterwards (update-flow.md §3).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::normal::{BOTH, Normal, running, update_for};
+use crate::common;
+use crate::common::normal::{BOTH, Normal, running, update_for};
 use firmware_image::Family;
 use modem_protocol::qmi::dms::{
     BootImageDownloadMode, FirmwarePreference, ImageReference, ImageType, OfflineReason, OperatingMode,

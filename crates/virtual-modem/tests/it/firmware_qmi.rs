@@ -1,12 +1,9 @@
 //! QMI of running firmware: the vectors of qmi.md, and what a host may do wrong.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::hex;
-use common::normal::{Normal, running};
+use crate::common::normal::{Normal, running};
+use crate::common::{self, hex};
 use modem_protocol::qmi::dms::{OperatingMode, Request, Response};
 use modem_protocol::qmi::{Frame, Service, ctl};
 use modemflash_virtual_modem::profile::Timings;

@@ -1,12 +1,9 @@
 //! The simulated world: its clock, its bus, and its kernel.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{hex, image_for, open_request, quick, write_request};
+use crate::common::{hex, image_for, open_request, quick, write_request};
 use modem_protocol::hdlc;
 use modem_protocol::qdl::message::{HelloRequest, Request};
 use modem_world::{

@@ -1,14 +1,11 @@
 //! The simulated world with running firmware: devices, control ports, sockets, ModemManager, several workers.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::normal::running;
-use common::quick;
+use crate::common::normal::running;
+use crate::common::quick;
 use modem_protocol::mbim::{Body, Message};
 use modem_protocol::qmi::dms::{self, OperatingMode};
 use modem_protocol::qmi::{Frame, Service, ctl};
