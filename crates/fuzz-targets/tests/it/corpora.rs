@@ -1,5 +1,4 @@
 //! Every file of every corpus goes through its target, and no target is without a corpus and a fuzzer.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::fs;
