@@ -3,6 +3,7 @@
 #![cfg(all(feature = "zip", feature = "sevenz"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unsafe_code)]
 
+#[path = "it/builder/mod.rs"]
 mod builder;
 
 use std::alloc::{GlobalAlloc, Layout, System};

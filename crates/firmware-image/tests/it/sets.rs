@@ -1,14 +1,10 @@
 //! From a pile of files the right set for a modem is chosen, or the ambiguity is listed.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
-mod builder;
-
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use builder::image;
+use crate::builder::image;
 use modemflash_firmware_image::source::{
     ChoiceError, FirmwareSet, Inspected, Options, Question, SourceError, Wanted, Why, gather, inspect,
 };

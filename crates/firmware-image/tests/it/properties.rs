@@ -1,11 +1,5 @@
 //! What holds for every image, every split and every damage.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation
-)]
+#![allow(clippy::cast_possible_truncation)]
 
 use modemflash_firmware_image::{
     Family, Header, ImageError, Inspector, Report, Severity,

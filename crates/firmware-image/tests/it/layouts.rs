@@ -1,10 +1,4 @@
 //! The layouts of real files at full size (images.md §8), as the inspector reads them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use modemflash_firmware_image::{
     CrcVerdict, DownloadProtocol, Family, Finding, Inspector, Report,

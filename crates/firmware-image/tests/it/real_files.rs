@@ -1,17 +1,11 @@
 //! Images that the vendor's own tools made (`data/cwe/README.md`).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use modemflash_firmware_image::{CrcVerdict, Family, Finding, Inspector, Report, cwe::CrcIndicator};
 
-const LS: &[u8] = include_bytes!("data/cwe/ls.cwe");
-const CP_UBI: &[u8] = include_bytes!("data/cwe/cp_ubi.cwe");
-const CP2LS: &[u8] = include_bytes!("data/cwe/cp2ls.cwe");
-const KEYSTORE: &[u8] = include_bytes!("data/cwe/keystore.cwe");
+const LS: &[u8] = include_bytes!("../data/cwe/ls.cwe");
+const CP_UBI: &[u8] = include_bytes!("../data/cwe/cp_ubi.cwe");
+const CP2LS: &[u8] = include_bytes!("../data/cwe/cp2ls.cwe");
+const KEYSTORE: &[u8] = include_bytes!("../data/cwe/keystore.cwe");
 
 fn inspect(name: &str, bytes: &[u8]) -> Report {
     let mut inspector = Inspector::new(name, bytes.len() as u64);

@@ -1,12 +1,7 @@
 //! Files, folders and archives as users give them: what is found, what is passed over, and what is said.
 
 #![cfg(all(feature = "zip", feature = "sevenz"))]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation
-)]
+#![allow(clippy::cast_possible_truncation)]
 
 use std::fs;
 use std::io::{Cursor, Read, Write};

@@ -1,7 +1,7 @@
 //! The smallest images with right checksums, for tests of everything around them.
 
-// Each test binary uses a part of this.
-#![allow(dead_code, clippy::unwrap_used)]
+// Each test program uses a part of this.
+#![allow(dead_code)]
 
 use modemflash_firmware_image::crc;
 

@@ -1,10 +1,4 @@
 //! The numbered vectors of cwe.md §8, made by the generator and read by the inspector.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use modemflash_firmware_image::{
     CrcVerdict, DownloadProtocol, FileKind, Finding, Foreign, GobiType, Header, HeaderField, ImageError,
@@ -44,7 +38,7 @@ fn wrong_file(vector: u8) -> Vec<u8> {
 
 /// cwe.md vector 2: the settings of a public maker's file, as far as the specification prints them.
 fn real_settings() -> Vec<u8> {
-    let body = unhex(include_str!("data/nvup_disable_b5.hex"));
+    let body = unhex(include_str!("../data/nvup_disable_b5.hex"));
     assert_eq!(body.len(), 202);
     body
 }

@@ -1,10 +1,4 @@
 //! A file that changes between check and send never gets a wrong byte out.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use modemflash_firmware_image::{
     BLOCK_SIZE, Fingerprint, Inspector, VerifiedReader, VerifyError, generate::models,

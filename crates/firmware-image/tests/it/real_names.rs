@@ -1,10 +1,4 @@
 //! Names and version texts of real files, as images.md §7 lists them: versions and family of each.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use modemflash_firmware_image::{Family, parse_versions};
 

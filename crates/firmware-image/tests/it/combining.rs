@@ -1,10 +1,4 @@
 //! Several files together: each contradiction its own word (update-flow.md §5.3, §5.4, §6).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use modemflash_firmware_image::{
     Family, FamilySource, Finding, GobiType, Inspector, NameNote, Report, Severity, VersionKind,
