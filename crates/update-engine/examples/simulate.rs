@@ -10,9 +10,9 @@
 )]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "../tests/simulate/mod.rs"]
+#[path = "../tests/it/simulate/mod.rs"]
 mod simulate;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::fs::File;

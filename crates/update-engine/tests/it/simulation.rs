@@ -1,13 +1,6 @@
 //! A small simulation as an ordinary test; `cargo xtask simulate` does the large one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
-mod simulate;
-mod support;
+use crate::simulate;
 
 #[test]
 fn random_faults_end_in_a_flash_or_in_the_truth() {

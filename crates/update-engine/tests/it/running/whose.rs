@@ -9,7 +9,7 @@ use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
 
-use crate::failures::assert_fails;
+use super::failures::assert_fails;
 use crate::support::normal::{
     after, at_only, newer, package_of, release, release_of, running, settings_of, speaking, wish,
 };

@@ -13,10 +13,10 @@ use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::storage::ModemImage;
 use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
 
-use crate::failures::{assert_as_before, assert_fails, assert_newer, in_download_mode};
+use super::failures::{assert_as_before, assert_fails, assert_newer, in_download_mode};
+use super::whole::em7565_with;
 use crate::support::normal::{at_only, newer, release, release_of, running, speaking, update_in, wish};
 use crate::support::{Memory, Run, firmware, run_in};
-use crate::whole::em7565_with;
 
 const CONTROLS: [ControlProtocol; 2] = [ControlProtocol::Qmi, ControlProtocol::Mbim];
 const BIND: &str = "`modprobe option`, then `echo 1199 90b0 > /sys/bus/usb-serial/drivers/option1/new_id`";

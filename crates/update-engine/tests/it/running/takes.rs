@@ -6,8 +6,8 @@ use modemflash_update_engine::checks::judge_images;
 use modemflash_update_engine::fit::{self, Fit, Nature};
 use modemflash_update_engine::{Code, Firmware, Request};
 
+use super::whose::package;
 use crate::support::{Memory, firmware};
-use crate::whose::package;
 
 /// A device in download mode with this id and product string.
 fn on_the_bus(vendor: u16, product: u16, name: &str) -> UsbDevice {

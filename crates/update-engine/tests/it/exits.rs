@@ -1,25 +1,17 @@
 //! The exit code says what is true of the modem, and so does the line about its radio.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::normal::{
+    after, at_only, faulty, newer, release, running, settings_of, speaking, update_in, update_one, wish,
+};
+use crate::support::{self, Memory, Run, called, run_in};
 use firmware_image::source::ImageSource;
 use modemflash_update_engine::{
     Cause, Code, DeviceId, Firmware, ModemState, Outcome, Radio, Request, Step, UpdateError, errand, update,
 };
-use support::normal::{
-    after, at_only, faulty, newer, release, running, settings_of, speaking, update_in, update_one, wish,
-};
-use support::{Memory, Run, called, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::storage::ModemImage;

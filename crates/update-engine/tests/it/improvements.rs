@@ -9,19 +9,16 @@
 //!   `running/failures.rs`; nothing is bound yet.
 //!
 //! Rows 21 and 22 have a second test next to the code, in `src/target.rs`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation
-)]
-
-mod support;
+#![allow(clippy::cast_possible_truncation)]
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::support::normal::{
+    after, faulty, firmware_of, newer, release, running, settings_of, update_in, update_one, wish,
+};
+use crate::support::through::{Habit, Through};
+use crate::support::{self, Run, firmware, images_for, run_in};
 use modem_protocol::qmi::{Frame, Service, ctl};
 use modem_world::{Instant, Interest, PortError, PortHandle, PortId, PortKind, Wake, World};
 use modemflash_update_engine::modem::Mode as Seen;
@@ -29,11 +26,6 @@ use modemflash_update_engine::{
     Advice, Cause, Code, ControlChoice, EventKind, Given, ModemState, Outcome, Request, Selector, Step,
     errand, update,
 };
-use support::normal::{
-    after, faulty, firmware_of, newer, release, running, settings_of, update_in, update_one, wish,
-};
-use support::through::{Habit, Through};
-use support::{Run, firmware, images_for, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Pieces};
 use virtual_modem::simulated::{ModemManager, SimulatedWorld};

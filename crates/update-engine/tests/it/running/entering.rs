@@ -8,7 +8,7 @@ use virtual_modem::quirk::BootHoldHabit;
 use virtual_modem::simulated::{SimulatedWorld, SocketKind};
 use virtual_modem::{ControlProtocol, Setup};
 
-use crate::failures::{assert_as_before, assert_fails, assert_newer, in_download_mode};
+use super::failures::{assert_as_before, assert_fails, assert_newer, in_download_mode};
 use crate::support::normal::{faulty, newer, running, update_in, update_one, wish};
 
 #[test]

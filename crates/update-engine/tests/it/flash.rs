@@ -1,15 +1,7 @@
 //! Whole flashes of virtual modems: every model, every habit.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
-mod support;
-
+use crate::support::{images_for, request, run, run_in};
 use modemflash_update_engine::{EventKind, ModemState, Outcome};
-use support::{images_for, request, run, run_in};
 use virtual_modem::Setup;
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;

@@ -1,10 +1,4 @@
 //! Every row of the device table against the tables of a real host.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::fs;
 
@@ -14,7 +8,7 @@ use modemflash_update_engine::boot_ids;
 use modemflash_update_engine::devices::{DEVICES, Quirk};
 
 /// Debian 12's own table (linux-image 6.1.172-1).
-const DEBIAN_12: &str = include_str!("../../modem-discovery/tests/tables/debian-12-modules.alias");
+const DEBIAN_12: &str = include_str!("../../../modem-discovery/tests/tables/debian-12-modules.alias");
 
 const SIERRA: u16 = 0x1199;
 const DELL: u16 = 0x413c;

@@ -1,18 +1,12 @@
 //! What goes wrong in the middle, each with its code, its exit code and the true state of the modem.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::through::{Habit, Through};
+use crate::support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use firmware_image::source::ImageSource;
 use modem_protocol::ProtocolError;
 use modem_protocol::conversation::{Refusal, Step as Asked};
@@ -21,8 +15,6 @@ use modem_world::{Instant, PortError, PortErrorKind, PortHandle, PortId, World};
 use modemflash_update_engine::{
     Advice, Cause, Code, Event, EventKind, Firmware, Layer, ModemState, Step, update,
 };
-use support::through::{Habit, Through};
-use support::{Memory, Run, cwe, firmware, images_for, noise, request, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{FaultScript, ImageState, Setup};

@@ -1,15 +1,7 @@
 //! What a user reads: the four parts of an error, whole and in words.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
-mod support;
-
+use crate::support::{self, images_for, request, run_in};
 use modemflash_update_engine::Request;
-use support::{images_for, request, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Provoked};
 use virtual_modem::simulated::SimulatedWorld;

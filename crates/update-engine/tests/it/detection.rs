@@ -1,18 +1,10 @@
 //! What is behind the port: every outcome of the rule in sahara-firehose.md §6 with its code, exit code, state.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Memory, Run, assert_stored, called, cwe, images_for, noise, request, run, run_in};
 use modem_world::Instant;
 use modemflash_update_engine::{Advice, Code, Event, EventKind, ModemState, Protocol, Request, Selector};
-use support::{Memory, Run, assert_stored, called, cwe, images_for, noise, request, run, run_in};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::{HelloHabit, Provoked, RamDump};
 use virtual_modem::simulated::SimulatedWorld;

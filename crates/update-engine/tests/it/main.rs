@@ -1,0 +1,20 @@
+//! The integration tests of this crate, in one program: it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod boot_ids;
+mod detection;
+mod documentation;
+mod exits;
+mod faults;
+mod flash;
+mod improvements;
+mod running;
+mod simulate;
+mod simulation;
+mod support;
+mod words;
