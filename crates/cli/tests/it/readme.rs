@@ -1,17 +1,9 @@
 //! What the README shows of the program is what the program prints. `SNAPSHOTS=overwrite cargo test` writes it anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{names, on_terminal, put_release};
+use crate::common::{names, on_terminal, put_release};
 use firmware_image::Family;
 use snapbox::Data;
 
@@ -71,7 +63,7 @@ fn the_readme_shows_what_the_program_prints() {
     let mut readme = fs::read_to_string(&path).unwrap();
     for Recording { name, command } in RECORDINGS {
         let block = format!("{}\n{}", shown(command), record(folder.path(), command));
-        let begin = format!("<!-- {name}: kept true by crates/cli/tests/readme.rs -->\n```console\n");
+        let begin = format!("<!-- {name}: kept true by crates/cli/tests/it/readme.rs -->\n```console\n");
         let (before, rest) = readme
             .split_once(&begin)
             .unwrap_or_else(|| panic!("no block {name}"));

@@ -1,18 +1,10 @@
 //! A question can be left: Ctrl-C, a signal, a closed terminal and the end of the input end the run, and nothing is changed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::terminal::Terminal;
-use common::{modemflash, put_release, serve, setup};
+use crate::common::terminal::Terminal;
+use crate::common::{self, modemflash, put_release, serve, setup};
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
 use rustix::process::Signal;

@@ -1,12 +1,4 @@
 //! The program in real time against a virtual modem on a pseudo-terminal: flashes, stops, losses, changed files.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Run, last_event, modemflash, put_release, serve, setup};
+use crate::common::{Run, last_event, modemflash, put_release, serve, setup};
 use firmware_image::Family;
 use modem_world::Instant;
 use rustix::process::Signal;

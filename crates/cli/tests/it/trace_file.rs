@@ -1,19 +1,11 @@
 //! The file of `--trace`: nothing but an older trace is replaced, and nothing is done where it can't be written.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use common::{Run, modemflash, names, put_release, serve, setup, transcript};
+use crate::common::{Run, modemflash, names, put_release, serve, setup, transcript};
 use firmware_image::Family;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use virtual_modem::pty::PtyModem;

@@ -1,18 +1,10 @@
 //! `inspect --json`: every field that occurs is documented, and the verdict is in it and in the exit code.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{modemflash, put_release};
+use crate::common::{self, modemflash, put_release};
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
 use serde_json::Value;

@@ -1,18 +1,10 @@
 //! What the program prints, word for word. `SNAPSHOTS=overwrite cargo test` writes the files anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::{golden, names, put_release, same, transcript};
+use crate::common::{golden, names, put_release, same, transcript};
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
 use tempfile::TempDir;

@@ -1,17 +1,9 @@
 //! The program on a terminal: questions and their answers, bars, folded lines; and what goes on until Ctrl-C.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs;
 use std::time::Duration;
 
-use common::{Run, modemflash, names, on_terminal, put_release, serve, setup};
+use crate::common::{Run, modemflash, names, on_terminal, put_release, serve, setup};
 use firmware_image::Family;
 use firmware_image::generate::models::Release;
 use rustix::process::Signal;

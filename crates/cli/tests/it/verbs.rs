@@ -1,18 +1,10 @@
 //! What the verbs print for virtual modems, word for word. `SNAPSHOTS=overwrite cargo test` writes the files anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use common::{golden, modemflash, names, put_release, transcript};
+use crate::common::{golden, modemflash, names, put_release, transcript};
 use firmware_image::Family;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -1,18 +1,10 @@
 //! One modem, one run: the real program, started twice at the same moment.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Run, last_event, modemflash, names, put_release, serve, setup};
+use crate::common::{Run, last_event, modemflash, names, put_release, serve, setup};
 use firmware_image::Family;
 use virtual_modem::ImageState;
 

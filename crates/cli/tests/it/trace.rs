@@ -1,17 +1,9 @@
 //! `--trace` and `replay`: a recorded run comes to the same end, a doctored one is told.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{modemflash, names, put_release, transcript};
+use crate::common::{modemflash, names, put_release, transcript};
 use firmware_image::Family;
 
 /// Rehearses with a trace; the words of the end, and the exit code.

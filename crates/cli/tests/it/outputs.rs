@@ -1,18 +1,10 @@
 //! Output for programs and pipes: JSON line by line, readers that go away, terminals that can do nothing.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{modemflash, names, put_release};
+use crate::common::{modemflash, names, put_release};
 use firmware_image::Family;
 use serde_json::{Value, json};
 

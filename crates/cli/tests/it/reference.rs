@@ -2,15 +2,7 @@
 //!
 //! Where that isn't installed, only ours is run and held to its golden files; with `CI=true` it has to be there
 //! (`cargo xtask test` installs it).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr
-)]
-
-mod common;
+#![allow(clippy::print_stderr)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{names, put_release, serve, setup};
+use crate::common::{names, put_release, serve, setup};
 use firmware_image::Family;
 use firmware_image::generate::models::wrong_files;
 use snapbox::Data;

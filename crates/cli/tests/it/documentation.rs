@@ -1,19 +1,11 @@
 //! The documentation says what the code does: `docs/errors.md` is made from the lists of codes, `docs/events.md` names every
 //! event and field. `SNAPSHOTS=overwrite cargo test` writes `docs/errors.md` anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{modemflash, names, put_release};
+use crate::common::{modemflash, names, put_release};
 use firmware_image::Family;
 use firmware_image::codes as of_images;
 use serde_json::Value;
@@ -226,7 +218,7 @@ fn all_errors() -> Vec<(&'static str, Vec<Row>)> {
 const HEAD: &str = "\
 # Errors
 
-<!-- Made from the lists of codes by crates/cli/tests/documentation.rs; don't edit. -->
+<!-- Made from the lists of codes by crates/cli/tests/it/documentation.rs; don't edit. -->
 
 An error tells four things: what happened (to which modem, while what was done), why, what is true of the modem now, and
 what to do next:

@@ -1,18 +1,10 @@
 //! The peak of memory stays flat, whatever the image size (routers have 64 MB in all). The code's own pages don't count
 //! here: a build for tests has far more of them than a released one, which `cargo xtask bench memory` measures as a whole.
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod common;
+#![allow(clippy::print_stdout)]
 
 use std::fs;
 
-use common::{Run, modemflash, put_release, serve, setup};
+use crate::common::{Run, modemflash, put_release, serve, setup};
 use firmware_image::Family;
 use virtual_modem::Keep;
 
