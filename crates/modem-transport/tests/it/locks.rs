@@ -1,13 +1,6 @@
 //! One modem, one run: locks of real processes, on pseudo-terminals and on a tree in the kernel's shape.
 //!
 //! A process is this test again, with what it is to do in its environment ([`a_process_of_its_own`]).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::exit
-)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 
+use crate::process;
 use modem_world::{ClaimError, LockHolder, PortId, Spot, UsbPath, World};
 use modemflash_modem_transport::LinuxWorld;
 use rustix::io::Errno;
@@ -84,14 +78,9 @@ struct Process {
 
 impl Process {
     fn command(root: &Path, place: &str) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = process::with_only(module_path!(), "a_process_of_its_own");
         command
-            .args([
-                "--exact",
-                "a_process_of_its_own",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+            .arg("--test-threads=1")
             .env(ROOT, root)
             .env(PLACE, place)
             .stdin(Stdio::piped())
@@ -422,7 +411,11 @@ fn an_ordinary_user_can_take_the_lock_and_keeps_root_out() {
     if rustix::process::geteuid().is_root() {
         // Somewhere where a nobody may start it.
         let program = host.root().join("program");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // Not copied by this process: another test may just be starting a process, which has the file open for writing too until
+        // it runs its own program, and then this one can't be run.
+        let mut copy = Command::new("cp");
+        copy.arg(std::env::current_exe().unwrap()).arg(&program);
+        assert!(copy.status().unwrap().success());
         let mut unprivileged = Command::new(&program);
         unprivileged
             .args(command.get_args())

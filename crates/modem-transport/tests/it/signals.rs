@@ -1,8 +1,8 @@
-//! Signals are for the whole process, so this is one test in a program of its own.
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! Signals go to all of a process, so this is one test in a process of its own.
 
 use std::time::Duration;
 
+use crate::process;
 use modem_world::{Instant, Interest, Wake, World};
 use modemflash_modem_transport::LinuxWorld;
 use rustix::process::{Signal, getpid, kill_process};
@@ -10,6 +10,11 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 #[test]
 fn ctrl_c_asks_to_stop_each_time_and_a_closed_terminal_changes_nothing() {
+    let name = "ctrl_c_asks_to_stop_each_time_and_a_closed_terminal_changes_nothing";
+    process::alone(module_path!(), name, signals_come);
+}
+
+fn signals_come() {
     let mut world = LinuxWorld::new().unwrap();
     world.handle_signals().unwrap();
     world.handle_signals().unwrap();

@@ -1,10 +1,10 @@
-//! Questions at a terminal. Signals are for the whole process, so this is one test in a program of its own.
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! Questions at a terminal. Signals go to all of a process, so this is one test in a process of its own.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::process;
 use modemflash_modem_transport::{LinuxWorld, Questions, Typed};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags, open};
@@ -39,6 +39,11 @@ fn line(text: &str) -> Typed {
 
 #[test]
 fn a_question_is_answered_after_it_was_shown_or_left() {
+    let name = "a_question_is_answered_after_it_was_shown_or_left";
+    process::alone(module_path!(), name, questions_are_asked);
+}
+
+fn questions_are_asked() {
     let mut world = LinuxWorld::new().unwrap();
     world.handle_signals().unwrap();
     let (user, program) = terminal();

@@ -1,21 +1,13 @@
 //! ModemManager lets go of one modem, and gets it back whatever happens; the host stays awake.
-#![cfg(feature = "modem-manager")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-
-mod bus;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use bus::{Bus, FOLDER, Fake, Habit, Login, Running, has, is_root, start, tree};
+use crate::bus::{Bus, FOLDER, Fake, Habit, Login, Running, has, is_root, start, tree};
+use crate::process;
 use modem_world::{HostError, Inhibition, Interest, UsbPath, Wake, World};
 use modemflash_modem_transport::LinuxWorld;
 
@@ -252,13 +244,7 @@ fn a_process_that_is_killed_gives_the_modem_back() {
     for way in ways() {
         let fake = Fake::start(&bus, Habit::Good, &[(FOLDER, &[])]);
         let tree = tree(true);
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "holds_an_inhibition_until_it_is_killed",
-                "--ignored",
-                "--nocapture",
-            ])
+        let child = process::with_only(module_path!(), "holds_an_inhibition_until_it_is_killed")
             .env("MODEM_MANAGER_TEST_TREE", tree.path())
             .env("MODEM_MANAGER_TEST_WAY", way)
             .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)

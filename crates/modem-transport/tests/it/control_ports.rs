@@ -1,10 +1,4 @@
 //! Control ports and the sockets of programs that share them, in a tree of its own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
 
 use std::fs;
 use std::io::{Read, Write};
