@@ -1,57 +1,17 @@
-//! The heap stays small whatever size and shape a file has (routers have 64 MB).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    unsafe_code
-)]
+//! Files by themselves.
 
 use modemflash_firmware_image::{
     Family, ImageError, Inspector, Report, Text, VerifiedReader,
     cwe::descriptor::{Descriptor, DescriptorKind, ProductBuffer},
     generate::{Body, Generated, Plan, models},
 };
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    io::Read,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::io::Read;
+use test_support::Alone;
 
-struct Counting;
-static USED: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-/// The counters are shared: one measurement at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+use crate::{HEAP, MIB};
 
-// SAFETY: every call goes to the system's allocator unchanged; the counters don't touch the memory.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let used = USED.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
-        PEAK.fetch_max(used, Ordering::SeqCst);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::SeqCst);
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-const MIB: usize = 1024 * 1024;
-
-/// Reads a file through a buffer of 1 MiB; gives the outcome and the heap at its highest, buffer included.
-fn measure(file: &Generated) -> (Result<Report, ImageError>, usize) {
-    let before = USED.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
+/// Reads a file through a buffer of 1 MiB.
+fn read(file: &Generated) -> Result<Report, ImageError> {
     let mut buffer = vec![0; MIB];
     let mut reader = file.reader();
     let mut inspector = Inspector::new(file.name(), file.size());
@@ -63,20 +23,24 @@ fn measure(file: &Generated) -> (Result<Report, ImageError>, usize) {
             break;
         }
     }
-    let report = inspector.finish();
-    (report, PEAK.load(Ordering::SeqCst) - before)
+    inspector.finish()
+}
+
+/// What comes of reading the file, and the heap at its highest, buffer included.
+fn measure(alone: &Alone<'_>, file: &Generated) -> (Result<Report, ImageError>, usize) {
+    alone.peak_of(|| read(file))
 }
 
 #[test]
 fn a_hundred_megabytes_eight_levels_deep_need_less_than_four_mebibytes() {
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
+    let alone = HEAP.alone();
     let size = 100_000_000;
     let mut plan = Plan::new("DSP2", "9X30", "", Body::Noise { seed: 1, size });
     for _ in 1..8 {
         plan = Plan::new("FILE", "9X30", "", Body::Images(vec![plan]));
     }
     let file = plan.build("deep.cwe").unwrap();
-    let (report, peak) = measure(&file);
+    let (report, peak) = measure(&alone, &file);
     let report = report.unwrap();
     assert_eq!((report.images.len(), report.summed_bytes), (8, size + 8 * 400));
     assert!(peak < 4 * MIB, "{peak} bytes");
@@ -86,7 +50,7 @@ fn a_hundred_megabytes_eight_levels_deep_need_less_than_four_mebibytes() {
 
 #[test]
 fn as_many_images_as_allowed_with_full_product_buffers_need_less_than_four_mebibytes() {
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
+    let alone = HEAP.alone();
     let descriptor = Descriptor {
         kind: DescriptorKind::Generic,
         flags: 0,
@@ -101,7 +65,7 @@ fn as_many_images_as_allowed_with_full_product_buffers_need_less_than_four_mebib
     for count in [4095, 4200] {
         let body = Body::Images(vec![image.clone(); count]);
         let file = Plan::new("SPKG", "9X30", "", body).build("row.cwe").unwrap();
-        let (report, peak) = measure(&file);
+        let (report, peak) = measure(&alone, &file);
         assert_eq!(report.is_ok(), count == 4095);
         assert!(peak < 4 * MIB, "{peak} bytes");
     }
@@ -109,13 +73,13 @@ fn as_many_images_as_allowed_with_full_product_buffers_need_less_than_four_mebib
 
 #[test]
 fn settings_with_huge_or_many_items_need_less_than_four_mebibytes() {
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
+    let alone = HEAP.alone();
     let huge = vec![0xAA; 8 * MIB];
     let body = Body::Bytes(modemflash_firmware_image::nvup::encode_named(&[(
         "PRI_LIST", &huge,
     )]));
     let file = Plan::new("NVUP", "9x30", "", body).build("huge.nvu").unwrap();
-    let (report, peak) = measure(&file);
+    let (report, peak) = measure(&alone, &file);
     assert_eq!(report.unwrap().settings.unwrap().items_read, 1);
     assert!(peak < 4 * MIB, "{peak} bytes");
 
@@ -126,7 +90,7 @@ fn settings_with_huge_or_many_items_need_less_than_four_mebibytes() {
         .collect();
     let body = Body::Bytes(modemflash_firmware_image::nvup::encode_named(&items));
     let file = Plan::new("NVUP", "9x30", "", body).build("many.nvu").unwrap();
-    let (report, peak) = measure(&file);
+    let (report, peak) = measure(&alone, &file);
     let settings = report.unwrap().settings.unwrap();
     assert_eq!((settings.items_read, settings.changes.len()), (60_000, 64));
     assert!(peak < 4 * MIB, "{peak} bytes");
@@ -134,23 +98,21 @@ fn settings_with_huge_or_many_items_need_less_than_four_mebibytes() {
 
 #[test]
 fn making_and_sending_an_image_needs_no_room_for_its_content() {
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
-    let before = USED.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    let file = models::em7565_01_14_02_00().unwrap();
-    let (report, _) = measure(&file);
-    let report = report.unwrap();
-    assert_eq!(report.families, [Family::Swi9x50]);
-    let mut reader = VerifiedReader::new(file.reader(), report.fingerprint);
-    let mut buffer = vec![0; 256 * 1024];
-    let mut total = 0;
-    loop {
-        match reader.read(&mut buffer).unwrap() {
-            0 => break,
-            count => total += count as u64,
+    let alone = HEAP.alone();
+    let ((), peak) = alone.peak_of(|| {
+        let file = models::em7565_01_14_02_00().unwrap();
+        let report = read(&file).unwrap();
+        assert_eq!(report.families, [Family::Swi9x50]);
+        let mut reader = VerifiedReader::new(file.reader(), report.fingerprint);
+        let mut buffer = vec![0; 256 * 1024];
+        let mut total = 0;
+        loop {
+            match reader.read(&mut buffer).unwrap() {
+                0 => break,
+                count => total += count as u64,
+            }
         }
-    }
-    assert_eq!(total, file.size());
-    let peak = PEAK.load(Ordering::SeqCst) - before;
+        assert_eq!(total, file.size());
+    });
     assert!(peak < 2 * MIB, "{peak} bytes");
 }
