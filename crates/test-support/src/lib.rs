@@ -2,5 +2,7 @@
 #![deny(unsafe_code)]
 
 mod heap;
+mod one_port;
 
 pub use heap::{Alone, CountingAllocator};
+pub use one_port::{Behind, OnePort, PORT};

@@ -4,23 +4,26 @@ use std::time::Duration;
 
 use modemflash_modem_world::trace::{Event, Trace, Written};
 use modemflash_modem_world::*;
-
-const PORT: PortHandle = PortHandle(1);
+use test_support::{Behind, OnePort, PORT};
 
 fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// A control port with things to say, each at its time; it answers each message after 10 ms.
+/// Has things to say, each at its time, and answers each message after 10 ms.
 #[derive(Default)]
-struct Control {
+struct Talking {
     clock: Instant,
     coming: Vec<(Instant, Result<Vec<u8>, PortErrorKind>)>,
     answers: Vec<Vec<u8>>,
     taken: Vec<Vec<u8>>,
 }
 
-impl World for Control {
+type Control = OnePort<Talking>;
+
+impl Behind for Talking {
+    const ID: &'static str = "/dev/cdc-wdm0";
+
     fn now(&self) -> Instant {
         self.clock
     }
@@ -38,10 +41,7 @@ impl World for Control {
             }
         }
     }
-    fn open(&mut self, _: &PortId) -> Result<PortHandle, PortError> {
-        Ok(PORT)
-    }
-    fn try_read(&mut self, _: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, PortErrorKind> {
         match self.coming.first_mut() {
             Some((at, Ok(bytes))) if *at <= self.clock => {
                 let count = bytes.len().min(buffer.len());
@@ -55,15 +55,12 @@ impl World for Control {
             Some((at, Err(kind))) if *at <= self.clock => {
                 let kind = kind.clone();
                 drop(self.coming.remove(0));
-                Err(PortError {
-                    port: PortId::new("/dev/cdc-wdm0"),
-                    kind,
-                })
+                Err(kind)
             }
             _ => Ok(0),
         }
     }
-    fn try_write(&mut self, _: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+    fn try_write(&mut self, bytes: &[u8]) -> Result<usize, PortErrorKind> {
         self.taken.push(bytes.to_vec());
         if !self.answers.is_empty() {
             let answer = self.answers.remove(0);
@@ -71,11 +68,10 @@ impl World for Control {
         }
         Ok(bytes.len())
     }
-    fn largest_write(&mut self, _: PortHandle) -> usize {
+    fn largest_write(&self) -> usize {
         4096
     }
-    fn close(&mut self, _: PortHandle) {}
-    fn find(&mut self, _: &str) -> Result<PortInfo, DiscoveryError> {
+    fn find(&self, _: &str) -> Result<PortInfo, DiscoveryError> {
         Ok(PortInfo {
             id: PortId::new("/dev/cdc-wdm0"),
             kind: PortKind::Wdm,
@@ -84,45 +80,17 @@ impl World for Control {
             driver: Some("qmi_wwan".into()),
         })
     }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        Ok(vec![])
-    }
-    fn host(&mut self) -> &mut dyn Host {
-        self
-    }
-}
-
-impl Host for Control {
-    fn claim(&mut self, _: &Spot, _: &str) -> Result<(), ClaimError> {
-        Ok(())
-    }
-    fn unclaim(&mut self, _: &Spot) {}
-    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
-        None
-    }
-    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        Err(HostError::Unsupported {
-            device: device.clone(),
-        })
-    }
-    fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
-        Ok(())
-    }
-    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
+    fn inhibit(&mut self) -> Inhibition {
         if self.clock < Instant::START + milliseconds(50) {
             Inhibition::Pending
         } else {
             Inhibition::Granted
         }
     }
-    fn release(&mut self, _: &UsbPath) {}
-    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
+    fn stay_awake(&mut self) -> Result<(), HostError> {
         Err(HostError::NoService {
             service: "systemd-logind".into(),
         })
-    }
-    fn will_bind(&mut self, _: u16, _: u16) -> Binding {
-        Binding::WontBind
     }
 }
 
@@ -171,15 +139,15 @@ fn ask(world: &mut dyn World) -> Result<String, String> {
 
 #[test]
 fn control_ports_inhibition_and_the_numbers_of_a_modem_are_recorded_and_replayed() {
-    let mut control = Control {
+    let mut control = OnePort(Talking {
         coming: vec![(Instant::START + milliseconds(60), Err(PortErrorKind::DataLost))],
         answers: vec![
             format!("IMEI {IMEI} and 89490200001234567890.").into_bytes(),
             format!("{IMEI}.").into_bytes(),
             format!("still {IMEI}.").into_bytes(),
         ],
-        ..Control::default()
-    };
+        ..Talking::default()
+    });
     let mut text = Vec::new();
     let mut recorder = Recorder::new(&mut control, &mut text, |error| panic!("{error}"));
     recorder.comment("request {\"imei\":\"359072061234567\"}\nimage {\"header\":\"00000000000000000000\"}");
@@ -268,6 +236,7 @@ fn messages_to_a_control_port_are_not_cut_by_damage() {
     assert!(
         world
             .into_inner()
+            .0
             .taken
             .iter()
             .all(|message| message.len() == 100)

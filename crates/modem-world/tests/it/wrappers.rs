@@ -8,9 +8,9 @@ use std::time::Duration;
 use modemflash_modem_world::trace::{Event, Trace, TraceError, Written};
 use modemflash_modem_world::*;
 use proptest::prelude::*;
+use test_support::{Behind, OnePort, PORT};
 
 const SERIAL: &str = "359072061234567";
-const PORT: PortHandle = PortHandle(1);
 
 fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -65,10 +65,9 @@ fn attached() -> Attached {
     }
 }
 
-/// A port that answers each 100 bytes with one byte, 40 ms later, and takes at most 64 bytes at once, again 10 ms
-/// later.
+/// Answers each 100 bytes with one byte, 40 ms later, and takes at most 64 bytes at once, again 10 ms later.
 #[derive(Default)]
-struct Fake {
+struct Answering {
     clock: Instant,
     taken: Vec<u8>,
     coming: Vec<(Instant, u8)>,
@@ -76,25 +75,24 @@ struct Fake {
     gone_at: Option<Instant>,
 }
 
-impl Fake {
-    fn gone_after(span: Duration) -> Self {
-        Self {
-            gone_at: Some(Instant::START + span),
-            ..Self::default()
-        }
-    }
+type Fake = OnePort<Answering>;
+
+fn gone_after(span: Duration) -> Fake {
+    OnePort(Answering {
+        gone_at: Some(Instant::START + span),
+        ..Answering::default()
+    })
+}
+
+impl Answering {
     fn is_gone(&self) -> bool {
         self.gone_at.is_some_and(|at| self.clock >= at)
     }
-    fn error(kind: PortErrorKind) -> PortError {
-        PortError {
-            port: PortId::new("/dev/ttyUSB0"),
-            kind,
-        }
-    }
 }
 
-impl World for Fake {
+impl Behind for Answering {
+    const ID: &'static str = "/dev/ttyUSB0";
+
     fn now(&self) -> Instant {
         self.clock
     }
@@ -113,12 +111,9 @@ impl World for Fake {
         self.clock = self.clock.max(next.0);
         next.1
     }
-    fn open(&mut self, _: &PortId) -> Result<PortHandle, PortError> {
-        Ok(PORT)
-    }
-    fn try_read(&mut self, _: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
+    fn try_read(&mut self, buffer: &mut [u8]) -> Result<usize, PortErrorKind> {
         if self.is_gone() {
-            return Err(Self::error(PortErrorKind::Gone));
+            return Err(PortErrorKind::Gone);
         }
         match self.coming.first() {
             Some(&(at, byte)) if at <= self.clock && !buffer.is_empty() => {
@@ -129,12 +124,12 @@ impl World for Fake {
             _ => Ok(0),
         }
     }
-    fn try_write(&mut self, _: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+    fn try_write(&mut self, bytes: &[u8]) -> Result<usize, PortErrorKind> {
         if self.is_gone() {
-            return Err(Self::error(PortErrorKind::Io {
+            return Err(PortErrorKind::Io {
                 call: "write",
                 errno: 5,
-            }));
+            });
         }
         if self.clock < self.writable_at {
             return Ok(0);
@@ -149,26 +144,21 @@ impl World for Fake {
         self.writable_at = self.clock + milliseconds(10);
         Ok(count)
     }
-    fn largest_write(&mut self, _: PortHandle) -> usize {
-        usize::MAX
-    }
-    fn close(&mut self, _: PortHandle) {}
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
+    fn find(&self, name: &str) -> Result<PortInfo, DiscoveryError> {
         if name.contains(SERIAL) {
             Ok(port_info())
         } else {
             Err(DiscoveryError::NotFound { name: name.into() })
         }
     }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        if self.is_gone() {
-            Ok(vec![])
-        } else {
-            Ok(vec![attached()])
-        }
+    fn devices(&self) -> Vec<Attached> {
+        if self.is_gone() { vec![] } else { vec![attached()] }
     }
-    fn host(&mut self) -> &mut dyn Host {
-        self
+    fn claim(&mut self, spot: &Spot) -> Result<(), ClaimError> {
+        match spot.to_string().as_str() {
+            "1-2" => Err(ClaimError::Held(holder())),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -178,37 +168,6 @@ fn holder() -> LockHolder {
         name: Some("modem flash".into()),
         verb: Some("update".into()),
         held_for: Some(Duration::from_secs(12)),
-    }
-}
-
-impl Host for Fake {
-    fn claim(&mut self, spot: &Spot, _: &str) -> Result<(), ClaimError> {
-        match spot.to_string().as_str() {
-            "1-2" => Err(ClaimError::Held(holder())),
-            _ => Ok(()),
-        }
-    }
-    fn unclaim(&mut self, _: &Spot) {}
-    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
-        None
-    }
-    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        Err(HostError::Unsupported {
-            device: device.clone(),
-        })
-    }
-    fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
-        Ok(())
-    }
-    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
-        Inhibition::NotNeeded
-    }
-    fn release(&mut self, _: &UsbPath) {}
-    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
-        Ok(())
-    }
-    fn will_bind(&mut self, _: u16, _: u16) -> Binding {
-        Binding::WontBind
     }
 }
 
@@ -295,7 +254,7 @@ fn a_recorded_run_is_replayed_with_the_same_result_at_the_same_times() {
 
 #[test]
 fn the_trace_is_as_documented_and_has_no_serial_number() {
-    let (text, _) = record(Fake::gone_after(milliseconds(25)), &data(300));
+    let (text, _) = record(gone_after(milliseconds(25)), &data(300));
     let device = "usb=1-1.4 peer=2-1.4 number=12 vendor=1199 product=9070 interfaces=1 speed=480 \
                   manufacturer=Sierra%20Wireless,%20Incorporated \
                   name=Sierra%20Wireless%20EM7455%20Qualcomm%C2%AE%20Snapdragon%E2%84%A2%20X7%20100%25 serial=(1)";
@@ -347,7 +306,7 @@ fn a_lock_that_another_run_has_is_replayed_and_one_that_was_given_leaves_no_line
 
 #[test]
 fn a_port_that_went_is_replayed() {
-    let (text, result) = record(Fake::gone_after(milliseconds(25)), &data(300));
+    let (text, result) = record(gone_after(milliseconds(25)), &data(300));
     assert_eq!(result, Err("/dev/ttyUSB0: has gone".into()));
     assert_eq!(replay(&text, &data(300)), (result, Ok(())));
 }
@@ -754,7 +713,7 @@ fn split_damage_cuts_writes_into_small_pieces() {
     let mut damaged = Damaged::new(Fake::default(), Damage::SPLIT, 3);
     let port = damaged.open(&PortId::new("/dev/ttyUSB0")).unwrap();
     assert!((1..60).contains(&damaged.try_write(port, &data(60)).unwrap()));
-    assert_eq!(damaged.into_inner().taken[0], 0);
+    assert_eq!(damaged.into_inner().0.taken[0], 0);
 }
 
 #[test]
@@ -775,7 +734,7 @@ proptest! {
         let mut damaged = Damaged::new(Fake::default(), Damage::WILD, seed);
         let answers = run(&mut damaged, &data).unwrap();
         prop_assert_eq!(answers, run(&mut Fake::default(), &data).unwrap());
-        prop_assert_eq!(damaged.into_inner().taken, data);
+        prop_assert_eq!(damaged.into_inner().0.taken, data);
     }
 
     #[test]

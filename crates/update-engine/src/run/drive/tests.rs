@@ -5,16 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use modem_protocol::conversation;
-use modem_world::{
-    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, LockHolder, PortId, PortInfo,
-    Spot, UsbPath,
-};
+use test_support::{Behind, OnePort, PORT};
 
 use super::*;
 
-/// A world with one port that takes everything and says nothing, and a clock that jumps to each deadline.
+/// Takes everything and says nothing, and its clock jumps to each deadline.
 #[derive(Default)]
-struct Mute {
+struct Silent {
     now: Rc<Cell<Instant>>,
     written: Vec<u8>,
     /// How often it was written to and read from.
@@ -26,14 +23,18 @@ struct Mute {
     is_gone: bool,
 }
 
-impl World for Mute {
+type Mute = OnePort<Silent>;
+
+impl Behind for Silent {
+    const ID: &'static str = "p";
+
     fn now(&self) -> Instant {
         self.now.get()
     }
     fn wait(&mut self, interests: &[Interest], deadline: Instant) -> Wake {
-        let writable = Interest::Writable(PortHandle(0));
+        let writable = Interest::Writable(PORT);
         if self.takes_more && interests.contains(&writable) {
-            return Wake::Writable(PortHandle(0));
+            return Wake::Writable(PORT);
         }
         if self.cancels > 0 {
             self.cancels -= 1;
@@ -42,67 +43,18 @@ impl World for Mute {
         self.now.set(self.now.get().max(deadline));
         Wake::Deadline
     }
-    fn open(&mut self, _: &PortId) -> Result<PortHandle, PortError> {
-        Ok(PortHandle(0))
-    }
-    fn try_read(&mut self, _: PortHandle, _: &mut [u8]) -> Result<usize, PortError> {
+    fn try_read(&mut self, _: &mut [u8]) -> Result<usize, PortErrorKind> {
         self.reads += 1;
         if self.is_gone {
-            return Err(PortError {
-                port: PortId::new("p"),
-                kind: PortErrorKind::Gone,
-            });
+            return Err(PortErrorKind::Gone);
         }
         Ok(0)
     }
-    fn try_write(&mut self, _: PortHandle, bytes: &[u8]) -> Result<usize, PortError> {
+    fn try_write(&mut self, bytes: &[u8]) -> Result<usize, PortErrorKind> {
         self.writes += 1;
         let count = bytes.len().min(1000);
         self.written.extend_from_slice(&bytes[..count]);
         Ok(count)
-    }
-    fn largest_write(&mut self, _: PortHandle) -> usize {
-        usize::MAX
-    }
-    fn close(&mut self, _: PortHandle) {}
-    fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        Err(DiscoveryError::NotFound {
-            name: name.to_owned(),
-        })
-    }
-    fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        Ok(Vec::new())
-    }
-    fn host(&mut self) -> &mut dyn Host {
-        self
-    }
-}
-
-impl Host for Mute {
-    fn claim(&mut self, _: &Spot, _: &str) -> Result<(), ClaimError> {
-        Ok(())
-    }
-    fn unclaim(&mut self, _: &Spot) {}
-    fn holder_of(&mut self, _: &Spot) -> Option<LockHolder> {
-        None
-    }
-    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        Err(HostError::Unsupported {
-            device: device.clone(),
-        })
-    }
-    fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
-        Ok(())
-    }
-    fn inhibit(&mut self, _: &UsbPath) -> Inhibition {
-        Inhibition::NotNeeded
-    }
-    fn release(&mut self, _: &UsbPath) {}
-    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
-        Ok(())
-    }
-    fn will_bind(&mut self, _: u16, _: u16) -> Binding {
-        Binding::WontBind
     }
 }
 
@@ -182,7 +134,7 @@ fn driven(world: &mut Mute, conversation: &mut Scripted) -> (Result<(), DriveErr
     let note = &mut |_: Instant, _: Note| {};
     let result = drive(
         world,
-        PortHandle(0),
+        PORT,
         conversation,
         &mut Counted(0),
         &mut buffers,
@@ -214,10 +166,10 @@ fn output_arrives_whole_in_short_writes() {
 #[test]
 fn a_port_that_only_takes_bytes_is_neither_read_nor_written_in_vain() {
     let actions = vec![Action::Send(vec![9; 8500])];
-    let mut world = Mute {
+    let mut world = OnePort(Silent {
         takes_more: true,
-        ..Mute::default()
-    };
+        ..Silent::default()
+    });
     let (result, _) = driven(&mut world, &mut Scripted::new(actions, Some(Action::Finished)));
     assert_eq!(result, Ok(()));
     assert_eq!(world.written.len(), 8500);
@@ -254,7 +206,7 @@ fn what_is_written_after_a_slow_read_is_told_with_the_time_after_it() {
     let mut told = Vec::new();
     let result = drive(
         &mut world,
-        PortHandle(0),
+        PORT,
         &mut Scripted::new(actions.to_vec(), Some(Action::Finished)),
         &mut feed,
         &mut Buffers::default(),
@@ -305,7 +257,7 @@ fn the_next_stretch_is_read_while_an_answer_is_awaited_and_only_used_where_it_is
     let mut feed = Noted::default();
     let result = drive(
         &mut world,
-        PortHandle(0),
+        PORT,
         &mut Scripted::new(actions, Some(Action::Finished)),
         &mut feed,
         &mut Buffers::default(),
@@ -357,10 +309,10 @@ fn a_stretch_larger_than_allowed_is_a_bug() {
 fn the_first_wish_to_stop_reaches_the_conversation_and_the_second_ends_at_once() {
     let far = Some(Action::Wait { until: Instant::FAR });
     let mut conversation = Scripted::new(Vec::new(), far);
-    let mut world = Mute {
+    let mut world = OnePort(Silent {
         cancels: 2,
-        ..Mute::default()
-    };
+        ..Silent::default()
+    });
     let (result, stops) = driven(&mut world, &mut conversation);
     assert_eq!(result, Err(DriveError::StoppedNow));
     assert_eq!(stops, 2);
@@ -370,10 +322,10 @@ fn the_first_wish_to_stop_reaches_the_conversation_and_the_second_ends_at_once()
 #[test]
 fn a_port_that_has_gone_is_told_to_the_conversation() {
     let far = Some(Action::Wait { until: Instant::FAR });
-    let mut world = Mute {
+    let mut world = OnePort(Silent {
         is_gone: true,
-        ..Mute::default()
-    };
+        ..Silent::default()
+    });
     let (result, _) = driven(&mut world, &mut Scripted::new(Vec::new(), far));
     assert_eq!(
         result,
