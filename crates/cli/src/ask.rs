@@ -1,5 +1,5 @@
-//! Questions to a person at a terminal: the only place that asks. `std::io::stdin` is disallowed (clippy.toml), because whoever
-//! reads a line elsewhere takes the next line for an answer after Ctrl-C.
+//! Questions to the user at a terminal. Only this file asks. `std::io::stdin` is disallowed elsewhere (clippy.toml): after Ctrl-C,
+//! such code would take the next line that the user types for an answer.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -12,38 +12,38 @@ use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::output::stderr::say;
 use crate::screen::Screen;
 
-/// Asks; made together with the world that a verb works in.
+/// Asks the user. It is made together with the world that a verb works in.
 #[derive(Debug)]
 pub(crate) struct Asker(Questions);
 
-/// What came of a question.
+/// The user's answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserAnswer {
-    /// Go on.
+    /// The user typed yes.
     Yes,
-    /// Any other line.
+    /// The user typed something else.
     No,
-    /// Ctrl-C, SIGTERM, a closed terminal or the end of the input: there is no answer.
+    /// The user gave no answer: Ctrl-C, SIGTERM, a closed terminal or the end of the input.
     Left,
 }
 
-/// The question about warnings that stand above it.
+/// The question after warnings, which are printed above it.
 pub(crate) const GO_ON: &str = "go on all the same?";
 
-/// Whether somebody can be asked: both ends are a terminal.
+/// Whether the user can be asked: standard input and standard error are both a terminal.
 pub(crate) fn is_possible() -> bool {
     isatty(stdin()) && io::stderr().is_terminal()
 }
 
 impl Asker {
-    /// From now on signals are remembered for the questions to come. To be made after the world that handles them.
+    /// Remembers signals from now on, for the questions to come. Call this after making the world that handles signals.
     pub(crate) fn new() -> Result<Self, VerbFailure> {
         Questions::new().map(Self).map_err(|error| {
             VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
         })
     }
 
-    /// Asks a question that is answered with y or anything else, or left.
+    /// Asks a question to which y means yes.
     pub(crate) fn ask(&self, question: &str) -> UserAnswer {
         let mut is_shown = false;
         let typed = self.0.ask(stdin(), || {
@@ -62,7 +62,7 @@ impl Asker {
         }
     }
 
-    /// Asks several questions, one after the other, while a screen shows a run. The first one without a yes ends that.
+    /// Asks several questions, one after the other, while a screen shows a run. Stops at the first answer that isn't yes.
     pub(crate) fn ask_over(&self, screen: &mut dyn Screen, questions: &[String]) -> UserAnswer {
         screen.rest();
         for question in questions {
@@ -75,14 +75,14 @@ impl Asker {
         UserAnswer::Yes
     }
 
-    /// Whether Ctrl-C or SIGTERM has come since this was made.
+    /// Whether Ctrl-C or SIGTERM has come since this value was made.
     pub(crate) fn is_stopped(&self) -> bool {
         self.0.is_stopped()
     }
 }
 
 impl UserAnswer {
-    /// Ends a run that wasn't agreed to; `unchanged` says what wasn't done.
+    /// Ends a run to which the user didn't say yes; `unchanged` says what was left as it was.
     pub(crate) fn end(self, unchanged: &str) -> Verdict {
         match self {
             Self::Yes | Self::No => say(unchanged),

@@ -1,4 +1,4 @@
-//! What a user sees when something fails: which modem and step, why, what is true of the modem, what to do.
+//! What a user sees when something fails: the modem and the step, the cause, the state of the modem, and what to do next.
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
@@ -16,7 +16,7 @@ pub(crate) type Verdict = Result<u8, VerbFailure>;
 /// Exit code of a run that the user stopped (docs/errors.md).
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// A failed run: the words and the exit code.
+/// Why a verb failed: the words and the exit code.
 #[derive(Debug)]
 pub(crate) struct VerbFailure {
     pub(crate) code: &'static str,
@@ -24,12 +24,12 @@ pub(crate) struct VerbFailure {
     pub(crate) causes: Vec<String>,
     pub(crate) hint: String,
     exit: u8,
-    /// The modem that it is about, and what the engine says, as events have it.
+    /// The modem, and the engine's description of the failure. Only failures of the engine have this.
     pub(crate) engine: Option<Box<(DeviceId, update_engine::Failure)>>,
 }
 
 impl VerbFailure {
-    /// A failure outside of the engine, before a modem comes into it.
+    /// A failure that the engine didn't report; no modem is involved.
     pub(crate) fn new(code: Code, exit: u8, what: impl Into<String>) -> Self {
         Self {
             code: code.as_str(),
@@ -41,7 +41,7 @@ impl VerbFailure {
         }
     }
 
-    /// A failure whose code comes from a library.
+    /// A failure with a code that isn't one of the engine's.
     pub(crate) fn of_code(code: &'static str, exit: u8, what: impl Into<String>) -> Self {
         let hint = "`modemflash inspect FILE` shows what a file is".into();
         Self {
@@ -59,13 +59,13 @@ impl VerbFailure {
         Self::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
     }
 
-    /// With the error that is behind it, and all that are behind that.
+    /// Adds the error that caused the failure, and all errors that caused that error.
     pub(crate) fn because(mut self, error: &dyn Error) -> Self {
         self.causes = chain(Some(error));
         self
     }
 
-    /// With better advice than the code's own.
+    /// Replaces the usual advice for this code with better advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
@@ -76,7 +76,7 @@ impl VerbFailure {
         self.exit
     }
 
-    /// Prints it on standard error.
+    /// Prints the failure on standard error.
     pub(crate) fn print(&self) {
         let mut text = format!("error[{}]: {}\n", self.code, self.what);
         for cause in &self.causes {
@@ -86,7 +86,7 @@ impl VerbFailure {
             text.push_str(&format!("  modem: {}\n", failure.modem_words));
         }
         text.push_str(&format!("hint: {}\n", self.hint));
-        // Where standard error is closed there is nobody to tell.
+        // If standard error is closed, nobody reads it: ignore the error.
         let mut out = std::io::stderr().lock();
         let text = terminal::folded(&text, out.is_terminal());
         let _ = out.write_all(text.as_bytes());
@@ -96,7 +96,7 @@ impl VerbFailure {
 impl From<UpdateError> for VerbFailure {
     fn from(error: UpdateError) -> Self {
         let causes = match &*error.source {
-            // They stand above, each on its own line.
+            // The warnings were printed before, each on a line of its own.
             Cause::NotConfirmed { warnings } => {
                 let to_confirm = warnings.iter().filter(|warning| warning.confirm).count();
                 vec![format!(
@@ -117,7 +117,7 @@ impl From<UpdateError> for VerbFailure {
     }
 }
 
-/// The messages of an error and those behind it; one that only repeats the one before is left out.
+/// The messages of an error and of the errors that caused it. A message that only repeats the message before it is left out.
 pub(crate) fn chain(mut error: Option<&dyn Error>) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
     while let Some(this) = error {

@@ -1,4 +1,4 @@
-//! From the paths on the command line to checked images, with a word on everything on the way.
+//! Finds and checks the images behind the paths on the command line, and says what it leaves out.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::failure::VerbFailure;
 use crate::output::stderr::say;
 use crate::text::terminal;
 
-/// Images of at least this size get a line of progress while they are checked on a terminal.
+/// While an image of at least this size is checked, a terminal shows the progress.
 const WORTH_SHOWING: u64 = 16 * 1024 * 1024;
 
-/// The set that is meant by the command line, checked. With a target, files in folders and archives that are for other
-/// modems are left out.
+/// The checked set of images that the command line means. With a target, files for other modems in folders and archives are left
+/// out.
 pub(crate) fn load(
     files: &[PathBuf],
     images: &FirmwareOptions,
@@ -43,14 +43,14 @@ pub(crate) fn load(
     Ok(set)
 }
 
-/// Finds the images behind the paths; notes are said.
+/// Finds the images behind the paths, and prints notes about them.
 fn find(files: &[PathBuf], temp_dir: Option<&Path>) -> Result<Gathered, VerbFailure> {
     let gathered = gather(files, &options(temp_dir)).map_err(|error| unusable(&error))?;
     say_notes(&gathered);
     Ok(gathered)
 }
 
-/// The same, but that paths that can't be used are passed over, and given with the reason.
+/// Finds the images behind the paths that can be used. The other paths are returned with the reason.
 pub(crate) fn find_usable(
     files: &[PathBuf],
     temp_dir: Option<&Path>,
@@ -67,7 +67,7 @@ pub(crate) fn find_usable(
             Err(error) => others.push((path.clone(), error)),
         }
     }
-    // Together, because a file that is named and lies in a folder that is named counts once.
+    // All paths together, because a file counts once even if both the file and its folder are named.
     let gathered = gather(&usable, &options).map_err(|error| unusable(&error))?;
     say_notes(&gathered);
     Ok((gathered, others))
@@ -86,7 +86,7 @@ fn say_notes(gathered: &Gathered) {
     }
 }
 
-/// Checks every image; a large one is shown on a terminal while that takes time.
+/// Checks every image. On a terminal, the progress of large images is shown.
 pub(crate) fn check(gathered: Gathered) -> Inspected {
     let is_terminal = terminal::is_capable();
     let mut shown = false;
@@ -111,9 +111,10 @@ pub(crate) fn check(gathered: Gathered) -> Inspected {
     inspected
 }
 
-/// A path that can't be used.
+/// The failure for a path that can't be used.
 pub(crate) fn unusable(error: &SourceError) -> VerbFailure {
-    // A name that was mistyped is a wrong command line; what is there and can't be used is a refused image.
+    // A path that doesn't exist is probably mistyped: that is a wrong command line. A file that exists but can't be used is a
+    // refused image.
     let exit = if matches!(error, SourceError::Missing { .. }) {
         2
     } else {
@@ -126,7 +127,7 @@ pub(crate) fn unusable(error: &SourceError) -> VerbFailure {
     }
 }
 
-/// A set that can't be chosen.
+/// The failure when no set of images can be chosen.
 fn refused(error: &ChoiceError) -> VerbFailure {
     let failure = VerbFailure::of_code(error.code(), 3, error.to_string());
     match error.hint() {

@@ -1,4 +1,4 @@
-//! `modemflash`: arguments in, words and exit codes out. What is done is done by `update-engine`.
+//! `modemflash`: reads the arguments, calls a verb, prints the result and ends with an exit code. `update-engine` does the work.
 
 #![forbid(unsafe_code)]
 
@@ -22,13 +22,13 @@ use crate::failure::VerbFailure;
 use crate::output::{json_events, logging, stdout};
 
 fn main() -> ExitCode {
-    // A small program: where the kernel gives huge pages to everybody, one thread's stack would take 2 MiB. One that can't do this
-    // does without.
+    // Keep the program small: where the kernel gives huge pages to every program, the stack of one thread would take 2 MiB. If the
+    // call fails, the program only uses more memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     if let Some(words) = compat::called(std::env::args_os()) {
         return compat::run(&words);
     }
-    // Exit code 2 for a wrong command line is clap's own.
+    // clap itself gives exit code 2 for a wrong command line.
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(words) => return print(&words),
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     match verbs::run(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            // Here for all verbs: a program that reads the output finds every failure there, once.
+            // Print the failure here for all verbs, so that a program that reads the output finds each failure exactly once.
             if arguments.command.is_json() && !json_events::is_failure_told() {
                 json_events::failed(&failure);
             }

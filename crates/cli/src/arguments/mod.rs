@@ -1,4 +1,4 @@
-//! The command line: one definition for parsing, help and man page.
+//! The command line. Parsing, help and the manual page come from this one definition.
 
 mod offline;
 mod select;
@@ -126,7 +126,7 @@ impl Arguments {
     /// Reads the command line.
     ///
     /// # Errors
-    /// It is wrong, or asks for help or the version; clap has the words for all of these.
+    /// The command line is wrong, or asks for help or the version. The error has the words to print in all these cases.
     pub(crate) fn read() -> Result<Self, clap::Error> {
         let arguments = Self::try_parse()?;
         match arguments.contradiction() {
@@ -135,7 +135,7 @@ impl Arguments {
         }
     }
 
-    /// Why the command line can't be meant, beyond what clap sees by itself.
+    /// Why the options can't stand together, if clap can't see that by itself.
     fn contradiction(&self) -> Option<String> {
         match &self.command {
             Command::Info(info) => too_many(&info.select.all()),
@@ -155,7 +155,7 @@ impl Arguments {
 }
 
 impl Command {
-    /// Whether standard output is for a program.
+    /// Whether standard output is read by a program (`--json`).
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::List(list) => list.json,

@@ -23,7 +23,7 @@ pub(crate) struct Inspect {
     pub(crate) temp_dir: Option<PathBuf>,
 }
 
-/// The faults, as a list that fits 80 columns behind clap's indentation.
+/// The list of faults. With clap's indentation it fits 80 columns.
 #[cfg(feature = "rehearse")]
 fn faults() -> String {
     use virtual_modem::fault::{FORMS, NORMAL_FORMS};
@@ -51,7 +51,7 @@ fn faults() -> String {
     text
 }
 
-/// Where a rehearsal begins.
+/// The state in which a rehearsal finds the modem.
 #[cfg(feature = "rehearse")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum RehearsalStart {

@@ -1,4 +1,4 @@
-//! How a user says which modem is meant, and in which language to talk to it.
+//! The options that select a modem, and those that choose the language to talk to it.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use update_engine::{ControlChoice, Request, Selector};
 
-/// Which modem. None of these and one modem there: that one.
+/// Which modem. Without any of these options, the only modem that is there.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Which modem (none of these: the only one)")]
 pub(crate) struct SelectOptions {
@@ -35,7 +35,7 @@ pub(crate) struct SelectOptions {
     imeis: Vec<String>,
 }
 
-/// In which language to talk to a running modem.
+/// The language to talk to a running modem.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "How to talk to a running modem")]
 #[group(multiple = false)]
@@ -54,7 +54,7 @@ pub(crate) struct ControlOptions {
 }
 
 impl SelectOptions {
-    /// Everything that was named.
+    /// All modems that were named.
     pub(crate) fn all(&self) -> Vec<Selector> {
         let ids = self.ids.iter().map(|id| Selector::Id {
             vendor: id.vendor,
@@ -75,18 +75,19 @@ impl SelectOptions {
             .collect()
     }
 
-    /// The one that was named, or the only one there is.
+    /// The modem that was named; or if none was, the only modem that is there.
     pub(crate) fn one(&self) -> Selector {
         only(self.all())
     }
 }
 
-/// The one that was named, or the only one there is. Several are refused when the command line is read.
+/// The modem that was named; or if none was, the only modem that is there. Several modems don't come here: reading the command line
+/// refuses them ([`too_many`]).
 pub(super) fn only(mut named: Vec<Selector>) -> Selector {
     named.pop().unwrap_or(Selector::Only)
 }
 
-/// Why these can't be meant where one modem is wanted.
+/// Why a verb for one modem can't take these, if they are several.
 pub(super) fn too_many(named: &[Selector]) -> Option<String> {
     let words: Vec<String> = named.iter().map(ToString::to_string).collect();
     (words.len() > 1).then(|| {
@@ -98,7 +99,7 @@ pub(super) fn too_many(named: &[Selector]) -> Option<String> {
 }
 
 impl ControlOptions {
-    /// What it comes to.
+    /// The language that the options choose.
     pub(crate) fn choice(&self) -> ControlChoice {
         match (self.qmi, self.mbim, self.proxy) {
             (true, _, _) => ControlChoice::Qmi,
@@ -109,7 +110,7 @@ impl ControlOptions {
     }
 }
 
-/// A request for one modem that asks for nothing else.
+/// A request that only names the modem and the language.
 pub(crate) fn request(select: &SelectOptions, control: &ControlOptions) -> Request {
     Request {
         select: select.one(),
@@ -118,8 +119,8 @@ pub(crate) fn request(select: &SelectOptions, control: &ControlOptions) -> Reque
     }
 }
 
-/// A port. A bare name is one in /dev, as the kernel's log has it; or a file here where /dev has none. A
-/// name that begins with @ is a socket's.
+/// The name of a port. A name without a slash means a port in /dev, as in the kernel's log; if there is none but the current folder
+/// has such a file, it means that file. A name that begins with @ is the name of a socket.
 fn port(name: &str) -> Result<String, &'static str> {
     if name.is_empty() {
         return Err("a port has a name, such as /dev/ttyUSB0");
@@ -133,7 +134,7 @@ fn port(name: &str) -> Result<String, &'static str> {
     Ok(if is_here { format!("./{name}") } else { in_dev })
 }
 
-/// `1199:9071`, `1199`.
+/// A USB id: `1199:9071`, or `1199` for all products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UsbId {
     vendor: u16,
@@ -163,7 +164,7 @@ impl FromStr for UsbId {
     }
 }
 
-/// `3:14`, `14`.
+/// A number on the bus: `3:14`, or `14` without the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BusNumber {
     bus: Option<u16>,
@@ -199,7 +200,7 @@ fn place(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Fifteen digits, the last of which is a checksum (3GPP TS 23.003, annex B).
+/// An IMEI: fifteen digits. The last one is a checksum (3GPP TS 23.003, annex B).
 fn imei(text: &str) -> Result<String, String> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(10)).collect();
     let Some(digits) = digits else {
@@ -276,7 +277,7 @@ mod tests {
             ("/dev/ttyUSB2", "/dev/ttyUSB2"),
             ("by-id/modem", "by-id/modem"),
             ("@qmi-proxy", "@qmi-proxy"),
-            // Tests run in the crate's folder.
+            // Tests run in the crate's folder, which has this file.
             ("Cargo.toml", "./Cargo.toml"),
         ] {
             assert_eq!(port(given).as_deref(), Ok(meant));

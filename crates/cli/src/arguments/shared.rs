@@ -27,7 +27,8 @@ pub(crate) struct FirmwareOptions {
 }
 
 impl FirmwareOptions {
-    /// The versions on the command line: they fill what the files don't tell, and contradict what they do.
+    /// The versions on the command line. They are used where the files don't tell a version; where a file tells another one, that
+    /// is an error.
     pub(crate) fn given(&self) -> Given {
         Given {
             firmware: self.firmware.clone(),
@@ -37,7 +38,7 @@ impl FirmwareOptions {
     }
 }
 
-/// How a run is shown and recorded.
+/// How to show and record a run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputOptions {

@@ -67,7 +67,7 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Whether standard output is for a program.
+    /// Whether standard output is read by a program (`--json`).
     pub(crate) fn is_json(&self) -> bool {
         let behind = match &self.action {
             None => false,
@@ -78,7 +78,7 @@ impl Slots {
         self.list.json || behind
     }
 
-    /// The modems that are named before the action and behind it.
+    /// The modems that were named, before the action or behind it.
     pub(super) fn named(&self) -> Vec<Selector> {
         let mut named = self.list.select.all();
         if let Some((select, _)) = self.behind() {
@@ -87,7 +87,7 @@ impl Slots {
         named
     }
 
-    /// A request for the modem that is named before or behind the action.
+    /// A request for the modem that was named before or behind the action.
     pub(crate) fn request(&self) -> Request {
         let control = match self.behind().map(|(_, control)| control.choice()) {
             None | Some(ControlChoice::Auto) => self.list.control.choice(),
@@ -100,7 +100,7 @@ impl Slots {
         }
     }
 
-    /// The options behind the action.
+    /// The options that were given behind the action.
     fn behind(&self) -> Option<(&SelectOptions, &ControlOptions)> {
         Some(match self.action.as_ref()? {
             SlotsAction::List(list) => (&list.select, &list.control),
@@ -331,7 +331,7 @@ impl Update {
         }
     }
 
-    /// What is asked for, but for the modem.
+    /// The request, without the modem.
     pub(crate) fn request(&self) -> Request {
         Request {
             force: self.force,

@@ -1,52 +1,52 @@
-//! Where lines go: results and progress to standard output, `error:` and everything else to standard error.
+//! Prints results and progress on standard output, errors and all other lines on standard error.
 
 use std::io::{self, Write};
 
-/// Standard output and standard error, or what stands for them in a test.
+/// Standard output and standard error. Tests put buffers in their place.
 pub(crate) struct Console<'c> {
     out: &'c mut dyn Write,
     err: &'c mut dyn Write,
-    /// Whether the user's locale has more letters than ASCII.
+    /// Whether the user's locale has more characters than ASCII.
     is_unicode: bool,
 }
 
 impl<'c> Console<'c> {
-    /// A console of these two.
+    /// A console that writes to these two.
     pub(crate) fn new(out: &'c mut dyn Write, err: &'c mut dyn Write, is_unicode: bool) -> Self {
         Self { out, err, is_unicode }
     }
 
-    /// A line of results. Where nobody reads any more that is no reason to stop an update.
+    /// Prints a line of results. Errors are ignored: if the reader went away, the update must go on.
     pub(crate) fn say(&mut self, line: &str) {
         self.put(&format!("{line}\n"));
     }
 
-    /// A part of a line of results.
+    /// Prints a part of a line of results.
     pub(crate) fn put(&mut self, text: &str) {
         let text = self.spelt(text);
         let _ = self.out.write_all(text.as_bytes());
         let _ = self.out.flush();
     }
 
-    /// A line of standard error.
+    /// Prints a line on standard error.
     pub(crate) fn warn(&mut self, line: &str) {
-        // What is under way on standard output comes first.
+        // Flush, so that lines of both streams appear in the order in which they were printed.
         let _ = self.out.flush();
         let text = self.spelt(&format!("{line}\n"));
         let _ = self.err.write_all(text.as_bytes());
     }
 
-    /// An error in that program's form.
+    /// Prints an error in the form of `qmi-firmware-update`.
     pub(crate) fn error(&mut self, what: &str) {
         self.warn(&format!("error: {what}"));
     }
 
-    /// The blank between a number and its unit, at which no line is broken.
+    /// The space between a number and its unit. Lines aren't broken there if the locale has such a space.
     pub(crate) fn blank(&self) -> char {
         if self.is_unicode { '\u{a0}' } else { ' ' }
     }
 
-    /// A text in the letters of the locale.
+    /// The text with a question mark for each character that the locale doesn't have.
     fn spelt(&self, text: &str) -> String {
         if self.is_unicode {
             return text.to_owned();
@@ -57,7 +57,7 @@ impl<'c> Console<'c> {
     }
 }
 
-/// Bytes with a decimal unit, as that program prints them: `17 bytes`, `2.7 MB`.
+/// Bytes with a decimal unit, as `qmi-firmware-update` prints them: `17 bytes`, `2.7 MB`.
 pub(crate) fn decimal(bytes: f64, blank: char) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000.0 {
@@ -75,7 +75,7 @@ pub(crate) fn decimal(bytes: f64, blank: char) -> String {
     format!("{amount:.1}{blank}{unit}")
 }
 
-/// Whether the locale of the environment is written in UTF-8: the first of these that is set counts (setlocale).
+/// Whether the locale of the environment uses UTF-8. The first variable that is set counts (setlocale).
 pub(crate) fn is_unicode() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
         let value = std::env::var_os(name)?;
@@ -86,7 +86,7 @@ pub(crate) fn is_unicode() -> bool {
     locale.ends_with("utf-8") || locale.ends_with("utf8")
 }
 
-/// Runs with the two streams of the process.
+/// Runs a job with a console on the two streams of the process.
 pub(crate) fn with_process<T>(run: impl FnOnce(&mut Console<'_>) -> T) -> T {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     run(&mut Console::new(&mut out, &mut err, is_unicode()))
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn sizes_have_decimal_units() {
-        // The texts are those that were seen (2.7 MB, 1.7 kB) and the rule behind them.
+        // 2.7 MB and 1.7 kB were seen in the output of `qmi-firmware-update`; the other texts follow the same rule.
         for (bytes, words) in [
             (5.0, "5 bytes"),
             (999.0, "999 bytes"),

@@ -1,10 +1,10 @@
-//! Help, version and examples. The lines of the options have that program's form; the sentences are ours.
+//! Help, version and examples. The lines about options have the form of those of `qmi-firmware-update`; the sentences are our own.
 
 use std::fmt::Write;
 
 use super::option_table::{KnownOption, OPTIONS, OptionGroup};
 
-/// The version of that program whose behaviour was looked at.
+/// The version of `qmi-firmware-update` whose behaviour was observed.
 pub(crate) const VERSION: &str = "1.32.2";
 
 /// `--help`.
@@ -44,7 +44,7 @@ pub(crate) fn names(known: &KnownOption) -> String {
     names
 }
 
-/// `--version`: the version that it stands for, then its own.
+/// `--version`: the version of `qmi-firmware-update` with the same behaviour, then our own version.
 pub(crate) fn version() -> String {
     format!(
         "\nqmi-firmware-update {VERSION}\n\n  modemflash {} under the name of that program; its behaviour is that of \

@@ -1,4 +1,4 @@
-//! `-u`, `-U` and `-b`.
+//! The jobs of `-u`, `-U` and `-b`.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::options::AskedOptions;
 use super::progress::{CompatJob, ProgressLines};
 use super::{refusal, select, verify};
 
-/// Does what the command line asks of a modem. Gives whether it went well.
+/// Does what the command line asks of a modem. Returns whether the job succeeded.
 pub(crate) fn run(asked: &AskedOptions, world: &mut dyn World, console: &mut Console<'_>) -> bool {
     let chosen = match select::choose(asked, world) {
         Ok(chosen) => chosen,
@@ -63,7 +63,7 @@ pub(crate) fn run(asked: &AskedOptions, world: &mut dyn World, console: &mut Con
             config: asked.config.clone(),
             carrier: asked.carrier.clone(),
         },
-        // In download mode that program compares no versions.
+        // `qmi-firmware-update` doesn't compare versions for a modem in download mode.
         ignore_versions: is_download || asked.has(OptionName::IgnoreVersions),
         download_override: asked.has(OptionName::Override),
         slot,
@@ -96,27 +96,27 @@ fn reset(asked: &AskedOptions, select: Selector, world: &mut dyn World, console:
     result.is_ok()
 }
 
-/// What all jobs have in common.
+/// What the requests of all jobs have in common.
 fn request(asked: &AskedOptions, select: Selector) -> Request {
     let control = if asked.has(OptionName::OpenQmi) {
         ControlChoice::Qmi
     } else if asked.has(OptionName::OpenMbim) {
         ControlChoice::Mbim
     } else {
-        // Through the proxy where one has the port, which is what --device-open-proxy asks for.
+        // Auto already uses the proxy if a proxy has the port, so --device-open-proxy needs nothing more.
         ControlChoice::Auto
     };
     Request {
         select,
         control,
-        // That program never asks; what speaks against it is said as a warning.
+        // `qmi-firmware-update` never asks the user, so warnings are only printed.
         confirmed: true,
         ignore_manager: asked.has(OptionName::IgnoreManager),
         ..Request::default()
     }
 }
 
-/// The files, checked. What is wrong with them is said.
+/// Loads and checks the files. If they can't be used, the reason is printed.
 fn load(asked: &AskedOptions, console: &mut Console<'_>) -> Option<Firmware> {
     let refuse = |console: &mut Console<'_>, code: &str, why: &str| {
         console.error("unknown firmware image file");
@@ -155,8 +155,8 @@ fn load(asked: &AskedOptions, console: &mut Console<'_>) -> Option<Firmware> {
     }
 }
 
-/// Versions choose from what a folder or an archive holds. Files that were named are all meant, and differences between
-/// them and the options are errors.
+/// The versions in the options choose among the files in a folder or an archive. Files that are named one by one are all meant; if
+/// their versions differ from the options, that is an error.
 fn wanted(asked: &AskedOptions) -> Wanted {
     if !asked.files.iter().any(|path| is_collection(path)) {
         return Wanted::default();

@@ -1,4 +1,4 @@
-//! `-v` and `-L`: what happens in detail, as lines `[Debug] …`.
+//! The detailed log of `-v` and `-L`, with lines such as `[Debug] …`.
 
 use std::fmt;
 use std::fs::File;
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Starts the log, where one is asked for.
+/// Starts the log if `-v` or `-L` is given.
 pub(crate) fn start(is_verbose: bool, file: Option<File>) {
     if !is_verbose && file.is_none() {
         return;
@@ -24,7 +24,8 @@ pub(crate) fn start(is_verbose: bool, file: Option<File>) {
         .try_init();
 }
 
-/// Whether a file that begins with these bytes is a log, of this program or of that one, which puts the date in front.
+/// Whether a file that begins with these bytes is a log of this program or of `qmi-firmware-update`, which begins its lines with
+/// the date.
 pub(crate) fn is_begun(head: &[u8]) -> bool {
     let head = String::from_utf8_lossy(head);
     let line = head.lines().next().unwrap_or_default();
@@ -38,7 +39,7 @@ pub(crate) fn is_begun(head: &[u8]) -> bool {
 /// How the lines of a log begin.
 const WORDS: [&str; 4] = ["-Error **", "-Warning **", "[Info]", "[Debug]"];
 
-/// Where lines go.
+/// Where the lines of the log go.
 struct LogSinks {
     is_verbose: bool,
     file: Option<File>,
@@ -48,7 +49,7 @@ struct SharedSinks(Arc<Mutex<LogSinks>>);
 
 impl Write for SharedSinks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A full disk or a closed pipe must not end an update.
+        // Ignore errors: on a full disk or a closed pipe, the update must go on.
         if let Ok(mut sinks) = self.0.lock() {
             if sinks.is_verbose {
                 let _ = io::stdout().write_all(bytes);
@@ -65,7 +66,7 @@ impl Write for SharedSinks {
     }
 }
 
-/// A line in that program's form, without its date.
+/// Writes a line in the form of `qmi-firmware-update`, without the date.
 struct LogShape;
 
 impl<S, N> FormatEvent<S, N> for LogShape

@@ -1,8 +1,8 @@
-//! The program under the name of `qmi-firmware-update`: its options, its words and its exit codes, so that scripts which
-//! call it go on.
+//! The program under the name of `qmi-firmware-update`. It has the options, words and exit codes of that program, so that scripts
+//! which call it go on working.
 //!
-//! All of it comes from looking at that program from outside. `docs/compatibility.md` lists what is the same and what is
-//! better; a test holds its table of options to [`option_table::OPTIONS`].
+//! All of this comes from observing `qmi-firmware-update` from outside. `docs/compatibility.md` lists what is the same and what is
+//! better; a test compares its table of options with [`option_table::OPTIONS`].
 
 mod console;
 mod help;
@@ -33,20 +33,20 @@ use self::options::AskedOptions;
 use crate::output::file::{OutputFile, Unwritable};
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// The name that is stood in for.
+/// The name of the program that this one stands in for.
 const NAME: &str = "qmi-firmware-update";
 
-/// A call under that name.
+/// A call of this program under that name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CompatCall {
-    /// The words behind the name.
+    /// The arguments behind the name.
     words: Vec<OsString>,
-    /// Virtual modems to work on instead of this host's, as with every other verb.
+    /// Models of virtual modems to work on instead of those of this host, as for every verb.
     models: Vec<String>,
 }
 
-/// The call, when the program was called by that name: through a link, or with it as the first argument, where
-/// `--virtual MODEL` may stand before it.
+/// The call, if the program was called by that name: through a link of that name, or with the name as first argument. `--virtual
+/// MODEL` may stand before the first argument.
 pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<CompatCall> {
     let program = words.next()?;
     let mut models = Vec::new();
@@ -67,7 +67,7 @@ pub(crate) fn called(mut words: impl Iterator<Item = OsString>) -> Option<Compat
     })
 }
 
-/// Does what a call asks for. The exit code is 0 or 1, as that program's is.
+/// Does what a call asks for. The exit code is 0 or 1, as with `qmi-firmware-update`.
 pub(crate) fn run(call: &CompatCall) -> ExitCode {
     let is_done = console::with_process(|console| match options::parse(&call.words) {
         Ok(asked) => act(&asked, &call.models, console),
@@ -83,7 +83,7 @@ pub(crate) fn run(call: &CompatCall) -> ExitCode {
     }
 }
 
-/// What needs no modem is done here.
+/// Does what needs no modem; for everything else calls [`jobs`]. Returns whether it succeeded.
 fn act(asked: &AskedOptions, models: &[String], console: &mut Console<'_>) -> bool {
     if asked.has(OptionName::Version) {
         console.put(&help::version());
@@ -123,11 +123,12 @@ fn act(asked: &AskedOptions, models: &[String], console: &mut Console<'_>) -> bo
     is_done
 }
 
-/// The file of `-L`, made anew. That program goes on when it can't be made; so does this one where the name is that of something
-/// else than a log.
+/// Opens the file of `-L`, empty. If that fails, the error is printed and the job goes on without a file, as with
+/// `qmi-firmware-update`.
 ///
 /// # Errors
-/// The name is that of firmware: the option has taken a file that was to be sent. That is said.
+/// The name is that of firmware: the option has probably taken a file that was meant to be sent. The job must not go on; the error
+/// is printed.
 fn log_file(asked: &AskedOptions, console: &mut Console<'_>) -> Result<Option<File>, ()> {
     let Some(path) = asked.log.as_deref() else {
         return Ok(None);
@@ -149,7 +150,7 @@ fn log_file(asked: &AskedOptions, console: &mut Console<'_>) -> Result<Option<Fi
     if why.is_firmware() { Err(()) } else { Ok(None) }
 }
 
-/// The system's words without the number.
+/// The system's error message without its number.
 fn plain(error: &io::Error) -> String {
     let words = error.to_string();
     match words.split_once(" (os error") {
@@ -158,7 +159,7 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-/// What is wrong with the choice of the action.
+/// What is wrong with the actions that were chosen.
 fn wrong_action(asked: &AskedOptions) -> Option<&'static str> {
     let actions = [
         OptionName::Update,
@@ -208,7 +209,7 @@ mod tests {
             .iter()
             .map(|known| help::names(known).split_off(1))
             .collect();
-        // Rows of other tables begin with options, too: they come later.
+        // Rows of other tables begin with options as well, but these tables come later.
         assert_eq!(
             rows.get(..options.len()),
             Some(&options.iter().map(String::as_str).collect::<Vec<_>>()[..])

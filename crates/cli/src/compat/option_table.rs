@@ -1,19 +1,19 @@
 //! The options of `qmi-firmware-update`: their names, values and help.
 
-/// What an option is about; the groups of the help text, in its order.
+/// What an option is about: the groups of the help text, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OptionGroup {
-    /// Which device.
+    /// Selects the modem.
     Selection,
-    /// For a modem that runs its firmware.
+    /// Updates a modem that runs its firmware.
     Update,
-    /// Into download mode.
+    /// Sends a modem into download mode.
     Reset,
-    /// For a modem in download mode.
+    /// Updates a modem in download mode.
     Download,
-    /// Looking at files.
+    /// Checks files.
     Verify,
-    /// All the rest.
+    /// Everything else.
     Application,
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct KnownOption {
     pub(crate) name: OptionName,
     pub(crate) short: Option<char>,
     pub(crate) long: &'static str,
-    /// What stands for its value in the help text; none: it takes no value.
+    /// What stands for the value in the help text. None: the option takes no value.
     pub(crate) value: Option<&'static str>,
     pub(crate) group: OptionGroup,
     pub(crate) help: &'static str,
-    /// Names of other versions of that program, and of ours.
+    /// Other names for the option: those of other versions of `qmi-firmware-update`, and our own.
     pub(crate) also: &'static [&'static str],
 }
 
@@ -295,7 +295,7 @@ pub(crate) const OPTIONS: &[KnownOption] = &[
     ),
 ];
 
-/// What the table says of an option.
+/// The row of an option.
 pub(crate) fn row(name: OptionName) -> Option<&'static KnownOption> {
     OPTIONS.iter().find(|known| known.name == name)
 }

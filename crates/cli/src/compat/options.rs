@@ -1,8 +1,9 @@
-//! The command line of `qmi-firmware-update`, read as that program reads it.
+//! Reads the command line in the same way as `qmi-firmware-update`.
 //!
-//! Its habits, seen from outside (version 1.32.2): a value is the next word, or follows `=` behind a long name; short
-//! names can be bundled, and one of them may take the next word; a flag ignores `=VALUE`; the last of a repeated option
-//! counts; names aren't shortened; `--` ends the options. What is wrong is said at the first wrong word.
+//! The rules were observed from outside (version 1.32.2): the value of an option is the next word, or follows `=` behind a long
+//! name. Short names can be bundled, and one option of a bundle may take the next word. A flag ignores `=VALUE`. If an option is
+//! repeated, the last one counts. Names can't be shortened. `--` ends the options. The first wrong word ends the reading with an
+//! error.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use super::values;
 /// What the command line asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AskedOptions {
-    /// The flags that were given.
+    /// The options without a value that were given, by their long names.
     flags: Vec<&'static str>,
     pub(crate) by_number: Option<values::BusNumber>,
     pub(crate) by_id: Option<values::VidPid>,
@@ -66,10 +67,10 @@ impl AskedOptions {
     }
 }
 
-/// Reads the words behind the program's name.
+/// Reads the arguments behind the program's name.
 ///
 /// # Errors
-/// What is wrong with the first wrong word, as that program says it.
+/// What is wrong with the first wrong word, in the words of `qmi-firmware-update`.
 pub(crate) fn parse(words: &[OsString]) -> Result<AskedOptions, String> {
     let mut asked = AskedOptions::default();
     let mut words = words.iter();
@@ -125,7 +126,7 @@ fn one_long(
     asked.set(known, &as_typed, value)
 }
 
-/// `-bz`, `-bd VALUE`: one of a bundle may take the next word.
+/// `-bz`, `-bd VALUE`: one option of a bundle may take the next word.
 fn bundled(
     asked: &mut AskedOptions,
     word: &str,
@@ -135,7 +136,7 @@ fn bundled(
     let (mut is_taken, mut is_known) = (false, true);
     for letter in bundle.chars() {
         let Some(known) = OPTIONS.iter().find(|known| known.short == Some(letter)) else {
-            // Said only when the others were understood.
+            // An unknown letter is reported last, so that an error about another letter comes first.
             is_known = false;
             continue;
         };
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn files_and_options_come_in_any_order() {
-        // Command lines from public reports.
+        // These command lines come from public reports.
         for line in [
             "--update --cdc-wdm /dev/cdc-wdm0 a.cwe b.nvu",
             "a.cwe -u -w /dev/cdc-wdm0 b.nvu",

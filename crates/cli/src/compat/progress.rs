@@ -1,7 +1,7 @@
-//! The events of a run as the lines that `qmi-firmware-update` prints meanwhile.
+//! Turns the events of a run into the lines that `qmi-firmware-update` prints during an update.
 //!
-//! The lines that scripts look for are that program's, word for word, each at its moment. What it has no line for goes to
-//! standard error, as `note: …` or `warning: …`.
+//! The lines that scripts look for are the same word for word, and come at the same moment. Where `qmi-firmware-update` has no line
+//! for an event, a line `note: …` or `warning: …` goes to standard error.
 
 use update_engine::modem::Mode;
 use update_engine::{Event, EventKind, Facts, Firmware, Outcome, Protocol, Step, Trio};
@@ -10,12 +10,12 @@ use super::console::{Console, decimal};
 use super::report;
 use super::verify::{base_name, kind};
 
-/// Back to the beginning of the line, which is wiped.
+/// Wipes the line and moves the cursor to its beginning.
 const WIPE: &str = "\x1b[2K\r";
-/// The places of the star in the bar.
+/// How many places the star in the bar has.
 const PLACES: usize = 6;
 
-/// What that program calls the job.
+/// The kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CompatJob {
     /// `-u`, `-U`.
@@ -24,26 +24,26 @@ pub(crate) enum CompatJob {
     Reset,
 }
 
-/// Turns events into lines.
+/// Turns the events of one run into lines.
 pub(crate) struct ProgressLines<'p, 'c> {
     console: &'p mut Console<'c>,
     job: CompatJob,
-    /// Name, type and size of every file.
+    /// Name, type and size of each file.
     files: Vec<(String, &'static str, u64)>,
-    /// Whether the details are shown; then there is no bar.
+    /// Whether details are shown (`-v`). Then there is no bar.
     is_verbose: bool,
     step: Option<Step>,
     wanted: Trio,
     protocol: Option<Protocol>,
     before: Option<Facts>,
     after: Option<Facts>,
-    /// When the present image began, in seconds.
+    /// When sending the present image began, in seconds.
     began: f64,
-    /// The percentage that stands in the bar.
+    /// The percentage that the bar shows.
     shown: String,
     /// How often the star has moved.
     moves: usize,
-    /// Whether the line under the cursor isn't ended.
+    /// Whether the cursor stands in a line that has no end yet.
     is_open: bool,
 }
 
@@ -75,7 +75,7 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
         }
     }
 
-    /// Prints what an event is worth.
+    /// Prints the lines for an event.
     pub(crate) fn show(&mut self, event: &Event) {
         match &event.kind {
             EventKind::Planned { plan } => {
@@ -123,7 +123,7 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
             Step::ReadModem if self.before.is_none() => {
                 self.say("loading device information before the update...");
             }
-            // The plan for a modem in download mode names none.
+            // The plan for a modem in download mode names no versions.
             Step::SetPreference if self.wanted == Trio::default() => {}
             Step::SetPreference => {
                 let part = |part: &Option<String>| part.clone().unwrap_or_default();
@@ -137,7 +137,7 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
                 self.say(&lines);
             }
             Step::EnterDownloadMode => self.say("rebooting in download mode..."),
-            // Without a download between them: the modem has all of it.
+            // No download came between these steps: the modem has all images already.
             Step::Boot if before == Some(Step::SetPreference) => {
                 self.has_it();
                 self.say("now power cycling to apply the new firmware preference...");
@@ -166,7 +166,7 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
         }
     }
 
-    /// An image begins.
+    /// Prints the line for an image that begins.
     fn image(&mut self, t: f64, file: &str) {
         self.began = t;
         self.shown.clear();
@@ -180,7 +180,7 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
 
     fn known(&self, file: &str) -> (&'static str, f64) {
         let known = self.files.iter().find(|(name, ..)| name == file);
-        // Sizes are shown with one decimal; what f64 can't hold exactly doesn't show.
+        // Sizes are shown with one decimal, so the precision of f64 is enough.
         #[allow(clippy::cast_precision_loss)]
         known.map_or(("cwe", 0.0), |(_, kind, size)| (*kind, *size as f64))
     }
@@ -189,11 +189,11 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
         if self.is_verbose || self.job == CompatJob::Reset {
             return;
         }
-        // For the eye only.
+        // The percentage has one decimal, so the precision of f64 is enough.
         #[allow(clippy::cast_precision_loss)]
         let percent = done as f64 * 100.0 / (of as f64).max(1.0);
         let percent = format!("{percent:04.1}%");
-        // The last one goes with the line that follows.
+        // The last percentage isn't shown: the next line replaces the bar at once.
         if percent == self.shown || (done >= of && of > 0) {
             return;
         }
@@ -256,7 +256,7 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
         self.say("firmware update operation finished successfully");
     }
 
-    /// What the modem said before and after.
+    /// Prints what the modem reported before the update and after it.
     fn compare(&mut self) {
         if let Some(after) = &self.after {
             let text = report::compare(self.before.as_ref(), after);
@@ -264,13 +264,13 @@ impl<'p, 'c> ProgressLines<'p, 'c> {
         }
     }
 
-    /// A line of results, on a line of its own.
+    /// Prints a line of results. It doesn't begin in the middle of the bar.
     fn say(&mut self, line: &str) {
         self.close_line();
         self.console.say(line);
     }
 
-    /// A line of standard error, which doesn't stand in the middle of the bar.
+    /// Prints a line on standard error. It doesn't begin in the middle of the bar.
     fn note(&mut self, line: &str) {
         self.close_line();
         self.console.warn(line);

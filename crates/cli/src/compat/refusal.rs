@@ -1,4 +1,4 @@
-//! What went wrong, first in the words of `qmi-firmware-update`, then in ours.
+//! Prints why a job failed: first in the words of `qmi-firmware-update`, then in our own words.
 
 use firmware_image::{Finding, VersionKind};
 use modem_protocol::ProtocolError;
@@ -10,7 +10,7 @@ use super::progress::CompatJob;
 use super::select::NO_DOWNLOAD_PORT;
 use crate::failure::chain;
 
-/// Behind every word about ModemManager.
+/// Follows every error about ModemManager.
 const MANAGER_NOTE: &str = "
 Note: ModemManager has to let go of the modem during an update, and could not be made to;
 please stop it and retry:
@@ -19,10 +19,10 @@ please stop it and retry:
 You can also ignore this (at your own risk) using --ignore-mm-runtime-check.
 ";
 
-/// Behind every word about versions.
+/// Follows every error about versions.
 const VERSION_NOTE: &str = "note: you can ignore this error using --ignore-version-errors";
 
-/// Says why a run failed.
+/// Prints why a job failed.
 pub(crate) fn print(
     error: &UpdateError,
     job: CompatJob,
@@ -50,7 +50,7 @@ pub(crate) fn print(
     }
 }
 
-/// The advice, with the names of this command line's options.
+/// The advice, with the options of this command line instead of those of `modemflash`.
 fn hint(error: &UpdateError) -> String {
     let is_waiting = matches!(
         error.modem,
@@ -104,7 +104,7 @@ fn hint(error: &UpdateError) -> String {
     }
 }
 
-/// A modem that waits in its boot loader has other ids and ports than before.
+/// The advice to run again. The modem waits in its boot loader, where it has another USB id and port than before.
 fn again(error: &UpdateError) -> String {
     format!(
         "run again with --update-download --tty {} (safe to repeat)",
@@ -112,7 +112,7 @@ fn again(error: &UpdateError) -> String {
     )
 }
 
-/// The first version that two files tell differently.
+/// The first version in which two files differ.
 fn conflict(firmware: Option<&Firmware>) -> Option<(VersionKind, &str, &str)> {
     let findings = &firmware?.combination().findings;
     findings.iter().find_map(|finding| match finding {
@@ -123,7 +123,7 @@ fn conflict(firmware: Option<&Firmware>) -> Option<(VersionKind, &str, &str)> {
     })
 }
 
-/// The words of that program for the same failure; none where it knows nothing like it.
+/// The words of `qmi-firmware-update` for the same failure. None if it has no such failure.
 fn words(error: &UpdateError, job: CompatJob, firmware: Option<&Firmware>) -> Option<String> {
     let cause = &*error.source;
     let words = match cause {
@@ -207,7 +207,7 @@ fn reset_words(cause: &Cause) -> &'static str {
     }
 }
 
-/// What that program calls the part of the update in which something failed.
+/// The words of `qmi-firmware-update` for a failure in this step.
 fn by_step(step: &Step, cause: &Cause) -> Option<String> {
     let part = match step {
         Step::ReadModem | Step::CheckDevice | Step::Inhibit => "couldn't open QMI device",

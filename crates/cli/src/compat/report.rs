@@ -1,11 +1,11 @@
-//! What the modem said before the update and after it, in that program's form.
+//! What the modem reported before and after the update, in the form of `qmi-firmware-update`.
 
 use update_engine::Facts;
 
-/// The line around the parts.
+/// The line above and below each part.
 pub(crate) const RULE: &str = "------------------------------------------------------------------------";
 
-/// The part that is printed before the modem is asked again.
+/// The part that is printed before the modem is asked after the update.
 pub(crate) fn before_asking() -> String {
     format!(
         "\n{RULE}\n    NOTE: the modem has to start its new firmware completely before it can be asked\n    \
@@ -15,7 +15,7 @@ pub(crate) fn before_asking() -> String {
     )
 }
 
-/// What it was and what it is.
+/// The part that compares both reports.
 pub(crate) fn compare(before: Option<&Facts>, after: &Facts) -> String {
     let mut text = format!("\n{RULE}\n\n");
     if let Some(before) = before {
@@ -81,7 +81,8 @@ fn details(revision: &str, running: &str, preference: &str, facts: &Facts) -> St
     lines.join("\n") + "\n"
 }
 
-/// `SWI9X50C_01.14.13.00`: the first word of the revision, or the bare version.
+/// The version with the platform in front, `SWI9X50C_01.14.13.00`: the first word of the revision. If that word doesn't hold the
+/// version, the version alone.
 fn amss_version(facts: &Facts) -> Option<String> {
     let version = facts.running.firmware.clone()?;
     let first = facts.revision.as_deref()?.split_whitespace().next()?;

@@ -1,28 +1,28 @@
-//! Which modem: the four ways of that program, and its words when they lead to none.
+//! Selects the modem in the four ways of `qmi-firmware-update`, with the words of that program if there is no such modem.
 
 use modem_world::{DiscoveryError, PortInfo, World};
 use update_engine::{Modem, Selector};
 
 use super::options::AskedOptions;
 
-/// `-U` with a modem that isn't in download mode.
+/// The error for `-U` with a modem that isn't in download mode.
 pub(crate) const NO_DOWNLOAD_PORT: &str =
     "No serial device in download mode found to run QDL update operation";
 
-/// What the selection has led to.
+/// The modem that was selected.
 #[derive(Debug)]
 pub(crate) struct ChosenModem {
     pub(crate) select: Selector,
-    /// None for a port behind which no USB device is known to be.
+    /// None if no USB device is known behind the port.
     pub(crate) modem: Option<Modem>,
 }
 
-/// Why there is no modem.
+/// Why no modem was selected.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoModemChosen {
-    /// That program's words.
+    /// The words of `qmi-firmware-update`.
     pub(crate) words: String,
-    /// Ours, where they say more.
+    /// Our own words, if they say more.
     pub(crate) more: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl NoModemChosen {
 /// Finds the one modem that the command line names.
 ///
 /// # Errors
-/// It names none, more than one, or one that isn't there; then the modems that are there are listed.
+/// The command line names no modem, several, or one that isn't there. The error lists the modems that are there.
 pub(crate) fn choose(asked: &AskedOptions, world: &mut dyn World) -> Result<ChosenModem, NoModemChosen> {
     look(asked, world).map_err(|mut refused| {
         if refused.more.is_empty() {
@@ -121,7 +121,7 @@ fn by_criteria(select: Selector, words: &str, world: &mut dyn World) -> Result<C
     }
 }
 
-/// One of several modems, with the ports by which it can be named.
+/// One line about a modem, with the ports by which the user can name it.
 fn line(modem: &Modem) -> String {
     let ports: Vec<String> = modem.all_ports().map(|port| port.id.to_string()).collect();
     format!(
@@ -158,7 +158,7 @@ fn by_port(given: &str, world: &mut dyn World) -> Result<ChosenModem, NoModemCho
     if port.device.is_none() && is_known(base_name(&name)) {
         return Err(NoModemChosen::new("couldn't find parent physical USB device"));
     }
-    // A pseudo-terminal, or a foreign device: the engine judges those.
+    // A pseudo-terminal or a foreign device: the engine judges them.
     Ok(ChosenModem { select, modem: None })
 }
 
@@ -167,7 +167,8 @@ fn modem_behind(port: &PortInfo, select: &Selector, world: &mut dyn World) -> Op
     select.candidates(world).ok()?.pop()
 }
 
-/// The node that is meant: the last part of a path counts, as with that program; a link with a name of its own is itself.
+/// The device node that is meant. As with `qmi-firmware-update`, only the last part of the path counts if it is the usual name of a
+/// port. A link with another name is used as it is.
 fn node(given: &str) -> Result<String, NoModemChosen> {
     if given.is_empty() {
         return Err(NoModemChosen::new("couldn't get filename"));

@@ -1,4 +1,4 @@
-//! Values of options, with the words in which `qmi-firmware-update` refuses them.
+//! Reads values of options. Errors have the words of `qmi-firmware-update`.
 
 /// A USB id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct BusNumber {
     pub(crate) device: u32,
 }
 
-/// `1199`, `0x1199:0x9071`: hexadecimal, and neither may be 0.
+/// Reads `1199` or `0x1199:0x9071`: hexadecimal numbers that may not be 0.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -38,7 +38,7 @@ pub(crate) fn vid_pid(text: &str) -> Result<VidPid, String> {
     Ok(VidPid { vendor, product })
 }
 
-/// `7`, `001:007`: decimal, and neither may be 0.
+/// Reads `7` or `001:007`: decimal numbers that may not be 0.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -62,7 +62,7 @@ pub(crate) fn bus_number(text: &str) -> Result<BusNumber, String> {
     Ok(BusNumber { bus, device })
 }
 
-/// A number without the blanks around it and without its plus sign.
+/// The number without spaces around it and without a plus sign.
 fn plain(field: &str) -> &str {
     let digits = field.trim();
     digits.strip_prefix('+').unwrap_or(digits)
@@ -76,10 +76,10 @@ fn fields<'t>(text: &'t str, what: &str) -> Result<(&'t str, Option<&'t str>), S
     }
 }
 
-/// An integer as C reads it: decimal, `0x` for hexadecimal, `0` for octal.
+/// Reads an integer as C does: decimal, with `0x` hexadecimal, with `0` octal.
 ///
 /// # Errors
-/// It isn't one, or has more than 32 bits; `option` is the option's name as it was typed.
+/// The text is no integer, or the integer has more than 32 bits. `option` is the option's name as the user typed it.
 pub(crate) fn integer(text: &str, option: &str) -> Result<i32, String> {
     let digits = text.trim_start();
     let (is_negative, digits) = match digits.strip_prefix('-') {

@@ -1,7 +1,7 @@
-//! `-z`: what is in the files.
+//! `-z`: shows what is in the files.
 //!
-//! The same lines as that program's for a file that is sound. It looks at no checksum; here one that is wrong stands in its
-//! image's part, is an error, and makes the exit code 1, because `-u` refuses the file too.
+//! For a sound file the lines are those of `qmi-firmware-update`, which doesn't check checksums. Here a wrong checksum is shown
+//! with its image and is an error with exit code 1, because `-u` refuses such a file too.
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,13 @@ use firmware_image::{CrcVerdict, FileKind, Finding, GobiType, ImageNode, Report,
 
 use super::console::Console;
 
-/// Bytes of data in one write of QDL (qdl.md §5): the unit in which that program counts.
+/// Bytes of data in one write of QDL (qdl.md §5). `qmi-firmware-update` counts in this unit.
 const CHUNK: u64 = 1024 * 1024;
 
-/// What that program says about a file that it can't use.
+/// What `qmi-firmware-update` says about a file that it can't use.
 const UNKNOWN: &str = "couldn't detect image type: unknown firmware image file";
 
-/// Looks at all files, also after one that is bad. Gives whether all are sound.
+/// Checks and shows all files, even after a bad one. Returns whether all are sound.
 pub(crate) fn run(files: &[PathBuf], console: &mut Console<'_>) -> bool {
     let mut is_sound = true;
     for file in files {
@@ -60,7 +60,7 @@ fn refuse(console: &mut Console<'_>, code: &str, why: &str) {
     console.warn(&format!("  {code}: {why}"));
 }
 
-/// The part of one file. Gives whether it is sound.
+/// Shows one file. Returns whether it is sound.
 fn show(report: &Report, console: &mut Console<'_>) -> bool {
     console.put(&describe(report));
     for finding in &report.findings {
@@ -82,8 +82,8 @@ fn say_damage(report: &Report, finding: &Finding, console: &mut Console<'_>) {
     ));
 }
 
-/// The first thing in a file that makes it unusable. A wrong checksum counts also where its header doesn't vouch for it:
-/// genuine files are right even then, and nobody can be asked here.
+/// The first finding that makes a file unusable. A wrong checksum counts even if the header doesn't claim that it is valid: in
+/// genuine files it is right even then, and this command line can't ask the user.
 pub(crate) fn damage(report: &Report) -> Option<&Finding> {
     let mut findings = report.findings.iter();
     findings.find(|finding| finding.severity() == Severity::Error || is_damage(finding))
@@ -93,7 +93,7 @@ fn is_damage(finding: &Finding) -> bool {
     matches!(finding, Finding::BodySuspicious { .. })
 }
 
-/// The type of a file, as that program calls it.
+/// The type of a file in the words of `qmi-firmware-update`.
 pub(crate) fn kind(report: &Report) -> &'static str {
     match report.kind {
         FileKind::Cwe => "cwe",
@@ -103,7 +103,7 @@ pub(crate) fn kind(report: &Report) -> &'static str {
     }
 }
 
-/// A file's name without what is before it.
+/// The last part of a path.
 pub(crate) fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
@@ -111,7 +111,7 @@ pub(crate) fn base_name(name: &str) -> &str {
 fn describe(report: &Report) -> String {
     let kind = kind(report);
     let data = report.data_size();
-    // A Gobi file's tail counts neither as header nor as data.
+    // The tail of a Gobi file counts neither as header nor as data.
     let header = match report.kind {
         FileKind::Cwe => report.size.saturating_sub(data),
         FileKind::Gobi(_) => 0,
@@ -141,7 +141,7 @@ fn describe(report: &Report) -> String {
     text
 }
 
-/// One image of the tree; each level stands four columns further in.
+/// Adds one image of the tree. Each level is indented by four more columns.
 fn branch(text: &mut String, kind: &str, path: &str, image: &ImageNode) {
     let indent = " ".repeat(image.depth.saturating_sub(1).saturating_mul(4).saturating_add(2));
     let header = &image.header;

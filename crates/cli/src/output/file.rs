@@ -1,8 +1,8 @@
-//! Files that the program writes under a name of the user's: the only place that opens one.
+//! Files that the program writes under a name that the user gave. Only this file opens them.
 //!
-//! Nothing is destroyed: a name stands for a new file, an empty one, or an older one of the same kind, which is written anew,
-//! but never for one that another run writes. A shell makes `--trace *.cwe` into `--trace first.cwe second.cwe`, so the name may
-//! be that of a firmware file.
+//! Nothing of the user's is destroyed. The name must stand for a new file, an empty file, or an older file of the same kind that no
+//! other run is writing; only then the file is written anew. A check is needed because a shell makes `--trace *.cwe` into `--trace
+//! first.cwe second.cwe`: the name may be that of a firmware file.
 
 use std::fmt;
 use std::fs::{self, File, FileType, Metadata};
@@ -14,45 +14,45 @@ use firmware_image::source::content::{Content, HEAD_SIZE};
 use firmware_image::source::is_firmware_name;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
-/// A file to be written.
+/// A file that the program wants to write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutputFile<'a> {
-    /// Its name.
+    /// The name that the user gave.
     pub(crate) path: &'a Path,
-    /// Whether a file with this beginning is an older one of the same kind.
+    /// Tells from the first bytes of a file whether it is an older file of the same kind.
     pub(crate) is_older: fn(&[u8]) -> bool,
-    /// What the user has named to be read.
+    /// The files that the user has named as input.
     pub(crate) inputs: &'a [PathBuf],
 }
 
-/// Why a file isn't written.
+/// Why the program refuses to write a file.
 #[derive(Debug)]
 pub(crate) enum Unwritable {
-    /// `-`, which other programs take for their standard output.
+    /// The name is `-`, which means standard output to other programs.
     Hyphen,
-    /// It is one of the files to be read.
+    /// The file is one of the inputs.
     Input,
-    /// It holds something else.
+    /// The file holds something else.
     Foreign(Content),
-    /// Its name ends as that of firmware or an archive. One that is empty, as after a broken download, or not there is told by
-    /// nothing else.
+    /// The name ends like that of firmware or an archive. If the file is empty (as after a broken download) or doesn't exist, only
+    /// the name can tell.
     Name,
-    /// It is a link, a folder, a device or a pipe.
+    /// The name stands for a link, a folder, a device or a pipe.
     Special(&'static str),
-    /// Another program writes it, most likely this one in another run.
+    /// Another program is writing the file, most likely another run of this program.
     Busy,
-    /// The system says no.
+    /// The system reports an error.
     System(io::Error),
 }
 
 impl OutputFile<'_> {
-    /// Looks at what has this name now, and touches nothing. That there is nothing is well.
+    /// Looks at what has this name now, and changes nothing. It is fine if nothing has this name.
     ///
     /// # Errors
-    /// It would not be written.
+    /// The program would refuse to write the file.
     pub(crate) fn judge(&self) -> Result<(), Unwritable> {
         self.judge_contents()?;
-        // What is there tells more than its name.
+        // Judge the contents first: they tell more than the name.
         if is_firmware_name(&self.path.to_string_lossy()) {
             return Err(Unwritable::Name);
         }
@@ -77,16 +77,16 @@ impl OutputFile<'_> {
         self.judge_file(&File::from(file))
     }
 
-    /// Opens it, empty, and locks it for as long as the file is open. A new file is readable by its owner only; another keeps its
-    /// mode and its owner.
+    /// Opens the file, empties it, and locks it for as long as it is open. Only its owner can read a new file; an existing file
+    /// keeps its mode and owner.
     ///
     /// # Errors
-    /// As [`judge`](Self::judge): what has the name is as it was.
+    /// Those of [`judge`](Self::judge). Then an existing file is left as it was.
     pub(crate) fn create(&self) -> Result<File, Unwritable> {
-        // Devices aren't even opened: that alone can start a watchdog.
+        // Judge before opening: opening a device can be enough to start a watchdog.
         self.judge()?;
-        // What has the name by now is judged once more, before it is emptied. The kernel refuses a stranger's file in /tmp
-        // (`fs.protected_regular`), because this call may make one.
+        // Another file may have taken the name since, so judge again before emptying it. Because of CREATE the kernel refuses
+        // another user's file in /tmp (`fs.protected_regular`).
         let flags = OFlags::RDWR | OFlags::CREATE | CAREFULLY;
         let mode = Mode::RUSR | Mode::WUSR;
         let file = File::from(rustix::fs::open(self.path, flags, mode).map_err(system)?);
@@ -132,14 +132,14 @@ impl OutputFile<'_> {
     }
 }
 
-/// Links aren't followed, a pipe isn't waited for, and a terminal doesn't become ours.
+/// Don't follow links, don't wait for the reader of a pipe, and don't take a terminal as our controlling terminal.
 const CAREFULLY: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
-/// Has the file for itself: the same command, typed twice, doesn't empty what the first one writes. Where a file system has no
-/// locks, there is none.
+/// Locks the file, so that a second run of the same command doesn't empty what the first run writes. On a file system without
+/// locks, nothing is locked.
 fn lock(file: &File) -> Result<(), Unwritable> {
     match rustix::io::retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive)) {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Unwritable::Busy),
@@ -151,7 +151,7 @@ fn system(error: rustix::io::Errno) -> Unwritable {
     Unwritable::System(error.into())
 }
 
-/// What a file is that has no contents of its own.
+/// The name of a kind of file that isn't a regular file.
 fn special(kind: FileType) -> Option<&'static str> {
     let kinds = [
         (kind.is_file(), None),
@@ -165,7 +165,7 @@ fn special(kind: FileType) -> Option<&'static str> {
 }
 
 impl Unwritable {
-    /// Whether the name is that of firmware.
+    /// Whether the file is firmware or an archive, by its name or contents, or one of the inputs.
     pub(crate) fn is_firmware(&self) -> bool {
         match self {
             Self::Input | Self::Name => true,
@@ -227,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("note");
         let file = output(&path, &[]);
-        // The other has opened it, and has written nothing yet; then it has.
+        // The first run has opened the file. It is refused to others both before and after the first run writes.
         let mut first = file.create().unwrap();
         assert!(matches!(file.create(), Err(Unwritable::Busy)));
         io::Write::write_all(&mut first, b"note 1").unwrap();

@@ -1,4 +1,4 @@
-//! Events on standard output, as docs/events.md has them: the engine's, and what only the program knows.
+//! Events as JSON on standard output (docs/events.md): those of the engine, and those that only this program knows.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,13 @@ use update_engine::{Advice, DeviceId, Event, EventKind, ModemState, Radio, SCHEM
 use crate::failure::VerbFailure;
 use crate::output::stdout;
 
-/// Whether the events that were printed say that this program's run has failed.
+/// Whether an event `failed` of this run was printed.
 static IS_FAILURE_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Prints an event of the engine.
 ///
 /// # Errors
-/// It can't be written, or the reader went away.
+/// Standard output can't be written, or its reader went away.
 pub(crate) fn write(event: &Event) -> io::Result<()> {
     if matches!(event.kind, EventKind::Failed { .. }) {
         IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
@@ -29,17 +29,17 @@ pub(crate) fn write(event: &Event) -> io::Result<()> {
     }))
 }
 
-/// Whether the event `failed` was printed.
+/// Whether an event `failed` of this run was printed. If so, it must not be printed again.
 pub(crate) fn is_failure_told() -> bool {
     IS_FAILURE_TOLD.load(Ordering::Relaxed)
 }
 
-/// The events so far were those of a recorded run, whose failure is none of this one.
+/// Says that the events so far came from a recorded run: a failure among them isn't a failure of this run.
 pub(crate) fn was_replayed() {
     IS_FAILURE_TOLD.store(false, Ordering::Relaxed);
 }
 
-/// Says that a run has failed, as the event `failed`.
+/// Prints the event `failed`.
 pub(crate) fn failed(failure: &VerbFailure) {
     let engine = failure.engine.as_deref();
     let state = engine.map(|(_, told)| FailedInEngine {
@@ -54,7 +54,7 @@ pub(crate) fn failed(failure: &VerbFailure) {
         Some((_, told)) => Some(told.cause.clone()),
         None => (!failure.causes.is_empty()).then(|| failure.causes.join(": ")),
     };
-    // Where standard output can't be written, standard error has said all.
+    // Ignore an error: standard error gets the same failure.
     let _ = stdout::write(&stdout::json_line(&FailedLine {
         v: SCHEMA_VERSION,
         device: engine.map(|(device, _)| device.into()),
@@ -78,7 +78,7 @@ struct EventLine<'a> {
     kind: EventOrigin<'a>,
 }
 
-/// Which modem, as far as it is known.
+/// The modem, as far as it is known.
 #[derive(Serialize)]
 struct EventDevice<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,8 @@ struct EventDevice<'a> {
 
 impl<'a> From<&'a DeviceId> for EventDevice<'a> {
     fn from(device: &'a DeviceId) -> Self {
-        // Before a modem is found the engine has the words of the selection there, and of a modem without ports nothing.
+        // Before the engine has found the modem, it gives the words of the selection instead of a port. For a modem without ports
+        // it gives nothing.
         let is_port = |name: &&str| name.contains('/') || name.starts_with('@');
         Self {
             path: device.path(),
@@ -112,15 +113,15 @@ enum EventOrigin<'a> {
     Program(ProgramEvent<'a>),
 }
 
-/// What only the program says.
+/// Events that the engine doesn't have.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum ProgramEvent<'a> {
-    /// A modem isn't updated, because it isn't one that is meant.
+    /// A modem is left out of an update of several modems.
     LeftOut { why: &'a str },
 }
 
-/// The event `failed`, with as much as is known (docs/events.md).
+/// The event `failed` (docs/events.md). Fields that aren't known are left out.
 #[derive(Serialize)]
 struct FailedLine<'a> {
     v: u16,
@@ -137,7 +138,7 @@ struct FailedLine<'a> {
     hint: &'a str,
 }
 
-/// What only the engine knows.
+/// The fields that only a failure of the engine has.
 #[derive(Serialize)]
 struct FailedInEngine<'a> {
     step: &'a Step,
@@ -149,10 +150,10 @@ struct FailedInEngine<'a> {
     next: Advice,
 }
 
-/// Says that a modem is left out.
+/// Prints that a modem is left out.
 ///
 /// # Errors
-/// It can't be written.
+/// Standard output can't be written.
 pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(), VerbFailure> {
     stdout::print_json(&EventLine {
         v: SCHEMA_VERSION,

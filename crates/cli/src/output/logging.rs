@@ -1,12 +1,13 @@
-//! The developer's log: `tracing` on standard error, off unless asked for.
+//! The developer's log: `tracing` on standard error. It is off unless the user asks for it.
 
 use std::io::{self, Write};
 
 use tracing::Level;
 use tracing_subscriber::fmt::time::uptime;
 
-/// Starts logging: `-vv` shows steps and messages with the seconds since the start, `-vvv` finer ones; the bytes are told by
-/// [`overheard`](crate::worlds::chosen_world::overheard). Below that the screens say what is worth saying.
+/// Starts the log. `-vv` shows steps and messages with the seconds since the start, `-vvv` also finer messages. The bytes on the
+/// wire are printed by [`overheard`](crate::worlds::chosen_world::overheard). With less than `-vv` there is no log; the screens
+/// print what matters.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
         0 | 1 => return,
@@ -23,7 +24,7 @@ pub(crate) fn start(verbose: u8) {
         .try_init();
 }
 
-/// Standard error, where nobody may be reading any more: that must not end a flash.
+/// Standard error that ignores errors: if its reader went away, the update must go on.
 struct PatientStderr;
 
 impl Write for PatientStderr {

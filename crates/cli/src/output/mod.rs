@@ -1,4 +1,4 @@
-//! Where words and data go: standard output, standard error, and files under a name of the user's.
+//! Where words and data go: standard output, standard error, and files under names that the user gave.
 
 pub(crate) mod file;
 pub(crate) mod json_events;

@@ -6,14 +6,14 @@ use update_engine::{Event, EventKind};
 
 use crate::text::terminal;
 
-/// A line on standard error.
+/// Prints a line on standard error.
 pub(crate) fn say(line: &str) {
     let mut out = io::stderr().lock();
     let text = terminal::folded(line, out.is_terminal());
     let _ = out.write_all(text.as_bytes());
 }
 
-/// Says what a short job warns of; everything else that happens in it is seen in its result.
+/// Prints the warnings of a short job. Its other events aren't printed, because its result shows what happened.
 pub(crate) fn say_warnings(event: &Event) {
     if let EventKind::Warning { warning } = &event.kind {
         say(&format!("warning: {}", warning.text));

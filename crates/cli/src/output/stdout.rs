@@ -7,21 +7,21 @@ use modem_world::Instant;
 use crate::failure::VerbFailure;
 use crate::text::terminal;
 
-/// Text on standard output, folded on a terminal.
+/// Prints text on standard output; on a terminal its lines are folded.
 ///
 /// # Errors
-/// It can't be written, as on a full disk. A reader that has seen enough (`| head`) is no error.
+/// Standard output can't be written, as on a full disk. It is no error if the reader has seen enough (`| head`).
 pub(crate) fn print(text: &str) -> Result<(), VerbFailure> {
     let is_terminal = io::stdout().is_terminal();
     put(terminal::folded(text, is_terminal).as_bytes()).map_err(|error| unwritable(&error))
 }
 
-/// The same for text that has its own line ends.
+/// Prints text on standard output without folding its lines.
 pub(crate) fn print_as_is(text: &str) -> Result<(), VerbFailure> {
     put(text.as_bytes()).map_err(|error| unwritable(&error))
 }
 
-/// An object on standard output, on a line of its own.
+/// Prints an object as JSON on standard output, on a line of its own.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), VerbFailure> {
     put(&json_line(value)).map_err(|error| unwritable(&error))
 }
@@ -33,12 +33,12 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
     line
 }
 
-/// A time as JSON has it: seconds since the start, to the millisecond.
+/// A time for JSON: seconds since the start, rounded to milliseconds.
 pub(crate) fn seconds(now: Instant) -> f64 {
     (now.since_start().as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// Bytes on standard output, now. That the reader went away is no error.
+/// Writes bytes to standard output at once. It is no error if the reader went away.
 fn put(bytes: &[u8]) -> io::Result<()> {
     match write(bytes) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -46,13 +46,14 @@ fn put(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The same, but that the reader went away is an error.
+/// Writes bytes to standard output at once. It is an error if the reader went away.
 pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
-/// A program that reads the data would take a part of them for all: that must not end as if all were well.
+/// The failure when standard output can't be written. The exit code must not be 0, or the reading program would take a part of the
+/// data for all of it.
 pub(crate) fn unwritable(error: &io::Error) -> VerbFailure {
     VerbFailure::of_code("E-OUTPUT-WRITE", 1, "standard output can't be written")
         .because(error)

@@ -1,4 +1,4 @@
-//! A progress bar with the steps above it, for a terminal.
+//! One run on a terminal: a progress bar, with the steps above it.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::silence::{Silence, SilenceTurn, limit, style};
 use crate::text::amounts;
 use crate::text::terminal;
 
-/// The line while bytes go out.
+/// The bar while bytes are sent.
 const SENDING: &str = "{spinner} [{bar:20}] {percent:>3} %  {wide_msg}";
-/// The line while the modem is silent, with how long it has been.
+/// The bar while the modem is silent, with the time since the silence began.
 const SILENT: &str = "{spinner} [{bar:20}] {percent:>3} %  {since} of silence, {wide_msg}";
 
 /// How often the spinner turns.
@@ -22,19 +22,19 @@ const TICK: Duration = Duration::from_millis(125);
 /// How many steps a bar has.
 pub(super) const LENGTH: u64 = 1000;
 
-/// Draws on standard error.
+/// Shows one run on standard error.
 pub(crate) struct BarScreen {
     narrator: Narrator,
     bar: ProgressBar,
     pace: Pace,
     rate: SendRate,
     silence: Silence,
-    /// How far the run has come, of [`LENGTH`].
+    /// How far the run has come, from 0 to [`LENGTH`].
     position: u64,
 }
 
 impl BarScreen {
-    /// A bar with this much detail above it.
+    /// A screen whose lines above the bar have this much detail.
     pub(crate) fn new(verbose: u8, pace: Pace) -> Self {
         Self {
             narrator: Narrator::new(verbose),
@@ -118,7 +118,7 @@ impl Screen for BarScreen {
     }
 }
 
-/// How far the whole run has come, of [`LENGTH`].
+/// How far the whole run has come by this event, from 0 to [`LENGTH`].
 pub(super) fn position(kind: &EventKind) -> Option<u64> {
     let (EventKind::Advanced { progress, .. }
     | EventKind::StepStarted { progress, .. }
@@ -126,7 +126,7 @@ pub(super) fn position(kind: &EventKind) -> Option<u64> {
     else {
         return None;
     };
-    // Between 0 and 1; for the eye only.
+    // The value is between 0 and 1, and the bar needs no precision.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -136,11 +136,12 @@ pub(super) fn position(kind: &EventKind) -> Option<u64> {
     Some(position)
 }
 
-/// How fast an image goes.
+/// How fast an image is sent.
 #[derive(Debug, Default)]
 pub(super) struct SendRate {
-    /// The image under way, when its first bytes went, and how many of them.
+    /// The number of the image that is being sent.
     image: usize,
+    /// When the first bytes of this image were acknowledged, and how many they were.
     started: Option<(f64, u64)>,
 }
 

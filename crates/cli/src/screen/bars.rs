@@ -1,4 +1,4 @@
-//! A line of progress for each of several modems, for a terminal.
+//! Several runs on a terminal: a progress bar for each modem.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use super::narrator::Narrator;
 use super::silence::{self, Silence, SilenceTurn, limit};
 use crate::text::terminal;
 
-/// One modem's line.
+/// The line of one modem.
 const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
-/// The same while the modem is silent, with how long it has been.
+/// The line while the modem is silent, with the time since the silence began.
 const SILENT: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {since} of silence, {wide_msg}";
-/// The same when its run is over.
+/// The line when the modem's run is over.
 const OVER: &str = "  {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
 
 /// How often the spinners turn.
 const TICK: Duration = Duration::from_millis(125);
 
-/// Draws on standard error.
+/// Shows several runs on standard error.
 pub(crate) struct BarScreens {
     all: MultiProgress,
     each: Vec<ModemBar>,
     pace: Pace,
 }
 
-/// One modem.
+/// What is shown of one modem.
 struct ModemBar {
     place: String,
     narrator: Narrator,
@@ -77,7 +77,7 @@ impl Screens for BarScreens {
         let Some(one) = self.each.get_mut(number) else {
             return;
         };
-        // The latest of what there is to say stands in the line; what the user should know stands above.
+        // The line of the modem shows the latest step. What the user should read is printed above all lines.
         let lines = one.narrator.tell(event);
         if matches!(
             event.kind,

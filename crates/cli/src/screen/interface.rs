@@ -1,18 +1,18 @@
-//! What a screen does, and what it has to know.
+//! What every screen can do, whatever it looks like.
 
 use update_engine::Event;
 
 use crate::failure::VerbFailure;
 
-/// Shows a run.
+/// Shows the run of one modem.
 pub(crate) trait Screen: Send {
     /// Shows one event.
     fn show(&mut self, event: &Event);
 
-    /// Leaves the terminal as it should be, before a question or the last lines.
+    /// Removes everything that moves from the terminal, before a question or before the last lines.
     fn rest(&mut self);
 
-    /// Goes on after a question.
+    /// Goes on showing the run after a question.
     fn resume(&mut self) {}
 
     /// Why a program that reads the events hasn't got all of them.
@@ -26,7 +26,7 @@ pub(crate) trait Screens: Send {
     /// Shows one event of the modem with this number, counted from 0.
     fn show(&mut self, number: usize, event: &Event);
 
-    /// Leaves the terminal as it should be.
+    /// Removes everything that moves from the terminal.
     fn rest(&mut self);
 
     /// Why a program that reads the events hasn't got all of them.
@@ -35,11 +35,11 @@ pub(crate) trait Screens: Send {
     }
 }
 
-/// How the time of the run relates to the user's.
+/// How fast the time of a run passes for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// A second is a second.
+    /// A second of the run takes a second.
     Real,
-    /// Time is played faster than it is; a clock on the screen would be wrong.
+    /// The run is played faster than real time, so a clock on the screen would be wrong.
     Played,
 }

@@ -11,9 +11,9 @@ use crate::output::stdout;
 /// Prints events as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct JsonScreen {
-    /// Nobody reads any more. That is no reason to stop a flash.
+    /// Standard output can't be written any more. The update goes on all the same.
     closed: bool,
-    /// Why events are missing, where the reader didn't go away by itself.
+    /// Why events are missing. If the reader went away by itself, that is no failure and nothing stands here.
     lost: Option<VerbFailure>,
 }
 
@@ -37,7 +37,7 @@ impl Screen for JsonScreen {
 
 impl Screens for JsonScreen {
     fn show(&mut self, _: usize, event: &Event) {
-        // The event says which modem it is about.
+        // The number isn't needed: each event names its modem.
         Screen::show(self, event);
     }
 

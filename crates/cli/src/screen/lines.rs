@@ -1,4 +1,4 @@
-//! Plain lines, for pipes and logs.
+//! Runs as plain lines, for pipes and logs.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -13,14 +13,14 @@ use crate::text::terminal;
 #[derive(Debug)]
 pub(crate) struct LineScreen {
     narrator: Narrator,
-    /// What stands before each line.
+    /// The beginning of each line.
     prefix: String,
-    /// How many tenths of the present image are told.
+    /// How many tenths of the present image were shown as sent.
     shown: u64,
 }
 
 impl LineScreen {
-    /// Lines with this much detail.
+    /// A screen for the only modem, with this much detail.
     pub(crate) fn new(verbose: u8) -> Self {
         Self {
             narrator: Narrator::new(verbose),
@@ -29,7 +29,7 @@ impl LineScreen {
         }
     }
 
-    /// The same for one of several modems, the one at this place.
+    /// A screen for one of several modems: each line begins with its place.
     pub(crate) fn of(verbose: u8, place: &str) -> Self {
         Self {
             prefix: format!("{place}: "),
@@ -67,11 +67,11 @@ impl Screen for LineScreen {
                 step: Step::Write { .. },
                 ..
             } => self.shown = 0,
-            // The last acknowledgement comes with the verdict; "accepted" tells that.
+            // The modem acknowledges the last bytes together with its verdict, and then the line "accepted" is enough.
             EventKind::SilenceExpected { .. } => self.shown = 10,
             _ => {}
         }
-        // Nobody may be reading any more: no reason to stop a flash.
+        // Ignore errors: if the reader of standard error went away, the update must go on.
         let mut out = io::stderr().lock();
         for line in lines {
             let line = terminal::folded(&format!("{}{line}", self.prefix), out.is_terminal());

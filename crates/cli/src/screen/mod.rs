@@ -16,7 +16,7 @@ pub(crate) use interface::{Pace, Screen, Screens};
 #[cfg(feature = "progress")]
 use crate::text::terminal;
 
-/// The screen that fits the output: JSON when asked for, a bar on a terminal, lines elsewhere.
+/// The screen for one modem: JSON if the user asks for it, a bar on a terminal, lines elsewhere.
 pub(crate) fn choose(json: bool, verbose: u8, pace: Pace) -> Box<dyn Screen> {
     if json {
         return Box::new(json::JsonScreen::default());
@@ -29,7 +29,7 @@ pub(crate) fn choose(json: bool, verbose: u8, pace: Pace) -> Box<dyn Screen> {
     Box::new(lines::LineScreen::new(verbose))
 }
 
-/// The same for several modems at these places.
+/// The screen for several modems at these places, chosen in the same way.
 pub(crate) fn choose_for_several(
     json: bool,
     verbose: u8,

@@ -1,4 +1,4 @@
-//! What events say to a person, as lines; shared by the bar and the plain lines.
+//! Turns events into lines for people. Bars and plain lines show the same lines.
 
 use update_engine::{Event, EventKind, Facts, Plan, Step, Trio};
 
@@ -9,12 +9,12 @@ use crate::text::amounts;
 pub(crate) struct Narrator {
     verbose: u8,
     images: usize,
-    /// Whether the modem has been named.
+    /// Whether a line has named the modem.
     is_introduced: bool,
 }
 
 impl Narrator {
-    /// `verbose`: 0 for the steps, 1 for what the modem says, too.
+    /// `verbose` is 0 for the steps, 1 to add what the modem says, 2 to add expected noise.
     pub(crate) fn new(verbose: u8) -> Self {
         Self {
             verbose,
@@ -23,7 +23,7 @@ impl Narrator {
         }
     }
 
-    /// The lines that this event is worth.
+    /// The lines for this event; often none.
     pub(crate) fn tell(&mut self, event: &Event) -> Vec<String> {
         let mut lines = Vec::new();
         let is_known = event.device.path().is_some() || matches!(event.kind, EventKind::Planned { .. });
@@ -81,7 +81,7 @@ impl Narrator {
         }
     }
 
-    /// What is said when a step begins.
+    /// The line at the beginning of a step.
     fn beginning(&self, step: &Step) -> Option<String> {
         let words = match step {
             Step::Write { image, of, file } => return Some(format!("sending image {image} of {of}: {file}")),
@@ -100,7 +100,7 @@ impl Narrator {
     }
 }
 
-/// What a running modem said.
+/// What a running modem said of itself.
 fn facts_lines(facts: &Facts) -> Vec<String> {
     let model = facts.model.as_deref().unwrap_or("the modem");
     let mut lines = vec![format!(
@@ -120,7 +120,7 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
     lines
 }
 
-/// The modem as a user knows it: place, model, port.
+/// The modem in words that a user knows: place, model, port.
 fn device(event: &Event) -> String {
     let device = &event.device;
     let mut words = device.to_string();
@@ -133,7 +133,7 @@ fn device(event: &Event) -> String {
     words
 }
 
-/// What is going to be done.
+/// The plan of the run.
 fn plan_lines(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     if plan.to != Trio::default() {
@@ -154,7 +154,7 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
         }
         line
     }));
-    // Estimates are whole seconds of minutes; precision is no matter here.
+    // An estimate of some minutes in whole seconds: f64 is precise enough.
     #[allow(clippy::cast_precision_loss)]
     let estimate = amounts::seconds(plan.estimate_s as f64);
     lines.push(match plan.protocol {
@@ -164,7 +164,7 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// A step as a noun.
+/// The name of a step, for "… took 3 s".
 fn step_name(step: &Step) -> String {
     match step {
         Step::CheckImages => "check of the images".into(),

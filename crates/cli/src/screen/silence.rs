@@ -1,4 +1,4 @@
-//! The time in which a modem is at work and says nothing, on a terminal.
+//! The silence of a modem that is at work, as bars show it.
 
 use std::fmt::Write;
 
@@ -7,33 +7,33 @@ use update_engine::{EventKind, Step};
 
 use crate::text::amounts;
 
-/// A silence that was announced, until it is over.
+/// Whether the engine has announced a silence that isn't over yet.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     is_on: bool,
 }
 
-/// What an event means for what a line says of the modem's work.
+/// What an event means for the message behind a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SilenceTurn {
-    /// A silence begins: the clock starts.
+    /// A silence begins: show how long it lasts.
     Begins,
-    /// What the line says is over.
+    /// What the message says is over.
     Ends,
-    /// It stays as it is.
+    /// The message stays.
     Stays,
 }
 
 impl Silence {
-    /// What this event means.
+    /// Takes an event and tells what it means for the message.
     pub(super) fn hear(&mut self, kind: &EventKind) -> SilenceTurn {
         match kind {
             EventKind::SilenceExpected { .. } => {
                 self.is_on = true;
                 SilenceTurn::Begins
             }
-            // The silence is announced before the step that it fills, and the image's last acknowledgement comes with the
-            // modem's verdict.
+            // These two events don't end the silence: the engine announces it before the step in which the modem is silent, and the
+            // last acknowledgement of an image comes with the modem's verdict.
             EventKind::StepFinished {
                 step: Step::Write { .. },
                 ..
@@ -55,9 +55,9 @@ impl Silence {
     }
 }
 
-/// A style whose `{since}` is the time since the bar's clock was started.
+/// The style for a template, in which `{since}` is the time since the clock of the bar was started.
 pub(super) fn style(template: &str) -> Option<ProgressStyle> {
-    // A template that doesn't parse would be a mistake in its line; the style before it then stays.
+    // A template that doesn't parse would be a mistake in this program. The bar then keeps its style.
     let style = ProgressStyle::with_template(template).ok()?;
     let since = |state: &ProgressState, text: &mut dyn Write| {
         let _ = text.write_str(&amounts::span(state.elapsed()));
@@ -70,7 +70,7 @@ pub(super) fn style(template: &str) -> Option<ProgressStyle> {
     )
 }
 
-/// Up to what time a silence is normal.
+/// How long a silence may normally last, in words.
 pub(super) fn limit(up_to_s: f64) -> String {
     format!("up to {} is normal", amounts::seconds(up_to_s))
 }

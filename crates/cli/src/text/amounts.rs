@@ -8,7 +8,7 @@ pub(crate) fn bytes(count: u64) -> String {
     if count < 1024 {
         return format!("{count} B");
     }
-    // Sizes are shown with one decimal; what f64 can't hold exactly doesn't show.
+    // Sizes are shown with one decimal, so the precision of f64 is enough.
     #[allow(clippy::cast_precision_loss)]
     let mut amount = count as f64 / 1024.0;
     let mut unit = UNITS[0];
@@ -25,7 +25,7 @@ pub(crate) fn bytes(count: u64) -> String {
 /// A span of time: `8 s`, `2 min 05 s`, `1 h 10 min`.
 pub(crate) fn span(span: Duration) -> String {
     let seconds = span.as_secs_f64().round();
-    // Rounded, not negative, and capped far below what u64 holds.
+    // The value is rounded, not negative, and far below the largest u64.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let seconds = seconds.min(1e9) as u64;
     match seconds {
@@ -36,7 +36,7 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
-/// The same for seconds out of an event.
+/// A span of time that an event gives in seconds.
 pub(crate) fn seconds(seconds: f64) -> String {
     span(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO))
 }

@@ -1,4 +1,4 @@
-//! How people read text: numbers, tables, and lines that fit a terminal.
+//! Text for people: numbers with units, tables, and lines that fit a terminal.
 
 pub(crate) mod amounts;
 pub(crate) mod table;

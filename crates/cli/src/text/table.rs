@@ -1,9 +1,9 @@
 //! Rows in columns.
 
-/// Two spaces between columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
 
-/// Rows in columns, each as wide as it has to be.
+/// Rows in columns. Each column is as wide as its widest cell.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
@@ -17,19 +17,19 @@ impl Table {
         }
     }
 
-    /// Another row.
+    /// Adds a row.
     pub(crate) fn push(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
-    /// How wide it is.
+    /// How many columns of a terminal the table takes.
     pub(crate) fn width(&self) -> usize {
         let widths = self.widths();
         let gaps = widths.len().saturating_sub(1).saturating_mul(GAP);
         widths.iter().sum::<usize>().saturating_add(gaps)
     }
 
-    /// The lines, the head first, without blanks at their ends.
+    /// The lines of the table, beginning with the head, without spaces at their ends.
     pub(crate) fn lines(&self) -> Vec<String> {
         let widths = self.widths();
         self.rows
@@ -56,6 +56,11 @@ impl Table {
         }
         widths
     }
+}
+
+/// The word, or a hyphen if there is none.
+pub(crate) fn or_hyphen(word: Option<&str>) -> String {
+    word.unwrap_or("-").to_owned()
 }
 
 #[cfg(test)]

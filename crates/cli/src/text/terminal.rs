@@ -2,11 +2,11 @@
 
 use std::io::IsTerminal;
 
-/// Columns of a terminal that nobody made wider.
+/// How many columns a line may take: the width of a terminal that nobody has made wider.
 pub(crate) const COLUMNS: usize = 80;
 
-/// A paragraph, folded between words; lines after the first stand two columns further in. Ends with a line feed. A word
-/// that is longer than a line (a path) stays whole.
+/// Adds a paragraph, folded between words. Every line after the first is indented by two more columns. A word that is longer than a
+/// line, such as a path, stays whole. The text ends with a line feed.
 pub(crate) fn wrap(text: &mut String, indent: &str, paragraph: &str) {
     text.push_str(indent);
     let mut column = indent.chars().count();
@@ -29,8 +29,8 @@ pub(crate) fn wrap(text: &mut String, indent: &str, paragraph: &str) {
     text.push('\n');
 }
 
-/// The lines of a text, folded between words where it goes to a terminal; what stands in a pipe stays on one line, for
-/// `grep`. Ends with a line feed.
+/// The lines of a text. For a terminal they are folded between words; for a pipe each line stays whole, so that `grep` finds it.
+/// The text ends with a line feed.
 pub(crate) fn folded(text: &str, is_terminal: bool) -> String {
     let mut folded = String::new();
     for line in text.lines() {

@@ -8,10 +8,10 @@ use crate::arguments::OutputOptions;
 use crate::failure::VerbFailure;
 use crate::output::file::{OutputFile, Unwritable};
 
-/// The file that the command line asks for, where it does; judged, but not touched. `inputs` are the files to be read.
+/// The file that `--trace` names, if it is given. The file is judged but not changed. `inputs` are the files to be read.
 ///
 /// # Errors
-/// It would destroy something.
+/// Writing the trace would destroy a file of the user's.
 pub(crate) fn judged<'a>(
     output: &'a OutputOptions,
     inputs: &'a [PathBuf],
@@ -30,7 +30,7 @@ pub(crate) fn judged<'a>(
     }
 }
 
-/// A trace that can't be written.
+/// The failure when the trace can't be written.
 pub(crate) fn refused(path: &Path, why: &Unwritable) -> VerbFailure {
     let name = path.display();
     let hint = match why {

@@ -1,4 +1,5 @@
-//! The head of a trace: what the program was asked to do (docs/trace-format.md), and stand-ins made from it.
+//! The head of a trace says what the program was asked to do (docs/trace-format.md). Images that stand in for the recorded ones can
+//! be made from it.
 
 use std::io::{self, Read};
 
@@ -7,10 +8,10 @@ use firmware_image::{Family, FileKind, Finding, Report};
 use serde::{Deserialize, Serialize};
 use update_engine::{Firmware, Request, Selector};
 
-/// The largest image that a stand-in is made for: what a CWE header can state.
+/// The largest size for which a stand-in is made: the largest size that a CWE header can state.
 const LARGEST: u64 = (1 << 32) + 400;
 
-/// A line of the head.
+/// A line of the head about one image.
 #[derive(Debug, Serialize, Deserialize)]
 struct HeadImageLine {
     name: String,
@@ -22,7 +23,7 @@ struct HeadImageLine {
 /// The head's lines, without the `# ` in front.
 pub(crate) fn write(request: &Request, firmware: &Firmware) -> io::Result<String> {
     let mut line = request.clone();
-    // A number that belongs to a person stays out of traces.
+    // An IMEI can identify a person: keep it out of traces.
     if matches!(line.select, Selector::Imei(_)) {
         line.select = Selector::Only;
     }
@@ -40,7 +41,7 @@ pub(crate) fn write(request: &Request, firmware: &Firmware) -> io::Result<String
             }
             FileKind::Gobi(_) => String::new(),
         };
-        // The folder that somebody keeps firmware in is nobody's business.
+        // The user's folders are private: write the file name only.
         let name = report.name.rsplit('/').next().unwrap_or_default().to_owned();
         let families = report.families.iter().map(ToString::to_string).collect();
         let line = HeadImageLine {
@@ -54,7 +55,7 @@ pub(crate) fn write(request: &Request, firmware: &Firmware) -> io::Result<String
     Ok(text)
 }
 
-/// What a head asks for.
+/// What the head of a trace says.
 #[derive(Debug)]
 pub(crate) struct TraceHead {
     pub(crate) request: Request,
@@ -62,7 +63,7 @@ pub(crate) struct TraceHead {
 }
 
 impl TraceHead {
-    /// Finds the head's lines among a trace's comments; the message says what is wrong with them.
+    /// Finds the head's lines among the comments of a trace. An error says what is wrong with them.
     pub(crate) fn parse(comments: &[String]) -> Result<Self, String> {
         let mut request = None;
         let mut images = Vec::new();
@@ -82,7 +83,7 @@ impl TraceHead {
         Ok(Self { request, images })
     }
 
-    /// Images with the recorded headers and zeros behind them.
+    /// Makes images that consist of the recorded headers and zeros behind them.
     pub(crate) fn stand_ins(self) -> Result<Firmware, String> {
         let mut checked: Vec<(Report, Box<dyn ImageSource>)> = Vec::new();
         for image in self.images {
@@ -140,7 +141,7 @@ fn family(name: &str) -> Option<Family> {
 
 fn inspect(source: &StandInImage, families: Vec<Family>) -> Result<Report, Box<dyn std::error::Error>> {
     let mut report = source::check(source, 64 * 1024)?;
-    // Zeros don't have the checksum that the header states; that says nothing about what was sent.
+    // The checksum of the zeros is wrong, but that says nothing about the images that were sent.
     report.findings.retain(|finding| {
         !matches!(
             finding,
@@ -151,7 +152,7 @@ fn inspect(source: &StandInImage, families: Vec<Family>) -> Result<Report, Box<d
     Ok(report)
 }
 
-/// A header with zeros behind it.
+/// An image that consists of a header and zeros behind it.
 #[derive(Debug)]
 struct StandInImage {
     name: String,

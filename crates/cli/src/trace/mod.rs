@@ -1,4 +1,4 @@
-//! Traces of a run (docs/trace-format.md): the file and its head.
+//! Traces of runs (docs/trace-format.md): their file and their head.
 
 pub(crate) mod file;
 pub(crate) mod head;

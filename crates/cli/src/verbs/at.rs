@@ -1,4 +1,4 @@
-//! `modemflash at`: one AT command.
+//! `modemflash at`: sends one AT command.
 
 use modem_protocol::at::command::{Consent, danger, is_valid_text};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::verbs::modem_view::SCHEMA;
 use crate::verbs::running_modem;
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// The answer, as JSON has it.
+/// The modem's answer as JSON.
 #[derive(Debug, Serialize)]
 struct AtAnswerLine<'a> {
     v: u16,
@@ -21,7 +21,7 @@ struct AtAnswerLine<'a> {
     lines: &'a [String],
 }
 
-/// Sends the command and prints the answer's lines.
+/// Sends the command and prints the lines of the answer.
 pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
     let command = arguments.command.trim();
     if !is_valid_text(command) {
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
     Ok(0)
 }
 
-/// Whether the user wants what the command does (at.md §3, policy).
+/// Whether the user agrees to what the command does (at.md §3, policy).
 fn consents(arguments: &At, command: &str, asker: &Asker) -> Result<UserAnswer, VerbFailure> {
     let Some(danger) = danger(command) else {
         return Ok(UserAnswer::Yes);
@@ -67,7 +67,7 @@ fn consents(arguments: &At, command: &str, asker: &Asker) -> Result<UserAnswer, 
         Consent::Knowledge if arguments.i_know => Ok(UserAnswer::Yes),
         Consent::Knowledge => Err(refused("--i-know")),
         Consent::Confirmation if arguments.yes || arguments.i_know => Ok(UserAnswer::Yes),
-        // A script needs `--yes`.
+        // A script can't be asked: it needs `--yes`.
         Consent::Confirmation if !arguments.json && ask::is_possible() => {
             say(&format!("{command} {}", danger.words));
             Ok(asker.ask("send it?"))

@@ -1,4 +1,4 @@
-//! `modemflash info`: one modem in full.
+//! `modemflash info`: shows everything about one modem.
 
 use update_engine::errand;
 use update_engine::modem::Mode;
@@ -12,10 +12,11 @@ use crate::output::stdout::{print, print_json};
 use crate::verbs::modem_view::{ModemLine, name, port_words};
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// Asks the modem and prints what it says.
+/// Asks the modem and prints its answers.
 pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
     let request = arguments::request(&arguments.select, &arguments.control);
-    // What isn't in normal mode can't be asked: the bus tells what there is to tell. Anything else is the engine's to judge.
+    // A modem that isn't in normal mode can't be asked, so show what the bus tells. If the selection leads to no modem or to
+    // several, the engine reports that.
     let candidates = request.select.candidates(chosen.world()).unwrap_or_default();
     let surveyed = match candidates.as_slice() {
         [modem] if modem.mode != Mode::Normal => look(chosen.world(), modem.clone(), &request, None),
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
                     let (surveyed, error) = left_alone(modem, error)?;
                     chosen.finish();
                     show(&surveyed, arguments.json)?;
-                    // What the bus tells isn't what was asked for: a script is told so.
+                    // Show what the bus tells, but fail: a script asked for more than that.
                     return Err(error.into());
                 }
                 (Err(error), _) => return Err(error.into()),
@@ -58,10 +59,10 @@ fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), VerbFailure> {
     }
 }
 
-/// What the bus tells of a modem that another run has, and the error that says so.
+/// If another run has locked the modem: what the bus tells of it, and the error.
 ///
 /// # Errors
-/// The error, where it is another one.
+/// The error, if it is any other.
 fn left_alone(modem: &Modem, error: UpdateError) -> Result<(Surveyed, UpdateError), VerbFailure> {
     let Cause::Locked { holder, .. } = &*error.source else {
         return Err(error.into());
@@ -107,7 +108,7 @@ fn text(surveyed: &Surveyed) -> String {
     text
 }
 
-/// What the modem says of itself.
+/// Adds what the modem says of itself.
 fn of_itself(page: &mut InfoPage, facts: &Facts) {
     page.option("manufacturer", facts.manufacturer.as_deref());
     page.option("model", facts.model.as_deref());
@@ -139,7 +140,7 @@ fn of_itself(page: &mut InfoPage, facts: &Facts) {
     }
 }
 
-/// Lines with a name and a value.
+/// Lines that consist of a name and a value.
 #[derive(Debug, Default)]
 struct InfoPage {
     text: String,
@@ -214,7 +215,7 @@ mod tests {
         assert_eq!(json["warnings"][0]["code"], "LOCKED");
         assert_eq!(world.written(0, 0), 0);
 
-        // Any other failure stays one.
+        // Any other failure is returned as it is.
         let gone = errand::reset(
             &mut SimulatedWorld::new(Setup {
                 mode: Mode::Foreign,

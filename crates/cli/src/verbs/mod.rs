@@ -1,4 +1,4 @@
-//! The verbs: what each of them does with its arguments.
+//! What each verb does with its arguments.
 
 mod at;
 mod info;

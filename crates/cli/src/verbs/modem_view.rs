@@ -1,4 +1,4 @@
-//! A modem in words and in JSON: what `list` and `info` have in common.
+//! How `list` and `info` show a modem, in words and in JSON.
 
 use serde::Serialize;
 use update_engine::Facts;
@@ -8,7 +8,7 @@ use update_engine::survey::{Remark, Surveyed};
 /// Version of the schema in docs/list-json.md.
 pub(crate) const SCHEMA: u16 = 1;
 
-/// A modem as JSON has it.
+/// A modem as JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct ModemLine<'a> {
     v: u16,
@@ -28,7 +28,7 @@ pub(crate) struct ModemLine<'a> {
     warnings: &'a [Remark],
 }
 
-/// Another run that has it.
+/// The process that has locked the modem.
 #[derive(Debug, Serialize)]
 pub(crate) struct LockLine<'a> {
     pid: Option<u32>,
@@ -37,7 +37,7 @@ pub(crate) struct LockLine<'a> {
     held_s: Option<u64>,
 }
 
-/// One of its ports.
+/// A port of the modem.
 #[derive(Debug, Serialize)]
 pub(crate) struct PortLine {
     port: String,
@@ -59,7 +59,7 @@ enum PortRole {
 }
 
 impl<'a> ModemLine<'a> {
-    /// Everything that is known of a modem.
+    /// A line with everything that is known of a modem.
     pub(crate) fn new(surveyed: &'a Surveyed) -> Self {
         let (modem, facts) = (&surveyed.modem, surveyed.facts.as_ref());
         let device = &modem.device;
@@ -88,7 +88,7 @@ impl<'a> ModemLine<'a> {
     }
 }
 
-/// Its ports, control ports first.
+/// The ports of a modem, control ports first.
 fn ports(modem: &Modem) -> Vec<PortLine> {
     let line = |port: &modem_world::PortInfo, role, language| PortLine {
         port: port.id.to_string(),
@@ -112,13 +112,13 @@ fn ports(modem: &Modem) -> Vec<PortLine> {
     control.chain(at).chain(single).collect()
 }
 
-/// What it is called: by itself, or by its id.
+/// The name of a modem: the model that it reports, or else the name for its USB id.
 pub(crate) fn name(modem: &Modem, facts: Option<&Facts>) -> String {
     let itself = facts.and_then(|facts| facts.model.clone());
     itself.unwrap_or_else(|| modem.name())
 }
 
-/// The same, short enough for a table: the first of several models.
+/// The name of a modem, short enough for a table: of several models, the first.
 pub(crate) fn short_name(modem: &Modem, facts: Option<&Facts>) -> String {
     let name = name(modem, facts);
     match name.split_once('/') {
@@ -127,7 +127,7 @@ pub(crate) fn short_name(modem: &Modem, facts: Option<&Facts>) -> String {
     }
 }
 
-/// Its mode, and how it can be talked to: `QMI`, `MBIM`, `AT only`, `download`.
+/// The mode of a modem, and for a running modem the language it can be asked in: `QMI`, `MBIM`, `AT only`, `download`.
 pub(crate) fn mode(modem: &Modem, facts: Option<&Facts>) -> String {
     match modem.mode {
         Mode::Normal => {}
@@ -142,7 +142,7 @@ pub(crate) fn mode(modem: &Modem, facts: Option<&Facts>) -> String {
     }
 }
 
-/// Its ports by what they are for: `QMI /dev/cdc-wdm0`.
+/// The ports of a modem, each with its purpose: `QMI /dev/cdc-wdm0`.
 pub(crate) fn port_words(modem: &Modem) -> Vec<String> {
     ports(modem)
         .into_iter()
@@ -157,9 +157,4 @@ pub(crate) fn port_words(modem: &Modem) -> Vec<String> {
             format!("{role} {}", port.port)
         })
         .collect()
-}
-
-/// A word, or a hyphen where there is none.
-pub(crate) fn or_hyphen(word: Option<&str>) -> String {
-    word.unwrap_or("-").to_owned()
 }

@@ -1,4 +1,4 @@
-//! `modemflash rehearse`: the same engine against a virtual modem.
+//! `modemflash rehearse`: updates a virtual modem with the same engine.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ use crate::trace;
 use crate::verbs::update_one::{self, RunDisplay};
 use crate::worlds::virtual_bus::{AT_ONCE, complaints, named, pacer};
 
-/// How long a rehearsal takes when nothing else is asked for.
+/// How long a rehearsal takes if the user asks for no other speed.
 const SHOWN_IN: Duration = Duration::from_secs(20);
 
-/// The model when neither files nor the user say which.
+/// The model if neither the user nor the files name one.
 const USUAL_MODEL: &str = "EM7565";
 
-/// Plays a flash against a virtual modem.
+/// Updates a virtual modem.
 pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     let trace = trace::file::judged(&arguments.output, &arguments.files)?;
     let asked = arguments.model.as_deref().and_then(Profile::named);
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     };
     setup.seed = arguments.seed;
     setup.faults = faults(&arguments.faults)?;
-    // A rehearsal shows what happens; what the modem got is checked by its own sums.
+    // The virtual modem needn't keep the images: it checks what it got by sums.
     setup.keep = virtual_modem::Keep::Sums;
     let request = Request {
         force: arguments.force,
@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Rehearse, verbose: u8) -> Verdict {
     verdict
 }
 
-/// How many times faster than it is the run has to be played: found out by a run without waiting.
+/// How many times faster than real time the run has to be played. A first run without waiting shows how long it takes.
 fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
     let mut world = SimulatedWorld::new(setup);
     let request = Request {
@@ -102,12 +102,12 @@ fn speed(setup: Setup, request: &Request, firmware: &Firmware) -> f64 {
         ..request.clone()
     };
     let mut ignore = |_: &Event| {};
-    // How it ends is told when it is played.
+    // Ignore how the first run ends: the run that is shown ends in the same way.
     let _ = update_engine::update(&mut world, &request, firmware, &mut ignore);
     (world.now().since_start().as_secs_f64() / SHOWN_IN.as_secs_f64()).max(1.0)
 }
 
-/// The model asked for; or else one that takes the files; or else the usual one.
+/// The model that the user names, or else a model that takes the files, or else the usual model.
 fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'static Profile, VerbFailure> {
     if let Some(name) = name {
         return named(name);
@@ -129,18 +129,18 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
         .ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no usual model"))
 }
 
-/// The family whose files a model takes.
+/// The family of firmware that a model takes.
 fn family(profile: &Profile) -> Family {
     Family::of_version_text(profile.name).unwrap_or(Family::Gobi2000)
 }
 
-/// Images in the shape of real ones, with a size that is usual for the family (images.md §7).
+/// Makes images with the structure and the usual size of real images of the family (images.md §7).
 fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, VerbFailure> {
     let bug = |error: &dyn std::error::Error| {
         VerbFailure::new(Code::Bug, 1, "the images can't be made").because(error)
     };
     let files = if profile.name == "RC7620" {
-        // Its firmware has a platform token of its own; this is the published layout of a real package.
+        // Firmware for the RC7620 has its own platform name. This package has the published layout of a real one.
         models::rc76xx_release_9().map(|package| vec![package])
     } else {
         let wishes = Wishes {

@@ -1,4 +1,4 @@
-//! `modemflash replay`: a recorded trace fed back to the engine.
+//! `modemflash replay`: feeds a recorded trace back to the engine.
 
 use std::fs;
 
@@ -14,10 +14,10 @@ use crate::output::stderr::say;
 use crate::screen::{self, Pace};
 use crate::trace::head::TraceHead;
 
-/// Exit code when the engine does something else than recorded.
+/// Exit code if the engine does something else than recorded.
 const DIFFERS: u8 = 1;
 
-/// Runs the engine against the trace and says whether it does the same as then.
+/// Runs the engine against the trace and says whether it does the same as when the trace was recorded.
 pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     let (trace, head) = read(arguments)?;
     let request = head.request.clone();
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     if let Some(lost) = lost {
         return Err(lost);
     }
-    // What the run came to is what the recorded run came to; the replay itself went well.
+    // The replay went well, even if the recorded run failed. Only the exit code of a run that the user stopped is passed on.
     Ok(if result.is_err_and(|error| error.exit_code() == INTERRUPTED) {
         INTERRUPTED
     } else {

@@ -1,4 +1,4 @@
-//! `modemflash reset`: restarts a modem, by whatever way works.
+//! `modemflash reset`: restarts a modem. The engine tries all ways until one works.
 
 use std::cell::{Cell, RefCell};
 
@@ -16,7 +16,7 @@ use crate::screen::{self, Pace};
 use crate::verbs::modem_view::SCHEMA;
 use crate::worlds::chosen_world::{ChosenWorld, overheard};
 
-/// How it ended, as JSON has it.
+/// The result as JSON.
 #[derive(Debug, Serialize)]
 struct RestartedLine {
     v: u16,
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Reset, mut chosen: ChosenWorld, verbose: u8) -> Ve
     let (world, asker) = chosen.parts();
     let mut show = |event: &update_engine::Event| screen.borrow_mut().show(event);
     let mut ask = |_: &[Warning]| {
-        // A script needs `--yes`.
+        // A script can't be asked: it needs `--yes`.
         if arguments.json || !ask::is_possible() {
             return false;
         }

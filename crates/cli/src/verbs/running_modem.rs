@@ -1,4 +1,4 @@
-//! What only running firmware can do.
+//! Verbs that need a modem whose firmware runs.
 
 use modem_world::World;
 use update_engine::modem::Mode;
@@ -6,10 +6,11 @@ use update_engine::{Cause, DeviceId, ModemState, Request, Step, UpdateError};
 
 use crate::failure::VerbFailure;
 
-/// Refuses a modem that can't be asked anything, and says the way out. What else is wrong with the selection is the engine's to say.
+/// Refuses a modem that doesn't run its firmware and so can't be asked anything; the hint says what to do. If the selection leads
+/// to no modem or to several, the engine reports that later.
 ///
 /// # Errors
-/// The modem that is meant runs no firmware.
+/// The selected modem doesn't run its firmware.
 pub(crate) fn require(world: &mut dyn World, request: &Request) -> Result<(), VerbFailure> {
     let candidates = request.select.candidates(world).unwrap_or_default();
     let [modem] = candidates.as_slice() else {

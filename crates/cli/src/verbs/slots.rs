@@ -1,4 +1,4 @@
-//! `modemflash slots`: stored firmware and carrier settings.
+//! `modemflash slots`: lists, selects and deletes stored firmware and carrier settings.
 
 use serde::Serialize;
 use update_engine::modem::Modem;
@@ -9,12 +9,12 @@ use crate::ask::{self, UserAnswer};
 use crate::failure::{VerbFailure, Verdict};
 use crate::output::stderr::{say, say_warnings};
 use crate::output::stdout::{print, print_json};
-use crate::text::table::Table;
-use crate::verbs::modem_view::{SCHEMA, name, or_hyphen};
+use crate::text::table::{Table, or_hyphen};
+use crate::verbs::modem_view::{SCHEMA, name};
 use crate::verbs::running_modem;
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// Lists, selects or deletes.
+/// Does what the action says.
 pub(crate) fn run(arguments: &Slots, mut chosen: ChosenWorld) -> Verdict {
     let (request, is_json) = (arguments.request(), arguments.is_json());
     let verdict = match &arguments.action {
@@ -31,7 +31,7 @@ fn read(chosen: &mut ChosenWorld, request: &Request) -> Result<(Modem, Facts), V
     Ok(chosen.talk(|world| errand::stored_images(world, request, &mut say_warnings))?)
 }
 
-/// A stored image as JSON has it.
+/// A stored image as JSON.
 #[derive(Debug, Serialize)]
 struct StoredImageLine<'a> {
     v: u16,
@@ -40,7 +40,7 @@ struct StoredImageLine<'a> {
     image: &'a Image,
 }
 
-/// What was selected, as JSON has it.
+/// The selected images as JSON.
 #[derive(Debug, Serialize)]
 struct SelectedImagesLine<'a> {
     v: u16,
@@ -48,7 +48,7 @@ struct SelectedImagesLine<'a> {
     selected: [Image; 2],
 }
 
-/// What was deleted, as JSON has it.
+/// The deleted image as JSON.
 #[derive(Debug, Serialize)]
 struct DeletedImageLine<'a> {
     v: u16,
@@ -123,7 +123,7 @@ fn is_modem(image: &Image) -> bool {
     image.kind == "modem"
 }
 
-/// Firmware version, and what stands behind it: the carrier.
+/// The two parts of a build id: firmware version and carrier.
 fn parts(image: &Image) -> (&str, Option<&str>) {
     match image.build_id.split_once('_') {
         Some((firmware, rest)) => (firmware, Some(rest)),
@@ -131,12 +131,12 @@ fn parts(image: &Image) -> (&str, Option<&str>) {
     }
 }
 
-/// What follows [`words`]: settings are many.
+/// The verb that fits behind [`words`]: firmware is one, settings are many.
 fn verb(image: &Image) -> &'static str {
     if is_modem(image) { "is" } else { "are" }
 }
 
-/// One image in a sentence.
+/// One image in words, for a sentence.
 fn words(image: &Image) -> String {
     let (firmware, carrier) = parts(image);
     let slot = image
@@ -179,7 +179,7 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, chosen: 
         &facts,
         &missing,
     )?;
-    // The modem that was looked at, wherever the selection would lead now.
+    // Keep to the modem that was asked, even if the selection leads to another modem by now.
     request.select = update_engine::Selector::Place(modem.path().to_string());
     chosen.talk(|world| errand::select_images(world, &request, firmware, settings, &mut say_warnings))?;
     let (_, carrier) = parts(settings);
@@ -229,7 +229,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
         return Err(VerbFailure::new(Code::SlotInUse, 2, what).hint(Advice::SelectOthers.to_string()));
     }
     if !arguments.yes {
-        // A script needs `--yes`.
+        // A script can't be asked: it needs `--yes`.
         if is_json || !ask::is_possible() {
             let what = format!(
                 "{}: {} would be deleted, and nobody said yes",
@@ -262,13 +262,13 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
     Ok(0)
 }
 
-/// Whether a firmware is meant by slot, version or build id.
+/// Whether the user means this firmware: by slot, version or build id.
 fn is_meant(image: &Image, wish: &str) -> bool {
     let is_slot = wish.parse::<u8>().is_ok_and(|slot| image.slot == Some(slot));
     is_slot || image.build_id == wish || parts(image).0 == wish
 }
 
-/// Whether settings are meant by config version, carrier or build id.
+/// Whether the user means these settings: by config version, carrier or build id.
 fn is_settings(image: &Image, wish: &str) -> bool {
     let is_carrier = parts(image)
         .1
@@ -276,7 +276,7 @@ fn is_settings(image: &Image, wish: &str) -> bool {
     is_carrier || image.unique_id == wish || image.build_id == wish
 }
 
-/// The only one of them.
+/// The only image that was found.
 fn one<'a>(
     mut found: impl Iterator<Item = &'a Image>,
     facts: &Facts,

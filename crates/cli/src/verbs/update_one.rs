@@ -1,4 +1,4 @@
-//! What `update`, `rehearse` and `replay` have in common: ask where something is doubtful, update, show, record.
+//! Updates one modem, for `update` and `rehearse`: asks the user about warnings, shows the run and records the trace.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,7 +17,7 @@ use crate::screen::{self, Pace};
 use crate::trace;
 use crate::worlds::chosen_world::overheard;
 
-/// How a run is shown.
+/// How a run is shown and recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunDisplay<'a> {
     pub(crate) output: &'a OutputOptions,
@@ -26,15 +26,15 @@ pub(crate) struct RunDisplay<'a> {
     pub(crate) pace: Pace,
 }
 
-/// What a run came to.
+/// How a run ended.
 enum UpdateEnd {
-    /// With the reason why a program that reads the events hasn't got all of them.
+    /// The run reached its goal. If not all events could be written, the reason stands beside it.
     Outcome(Box<Outcome>, Option<Box<VerbFailure>>),
     /// The user didn't say yes.
     Declined(UserAnswer),
 }
 
-/// Updates one modem, asks what there is to ask, and says how it ended.
+/// Updates one modem, asks the user about warnings, and says how the run ended.
 pub(crate) fn run(
     world: &mut dyn World,
     asker: &Asker,
@@ -64,10 +64,10 @@ pub(crate) fn run(
     }
 }
 
-/// Whether the modem is there that is meant. Where it isn't, there is nothing to record, and an older trace stays.
+/// Whether the selected modem is there. If it isn't, there is nothing to record, and an older trace must not be overwritten.
 fn is_there(world: &mut dyn World, request: &Request) -> bool {
     match &request.select {
-        // There may be no modem on the bus behind it, as behind a pseudo-terminal.
+        // The port alone decides: behind a pseudo-terminal there is no modem on the bus.
         Selector::Port(name) => world.find(name).is_ok(),
         _ => update_engine::find_one(world, request, "update").is_ok(),
     }
@@ -83,7 +83,7 @@ fn on_screen(
     let screen = RefCell::new(screen::choose(show.output.json, show.verbose, show.pace));
     let declined = Cell::new(None);
     let mut ask = |plan: &Plan| {
-        // A script needs `--yes`.
+        // A script can't be asked: it needs `--yes`.
         if show.output.json || !ask::is_possible() || plan.to_confirm().next().is_none() {
             return false;
         }
@@ -108,7 +108,8 @@ fn on_screen(
     }
 }
 
-/// What to ask about a plan, one after the other: against what is known of the modem it takes two answers.
+/// The questions about a plan, one after the other. Two questions if the user contradicts what is known of the modem
+/// (`--as-platform`).
 fn questions(plan: &Plan, request: &Request) -> Vec<String> {
     let mut questions = vec![ask::GO_ON.to_owned()];
     let is_vouched = plan.to_confirm().any(|warning| warning.code == fit::VOUCHED);
@@ -118,7 +119,7 @@ fn questions(plan: &Plan, request: &Request) -> Vec<String> {
     questions
 }
 
-/// The last lines of a run that reached its goal.
+/// Prints the last lines of a run that reached its goal.
 pub(crate) fn finish(outcome: &Outcome) {
     say(&outcome.to_string());
     if let Outcome::Accepted(accepted) = outcome {
@@ -126,7 +127,7 @@ pub(crate) fn finish(outcome: &Outcome) {
     }
 }
 
-/// Runs with a trace of everything on the wire. Where the trace can't be written the run goes on, and it is said.
+/// Runs and records everything on the wire in a trace. If writing the trace fails later, the run goes on with a warning.
 fn record(
     world: &mut dyn World,
     file: OutputFile<'_>,

@@ -1,4 +1,4 @@
-//! `modemflash update` for several modems: a worker each, a line of progress each, a table at the end.
+//! `modemflash update` for several modems. Each modem gets a worker and a line of progress; a table at the end shows all results.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ use crate::text::amounts;
 use crate::text::table::Table;
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// The end of a run before its workers begin.
+/// What is said if the run ends before the workers begin.
 const UNCHANGED: &str = "nothing was changed on any modem";
 
-/// Updates all modems that are meant.
+/// Updates the named modems, or all modems that the images are for.
 pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Verdict {
     let mut chosen = ChosenWorld::of(all)?;
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, None)?);
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
         Pace::Real
     };
     let (mut crew, asker) = chosen.into_workers(requests.len())?;
-    // What came before now was heard by the world that asked the modems, and by none of the workers.
+    // A signal that came before now reached only the world that asked the modems, and no worker.
     if asker.is_stopped() {
         crew.worlds.clear();
         crew.finish();
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     }
 }
 
-/// Where a modem is, as it is shown.
+/// The place of a modem, as the user sees it.
 fn place(select: &Selector) -> String {
     match select {
         Selector::Place(name) | Selector::Port(name) => name.clone(),
@@ -101,8 +101,8 @@ fn place(select: &Selector) -> String {
     }
 }
 
-/// The modems that are named, each once, by their places; without names all that the images may be for. A port without a USB
-/// device behind it stays a port.
+/// The places of the modems that are named, each modem once. Without names, the places of all modems that the images may be for. A
+/// port without a USB device behind it has no place and stays a port.
 fn choose(
     world: &mut dyn World,
     request: &Request,
@@ -151,7 +151,7 @@ fn choose(
     Ok(selected)
 }
 
-/// The modem, or why there is none, as the engine says it.
+/// The selected modem, or the engine's error if there is none.
 fn find(world: &mut dyn World, request: &Request) -> Result<Modem, VerbFailure> {
     update_engine::find_one(world, request, "update").map_err(|cause| {
         let device = DeviceId::from_selection(&request.select);
@@ -159,8 +159,8 @@ fn find(world: &mut dyn World, request: &Request) -> Result<Modem, VerbFailure> 
     })
 }
 
-/// Why a modem isn't one that these images are for. One that runs and whose family its id doesn't tell is asked; where that
-/// brings nothing either, the boot loader will tell.
+/// Why the images aren't for this modem. If the USB id doesn't tell the family, a running modem is asked. If the answer doesn't
+/// tell either, the modem isn't left out: its boot loader will tell.
 fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Firmware) -> Option<String> {
     match modem.mode {
         Mode::Emergency => return Some("its own boot loader is gone".to_owned()),
@@ -190,8 +190,9 @@ fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Fir
         .map(|cause| cause.to_string())
 }
 
-/// Shows all plans and asks once about all warnings in them, where there are any. Yes confirms what was shown, and nothing that a
-/// run meets later, as where a modem couldn't be asked by now. What speaks against one is said in full later, by its run.
+/// Shows the plans for all modems and asks once about all warnings in them. A yes confirms only the warnings that were shown, not
+/// those that a run meets later, as with a modem that couldn't be asked yet. If there is an error instead of a plan, one line shows
+/// it here, and the run reports it in full later.
 fn confirm(
     world: &mut dyn World,
     asker: &Asker,
@@ -220,7 +221,7 @@ fn confirm(
     is_doubtful.then(|| asker.ask(ask::GO_ON))
 }
 
-/// What a modem runs, and what it is to run.
+/// One line about a plan: what the modem runs, and what it is to run.
 fn in_a_line(plan: &Plan) -> String {
     let from = match &plan.from {
         Some(from) => format!("runs {from}"),
@@ -238,7 +239,7 @@ fn in_a_line(plan: &Plan) -> String {
     }
 }
 
-/// Says what became of workers that couldn't begin, or ended without a last event.
+/// Prints the event `failed` for workers that couldn't begin or ended without a last event.
 fn tell_silent(results: &[Result<Outcome, UpdateError>], ended: &BTreeSet<usize>) {
     for (number, result) in results.iter().enumerate() {
         if let (Err(error), false) = (result, ended.contains(&number)) {
@@ -247,7 +248,7 @@ fn tell_silent(results: &[Result<Outcome, UpdateError>], ended: &BTreeSet<usize>
     }
 }
 
-/// What became of each: the errors in full, then a table.
+/// Prints how each run ended: first the errors in full, then a table.
 fn summary(places: Vec<String>, results: Vec<Result<Outcome, UpdateError>>) {
     let mut table = Table::with_head(&["PLACE", "EXIT", "RESULT"]);
     for (place, result) in places.into_iter().zip(results) {

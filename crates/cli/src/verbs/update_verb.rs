@@ -1,4 +1,4 @@
-//! `modemflash update`: firmware for one modem or for several.
+//! `modemflash update`: updates one modem or several.
 
 use firmware_image::Target;
 use modem_world::World;
@@ -14,7 +14,7 @@ use crate::verbs::update_one::{self, RunDisplay};
 use crate::verbs::update_several;
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// Checks the files, then updates what is meant.
+/// Checks the files, then updates the selected modems.
 pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     let named = arguments.select.all();
     if arguments.all || named.len() > 1 {
@@ -48,8 +48,9 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     verdict
 }
 
-/// What the modem takes where the bus tells, to choose from a folder with firmware for several. Gobi files don't tell their
-/// generation. What is wrong with the selection is said later, by the engine.
+/// The firmware that the modem takes, if the bus tells it. It is needed to choose from a folder with firmware for several models.
+/// Targets without a platform don't count, because Gobi files don't tell their generation. If the selection leads to no modem or to
+/// several, the engine reports that later.
 fn target_of(world: &mut dyn World, select: &Selector) -> Option<Target> {
     let candidates = select.candidates(world).ok()?;
     let [modem] = candidates.as_slice() else {

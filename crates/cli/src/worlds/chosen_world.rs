@@ -20,13 +20,13 @@ pub(crate) struct ChosenWorld {
 enum WorldKind {
     /// This host.
     Linux(Box<LinuxWorld>),
-    /// A bus with virtual modems, without waiting.
+    /// A bus with virtual modems. Its clock jumps, so nothing waits.
     #[cfg(feature = "rehearse")]
     Virtual(Box<virtual_modem::simulated::SimulatedWorld>),
 }
 
 impl ChosenWorld {
-    /// The world that the command line asks for; signals stop what is done in it.
+    /// The world that the command line asks for. Signals stop what a verb does in this world.
     pub(crate) fn of(arguments: &Arguments) -> Result<Self, VerbFailure> {
         #[cfg(feature = "rehearse")]
         let models = arguments.models.as_slice();
@@ -35,29 +35,29 @@ impl ChosenWorld {
         Self::with(models, arguments.verbose)
     }
 
-    /// A bus with virtual modems of these models; this host where there are none.
+    /// A bus with virtual modems of these models, or this host if the list is empty.
     pub(crate) fn with(models: &[String], verbose: u8) -> Result<Self, VerbFailure> {
         let kind = match models {
             #[cfg(feature = "rehearse")]
             [_, ..] => WorldKind::Virtual(Box::new(virtual_bus::bus(models)?)),
             _ => WorldKind::Linux(Box::new(linux_world::with_signals()?)),
         };
-        // After the world: so no signal is lost between the two.
+        // Make the asker after the world, so that no signal is lost between the two.
         let asker = Asker::new()?;
         Ok(Self { kind, verbose, asker })
     }
 
-    /// The world itself.
+    /// The world.
     pub(crate) fn world(&mut self) -> &mut dyn World {
         self.parts().0
     }
 
-    /// Who asks the user.
+    /// What asks the user.
     pub(crate) fn asker(&self) -> &Asker {
         &self.asker
     }
 
-    /// Both.
+    /// The world, and what asks the user.
     pub(crate) fn parts(&mut self) -> (&mut dyn World, &Asker) {
         let world: &mut dyn World = match &mut self.kind {
             WorldKind::Linux(world) => world.as_mut(),
@@ -67,18 +67,20 @@ impl ChosenWorld {
         (world, &self.asker)
     }
 
-    /// Talks to a modem in this world; with `-vvv` the bytes are told.
+    /// Talks to a modem in this world. With `-vvv` the bytes on the wire are printed.
     pub(crate) fn talk<T>(&mut self, job: impl FnOnce(&mut dyn World) -> T) -> T {
         let verbose = self.verbose;
         overheard(self.world(), verbose, job)
     }
 
-    /// Whether its clock is virtual, so that waiting for nothing would never end.
+    /// Whether the clock of this world is virtual. Such a clock jumps to the next deadline, so code that waits again and again
+    /// would loop for ever.
     pub(crate) fn is_virtual(&self) -> bool {
         !matches!(self.kind, WorldKind::Linux(_))
     }
 
-    /// Puts back what was changed on the host; what can't be put back is said.
+    /// Puts back the settings of the host that were changed, and warns if that fails. On a virtual bus, prints what the modems
+    /// complain about.
     pub(crate) fn finish(self) {
         match self.kind {
             WorldKind::Linux(world) => linux_world::finish(*world),
@@ -88,12 +90,13 @@ impl ChosenWorld {
     }
 }
 
-/// Does something in a world; with `-vvv` all that passes the ports goes to standard error, as a trace has it (docs/trace-format.md).
+/// Does a job in a world. With `-vvv`, everything that passes the ports is printed on standard error in the format of a trace
+/// (docs/trace-format.md).
 pub(crate) fn overheard<T>(world: &mut dyn World, verbose: u8, job: impl FnOnce(&mut dyn World) -> T) -> T {
     if verbose < 3 {
         return job(world);
     }
-    // Nobody may be reading any more: that must not end a flash.
+    // Ignore errors: if the reader of standard error went away, the update must go on.
     let mut recorder = Recorder::new(world, std::io::stderr(), |_| ());
     let result = job(&mut recorder);
     recorder.finish();
@@ -102,15 +105,15 @@ pub(crate) fn overheard<T>(world: &mut dyn World, verbose: u8, job: impl FnOnce(
 
 /// The worlds of several workers.
 pub(crate) struct WorkerWorlds {
-    /// One for each. A signal reaches all of them.
+    /// One world for each worker. A signal reaches all of them.
     pub(crate) worlds: Vec<Box<dyn World + Send>>,
-    /// The virtual bus that they share.
+    /// The virtual bus that the workers share.
     #[cfg(feature = "rehearse")]
     shared: Option<virtual_modem::simulated::Shared>,
 }
 
 impl ChosenWorld {
-    /// Worlds for so many workers, instead of this one; and who has heard each signal up to now and later.
+    /// Replaces this world by worlds for this many workers. The asker that is returned knows of every signal since it was made.
     pub(crate) fn into_workers(self, count: usize) -> Result<(WorkerWorlds, Asker), VerbFailure> {
         let crew = match self.kind {
             WorldKind::Linux(world) => {
@@ -118,7 +121,7 @@ impl ChosenWorld {
                 for _ in 0..count {
                     worlds.push(Box::new(linux_world::with_signals()?));
                 }
-                // Only now, so that a signal always reaches somebody.
+                // End this world only now, so that a signal always reaches at least one world.
                 linux_world::finish(*world);
                 WorkerWorlds {
                     worlds,
@@ -143,7 +146,7 @@ impl ChosenWorld {
 }
 
 impl WorkerWorlds {
-    /// When all workers are done: what a virtual modem complains about is said.
+    /// Call this when all workers are done: on a virtual bus, prints what the modems complain about.
     pub(crate) fn finish(self) {
         #[cfg(feature = "rehearse")]
         if let Some(world) = self.shared.and_then(virtual_modem::simulated::Shared::into_world) {

@@ -1,4 +1,4 @@
-//! The world of this host: its beginning and its end.
+//! Begins and ends the world of this host.
 
 use modem_transport::LinuxWorld;
 use update_engine::codes::Code;
@@ -6,7 +6,7 @@ use update_engine::codes::Code;
 use crate::failure::VerbFailure;
 use crate::output::stderr::say;
 
-/// The world of this host, with signals that stop what is done in it.
+/// The world of this host. Signals stop what is done in it.
 pub(crate) fn with_signals() -> Result<LinuxWorld, VerbFailure> {
     LinuxWorld::new()
         .and_then(|mut world| world.handle_signals().map(|()| world))
@@ -15,7 +15,7 @@ pub(crate) fn with_signals() -> Result<LinuxWorld, VerbFailure> {
         })
 }
 
-/// Ends a world of this host.
+/// Ends a world of this host: puts back the settings that were changed, and warns if that fails.
 pub(crate) fn finish(world: LinuxWorld) {
     if let Err(error) = world.finish() {
         say(&format!(

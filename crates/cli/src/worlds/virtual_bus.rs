@@ -1,4 +1,4 @@
-//! Virtual modems: on a bus for verbs that work on them, and what they complain about.
+//! Buses with virtual modems, and what these modems complain about.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::failure::VerbFailure;
 use crate::output::stderr::say;
 use crate::worlds::linux_world;
 
-/// The speed at which nothing is waited for, but a signal is heard.
+/// The speed for [`pacer`] at which nothing waits. A signal is still noticed.
 pub(crate) const AT_ONCE: f64 = f64::INFINITY;
 
-/// What the virtual modems saw that a real one wouldn't have taken.
+/// Prints what the virtual modems got that a real modem wouldn't have accepted.
 pub(crate) fn complaints(world: &SimulatedWorld) {
     let modems = (0..).map_while(|place| world.modem(place));
     for violation in modems.flat_map(virtual_modem::VirtualModem::violations) {
@@ -24,7 +24,7 @@ pub(crate) fn complaints(world: &SimulatedWorld) {
     }
 }
 
-/// A bus with modems of these models; they run, unless `MODEL@download` says that they wait for firmware.
+/// A bus with virtual modems of these models. They run their firmware; `MODEL@download` means a modem that waits in download mode.
 pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, VerbFailure> {
     let mut world: Option<SimulatedWorld> = None;
     for (seed, model) in (1..).zip(models) {
@@ -48,12 +48,12 @@ pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, VerbFailure> {
     Ok(world)
 }
 
-/// Waits in real time for each jump of the virtual clock; Ctrl-C is handed on.
+/// Waits in real time at each jump of the virtual clock. If Ctrl-C comes meanwhile, the run is cancelled.
 pub(crate) fn pacer(speed: f64) -> Result<simulated::Pacer, VerbFailure> {
     let mut real = linux_world::with_signals()?;
     let (mut virtual_now, begin) = (0.0, real.now());
     Ok(Box::new(move |jump: Duration| {
-        // Against the sum of all jumps, so that the time the program takes itself doesn't add up.
+        // Wait for the sum of all jumps, not for each jump alone: otherwise the time that the program itself takes would add up.
         virtual_now += jump.as_secs_f64() / speed;
         let until = begin + Duration::try_from_secs_f64(virtual_now).unwrap_or(Duration::ZERO);
         pause(&mut real, until)

@@ -113,7 +113,7 @@ fn failures_on_the_way_have_the_words_that_people_search_for() {
             let seen = run(&mut world, &["-u", "-d", "1199", &files.system, &files.settings]);
             seen.fails_like(first);
             if seen.out.contains("downloading") && fault.contains('@') {
-                // Where it waits now it has another port, and isn't in normal mode.
+                // The modem waits in download mode now, where it has another port.
                 assert!(
                     seen.err
                         .contains(" run again with --update-download --tty /dev/ttyUSB"),

@@ -21,7 +21,7 @@ fn an_update_in_download_mode_leaves_a_running_modem_alone() {
     assert_eq!(world.now(), BEGIN);
 }
 
-// That program would leave it there.
+// `qmi-firmware-update` would leave such a modem in download mode.
 #[test]
 fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
     let files = files(&MC7455);
@@ -42,7 +42,7 @@ fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
     assert!(seen.err.contains("[E-DOWNLOAD-NO-PORT]"), "{}", seen.err);
     world.teach_id(0x1199, 0x9070);
     assert!(run(&mut world, &update).is_done);
-    // Where it can't be told, that is a warning: that program asks nothing.
+    // If the host can't tell whether it has a driver, that is only a warning, because `qmi-firmware-update` never asks.
     for line in [&update[..], &["-b", "-d", "1199"]] {
         let mut world = bus("MC7455");
         world.hide_driver_tables();
@@ -192,7 +192,7 @@ fn damaged_files_are_refused_before_the_modem_is_touched() {
     assert_eq!(world.now(), BEGIN);
 }
 
-// It isn't among the options of that program.
+// `qmi-firmware-update` has no option `--force`, so advice must name the program that has it.
 #[test]
 fn force_is_named_with_the_program_that_takes_it() {
     let whole = files(&EM7565);
@@ -276,7 +276,7 @@ fn a_selection_that_leads_to_nothing_lists_what_there_is() {
         "error: couldn't select device:: no device found with matching criteria: vid 0x1199, pid 0x9071",
     );
     assert!(seen.err.contains("  there is: 1-1 "), "{}", seen.err);
-    // The control port of before, after the modem fell into download mode.
+    // The user names the control port that the modem had before it fell into download mode.
     let mut world = SimulatedWorld::new(waiting("EM7565"));
     let seen = run(&mut world, &["-b", "-w", "/dev/cdc-wdm0"]);
     seen.fails_with("error: couldn't select device:: device not found");

@@ -1,4 +1,4 @@
-//! What all runs begin with: files, a bus with a modem, and what a run printed.
+//! What all these tests use: files, a bus with a modem, a run, and what the run printed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(super) const MC7455: Release<'_> = Release {
     seed: 7,
 };
 
-/// What a run printed, and whether it went well.
+/// What a run printed, and whether it succeeded.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) is_done: bool,
@@ -41,7 +41,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// The lines of standard output, with the bar as lines of its own.
+    /// The lines of standard output. Each state of the bar counts as a line.
     fn lines(&self) -> Vec<&str> {
         self.out
             .split(['\n', '\r'])
@@ -49,7 +49,7 @@ impl Seen {
             .collect()
     }
 
-    /// All of these stand on standard output, in this order, each as the beginning of a line.
+    /// Asserts that standard output has lines with these beginnings, in this order.
     #[track_caller]
     pub(super) fn says(&self, expected: &[&str]) {
         let lines = self.lines();
@@ -64,7 +64,7 @@ impl Seen {
         }
     }
 
-    /// Standard error begins with this line.
+    /// Asserts that the run failed and that this is its first error.
     #[track_caller]
     pub(super) fn fails_with(&self, first: &str) {
         assert!(!self.is_done, "{}", self.out);
@@ -82,7 +82,7 @@ impl Seen {
         );
     }
 
-    /// Its first error begins with these words, and the modem's state and some advice are told.
+    /// Asserts that the first error begins with these words, and that the state of the modem and a hint are printed.
     #[track_caller]
     pub(super) fn fails_like(&self, first: &str) {
         let mut lines = self.err.lines();
@@ -105,7 +105,7 @@ fn put(folder: &Path, name: &str, image: &Generated) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// The system (300 kB) and the settings of a release, in a folder.
+/// The system image (300 kB) and the settings of a release, in a folder.
 pub(super) struct Files {
     _folder: TempDir,
     pub(super) system: String,

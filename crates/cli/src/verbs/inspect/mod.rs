@@ -1,4 +1,4 @@
-//! `modemflash inspect`: what is in the files, and is it sound.
+//! `modemflash inspect`: shows what is in firmware files and whether they are sound.
 
 mod tree;
 
@@ -17,15 +17,15 @@ use crate::output::stdout;
 use crate::text::amounts;
 use crate::text::terminal;
 
-/// Version of the objects in `--json`.
+/// Version of the schema in docs/inspect-json.md.
 const SCHEMA_VERSION: u16 = 1;
 
-/// Exit code when all is sound.
+/// Exit code if all files are sound.
 const SOUND: u8 = 0;
-/// Exit code when an image is refused (docs/errors.md).
+/// Exit code if an image is refused (docs/errors.md).
 const REFUSED: u8 = 3;
 
-/// Shows what the files contain; exit code 3 when anything is damaged.
+/// Shows what the files contain. The exit code is 3 if anything is damaged.
 pub(crate) fn run(arguments: &Inspect) -> Verdict {
     let (gathered, unusable) = images::find_usable(&arguments.files, arguments.temp_dir.as_deref())?;
     let inspected = images::check(gathered);
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Inspect) -> Verdict {
     };
     stdout::print_as_is(&text)?;
     Ok(match unusable.first() {
-        // As `update` ends.
+        // The same exit code as `update` would give.
         Some((_, error)) => images::unusable(error).exit(),
         None if sound => SOUND,
         None => REFUSED,
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Inspect) -> Verdict {
 /// Paths that can't be used, and why.
 type UnusablePaths = [(PathBuf, SourceError)];
 
-/// Whether nothing is damaged, also where the header doesn't vouch for its checksum.
+/// Whether nothing is damaged. Every checksum has to be right, even if its header doesn't claim that it is valid.
 fn is_sound(report: &Report) -> bool {
     report.worst() != Some(Severity::Error)
         && report
@@ -62,7 +62,7 @@ fn is_sound(report: &Report) -> bool {
 fn text(inspected: Inspected, unusable: &UnusablePaths) -> String {
     let mut text = String::new();
     if inspected.files.is_empty() && inspected.refused.is_empty() && !unusable.is_empty() {
-        // Nothing more than their errors.
+        // There is nothing to show but the errors, which are printed already.
         return text;
     }
     for file in &inspected.files {
@@ -81,7 +81,7 @@ fn text(inspected: Inspected, unusable: &UnusablePaths) -> String {
     text
 }
 
-/// Why `update` would send nothing.
+/// Why `update` would refuse the files.
 struct UpdateRefusal {
     code: &'static str,
     error: String,
@@ -124,9 +124,9 @@ impl From<UpdateError> for UpdateRefusal {
 
 /// What `update` would send.
 struct WouldSend {
-    /// Name and size, in the order in which they are sent.
+    /// Names and sizes, in the order of sending.
     files: Vec<(String, u64)>,
-    /// Whether it would ask first.
+    /// Whether `update` would ask for a confirmation first.
     confirm: bool,
     left_out: Vec<LeftOut>,
     combination: Combination,
@@ -156,7 +156,7 @@ fn choose(inspected: Inspected, unusable: &UnusablePaths) -> Result<WouldSend, U
     }
 }
 
-/// What the engine has against the images themselves.
+/// The engine's objection to the images themselves, whatever the modem is.
 fn judge(set: FirmwareSet) -> Option<UpdateError> {
     let cause = judge_images(&Request::default(), &Firmware::from(set)).err()?;
     let nobody = DeviceId::from_selection(&Selector::Only);
@@ -168,7 +168,7 @@ fn judge(set: FirmwareSet) -> Option<UpdateError> {
     ))
 }
 
-/// What `update` would make of the files.
+/// What `update` would do with the files, in words.
 fn together(inspected: Inspected, unusable: &UnusablePaths) -> String {
     match choose(inspected, unusable) {
         Ok(sent) => {
@@ -206,14 +206,14 @@ fn together(inspected: Inspected, unusable: &UnusablePaths) -> String {
 enum InspectLine<'a> {
     /// A file that is an image.
     Image { v: u16, sound: bool, report: &'a Report },
-    /// A file that isn't one, or can't be read.
+    /// A file that isn't an image, or can't be read.
     Refused {
         v: u16,
         name: String,
         code: &'a str,
         error: String,
     },
-    /// What would be sent, and what is to be said about the files together.
+    /// What `update` would send, and findings about the files together.
     Set {
         v: u16,
         order: Vec<&'a str>,
@@ -221,7 +221,7 @@ enum InspectLine<'a> {
         left_out: Vec<String>,
         combination: &'a Combination,
     },
-    /// Why nothing would be sent.
+    /// Why `update` would send nothing.
     NoSet {
         v: u16,
         code: &'a str,
@@ -234,7 +234,7 @@ enum InspectLine<'a> {
 fn json(inspected: Inspected, unusable: &UnusablePaths) -> String {
     let mut text = String::new();
     let mut put = |line: &InspectLine<'_>| {
-        // These types have string keys and no numbers that JSON can't hold.
+        // Writing can't fail: all keys are strings, and JSON can hold all numbers.
         text.push_str(&serde_json::to_string(line).unwrap_or_else(|_| "{}".into()));
         text.push('\n');
     };

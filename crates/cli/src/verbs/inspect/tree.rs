@@ -1,4 +1,4 @@
-//! One image file as a person likes to read it.
+//! One image file as text for people.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use firmware_image::{CrcVerdict, FileKind, Finding, Report, Severity, VersionKin
 use crate::text::amounts;
 use crate::text::terminal;
 
-/// The file's head, its tree, and what there is to say about it; ends with a line feed.
+/// The head of the file, the tree of its images, and the findings. The text ends with a line feed.
 pub(crate) fn describe(report: &Report) -> String {
     let mut text = String::new();
     head(&mut text, report);
@@ -16,7 +16,7 @@ pub(crate) fn describe(report: &Report) -> String {
     text
 }
 
-/// Findings, worst first.
+/// Adds the findings, which a report lists worst first.
 pub(crate) fn findings(text: &mut String, findings: &[Finding], indent: &str) {
     for finding in findings {
         let word = match finding.severity() {
@@ -77,7 +77,7 @@ fn head(text: &mut String, report: &Report) {
     }
 }
 
-/// Images whose body doesn't have the stated checksum.
+/// How many images have a body that doesn't match the stated checksum.
 fn damaged(report: &Report) -> usize {
     report
         .images
@@ -86,15 +86,15 @@ fn damaged(report: &Report) -> usize {
         .count()
 }
 
-/// A line of the tree, in columns.
+/// A line of the tree, by columns.
 struct TreeRow {
     name: String,
     size: String,
     rest: String,
 }
 
-/// The tree, at most 80 columns wide where names and texts allow it. What an image has in common with the one around it
-/// isn't repeated.
+/// Adds the tree. It is at most 80 columns wide unless names or texts are long. What an image has in common with the image around
+/// it isn't repeated.
 fn tree(text: &mut String, report: &Report) {
     let Some(root) = report.root() else { return };
     let header = &root.header;
@@ -121,8 +121,8 @@ fn tree(text: &mut String, report: &Report) {
     }
 }
 
-/// One image and those in it. `lead` stands before its own line, `below` before those of its children. The depth
-/// is bounded by the parser (eight levels).
+/// Adds one image and the images in it. `lead` is the beginning of its own line, `below` that of the lines of its children. The
+/// parser limits the depth to eight levels.
 fn branch(rows: &mut Vec<TreeRow>, report: &Report, index: usize, lead: &str, below: &str) {
     let Some(image) = report.images.get(index) else {
         return;
@@ -181,8 +181,8 @@ fn branch(rows: &mut Vec<TreeRow>, report: &Report, index: usize, lead: &str, be
     }
 }
 
-/// Product, date and version text of an inner image, where they tell something new: not what an image around it says,
-/// and not just the firmware version of the whole file.
+/// Product, date and version text of an inner image, as far as they tell something new. A text isn't new if an image around it has
+/// it, or if it is only the firmware version of the whole file.
 fn own_texts(report: &Report, index: usize) -> Vec<&str> {
     let mut around = Vec::new();
     let mut next = report.images.get(index).and_then(|image| image.parent);

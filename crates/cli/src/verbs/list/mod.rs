@@ -1,4 +1,4 @@
-//! `modemflash list`: the modems of this host.
+//! `modemflash list`: shows the modems of this host.
 
 mod watch;
 
@@ -10,12 +10,12 @@ use crate::arguments::List;
 use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
 use crate::output::stderr::say;
 use crate::output::stdout::{print, print_json};
-use crate::text::table::Table;
+use crate::text::table::{Table, or_hyphen};
 use crate::text::terminal::COLUMNS;
-use crate::verbs::modem_view::{ModemLine, mode, or_hyphen, port_words, short_name};
+use crate::verbs::modem_view::{ModemLine, mode, port_words, short_name};
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// Lists, and goes on watching where that is asked for.
+/// Lists the modems, and with `--watch` goes on to show changes.
 pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
     let request = Request {
         control: arguments.control.choice(),
@@ -52,7 +52,7 @@ fn show(json: bool, found: &[Surveyed]) -> Result<(), VerbFailure> {
     print(&table(found))
 }
 
-/// The table, with ports and warnings below each row. The IMEI moves down to the ports where the row would get too long.
+/// The table, with ports and warnings below each row. If a row would get too long, the IMEI moves down to the ports.
 fn table(found: &[Surveyed]) -> String {
     let mut rows = rows(found, true);
     let is_wide = rows.width() > COLUMNS;

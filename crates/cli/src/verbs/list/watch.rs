@@ -1,4 +1,4 @@
-//! `modemflash list --watch`: modems that come, change and go.
+//! `modemflash list --watch`: shows modems that appear, change and leave.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::output::stdout::{print, print_json, seconds};
 use crate::verbs::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
 use crate::worlds::chosen_world::ChosenWorld;
 
-/// How often a modem comes back within [`LOOP_WITHIN`] when its firmware crashes as it starts (field-reports.md E5: every
-/// 10 to 15 s).
+/// A modem whose firmware crashes at its start comes back this often within [`LOOP_WITHIN`] (field-reports.md E5: every 10 to 15
+/// s).
 const LOOP_TIMES: usize = 3;
 const LOOP_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long the kernel may take to make a modem's ports before that is worth a word; as in the engine.
+/// How long the kernel may take to make the ports of a modem before a warning is shown. The engine has the same limit.
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long nothing has to happen on a virtual bus before that counts as the end.
+/// On a virtual bus the verb ends if nothing happens for this long.
 const VIRTUAL_END: Duration = Duration::from_secs(600);
-/// How long one wait lasts on a real bus.
+/// How long one wait on a real bus lasts; then the next one begins.
 const ROUND: Duration = Duration::from_secs(3600);
 
 /// What happened to a modem.
@@ -45,7 +45,7 @@ struct BusChangeLine<'a> {
     modem: ModemLine<'a>,
 }
 
-/// Follows changes until the user stops it.
+/// Shows changes until the user stops the verb.
 pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) -> Verdict {
     let mut here = by_place(found);
     let mut times: BTreeMap<UsbPath, Vec<Instant>> = BTreeMap::new();
@@ -66,7 +66,7 @@ pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) ->
         for (change, surveyed) in changes(&then, &here) {
             let is_new = change == BusChange::Appeared && is_without_ports(surveyed);
             if is_new {
-                // Its ports come after it: what it lacks is said when that lasts.
+                // The kernel makes the ports after the device. Warn about missing ports only if they stay missing.
                 unready.insert(surveyed.modem.path().clone(), now);
                 let mut early = surveyed.clone();
                 early.warnings.retain(|warning| !is_about_ports(warning));
@@ -107,7 +107,8 @@ fn by_place(found: Vec<Surveyed>) -> BTreeMap<UsbPath, Surveyed> {
         .collect()
 }
 
-/// What is different: first what left, then what came or changed. A new number on the bus is a modem that left and came back.
+/// The changes between two looks at the bus: first the modems that left, then those that appeared or changed. A modem with a new
+/// number on the bus has left and come back.
 fn changes<'a>(
     then: &'a BTreeMap<UsbPath, Surveyed>,
     now: &'a BTreeMap<UsbPath, Surveyed>,
@@ -135,7 +136,8 @@ fn changes<'a>(
     left.chain(rest).collect()
 }
 
-/// Notes that a modem came, and says whether it did so too often. The buses of both speeds of a socket are one place.
+/// Notes that a modem has appeared, and tells whether it appears too often. The two buses of one socket (one for each speed) count
+/// as one place.
 fn is_looping(times: &mut BTreeMap<UsbPath, Vec<Instant>>, modem: &Modem, now: Instant) -> bool {
     let path = modem.path();
     let place = modem.device.peer.as_ref().map_or(path, |peer| peer.min(path));
@@ -149,7 +151,7 @@ fn is_looping(times: &mut BTreeMap<UsbPath, Vec<Instant>>, modem: &Modem, now: I
     is_looping
 }
 
-/// What to do about a firmware that crashes as it starts (field-reports.md E5).
+/// The warning about firmware that crashes at its start (field-reports.md E5).
 fn boot_loop(modem: &Modem) -> Remark {
     Remark {
         code: "BOOT-LOOP",
@@ -264,7 +266,7 @@ mod tests {
             is_looping(&mut times, &modem(1, 5).modem, now)
         };
         assert_eq!([at(0), at(15), at(30)], [false, false, true]);
-        // Told once; then it is counted anew.
+        // After the warning, counting starts again.
         assert_eq!([at(45), at(100), at(160)], [false, false, false]);
     }
 }
