@@ -4,7 +4,6 @@
 
 mod bench;
 mod images;
-mod lab;
 mod simulate;
 mod test;
 
@@ -28,14 +27,14 @@ enum Command {
     /// Writes images with correct checksums in the shape of real ones, and wrong ones.
     Images(images::Images),
     /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
-    Lab(lab::Lab),
+    Lab(kernel_lab::Lab),
     /// The part of `lab` that runs inside the guest.
     #[command(hide = true)]
-    LabGuest(lab::Guest),
+    LabGuest(kernel_lab::Guest),
     /// Flashes virtual modems with random faults and holds the engine to what is true of them; a table per fault.
     Simulate(simulate::Simulate),
     /// Puts a virtual modem on this machine's USB stack.
-    VirtualModem(lab::Serve),
+    VirtualModem(kernel_lab::Serve),
 }
 
 fn main() -> ExitCode {

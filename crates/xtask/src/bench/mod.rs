@@ -5,7 +5,7 @@
 mod data;
 mod line;
 mod measure;
-pub(crate) mod process;
+mod process;
 mod script;
 mod table;
 mod updates;
@@ -15,8 +15,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::lab::Measuring;
-use crate::lab::measure::MEGABYTES;
+use kernel_lab::{MEGABYTES, Measuring};
 use table::{Row, Verdict};
 
 /// Measures what the program takes, against its budgets.

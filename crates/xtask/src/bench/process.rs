@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use kernel_lab::{peak, ticks};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// The present moment.
@@ -78,25 +79,9 @@ fn processor_time(process: u32) -> Result<Duration> {
         .context("/proc/…/stat can't be read")
 }
 
-/// User and system time (fields 14 and 15 of proc_pid_stat(5)), in ticks of 10 ms.
-pub(crate) fn ticks(stat: &str) -> Option<u64> {
-    // The name in parentheses may contain anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user.saturating_add(system))
-}
-
 /// The most memory that a running process has had resident so far, in KiB (`VmHWM`).
 pub(crate) fn peak_memory(process: u32) -> Option<u64> {
     peak(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
-}
-
-/// `VmHWM` of `/proc/…/status`, in KiB.
-pub(crate) fn peak(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Whether a program can be found.
@@ -112,18 +97,6 @@ fn is_program(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_of_proc_are_found() {
-        let stat = "77 (a b) c) S 1 2 3 4 5 6 7 8 9 10 120 30 0 0 20 0 1 0 5 6 7";
-        assert_eq!(ticks(stat), Some(150));
-        assert_eq!(ticks("77 (cat"), None);
-        assert_eq!(
-            peak("Name:\tcat\nVmHWM:\t    1872 kB\nVmRSS:\t 1 kB\n"),
-            Some(1872)
-        );
-        assert_eq!(peak("Name:\tcat\n"), None);
-    }
 
     #[test]
     fn a_program_that_fails_is_an_error_with_its_words() {

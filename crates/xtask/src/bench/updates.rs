@@ -1,8 +1,8 @@
 //! Whole updates in the kernel lab, ours beside qmi-firmware-update: docs/performance.md.
 
 use super::table::{Budget, Row, Unit};
-use crate::lab;
 use anyhow::{Result, bail};
+use kernel_lab::{Measuring, measure_updates};
 use serde_json::Value;
 
 /// What came of it.
@@ -30,8 +30,8 @@ const OURS: &str = "modemflash";
 const REFERENCE: &str = "qmi-firmware-update";
 
 /// Measures them.
-pub(super) fn run(measuring: lab::Measuring<'_>) -> Result<Updates> {
-    let measured = match lab::measure_updates(measuring)? {
+pub(super) fn run(measuring: Measuring<'_>) -> Result<Updates> {
+    let measured = match measure_updates(measuring)? {
         Ok(measured) => measured,
         Err(reason) => bail!("the kernel lab can't run here: {reason}"),
     };

@@ -261,7 +261,7 @@ fn lints(workspace: &Workspace) -> Result<Done> {
 }
 
 fn tests(workspace: &Workspace) -> Result<Done> {
-    crate::lab::prepare_tests();
+    kernel_lab::prepare_tests();
     let output = run(cargo(workspace).args([
         "test",
         "--workspace",

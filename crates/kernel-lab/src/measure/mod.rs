@@ -39,7 +39,7 @@ pub(crate) enum Pace {
 
 const SMALL: u64 = 3 << 20;
 /// As much as a real firmware of EM7565 (images.md §7), in MB.
-pub(crate) const MEGABYTES: u64 = 80;
+pub const MEGABYTES: u64 = 80;
 
 /// All that is measured, in this order. Large images have so many MB.
 pub(crate) fn cases(megabytes: u64) -> Vec<Case> {

@@ -14,7 +14,7 @@ use virtual_modem::{FaultScript, Keep, Profile, Setup};
 /// Puts a virtual modem in download mode on this machine's USB stack (root, `modprobe vhci-hcd`). It stays until
 /// its standard input ends; then it prints what the modem has, as one JSON object.
 #[derive(Debug, Args)]
-pub(crate) struct Serve {
+pub struct Serve {
     /// The model.
     #[arg(long = "as", value_name = "MODEL")]
     model: String,
@@ -46,7 +46,7 @@ enum Speed {
 
 impl Serve {
     /// Serves until standard input ends.
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
         let known = || {
             Profile::ALL
                 .iter()

@@ -30,7 +30,7 @@ const NEEDED_BY_TESTS: [(&[&str], &str); 4] = [
 ];
 
 /// Gets what the tests need, where we are root on a Debian. A test that still misses something says so itself.
-pub(crate) fn prepare_tests() {
+pub fn prepare_tests() {
     let absent = NEEDED_BY_TESTS
         .iter()
         .filter(|(places, _)| !places.iter().any(|place| Path::new(place).exists()));

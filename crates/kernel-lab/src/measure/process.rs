@@ -1,7 +1,7 @@
 //! Programs that are watched while they run: time, processor, memory.
 
-use super::super::super::bench::process::{peak, ticks};
 use super::super::machine::{now, within};
+use super::super::proc_files::{peak, ticks};
 use super::super::process::pause;
 use anyhow::{Context, bail, ensure};
 use std::fs;

@@ -19,7 +19,7 @@ pub(crate) const BEGINS: &str = "lab: begins ";
 
 /// The part that runs inside the guest.
 #[derive(Debug, Args)]
-pub(crate) struct Guest {
+pub struct Guest {
     /// Folder for results and logs, shared with the host.
     #[arg(long)]
     share: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// Runs the scenarios, one after the other.
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
         let result = if self.measure {
             self.measure_all()
         } else {

@@ -5,6 +5,9 @@
 //! One boot of Debian's kernel in QEMU, without disk and network: the host's root is the guest's (read-only, with
 //! a writable layer), and a second share carries the results back.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod ask;
 mod bus;
 mod daemons;
@@ -15,9 +18,10 @@ mod initramfs;
 mod kernel;
 mod machine;
 mod matrix;
-pub(crate) mod measure;
+mod measure;
 mod modem;
 mod pairwise;
+mod proc_files;
 mod process;
 mod rivals;
 mod scenario;
@@ -27,9 +31,11 @@ mod trial;
 mod verbs;
 mod verdict;
 
-pub(crate) use guest::Guest;
-pub(crate) use serve::Serve;
-pub(crate) use tools::prepare_tests;
+pub use guest::Guest;
+pub use measure::MEGABYTES;
+pub use proc_files::{peak, ticks};
+pub use serve::Serve;
+pub use tools::prepare_tests;
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -43,7 +49,7 @@ use std::time::Duration;
 
 /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
 #[derive(Debug, Args)]
-pub(crate) struct Lab {
+pub struct Lab {
     /// Runs only scenarios whose name contains one of these; with --all also those that are tried then only.
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
     only: Vec<String>,
@@ -70,7 +76,7 @@ const PROGRAMS: &str = "programs";
 
 impl Lab {
     /// Runs the lab. Success also where it can't run, but for CI.
-    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
         let session = match Session::open()? {
             Ok(session) => session,
             Err(reason) => return Ok(skipped(&reason)),
@@ -104,24 +110,22 @@ impl Lab {
 
 /// Which whole updates are measured, and how.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Measuring<'a> {
+pub struct Measuring<'a> {
     /// Those whose name contains one of these; none: all.
-    pub(crate) only: &'a [String],
+    pub only: &'a [String],
     /// How often each.
-    pub(crate) runs: u32,
+    pub runs: u32,
     /// MB of the large images.
-    pub(crate) megabytes: u64,
+    pub megabytes: u64,
     /// Our program keeps a log.
-    pub(crate) keep_log: bool,
+    pub keep_log: bool,
     /// Stands in for ours.
-    pub(crate) program: Option<&'a Path>,
+    pub program: Option<&'a Path>,
 }
 
 /// Measures whole updates in one boot of the guest, or says why the lab can't run here. One object per update, in the order
 /// of [`cases`](measure::cases).
-pub(crate) fn measure_updates(
-    measuring: Measuring<'_>,
-) -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
+pub fn measure_updates(measuring: Measuring<'_>) -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
     let Measuring {
         only,
         runs,
