@@ -1,6 +1,6 @@
 //! A virtual modem on this machine's own USB stack, for trying things by hand.
 
-use super::modem::Bench;
+use crate::guest::modem::Bench;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;

@@ -28,9 +28,6 @@ enum Command {
     Images(images::Images),
     /// Boots a kernel with the real drivers and lets qmi-firmware-update and modemflash flash virtual modems.
     Lab(kernel_lab::Lab),
-    /// The part of `lab` that runs inside the guest.
-    #[command(hide = true)]
-    LabGuest(kernel_lab::Guest),
     /// Flashes virtual modems with random faults and holds the engine to what is true of them; a table per fault.
     Simulate(simulate::Simulate),
     /// Puts a virtual modem on this machine's USB stack.
@@ -43,7 +40,6 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Images(images) => images.run(),
         Command::Lab(lab) => lab.run(),
-        Command::LabGuest(guest) => guest.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::VirtualModem(serve) => serve.run(),
     };

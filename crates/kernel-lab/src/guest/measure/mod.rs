@@ -1,20 +1,23 @@
 //! One measured update in the guest.
 
-use super::super::bus::{Socket, node_of};
-use super::super::daemons::Daemons;
-use super::super::images::{self, File};
-use super::super::modem::{self, Bench};
-use super::super::process::rest;
-use super::super::scenario::{Company, Program};
-use super::super::verdict::{compare, is_updated};
-use super::process::{Took, run};
-use super::timeline::{Listener, Steps, Timeline};
-use super::{Case, sizes};
+mod process;
+mod timeline;
+
+use super::bus::{Socket, node_of};
+use super::daemons::Daemons;
+use super::images::{self, File};
+use super::modem::{self, Bench};
+use super::process::rest;
+use super::verdict::{compare, is_updated};
+use crate::cases::Case;
+use crate::scenario::{Company, Program};
 use anyhow::Context;
+use process::{Took, run};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use timeline::{Listener, Steps, Timeline};
 use virtual_modem::{FunctionKind, Keep, Profile};
 
 /// What is needed to measure, kept from one case to the next.
@@ -213,6 +216,11 @@ impl<'a> Stand<'a> {
         command.args(files.iter().map(|file| &file.path));
         command
     }
+}
+
+/// What is sent to a modem of these files.
+fn sizes(files: &[File]) -> Vec<u64> {
+    files.iter().map(|file| file.content.len() as u64).collect()
 }
 
 fn profile(case: &Case) -> anyhow::Result<&'static Profile> {

@@ -1,7 +1,7 @@
 //! Where the time of an update goes: what the modem and the kernel saw, between the start and the end of the program.
 
-use super::super::machine::now;
 use super::process::Took;
+use crate::clock::now;
 use anyhow::Context;
 use modem_discovery::{Action, Received, UeventSocket};
 use rustix::event::{PollFd, PollFlags, poll};

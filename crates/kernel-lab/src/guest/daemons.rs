@@ -1,7 +1,7 @@
 //! The daemons of the guest: udevd, and ModemManager with what it needs; started and stopped as scenarios want them.
 
 use super::process::until;
-use super::scenario::Company;
+use crate::scenario::Company;
 use anyhow::{Context, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};

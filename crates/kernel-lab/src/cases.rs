@@ -1,13 +1,6 @@
 //! What whole updates take in the guest, ours beside qmi-firmware-update: for `cargo xtask bench update`.
 
-mod process;
-mod timeline;
-mod trial;
-
-pub(crate) use trial::Stand;
-
-use super::images::File;
-use super::scenario::{Image, Program};
+use crate::scenario::{Image, Program};
 use std::time::Duration;
 use virtual_modem::profile::{Protocol, Timings};
 use virtual_modem::{ControlProtocol, Profile};
@@ -125,15 +118,15 @@ impl Case {
         self.bytes > SMALL
     }
 
-    fn images(&self) -> [Image; 2] {
+    pub(crate) fn images(&self) -> [Image; 2] {
         [Image::Firmware(self.bytes), Image::Carrier]
     }
 
-    fn profile(&self) -> Option<&'static Profile> {
+    pub(crate) fn profile(&self) -> Option<&'static Profile> {
         Profile::named(self.model)
     }
 
-    fn timings(&self) -> Timings {
+    pub(crate) fn timings(&self) -> Timings {
         let real = self.profile().map_or(Timings::REAL, |profile| profile.timings);
         let quick = Timings {
             booting: Duration::from_secs(3),
@@ -167,7 +160,7 @@ impl Case {
     }
 
     /// What the modem takes by itself, step by step, for files of these sizes.
-    fn own_times(&self, files: &[u64]) -> Vec<Duration> {
+    pub(crate) fn own_times(&self, files: &[u64]) -> Vec<Duration> {
         let times = self.timings();
         let greeting = match self.profile().map(|profile| profile.protocol) {
             // Whoever answers the hello sooner is refused.
@@ -189,14 +182,9 @@ impl Case {
     }
 
     /// The sum of what the modem takes by itself.
-    fn floor(&self, files: &[u64]) -> Duration {
+    pub(crate) fn floor(&self, files: &[u64]) -> Duration {
         self.own_times(files).iter().sum()
     }
-}
-
-/// What is sent to a modem of these files.
-fn sizes(files: &[File]) -> Vec<u64> {
-    files.iter().map(|file| file.content.len() as u64).collect()
 }
 
 #[cfg(test)]

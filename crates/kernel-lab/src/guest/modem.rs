@@ -1,6 +1,6 @@
 //! The virtual modem on the guest's bus.
 
-use super::machine::{now, within};
+use crate::clock::{now, within};
 use anyhow::{Context, anyhow, bail};
 use std::fmt::Write as _;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! Programs that are watched while they run: time, processor, memory.
 
-use super::super::machine::{now, within};
-use super::super::proc_files::{peak, ticks};
 use super::super::process::pause;
+use crate::clock::{now, within};
+use crate::proc_files::{peak, ticks};
 use anyhow::{Context, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};

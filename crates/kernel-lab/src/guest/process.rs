@@ -1,6 +1,6 @@
 //! Programs with deadlines, and waiting for what has no event.
 
-use super::machine::{now, within};
+use crate::clock::{now, within};
 use anyhow::{Context, bail};
 use std::fs;
 use std::path::Path;

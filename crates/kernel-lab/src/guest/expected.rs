@@ -172,8 +172,8 @@ pub(crate) fn differences(at: &str, said: &Value, wanted: &Value, found: &mut Ve
 
 #[cfg(test)]
 mod tests {
-    use super::super::images;
     use super::*;
+    use crate::guest::images;
     use virtual_modem::Profile;
 
     #[test]

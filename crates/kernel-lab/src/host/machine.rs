@@ -1,12 +1,13 @@
 //! The guest as a process: QEMU with the host's root and a share for results.
 
+use crate::clock::now;
 use anyhow::Context;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is booted.
 #[derive(Debug)]
@@ -99,17 +100,6 @@ impl Machine<'_> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
-}
-
-/// The present moment.
-#[allow(clippy::disallowed_methods, reason = "the guest runs in real time")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
-}
-
-/// The moment in so much time.
-pub(crate) fn within(span: Duration) -> Instant {
-    now() + span
 }
 
 /// A process that doesn't outlive us.

@@ -2,9 +2,9 @@
 //! first, and the modem gets the bytes of one alone.
 
 use super::ask::append;
-use super::machine::{now, within};
 use super::modem::Bench;
 use super::process::pause;
+use crate::clock::{now, within};
 use anyhow::{Context, bail, ensure};
 use std::ffi::OsStr;
 use std::fs;

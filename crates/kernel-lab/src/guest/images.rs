@@ -1,6 +1,6 @@
 //! The files that are flashed.
 
-use super::scenario::Image;
+use crate::scenario::Image;
 use firmware_image::generate::{Body, Generated, Plan, models};
 use firmware_image::{GobiType, nvup};
 use std::fs;
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_header_of_the_firmware_has_bytes_that_frames_must_escape() {
         let profile = Profile::named("MC7455").unwrap();
-        let Image::Firmware(size) = super::super::scenario::FIRMWARE else {
+        let Image::Firmware(size) = crate::scenario::FIRMWARE else {
             panic!("no firmware")
         };
         let file = firmware(profile, size).build("a.cwe").unwrap().to_vec();

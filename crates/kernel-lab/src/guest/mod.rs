@@ -1,18 +1,32 @@
 //! The part that runs inside the guest, in the host's root: it runs the scenarios one after the other and writes down
 //! how each went.
 
-use super::daemons::Daemons;
-use super::machine::now;
-use super::measure::{MEGABYTES, Stand, cases};
-use super::scenario::all;
-use super::trial::Trial;
+mod ask;
+pub(crate) mod bus;
+mod daemons;
+mod expected;
+mod images;
+mod measure;
+pub(crate) mod modem;
+mod process;
+mod rivals;
+mod trial;
+mod verbs;
+mod verdict;
+
+use crate::cases::{MEGABYTES, cases};
+use crate::clock::now;
+use crate::scenario::all;
 use anyhow::Context;
 use clap::Args;
+use daemons::Daemons;
+use measure::Stand;
 use serde_json::json;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use trial::Trial;
 
 /// The first word of lines on the console that the host looks for.
 pub(crate) const BEGINS: &str = "lab: begins ";
