@@ -2,8 +2,9 @@
 //! we did not write, and by ours. A reading of the protocol that both our sides share and that is wrong is found
 //! here.
 //!
-//! One boot of Debian's kernel in QEMU, without disk and network: the host's root is the guest's (read-only, with
-//! a writable layer), and a second share carries the results back. The program `lab-guest` of this crate runs in the guest.
+//! A few guests side by side, each a boot of Debian's kernel in QEMU, without disk and network: the host's root is the guest's
+//! (read-only, with a writable layer), and a second share carries the results back. The program `lab-guest` of this crate runs in
+//! the guest.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -17,9 +18,11 @@ mod pairwise;
 mod proc_files;
 mod scenario;
 mod serve;
+mod share;
 
 pub use cases::MEGABYTES;
 pub use guest::Guest;
+pub use host::report::{FAILED, SKIPPED};
 pub use host::tools::prepare_tests;
 pub use host::{Lab, Measuring, measure_updates};
 pub use proc_files::{peak, ticks};

@@ -1,6 +1,6 @@
 //! The daemons of the guest: udevd, and ModemManager with what it needs; started and stopped as scenarios want them.
 
-use super::process::until;
+use super::process::{until, until_told};
 use crate::scenario::Company;
 use anyhow::{Context, ensure};
 use std::fs;
@@ -70,7 +70,7 @@ impl Daemons {
             return Ok(());
         }
         let device = device.display().to_string();
-        until(DAEMON_TIMEOUT * 2, || managed().contains(&device).then_some(()))
+        until_told(DAEMON_TIMEOUT * 2, || managed().contains(&device).then_some(()))
             .with_context(|| format!("ModemManager doesn't export {device}"))
     }
 
@@ -86,7 +86,8 @@ impl Daemons {
         }
         let daemon = self.spawn("/usr/sbin/ModemManager", &["--debug"], "ModemManager")?;
         self.modem_manager = Some(daemon);
-        until(DAEMON_TIMEOUT, || has_owner(MODEM_MANAGER).then_some(())).context("no ModemManager on the bus")
+        until_told(DAEMON_TIMEOUT, || has_owner(MODEM_MANAGER).then_some(()))
+            .context("no ModemManager on the bus")
     }
 
     /// Starts udevd, which qmi-firmware-update asks about ports, and lets it look at what is there.
@@ -95,7 +96,7 @@ impl Daemons {
         let daemon = daemon.iter().find(|path| Path::new(path).exists());
         let daemon = self.spawn(daemon.context("no udevd")?, &[], "udevd")?;
         let answers = || run(&["udevadm", "control", "--ping"]).ok();
-        until(DAEMON_TIMEOUT, answers).context("udevd doesn't answer")?;
+        until_told(DAEMON_TIMEOUT, answers).context("udevd doesn't answer")?;
         run(&["udevadm", "trigger"])?;
         run(&["udevadm", "settle", "--timeout=60"])?;
         Ok(daemon)

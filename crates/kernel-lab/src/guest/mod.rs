@@ -1,5 +1,5 @@
-//! The part that runs inside the guest, in the host's root: it runs the scenarios one after the other and writes down
-//! how each went.
+//! The part that runs inside the guest, in the host's root: it runs the scenarios that no other guest has taken, one after the
+//! other, and writes down how each went.
 
 mod ask;
 pub(crate) mod bus;
@@ -9,6 +9,7 @@ mod images;
 mod measure;
 pub(crate) mod modem;
 mod process;
+pub(crate) mod processors;
 mod rivals;
 mod trial;
 mod verbs;
@@ -16,7 +17,8 @@ mod verdict;
 
 use crate::cases::{MEGABYTES, cases};
 use crate::clock::now;
-use crate::scenario::all;
+use crate::scenario::{Task, all};
+use crate::share::Share;
 use anyhow::Context;
 use clap::Args;
 use daemons::Daemons;
@@ -24,7 +26,7 @@ use measure::Stand;
 use serde_json::json;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use trial::Trial;
 
@@ -34,9 +36,12 @@ pub(crate) const BEGINS: &str = "lab: begins ";
 /// The part that runs inside the guest.
 #[derive(Debug, Args)]
 pub struct Guest {
-    /// Folder for results and logs, shared with the host.
+    /// The folder that is shared with the host and the other guests.
     #[arg(long)]
     share: PathBuf,
+    /// Which of the guests this is.
+    #[arg(long)]
+    number: usize,
     /// Our program.
     #[arg(long)]
     ours: PathBuf,
@@ -52,28 +57,31 @@ pub struct Guest {
     /// Our program keeps a log with times while it is measured.
     #[arg(long)]
     keep_log: bool,
-    /// Names of the scenarios to run, or of the cases to measure.
+    /// Names of the scenarios to run, in this order, or of the cases to measure.
     scenarios: Vec<String>,
 }
 
 impl Guest {
     /// Runs the scenarios, one after the other.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let share = Share::at(&self.share);
+        let folder = share.guest(self.number);
+        let results = fs::File::create(share.results(self.number))?;
         let result = if self.measure {
-            self.measure_all()
+            self.measure_all(&folder, results)
         } else {
-            self.run_all()
+            self.run_all(&share, &folder, results)
         };
         // What the kernel has to say, also when something failed.
         let log = Command::new("busybox").arg("dmesg").output().context("dmesg")?;
-        fs::write(self.share.join("kernel.log"), log.stdout)?;
+        fs::write(folder.join("kernel.log"), log.stdout)?;
         result?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn measure_all(&self) -> anyhow::Result<()> {
-        let mut results = fs::File::create(self.share.join("results.jsonl"))?;
-        let mut stand = Stand::new(&self.ours, &self.share, self.keep_log);
+    fn measure_all(&self, folder: &Path, mut results: fs::File) -> anyhow::Result<()> {
+        processors::use_second(true)?;
+        let mut stand = Stand::new(&self.ours, folder, self.keep_log);
         for case in cases(self.megabytes)
             .iter()
             .filter(|case| self.scenarios.contains(&case.name()))
@@ -88,21 +96,24 @@ impl Guest {
         Ok(())
     }
 
-    fn run_all(&self) -> anyhow::Result<()> {
-        let mut results = fs::File::create(self.share.join("results.jsonl"))?;
-        let mut daemons = Daemons::new(&self.share);
-        for scenario in all()
-            .iter()
-            .filter(|scenario| self.scenarios.contains(&scenario.name))
-        {
-            println!("{BEGINS}{}", scenario.name);
+    fn run_all(&self, share: &Share, folder: &Path, mut results: fs::File) -> anyhow::Result<()> {
+        let all = all();
+        let mut daemons = Daemons::new(folder);
+        for name in &self.scenarios {
+            let scenario = all.iter().find(|scenario| scenario.name == *name);
+            let scenario = scenario.with_context(|| format!("no scenario {name}"))?;
+            if !share.claim(name, self.number)? {
+                continue;
+            }
+            println!("{BEGINS}{name}");
             let start = now();
             let trial = Trial {
                 scenario,
-                share: &self.share,
+                share: folder,
                 ours: &self.ours,
             };
-            let verdict = trial.run(&mut daemons);
+            let is_parallel = scenario.task == Task::Rivals;
+            let verdict = processors::use_second(is_parallel).and_then(|()| trial.run(&mut daemons));
             let seconds = start.elapsed().as_secs_f64();
             let (passed, detail) = match verdict {
                 Ok(detail) => (true, detail),

@@ -10,8 +10,21 @@ use std::time::{Duration, Instant};
 /// How often sysfs and processes are looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// How often a program is started to look: a start takes a tenth of a second of an emulated processor, which what is waited for
+/// needs itself.
+const QUESTION: Duration = Duration::from_millis(500);
+
 /// Looks again and again until there is something or the time is over.
-pub(crate) fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn until<T>(timeout: Duration, look: impl FnMut() -> Option<T>) -> Option<T> {
+    until_every(GLANCE, timeout, look)
+}
+
+/// The same where each look starts a program.
+pub(crate) fn until_told<T>(timeout: Duration, ask: impl FnMut() -> Option<T>) -> Option<T> {
+    until_every(QUESTION, timeout, ask)
+}
+
+fn until_every<T>(pause: Duration, timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = within(timeout);
     loop {
         if let Some(found) = look() {
@@ -20,7 +33,7 @@ pub(crate) fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -
         if now() >= deadline {
             return None;
         }
-        pause();
+        rest(pause);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The guest as a process: QEMU with the host's root and a share for results.
 
 use crate::clock::now;
+use crate::guest::processors::{ALL, AT_BOOT};
 use anyhow::Context;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -73,7 +74,7 @@ impl Machine<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
         command.args([
-            "-machine", "pc", "-smp", "2", "-m", "768", "-nic", "none", "-display", "none",
+            "-machine", "pc", "-smp", ALL, "-m", "768", "-nic", "none", "-display", "none",
         ]);
         command.args(["-monitor", "none", "-serial", "stdio", "-no-reboot"]);
         if kvm_works() {
@@ -87,7 +88,7 @@ impl Machine<'_> {
             .arg("-initrd")
             .arg(self.initramfs);
         // A panic ends the guest: -1 restarts at once, and QEMU then ends.
-        command.args(["-append", "console=ttyS0 panic=-1 quiet"]);
+        command.args(["-append", &format!("console=ttyS0 panic=-1 quiet {AT_BOOT}")]);
         let share = |path: &Path, tag: &str, more: &str| {
             // A comma in a path is written twice.
             let path = path.display().to_string().replace(',', ",,");

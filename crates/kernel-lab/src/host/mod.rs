@@ -3,7 +3,8 @@
 mod initramfs;
 mod kernel;
 mod machine;
-mod report;
+pub(crate) mod report;
+mod schedule;
 mod session;
 pub(crate) mod tools;
 
@@ -14,7 +15,8 @@ use crate::scenario::{Scenario, When, all};
 use anyhow::ensure;
 use clap::Args;
 use report::{report, skipped};
-use session::{SCENARIO_OVERHEAD, Session, results};
+use serde_json::Value;
+use session::{SCENARIO_OVERHEAD, Session};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,9 +32,12 @@ pub struct Lab {
     /// Tries this program instead of building one.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
-    /// Shows the guest's console.
+    /// Shows the consoles of the guests.
     #[arg(long)]
     console: bool,
+    /// So many guests side by side at most, instead of a number that fits the processors.
+    #[arg(long, value_name = "NUMBER")]
+    guests: Option<usize>,
 }
 
 impl Lab {
@@ -52,20 +57,27 @@ impl Lab {
             "no scenario has one of {:?} in its name",
             self.only
         );
-        println!("lab: {}, {} scenarios", session.kernel.name, scenarios.len());
-        let names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        let end = session.boot(&names.join(" "), "guest", self.program.as_deref(), |line| {
+        let guests = schedule::guests(&scenarios, self.guests.unwrap_or_else(schedule::at_once));
+        println!(
+            "lab: {}, {} scenarios, {guests} guest(s)",
+            session.kernel.name,
+            scenarios.len()
+        );
+        let order = schedule::longest_first(&scenarios);
+        let names: Vec<&str> = order.iter().map(|scenario| scenario.name.as_str()).collect();
+        let heard = |guest, line: &str| {
             let name = line.strip_prefix(BEGINS);
             if self.console || (name.is_none() && line.starts_with("lab: ")) {
-                println!("  {line}");
+                println!("  guest {guest}: {line}");
             }
             let scenario = scenarios
                 .iter()
                 .find(|scenario| Some(scenario.name.as_str()) == name)?;
-            println!("lab: {}", scenario.name);
+            println!("lab: guest {guest}: {}", scenario.name);
             Some(within(scenario.deadline + SCENARIO_OVERHEAD))
-        })?;
-        Ok(report(&scenarios, &session.run, end))
+        };
+        let run = session.boot(guests, &names.join(" "), "guest", self.program.as_deref(), heard)?;
+        Ok(report(&scenarios, &run))
     }
 }
 
@@ -86,7 +98,7 @@ pub struct Measuring<'a> {
 
 /// Measures whole updates in one boot of the guest, or says why the lab can't run here. One object per update, in the order
 /// of [`cases`].
-pub fn measure_updates(measuring: Measuring<'_>) -> anyhow::Result<Result<Vec<serde_json::Value>, String>> {
+pub fn measure_updates(measuring: Measuring<'_>) -> anyhow::Result<Result<Vec<Value>, String>> {
     let Measuring {
         only,
         runs,
@@ -107,19 +119,21 @@ pub fn measure_updates(measuring: Measuring<'_>) -> anyhow::Result<Result<Vec<se
         "--measure --runs {runs} --megabytes {megabytes} {keep_log}{}",
         names.join(" ")
     );
-    let end = session.boot(&words, "release", program, |line| {
+    // Alone: what runs beside it would be measured too.
+    let run = session.boot(1, &words, "release", program, |_, line| {
         let name = line.strip_prefix(BEGINS)?;
         let case = cases.iter().find(|case| case.name() == name)?;
         eprintln!("measuring {name}");
         Some(within(case.deadline() + SCENARIO_OVERHEAD))
     })?;
-    let results = results(&session.run);
+    let results: Vec<Value> = run.results().into_iter().map(|(_, result)| result).collect();
     let expected: usize = cases.iter().map(|case| case.programs.len()).sum::<usize>() * runs as usize;
     ensure!(
         results.len() == expected,
-        "{} of {expected} measured, then: {end:?}; logs: {}",
+        "{} of {expected} measured, then: {:?}; logs: {}",
         results.len(),
-        session.run.display()
+        run.ends,
+        run.share.folder().display()
     );
     Ok(Ok(results))
 }

@@ -1,47 +1,47 @@
-//! All that a guest needs: its kernel, its first root, the programs, and the folder that it writes to.
+//! All that guests need: their kernel, their first root, the programs, and the folder that they write to.
 
 use super::initramfs;
 use super::kernel::{self, Kernel};
 use super::machine::{End, Machine};
 use super::tools;
 use crate::clock::within;
-use anyhow::{Context, ensure};
+use crate::share::{PROGRAMS, Share};
+use anyhow::{Context, anyhow, ensure};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Until the first scenario begins: 6 s under software emulation on an idle host, more on a busy one.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
-/// What a scenario may take beside the program: images, appearing, leaving, ModemManager's probing.
-pub(super) const SCENARIO_OVERHEAD: Duration = Duration::from_secs(180);
+/// What a scenario may take beside the program: images, appearing, leaving, ModemManager's probing. More than the timeouts of
+/// all that together, so that a scenario fails by itself and the guest goes on.
+pub(super) const SCENARIO_OVERHEAD: Duration = Duration::from_secs(400);
 /// Where the guest sees its share; in a tmpfs of its own.
 const SHARE_IN_GUEST: &str = "/run/lab";
-/// Where the guest's own copy of the programs is, and the folder of the share that they come from.
+/// Where the guest's own copy of the programs is.
 const PROGRAMS_IN_GUEST: &str = "/run/programs";
-const PROGRAMS: &str = "programs";
 /// The program of this crate that runs in the guest.
 const AGENT: &str = "lab-guest";
 
-/// What the guest has written down.
-pub(super) fn results(run: &Path) -> Vec<serde_json::Value> {
-    let results = fs::read_to_string(run.join("results.jsonl")).unwrap_or_default();
-    results
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
-}
-
-/// All that a guest needs, held until its end.
+/// All that guests need, held until their end.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) kernel: Kernel,
     /// The folder `target`.
     target: PathBuf,
-    /// The share for results and logs.
-    pub(super) run: PathBuf,
-    /// One guest at a time; the lock goes with the file.
+    /// One run at a time; the lock goes with the file.
     _lock: fs::File,
+}
+
+/// Guests that have ended.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What they have left.
+    pub(super) share: Share,
+    /// How each came to its end.
+    pub(super) ends: Vec<End>,
 }
 
 impl Session {
@@ -59,47 +59,80 @@ impl Session {
             Ok(kernel) => kernel,
             Err(error) => return Ok(Err(format!("no kernel for the guest: {error:#}"))),
         };
-        let run = folder.join("last-run");
-        // Left by the run before.
-        let _ = fs::remove_dir_all(&run);
-        fs::create_dir_all(&run)?;
         Ok(Ok(Self {
             kernel,
             target,
-            run,
             _lock: lock,
         }))
     }
 
-    /// Builds the programs with this profile of cargo, and boots the guest, where the agent gets these
-    /// words. `program` stands in for ours. Each line of the console goes to `line`, which may give a new deadline.
+    /// Builds the programs with this profile of cargo, and boots the guests, where the agent gets these words. `program` stands in
+    /// for ours. Each line of a console goes to `line` with the number of its guest, and may give that guest a new deadline.
     pub(super) fn boot(
         &self,
+        guests: usize,
         words: &str,
         profile: &str,
         program: Option<&Path>,
-        line: impl FnMut(&str) -> Option<std::time::Instant>,
-    ) -> anyhow::Result<End> {
+        line: impl Fn(usize, &str) -> Option<Instant> + Sync,
+    ) -> anyhow::Result<Run> {
         let [agent, ours] = build(&self.target, profile)?;
+        let share = Share::create(&self.target.join("lab/last-run"), guests)?;
         // Copies, because the guest doesn't see all of the host's root: /tmp, /run and other file systems are its own.
-        let programs = self.run.join(PROGRAMS);
-        fs::create_dir(&programs)?;
+        let programs = share.programs();
         fs::copy(agent, programs.join(AGENT))?;
         fs::copy(program.unwrap_or(&ours), programs.join("modemflash"))?;
+        let line = &line;
+        let boot = |number| self.boot_one(&share, number, words, move |text| line(number, text));
+        let boot = &boot;
+        let ends: Vec<anyhow::Result<End>> = std::thread::scope(|scope| {
+            let running: Vec<_> = (1..=guests)
+                .map(|number| scope.spawn(move || boot(number)))
+                .collect();
+            let ended = running.into_iter().map(|thread| thread.join());
+            ended
+                .map(|end| end.unwrap_or_else(|_| Err(anyhow!("the thread of a guest has panicked"))))
+                .collect()
+        });
+        fs::remove_dir_all(&programs)?;
+        let ends = ends.into_iter().collect::<anyhow::Result<_>>()?;
+        Ok(Run { share, ends })
+    }
+
+    /// Boots the guest with this number, to its end.
+    fn boot_one(
+        &self,
+        share: &Share,
+        number: usize,
+        words: &str,
+        line: impl FnMut(&str) -> Option<Instant>,
+    ) -> anyhow::Result<End> {
         let agent = format!(
-            "{PROGRAMS_IN_GUEST}/{AGENT} --share {SHARE_IN_GUEST} --ours {PROGRAMS_IN_GUEST}/modemflash {words}"
+            "{PROGRAMS_IN_GUEST}/{AGENT} --share {SHARE_IN_GUEST} --number {number} --ours {PROGRAMS_IN_GUEST}/modemflash {words}"
         );
-        let initramfs = self.run.join("initramfs.cpio");
+        let folder = share.guest(number);
+        let initramfs = folder.join("initramfs.cpio");
         fs::write(&initramfs, pack(&self.kernel, &agent)?)?;
         let machine = Machine {
             kernel: &self.kernel.image,
             initramfs: &initramfs,
-            share: &self.run,
-            console: self.run.join("console.log"),
+            share: share.folder(),
+            console: folder.join("console.log"),
         };
-        let end = machine.run(within(BOOT_TIMEOUT), line)?;
-        fs::remove_dir_all(&programs)?;
-        Ok(end)
+        machine.run(within(BOOT_TIMEOUT), line)
+    }
+}
+
+impl Run {
+    /// What all guests have written down, with their numbers.
+    pub(super) fn results(&self) -> Vec<(usize, Value)> {
+        let guests = 1..=self.ends.len();
+        let results = guests.flat_map(|guest| {
+            let text = fs::read_to_string(self.share.results(guest)).unwrap_or_default();
+            let results = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+            results.map(|result| (guest, result)).collect::<Vec<_>>()
+        });
+        results.collect()
     }
 }
 

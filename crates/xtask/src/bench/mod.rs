@@ -33,7 +33,7 @@ pub(crate) struct Bench {
     /// Size of the large images of whole updates, in MB. A host that is busy with other things carries 80 MB too slowly.
     #[arg(long, value_name = "NUMBER", default_value_t = MEGABYTES, value_parser = clap::value_parser!(u64).range(4..=90))]
     megabytes: u64,
-    /// Our program keeps a log with times of each update (target/lab/last-run), which costs it some time.
+    /// Our program keeps a log with times of each update (target/lab/last-run/guest-1), which costs it some time.
     #[arg(long)]
     keep_log: bool,
     /// One JSON object per row instead of a table.
