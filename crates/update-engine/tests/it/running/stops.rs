@@ -200,7 +200,7 @@ fn opens_at_once(world: &mut SimulatedWorld) -> Option<bool> {
         // A modem that leaves meanwhile was on its way already.
         let count = world.try_read(handle, &mut buffer).ok()?;
         messages.push(&buffer[..count]);
-        while let Some(message) = messages.next_message(world.now()) {
+        if let Some(message) = messages.next_message(world.now()) {
             // What comes first is the answer: nothing of another program's session is left in the port.
             return Some(message.unwrap().body == Body::OpenDone(Status::Success));
         }
