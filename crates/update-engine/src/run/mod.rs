@@ -2,12 +2,13 @@
 
 pub(crate) mod claim;
 mod confirm;
+mod converse;
 mod drive;
 mod follow;
 mod host;
 mod parts;
 mod port;
-mod sessions;
+mod session;
 mod teller;
 
 pub(crate) use claim::{Found, Patience};
@@ -15,5 +16,5 @@ pub(crate) use drive::{DriveError, ImageFeed, Note, drive};
 pub(crate) use follow::{LEAVE_LIMIT, RETURN_LIMIT};
 pub(crate) use parts::Run;
 pub(crate) use port::HOLDER_LIMIT;
-pub(crate) use sessions::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
+pub(crate) use session::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
 pub(crate) use teller::{Deed, Teller};

@@ -4,7 +4,7 @@ use modem_world::{Instant, PortHandle, PortInfo, Spot, UsbDevice, UsbPath, Wake,
 
 use super::claim::Claimed;
 use super::drive::Buffers;
-use super::sessions::Session;
+use super::session::Session;
 use super::teller::{Deed, Teller};
 use crate::modem::DeviceId;
 use crate::told::{Cause, Event, EventKind, ModemState, Warning};

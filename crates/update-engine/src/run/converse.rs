@@ -7,55 +7,17 @@
 use std::time::Duration;
 
 use modem_protocol::at;
-use modem_protocol::control::{self, Closing, ControlError};
-use modem_protocol::qmi::dms::Response;
+use modem_protocol::control::{self, Closing};
 use modem_world::{Instant, Interest, PortHandle, Wake};
 
 use super::parts::Run;
-use crate::modem::Language;
+use super::session::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
 use crate::told::Cause;
 
 /// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
 const READ_SIZE: usize = 8192;
 /// How often a port that takes no message now is tried again.
 const WRITE_AGAIN: Duration = Duration::from_millis(20);
-
-/// An open session with the running firmware.
-pub(crate) enum Session {
-    /// QMI or MBIM over a control port.
-    Control(ControlSession),
-    /// AT commands over a serial port.
-    At(AtSession),
-}
-
-/// A session over a control port.
-pub(crate) struct ControlSession {
-    pub(crate) session: control::Session,
-    pub(crate) handle: PortHandle,
-    pub(crate) language: Language,
-    /// Until then the modem is asked again when the modem answers "not ready".
-    pub(crate) ready_by: Instant,
-}
-
-/// A session over an AT port.
-pub(crate) struct AtSession {
-    pub(crate) session: at::session::Session,
-    pub(crate) handle: PortHandle,
-}
-
-/// What a control session has to say.
-pub(crate) enum ControlSaid {
-    Ready,
-    Answer(Result<Response, ControlError>),
-    Failed(ControlError),
-    Closed,
-}
-
-/// What an AT session has to say.
-pub(crate) enum AtSaid {
-    Ready,
-    Outcome(Result<at::session::Outcome, at::session::AtError>),
-}
 
 /// What a session wants next.
 enum Turn<S> {
