@@ -20,12 +20,13 @@ pub mod told;
 pub mod update;
 
 pub use decide::{BootIds, Firmware, boot_ids, checks, fit};
-pub use jobs::{errand, survey};
+pub use jobs::{boot_loop, errand, survey};
 pub use modem::{DeviceId, Facts, Given, Image, Modem, Protocol, Radio, Selector, Trio, devices, selector};
 pub use request::{ControlChoice, Request};
 pub use talk::find_one;
 pub use told::{
-    ALL_CODES, Accepted, Advice, Cause, Code, Event, EventKind, Failure, Layer, ModemState, Outcome, Plan,
-    PlannedImage, PlannedStep, SCHEMA_VERSION, Step, Unchanged, UpdateError, Updated, Warning, codes, exit,
+    ALL_CODES, ALL_REMARKS, Accepted, Advice, Cause, Code, Event, EventKind, Failure, Layer, ModemState,
+    Outcome, Plan, PlannedImage, PlannedStep, RUN_WARNINGS, RemarkCode, RunWarning, SCHEMA_VERSION, Step,
+    Unchanged, UpdateError, Updated, Warning, WarningCode, codes, exit,
 };
 pub use update::{fleet, prepare, update, update_asking};

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::io;
 
 use modem_world::{Recorder, World};
+use update_engine::RunWarning;
 use update_engine::codes::Code;
-use update_engine::fit;
 use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, update_asking};
 
 use crate::arguments::OutputOptions;
@@ -112,7 +112,9 @@ fn on_screen(
 /// (`--as-platform`).
 fn questions(plan: &Plan, request: &Request) -> Vec<String> {
     let mut questions = vec![ask::GO_ON.to_owned()];
-    let is_vouched = plan.to_confirm().any(|warning| warning.code == fit::VOUCHED);
+    let is_vouched = plan
+        .to_confirm()
+        .any(|warning| warning.code == RunWarning::AsPlatform.into());
     if let (true, Some(platform)) = (is_vouched, &request.as_platform) {
         questions.push(format!("are you sure that this modem takes {platform} firmware?"));
     }

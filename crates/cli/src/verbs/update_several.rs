@@ -210,7 +210,7 @@ fn confirm(
                 for warning in &plan.warnings {
                     say(&format!("  warning: {}", warning.text));
                 }
-                let shown = plan.to_confirm().map(|warning| warning.code.to_owned());
+                let shown = plan.to_confirm().map(|warning| warning.code.as_str().to_owned());
                 request.confirmed_codes = shown.collect();
                 is_doubtful |= !request.confirmed_codes.is_empty();
             }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use snapbox::Data;
 use update_engine::codes as of_engine;
 use update_engine::exit::{self, Class, Standing};
+use update_engine::{ALL_REMARKS, RUN_WARNINGS};
 
 /// A row: code, meaning, advice, exit codes.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -77,73 +78,6 @@ const OF_PROGRAM: &[Row] = &[
         "what was asked for can't be undone, and nobody said yes",
         "if it is meant, run again with the option that the message names",
         "2",
-    ),
-];
-
-/// Words of `warning` events that aren't findings in an image.
-const WARNINGS: &[(&str, &str)] = &[
-    ("AUTOSUSPEND", "the host may suspend the modem during the update"),
-    (
-        "DEVICE-FOREIGN",
-        "with `--force`: the port belongs to a device that is no Sierra Wireless modem",
-    ),
-    (
-        "MODEM-UNCERTAIN",
-        "nothing tells whether the images are for this modem: its id and its USB strings leave that open, or the images say nothing; \
-         needs a confirmation",
-    ),
-    (
-        "AS-PLATFORM",
-        "only `--as-platform` says that the modem takes this platform's firmware; needs a confirmation, on a terminal twice",
-    ),
-    (
-        "DEVICE-NOT-LISTED",
-        "a Sierra Wireless device that isn't in the list of known modems",
-    ),
-    (
-        "DOWNGRADE",
-        "there is no safe way back to so old a version; needs a confirmation",
-    ),
-    (
-        "DOWNLOAD-NO-PORT",
-        "with `--force`: in download mode the modem has an id that no driver of this host knows",
-    ),
-    (
-        "DOWNLOAD-PORT-UNKNOWN",
-        "it can't be told whether this host makes a port of the modem in download mode; needs a confirmation",
-    ),
-    (
-        "HOP",
-        "with `--force`: the modem should get a firmware in between first; needs a confirmation",
-    ),
-    (
-        "LOCK-UNKNOWN",
-        "this host gives no lock for the modem, so another run isn't kept away from it",
-    ),
-    (
-        "LOCK-WAIT",
-        "another run asks the modem, or has one that may be the one with the IMEI; it is waited for, up to 10 s",
-    ),
-    (
-        "MODEM-MANAGER",
-        "ModemManager runs and doesn't let go of the modem",
-    ),
-    (
-        "NO-CONTROL-PORT",
-        "no control port answers, so the modem can't be told what is to come; needs a confirmation",
-    ),
-    (
-        "DEVICE-UNKNOWN",
-        "with `--force`: it can't be told whether the port is a modem in download mode",
-    ),
-    (
-        "MODE-NORMAL",
-        "with `--force`: the modem looks as if it ran its firmware",
-    ),
-    ("PRE-PRODUCTION", "pre-production firmware; needs a confirmation"),
-    (
-        "USB3",
-        "an old boot loader on a USB 3 port may stop at the first blocks",
     ),
 ];
 
@@ -282,7 +216,7 @@ fn errors_page() -> String {
         ));
     }
     page.push_str("\n## Other warnings\n\n| code | meaning |\n|---|---|\n");
-    for (code, meaning) in WARNINGS {
+    for (code, meaning) in RUN_WARNINGS {
         page.push_str(&format!("| `{code}` | {meaning} |\n"));
     }
     page
@@ -363,54 +297,18 @@ fn the_programs_own_codes_are_all_listed() {
     assert_eq!(used, listed);
 }
 
-/// Quoted codes that are no names of protocols.
-fn warning_codes(source: &str) -> BTreeSet<&str> {
-    let mut used = quoted_codes(source);
-    let is_name = |code: &str| {
-        ["AMSS", "AUTO-SIM", "GENERIC", "MBIM", "QMI", "PRI"].contains(&code) || code.starts_with("SWI")
-    };
-    used.retain(|code| !is_name(code));
-    used
-}
-
 #[test]
-fn every_warning_of_a_list_is_described() {
-    let mut source = fs::read_to_string(root().join("crates/update-engine/src/jobs/survey.rs")).unwrap();
-    source.truncate(source.find("#[cfg(test)]").unwrap());
-    let watch = fs::read_to_string(root().join("crates/cli/src/verbs/list/watch.rs")).unwrap();
-    let used: BTreeSet<_> = warning_codes(&source)
-        .into_iter()
-        .chain(warning_codes(&watch))
-        .collect();
+fn every_remark_of_a_list_is_described_in_its_words() {
     let page = fs::read_to_string(root().join("docs/list-json.md")).unwrap();
     let rows = page.split("| `code` of a warning |").nth(1).unwrap().lines();
-    let listed: BTreeSet<_> = rows
-        .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+    let listed: BTreeMap<_, _> = rows
+        .filter_map(|row| row.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
         .collect();
-    assert_eq!(used, listed);
-}
-
-#[test]
-fn every_warning_of_the_engine_is_listed() {
-    let mut source = String::new();
-    for file in [
-        "decide/boot_id.rs",
-        "decide/checks.rs",
-        "run/claim.rs",
-        "decide/fit.rs",
-        "run/follow.rs",
-        "run/host.rs",
-        "run/port.rs",
-        "update/running.rs",
-        "decide/goal.rs",
-        "update/put_back.rs",
-        "decide/target.rs",
-    ] {
-        source.push_str(&fs::read_to_string(root().join("crates/update-engine/src").join(file)).unwrap());
-    }
-    let used = warning_codes(&source);
-    let listed: BTreeSet<_> = WARNINGS.iter().map(|row| row.0).collect();
-    assert_eq!(used, listed);
+    let remarks: BTreeMap<_, _> = ALL_REMARKS
+        .iter()
+        .map(|(code, meaning)| (code.as_str(), *meaning))
+        .collect();
+    assert_eq!(listed, remarks);
 }
 
 #[test]

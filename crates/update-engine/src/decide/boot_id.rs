@@ -5,6 +5,7 @@
 //! stays off the network. So this is looked at before anything sends it there. Only what is certain refuses: the device
 //! table names the id, and the host's tables were read as a whole and lack it. Everything else is a question.
 
+use crate::told::RunWarning;
 use modem_world::{Binding, World};
 
 use crate::modem::{Modem, Quirk, Standing, devices, ids};
@@ -139,7 +140,7 @@ impl Run<'_> {
             Reach::Sure => {}
             Reach::Open { ids, why } => warnings.push(doubt(&ids, &why)),
             Reach::Never { ids } if is_forced => warnings.push(Warning {
-                code: "DOWNLOAD-NO-PORT",
+                code: RunWarning::DownloadNoPort.into(),
                 text: Cause::NoDownloadPort { ids }.to_string(),
                 confirm: false,
             }),
@@ -180,7 +181,7 @@ fn doubt(ids: &BootIds, why: &str) -> Warning {
         ids::commands(&ids.ids)
     );
     Warning {
-        code: "DOWNLOAD-PORT-UNKNOWN",
+        code: RunWarning::DownloadPortUnknown.into(),
         text,
         confirm: true,
     }

@@ -6,6 +6,8 @@ use super::fit::Nature;
 use crate::download::{Job, Named, weight};
 use crate::modem::{Device, Facts, Mode, Modem, Protocol, Quirk, Selector, Standing, Trio, devices};
 use crate::request::Request;
+use crate::told::RunWarning;
+use crate::told::WarningCode;
 use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, Warning};
 use firmware_image::{Family, Finding, Platform, Severity};
 use modem_world::PortInfo;
@@ -153,7 +155,7 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
         match (finding, finding.severity()) {
             (Finding::VersionConflict { .. }, _) if request.ignore_versions => {
                 warnings.push(Warning {
-                    code: finding.code(),
+                    code: WarningCode::Images(finding.code()),
                     text,
                     confirm: false,
                 });
@@ -185,14 +187,14 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
             }
             (_, Severity::StrongWarning) => {
                 warnings.push(Warning {
-                    code: finding.code(),
+                    code: WarningCode::Images(finding.code()),
                     text,
                     confirm: true,
                 });
             }
             (_, Severity::Warning) => {
                 warnings.push(Warning {
-                    code: finding.code(),
+                    code: WarningCode::Images(finding.code()),
                     text,
                     confirm: false,
                 });
@@ -217,10 +219,10 @@ fn judge_device(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<&'static Device>, Cause> {
     let name = port.id.to_string();
-    let doubt = |warnings: &mut Vec<Warning>, cause: Cause, code: &'static str| {
+    let doubt = |warnings: &mut Vec<Warning>, cause: Cause, code: RunWarning| {
         if request.force {
             warnings.push(Warning {
-                code,
+                code: code.into(),
                 text: cause.to_string(),
                 confirm: false,
             });
@@ -235,7 +237,7 @@ fn judge_device(
             doubt(
                 warnings,
                 Cause::UnknownDevice { port: name, why },
-                "DEVICE-UNKNOWN",
+                RunWarning::DeviceUnknown,
             )?;
         }
         return Ok(None);
@@ -259,14 +261,14 @@ fn judge_device(
                     port: name.clone(),
                     what,
                 },
-                "DEVICE-FOREIGN",
+                RunWarning::DeviceForeign,
             )?;
             None
         }
         Standing::UnknownModem => {
             let text = format!("{id} is not in the list of known modems; it is treated by what it answers");
             warnings.push(Warning {
-                code: "DEVICE-NOT-LISTED",
+                code: RunWarning::DeviceNotListed.into(),
                 text,
                 confirm: false,
             });
@@ -278,14 +280,14 @@ fn judge_device(
         Some(1) => {}
         Some(count) => {
             let evidence = format!("{id} has {count} interfaces; in download mode it has one");
-            doubt(warnings, Cause::RunsNormally { evidence }, "MODE-NORMAL")?;
+            doubt(warnings, Cause::RunsNormally { evidence }, RunWarning::ModeNormal)?;
         }
         None => {
             let why = "the device isn't configured yet".to_owned();
             doubt(
                 warnings,
                 Cause::UnknownDevice { port: name, why },
-                "DEVICE-UNKNOWN",
+                RunWarning::DeviceUnknown,
             )?;
         }
     }
@@ -310,7 +312,7 @@ pub(crate) fn warn_of_habits(
                     Should it happen, use a USB 2 port or cable and run again"
             .to_owned();
         warnings.push(Warning {
-            code: "USB3",
+            code: RunWarning::Usb3.into(),
             text,
             confirm: false,
         });
@@ -326,7 +328,7 @@ pub(crate) fn warn_of_habits(
                     modems have been lost on the way between it and releases"
             .to_owned();
         warnings.push(Warning {
-            code: "PRE-PRODUCTION",
+            code: RunWarning::PreProduction.into(),
             text,
             confirm: true,
         });

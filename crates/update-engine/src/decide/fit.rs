@@ -5,6 +5,7 @@
 //! Platforms are compared as text, so one that no table has is told apart like any other. Only a contradiction refuses.
 //! Where a fact is missing, the user is asked; `--yes` answers that.
 
+use crate::told::RunWarning;
 use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target};
 use modem_world::{PortInfo, UsbDevice};
 
@@ -192,7 +193,7 @@ fn asked(families: Vec<Family>, doubt: String) -> Fit {
     Fit {
         families,
         doubt: Some(Warning {
-            code: "MODEM-UNCERTAIN",
+            code: RunWarning::ModemUncertain.into(),
             text: doubt,
             confirm: true,
         }),
@@ -234,9 +235,6 @@ pub(crate) fn common_protocol(families: &[Family]) -> Option<Protocol> {
     let first = protocols.next()??;
     protocols.all(|other| other == Some(first)).then_some(first)
 }
-
-/// The code of the warning that the user vouches for a platform against what is known.
-pub const VOUCHED: &str = "AS-PLATFORM";
 
 /// Whether firmware for one is firmware for the other; `None` where their product lines leave that open.
 fn agree(one: &Target, other: &Target) -> Option<bool> {
@@ -323,7 +321,7 @@ pub(crate) fn names(claims: &Combination, platform: &Platform) -> bool {
 /// The warning about what only the user's word speaks for.
 pub(crate) fn vouched_for(what: &str, against: &str) -> Warning {
     Warning {
-        code: VOUCHED,
+        code: RunWarning::AsPlatform.into(),
         text: format!(
             "only --as-platform says that {what}; {against}. Firmware for another platform can make a modem unusable for good"
         ),

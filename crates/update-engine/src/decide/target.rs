@@ -1,7 +1,7 @@
 //! What the modem shall run in the end: firmware, config and carrier (update-flow.md §5.4), and what speaks against it.
 
 use crate::modem::{Facts, Given, Passage, Trio, VERSION_RULES, Version};
-use crate::told::{Cause, Warning};
+use crate::told::{Cause, RunWarning, Warning};
 
 use firmware_image::{VersionKind, Versions};
 
@@ -83,9 +83,9 @@ pub(crate) fn way(
     let (Some(old), Some(new)) = (numbers(from), numbers(to)) else {
         return Ok(way);
     };
-    let mut warn = |code, text| {
+    let mut warn = |code: RunWarning, text| {
         warnings.push(Warning {
-            code,
+            code: code.into(),
             text,
             confirm: true,
         });
@@ -103,7 +103,7 @@ pub(crate) fn way(
                 if !force {
                     return Err(Cause::PreProduction { why });
                 }
-                warn("PRE-PRODUCTION", why);
+                warn(RunWarning::PreProduction, why);
             }
             Passage::Through(between) => {
                 let why = format!(
@@ -112,10 +112,10 @@ pub(crate) fn way(
                 if !force {
                     return Err(Cause::HopNeeded { why });
                 }
-                warn("HOP", why);
+                warn(RunWarning::Hop, why);
             }
             Passage::NoWayBack => warn(
-                "DOWNGRADE",
+                RunWarning::Downgrade,
                 format!("from {from} there is no safe way back to {to}"),
             ),
             Passage::FirmwareFirst => way.firmware_first = true,
@@ -226,7 +226,7 @@ mod tests {
             let refused = way(&facts(revision, from), &to(to_version), false, &mut warnings);
             assert!(matches!(refused, Err(Cause::PreProduction { .. })), "{revision}");
             way(&facts(revision, from), &to(to_version), true, &mut warnings).unwrap();
-            let codes: Vec<_> = warnings.iter().map(|warning| warning.code).collect();
+            let codes: Vec<_> = warnings.iter().map(|warning| warning.code.as_str()).collect();
             assert!(codes.contains(&"PRE-PRODUCTION"), "{codes:?}");
         }
         // Other families have releases that are called 00.xx, and pre-production firmware may follow on its like.
@@ -258,7 +258,10 @@ mod tests {
             &mut warnings,
         )
         .unwrap();
-        assert_eq!(warnings.first().map(|warning| warning.code), Some("DOWNGRADE"));
+        assert_eq!(
+            warnings.first().map(|warning| warning.code.as_str()),
+            Some("DOWNGRADE")
+        );
         let mut none = Vec::new();
         let other = facts("SWI9X30C_02.08.02.00 r", "02.08.02.00");
         assert_eq!(

@@ -1,4 +1,5 @@
 //! Jobs beside the update: asking, restarting, slots, one AT command; and all modems at a glance.
 
+pub mod boot_loop;
 pub mod errand;
 pub mod survey;

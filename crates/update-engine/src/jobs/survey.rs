@@ -4,6 +4,7 @@ use crate::decide::{Reach, reach};
 use crate::modem::{Facts, Mode, Modem, Quirk, ids};
 use crate::request::Request;
 use crate::talk::{Look, look_at, look_at_all};
+use crate::told::RemarkCode;
 use modem_world::{DiscoveryError, LockHolder, World};
 use serde::Serialize;
 
@@ -28,7 +29,7 @@ pub struct Surveyed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remark {
     /// Stable code for programs.
-    pub code: &'static str,
+    pub code: RemarkCode,
     /// In words, with what to do.
     pub text: String,
 }
@@ -70,7 +71,7 @@ fn surveyed(world: &mut dyn World, look: Look) -> Surveyed {
 /// That another run has a modem.
 pub fn locked(holder: &LockHolder) -> Remark {
     Remark {
-        code: "LOCKED",
+        code: RemarkCode::Locked,
         text: format!("{holder}; it isn't asked meanwhile"),
     }
 }
@@ -84,7 +85,7 @@ pub fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark>
         return None;
     };
     Some(Remark {
-        code: "DOWNLOAD-NO-PORT",
+        code: RemarkCode::DownloadNoPort,
         text: format!(
             "an update can't reach it in download mode here: it is {} there, which no driver knows: {}",
             ids::words(&unknown),
@@ -100,15 +101,15 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
     let id = modem.device.id();
     match modem.mode {
         Mode::Emergency => remark(
-            "EMERGENCY",
+            RemarkCode::Emergency,
             "Qualcomm's boot loader: Sierra's own is gone; it can't be helped with Sierra's files".to_owned(),
         ),
         Mode::NotConfigured => remark(
-            "NOT-CONFIGURED",
+            RemarkCode::NotConfigured,
             "not configured yet, or not authorised".to_owned(),
         ),
         Mode::Download => remark(
-            "DOWNLOAD-MODE",
+            RemarkCode::DownloadMode,
             format!(
                 "waits for firmware: `modemflash update --port {0} FILE…`; `modemflash reset --port {0}` starts what it has",
                 modem.path()
@@ -120,22 +121,25 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
     if !modem.can_be_reached() && !is_known_dead {
         let own = (modem.device.vendor, modem.device.product);
         remark(
-            "NO-DRIVER",
+            RemarkCode::NoDriver,
             format!("no driver for {id}: {}", ids::commands(&[own])),
         );
     }
     if modem.row.is_none() && !is_known_dead {
-        remark("UNKNOWN-ID", format!("{id} is not in the list of known modems"));
+        remark(
+            RemarkCode::UnknownId,
+            format!("{id} is not in the list of known modems"),
+        );
     }
     if modem.mode == Mode::Normal && modem.ports.control.is_empty() && modem.can_be_reached() {
         remark(
-            "NO-CONTROL-PORT",
+            RemarkCode::NoControlPort,
             "no QMI or MBIM port; only AT commands can be used".to_owned(),
         );
     }
     if modem.usb() == Some("USB 3") && modem.row.is_some_and(|row| row.has(Quirk::BreaksOnUsb3)) {
         remark(
-            "USB3",
+            RemarkCode::Usb3,
             "on USB 3: old boot loaders (before release 9) stop there at the first blocks; USB 2 is safer"
                 .to_owned(),
         );
@@ -147,7 +151,7 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
                 .as_ref()
                 .map(|trio| format!("; it prefers {trio}"));
             remark(
-                "IMAGE-MISMATCH",
+                RemarkCode::ImageMismatch,
                 format!(
                     "its radio stays off: {mismatch}{}; finish the update, or select stored images with `modemflash slots`",
                     preferred.unwrap_or_default()
@@ -167,13 +171,13 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
                 .is_some_and(|version| version.starts_with("00."))
         {
             remark(
-                "PRE-PRODUCTION",
+                RemarkCode::PreProduction,
                 "runs pre-production firmware (00.xx)".to_owned(),
             );
         }
     }
     if let Some(problem) = problem {
-        remark("NOT-ASKED", format!("can't be asked: {problem}"));
+        remark(RemarkCode::NotAsked, format!("can't be asked: {problem}"));
     }
     remarks
 }
@@ -205,7 +209,7 @@ mod tests {
     fn codes(modem: &Modem, facts: Option<&Facts>) -> Vec<&'static str> {
         remarks(modem, facts, None)
             .iter()
-            .map(|remark| remark.code)
+            .map(|remark| remark.code.as_str())
             .collect()
     }
 
@@ -214,7 +218,7 @@ mod tests {
     fn an_id_that_no_driver_knows_is_said_with_the_way_out() {
         let modem = modem(0x413c, 0x81b5, 1, 480);
         let said = remarks(&modem, None, None);
-        assert_eq!(said[1].code, "NO-DRIVER");
+        assert_eq!(said[1].code, RemarkCode::NoDriver);
         assert!(
             said[1]
                 .text

@@ -4,6 +4,7 @@
 //! found is no longer true. A modem that comes back at another place has that place claimed too, before its port is opened.
 
 use crate::modem::{DeviceId, Modem, Selector};
+use crate::told::RunWarning;
 use crate::told::{Cause, Event, EventKind, Warning};
 use std::time::Duration;
 
@@ -104,7 +105,7 @@ impl<'s> Patience<'s> {
         }
         if !std::mem::replace(&mut self.has_told, true) {
             let warning = Warning {
-                code: "LOCK-WAIT",
+                code: RunWarning::LockWait.into(),
                 text: format!("waits up to {} s for the modem: {holder}", LOCK_LIMIT.as_secs()),
                 confirm: false,
             };
@@ -179,7 +180,7 @@ pub(crate) fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Op
         Ok(()) => Ok(None),
         Err(ClaimError::Held(holder)) => Err(holder),
         Err(ClaimError::Io { call, errno }) => Ok(Some(Warning {
-            code: "LOCK-UNKNOWN",
+            code: RunWarning::LockUnknown.into(),
             text: format!(
                 "this host gives no lock for {spot} ({call}: error {errno}), so another run of modemflash isn't kept away from it; start none \
                  meanwhile"

@@ -1,5 +1,6 @@
 //! What is asked of the host around an update: that ModemManager lets go, and that nothing falls asleep.
 
+use crate::told::RunWarning;
 use std::time::Duration;
 
 use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot, UsbPath};
@@ -64,7 +65,7 @@ impl Run<'_> {
             return Err(Cause::Held { why, help });
         }
         let warning = Warning {
-            code: "MODEM-MANAGER",
+            code: RunWarning::ModemManager.into(),
             text: format!("ModemManager has the modem ({why}) and may spoil the update"),
             confirm: false,
         };

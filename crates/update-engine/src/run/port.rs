@@ -1,5 +1,6 @@
 //! Opening and closing the port.
 
+use crate::told::RunWarning;
 use std::time::Duration;
 
 use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
@@ -102,7 +103,7 @@ impl Run<'_> {
             Err(error) => {
                 let text = format!("the host may suspend the modem during the update: {error}");
                 let warning = crate::told::Warning {
-                    code: "AUTOSUSPEND",
+                    code: RunWarning::Autosuspend.into(),
                     text,
                     confirm: false,
                 };

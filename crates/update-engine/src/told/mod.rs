@@ -11,6 +11,7 @@ mod outcome;
 mod plan;
 mod state;
 mod step;
+mod warning;
 
 pub use advice::Advice;
 pub use cause::{Cause, Layer};
@@ -23,3 +24,4 @@ pub use outcome::{Accepted, Outcome, Unchanged, Updated};
 pub use plan::{Plan, PlannedImage, PlannedStep, Warning};
 pub use state::ModemState;
 pub use step::Step;
+pub use warning::{ALL_REMARKS, RUN_WARNINGS, RemarkCode, RunWarning, WarningCode};

@@ -1,6 +1,7 @@
 //! What is going to be done: computed and printable before the first byte.
 
 use super::step::Step;
+use super::warning::WarningCode;
 use crate::modem::{Protocol, Trio};
 use crate::request::Request;
 
@@ -67,7 +68,7 @@ pub struct PlannedStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// Stable code for programs: `USB3`, or the code of an image's finding.
-    pub code: &'static str,
+    pub code: WarningCode,
     /// In words.
     pub text: String,
     /// Whether the modem could be harmed, so that somebody has to confirm it.
@@ -77,6 +78,6 @@ pub struct Warning {
 impl Warning {
     /// Whether the warning needs a confirmation that nobody has given.
     pub(crate) fn is_open_for(&self, request: &Request) -> bool {
-        self.confirm && !request.confirms(self.code)
+        self.confirm && !request.confirms(self.code.as_str())
     }
 }

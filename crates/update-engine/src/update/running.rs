@@ -14,6 +14,7 @@ use crate::modem::{Mode, Modem};
 use crate::request::Request;
 use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
 use crate::talk::{PATIENCE, is_unheard};
+use crate::told::RunWarning;
 use crate::told::{Cause, ModemState, Outcome, Plan, Step, Unchanged, Updated, Warning, Written};
 use std::time::Duration;
 
@@ -123,7 +124,7 @@ impl Run<'_> {
         if !self.has_control_session() && facts.has_preferences() && facts.preferred.as_ref() != Some(&wanted)
         {
             warnings.push(Warning {
-                code: "NO-CONTROL-PORT",
+                code: RunWarning::NoControlPort.into(),
                 text: "no control port answers, so the modem can't be told what is to come; it may keep its radio off until \
                        AT!IMPREF is set"
                     .to_owned(),

@@ -546,9 +546,9 @@ fn a_warning_that_is_not_confirmed_stops_before_the_port_is_opened() {
     };
     let run = run_in(SimulatedWorld::new(setup.clone()), &unconfirmed, &images);
     assert_fails(&run, Code::NotConfirmed, 2, ModemState::Untouched);
-    assert!(
-        run.told(|kind| matches!(kind, EventKind::Warning { warning } if warning.code == "PRE-PRODUCTION"))
-    );
+    assert!(run.told(
+        |kind| matches!(kind, EventKind::Warning { warning } if warning.code.as_str() == "PRE-PRODUCTION")
+    ));
     let run = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
     assert!(run.result.is_ok(), "{}", run.log());
     // A yes to one kind of warning is none to another.

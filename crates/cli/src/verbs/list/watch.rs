@@ -5,19 +5,15 @@ use std::time::Duration;
 
 use modem_world::{Instant, Interest, UsbPath, Wake};
 use serde::Serialize;
-use update_engine::Request;
-use update_engine::modem::{Mode, Modem};
+use update_engine::boot_loop::BootLoops;
+use update_engine::modem::Mode;
 use update_engine::survey::{Remark, Surveyed, look, survey};
+use update_engine::{RemarkCode, Request};
 
 use crate::failure::{VerbFailure, Verdict};
 use crate::output::stdout::{print, print_json, seconds};
 use crate::verbs::modem_view::{ModemLine, SCHEMA, mode, name, port_words};
 use crate::worlds::chosen_world::ChosenWorld;
-
-/// A modem whose firmware crashes at its start comes back this often within [`LOOP_WITHIN`] (field-reports.md E5: every 10 to 15
-/// s).
-const LOOP_TIMES: usize = 3;
-const LOOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long the kernel may take to make the ports of a modem before a warning is shown. The engine has the same limit.
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
@@ -48,7 +44,7 @@ struct BusChangeLine<'a> {
 /// Shows changes until the user stops the verb.
 pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) -> Verdict {
     let mut here = by_place(found);
-    let mut times: BTreeMap<UsbPath, Vec<Instant>> = BTreeMap::new();
+    let mut boot_loops = BootLoops::default();
     let mut unready: BTreeMap<UsbPath, Instant> = BTreeMap::new();
     let round = if chosen.is_virtual() { VIRTUAL_END } else { ROUND };
     loop {
@@ -76,9 +72,12 @@ pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) ->
                 tell(json, now, change, surveyed)?;
             }
             let starts = change == BusChange::Appeared && surveyed.modem.mode == Mode::Normal;
-            if starts && is_looping(&mut times, &surveyed.modem, now) {
+            let remark = starts
+                .then(|| boot_loops.appeared(&surveyed.modem, now))
+                .flatten();
+            if let Some(remark) = remark {
                 let mut looping = look(chosen.world(), surveyed.modem.clone(), &Request::default(), None);
-                looping.warnings = vec![boot_loop(&surveyed.modem)];
+                looping.warnings = vec![remark];
                 tell(json, now, BusChange::BootLoop, &looping)?;
             }
         }
@@ -93,7 +92,7 @@ pub(super) fn run(chosen: &mut ChosenWorld, found: Vec<Surveyed>, json: bool) ->
 }
 
 fn is_about_ports(warning: &Remark) -> bool {
-    matches!(warning.code, "NO-DRIVER" | "NO-CONTROL-PORT")
+    matches!(warning.code, RemarkCode::NoDriver | RemarkCode::NoControlPort)
 }
 
 fn is_without_ports(surveyed: &Surveyed) -> bool {
@@ -134,35 +133,6 @@ fn changes<'a>(
         }
     });
     left.chain(rest).collect()
-}
-
-/// Notes that a modem has appeared, and tells whether it appears too often. The two buses of one socket (one for each speed) count
-/// as one place.
-fn is_looping(times: &mut BTreeMap<UsbPath, Vec<Instant>>, modem: &Modem, now: Instant) -> bool {
-    let path = modem.path();
-    let place = modem.device.peer.as_ref().map_or(path, |peer| peer.min(path));
-    let seen = times.entry(place.clone()).or_default();
-    seen.retain(|then| now.since(*then) <= LOOP_WITHIN);
-    seen.push(now);
-    let is_looping = seen.len() >= LOOP_TIMES;
-    if is_looping {
-        seen.clear();
-    }
-    is_looping
-}
-
-/// The warning about firmware that crashes at its start (field-reports.md E5).
-fn boot_loop(modem: &Modem) -> Remark {
-    Remark {
-        code: "BOOT-LOOP",
-        text: format!(
-            "came {LOOP_TIMES} times within {} s: a boot loop, as after an update that was cut off. Run `modemflash update --port \
-             {} FILE…` while it is there; when it is gone too soon, hold its force-download pin (TP1, pin 47 on RC76xx) low while \
-             its power comes on, and run it then",
-            LOOP_WITHIN.as_secs(),
-            modem.path()
-        ),
-    }
 }
 
 fn tell(json: bool, now: Instant, change: BusChange, surveyed: &Surveyed) -> Result<(), VerbFailure> {
@@ -206,6 +176,7 @@ fn tell(json: bool, now: Instant, change: BusChange, surveyed: &Surveyed) -> Res
 mod tests {
     use super::*;
     use modem_world::{Attached, UsbDevice};
+    use update_engine::Modem;
 
     fn modem(number: u32, interfaces: u8) -> Surveyed {
         let modem = Modem::insisted(Attached {
@@ -255,18 +226,5 @@ mod tests {
             [BusChange::Changed]
         );
         assert_eq!(between(vec![modem(1, 5)], vec![modem(1, 5)]), []);
-    }
-
-    // field-reports.md E5
-    #[test]
-    fn three_appearances_within_a_minute_are_a_boot_loop() {
-        let mut times = BTreeMap::new();
-        let mut at = |seconds| {
-            let now = Instant::from_start(Duration::from_secs(seconds));
-            is_looping(&mut times, &modem(1, 5).modem, now)
-        };
-        assert_eq!([at(0), at(15), at(30)], [false, false, true]);
-        // After the warning, counting starts again.
-        assert_eq!([at(45), at(100), at(160)], [false, false, false]);
     }
 }

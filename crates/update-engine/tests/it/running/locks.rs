@@ -184,7 +184,7 @@ fn warned(world: &mut dyn World, request: &Request, setup: &Setup) -> Vec<(&'sta
     let mut warned = Vec::new();
     let result = update(world, request, &images(setup), &mut |event| {
         if let EventKind::Warning { warning } = &event.kind {
-            warned.push((warning.code, warning.text.clone()));
+            warned.push((warning.code.as_str(), warning.text.clone()));
         }
     });
     assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
@@ -497,7 +497,11 @@ fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
         let found = survey(&mut world, &Request::default(), ask).unwrap();
         assert_eq!(found[0].lock, Some(other_run()));
         assert_eq!((&found[0].facts, &found[0].problem), (&None, &None));
-        let codes: Vec<_> = found[0].warnings.iter().map(|warning| warning.code).collect();
+        let codes: Vec<_> = found[0]
+            .warnings
+            .iter()
+            .map(|warning| warning.code.as_str())
+            .collect();
         assert!(codes.contains(&"LOCKED"), "{codes:?}");
         assert_eq!(found[1].lock, None);
         assert_eq!(found[1].facts.is_some(), ask.is_some());

@@ -230,7 +230,7 @@ fn a_survey_tells_every_modem_and_asks_those_that_run() {
     );
     let codes: Vec<Vec<&str>> = found
         .iter()
-        .map(|there| there.warnings.iter().map(|remark| remark.code).collect())
+        .map(|there| there.warnings.iter().map(|remark| remark.code.as_str()).collect())
         .collect();
     assert_eq!(codes[1], ["DOWNLOAD-MODE"]);
     assert!(codes[0].is_empty(), "{codes:?}");
@@ -262,7 +262,7 @@ fn a_survey_says_what_keeps_a_modem_off_the_air() {
     let _ = world.wait(&[], later);
     let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
     let remark = &found[0].warnings[0];
-    assert_eq!(remark.code, "IMAGE-MISMATCH");
+    assert_eq!(remark.code.as_str(), "IMAGE-MISMATCH");
     assert!(
         remark.text.contains("02.33.03.00 GENERIC 002.072_000"),
         "{}",
@@ -277,7 +277,7 @@ fn an_emergency_modem_is_listed_but_never_touched() {
     let mut world = SimulatedWorld::new(setup);
     let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
     assert_eq!(found[0].modem.mode, Seen::Emergency);
-    assert_eq!(found[0].warnings[0].code, "EMERGENCY");
+    assert_eq!(found[0].warnings[0].code.as_str(), "EMERGENCY");
     let run = run_in(world, &wish(), &release(Profile::named("MC7455").unwrap()));
     assert_eq!(run.error().code(), Code::ModeEmergency);
     assert_eq!(run.modem().violations(), []);

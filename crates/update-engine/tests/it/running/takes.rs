@@ -294,7 +294,7 @@ fn what_the_user_vouches_for_is_one_product_line_and_no_other_file() {
     assert!(judge("RC7620", "SWI9X07", &wp76).is_err());
     assert!(judge("RC7620", "SWI9X07H", &wp76).is_err());
     let fit = judge("RC7620", "SWI9X07Y", &wp76).unwrap();
-    assert_eq!(fit.doubt.unwrap().code, "AS-PLATFORM");
+    assert_eq!(fit.doubt.unwrap().code.as_str(), "AS-PLATFORM");
     // Two files for two platforms stay a contradiction; one that contradicts itself takes the user's word, and two answers.
     let request = Request {
         as_platform: Platform::parse("SWI9X30C"),
@@ -314,6 +314,6 @@ fn what_the_user_vouches_for_is_one_product_line_and_no_other_file() {
     assert!(
         warnings
             .iter()
-            .any(|warning| warning.code == "AS-PLATFORM" && warning.confirm)
+            .any(|warning| warning.code.as_str() == "AS-PLATFORM" && warning.confirm)
     );
 }

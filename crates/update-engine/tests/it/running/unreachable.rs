@@ -75,7 +75,7 @@ const SETS: [u8; 2] = [0x48, 0x2e];
 
 fn warnings(run: &Run) -> Vec<&'static str> {
     let told = run.events.iter().filter_map(|event| match &event.kind {
-        EventKind::Warning { warning } => Some(warning.code),
+        EventKind::Warning { warning } => Some(warning.code.as_str()),
         _ => None,
     });
     told.collect()
@@ -441,7 +441,7 @@ fn a_restart_into_download_mode_is_refused_or_asked_in_the_same_way() {
     let mut told = Vec::new();
     let error = enter_download_mode(&mut world, &Request::default(), &mut |event: &Event| {
         if let EventKind::Warning { warning } = &event.kind {
-            told.push(warning.code);
+            told.push(warning.code.as_str());
         }
     })
     .unwrap_err();
@@ -471,7 +471,7 @@ fn an_at_command_that_leads_into_download_mode_is_refused_in_the_same_way() {
         let mut told = Vec::new();
         let answer = at_command(world, &Request::default(), command, &mut |event: &Event| {
             if let EventKind::Warning { warning } = &event.kind {
-                told.push(warning.code);
+                told.push(warning.code.as_str());
             }
         });
         (answer.map_err(|error| (error.code(), error.exit_code())), told)
@@ -512,13 +512,14 @@ fn a_list_of_modems_says_which_an_update_could_not_reach() {
     let mut world = on_mainline(em7565_as_90b1());
     world.plug(running("MC7455"));
     let listed = survey(&mut world, &Request::default(), None).unwrap();
-    let codes = |place: usize| -> Vec<_> { listed[place].warnings.iter().map(|it| it.code).collect() };
+    let codes =
+        |place: usize| -> Vec<_> { listed[place].warnings.iter().map(|it| it.code.as_str()).collect() };
     assert!(codes(0).contains(&"DOWNLOAD-NO-PORT"), "{:?}", codes(0));
     assert_eq!(codes(1), [] as [&str; 0]);
     let remark = listed[0]
         .warnings
         .iter()
-        .find(|it| it.code == "DOWNLOAD-NO-PORT")
+        .find(|it| it.code.as_str() == "DOWNLOAD-NO-PORT")
         .unwrap();
     assert!(
         remark.text.contains("1199:90b0") && remark.text.contains(BIND),

@@ -382,7 +382,9 @@ fn a_release_that_needs_one_in_between_is_refused_before_the_preference_is_touch
         },
     );
     run.assert_updated(&newer(run.modem().setup().profile), &images);
-    assert!(run.told(|kind| matches!(kind, EventKind::Warning { warning } if warning.code == "HOP")));
+    assert!(
+        run.told(|kind| matches!(kind, EventKind::Warning { warning } if warning.code.as_str() == "HOP"))
+    );
 }
 
 // field-reports.md F4

@@ -273,7 +273,7 @@ fn images_that_do_not_say_whom_they_are_for_are_asked_about() {
         )];
         let run = run_in(SimulatedWorld::new(setup.clone()), &unasked(), &images);
         assert_eq!(run.error().code(), Code::NotConfirmed, "{}", run.log());
-        let told = |kind: &EventKind| matches!(kind, EventKind::Warning { warning } if warning.code == "MODEM-UNCERTAIN");
+        let told = |kind: &EventKind| matches!(kind, EventKind::Warning { warning } if warning.code.as_str() == "MODEM-UNCERTAIN");
         assert!(run.told(told), "{}", run.log());
         assert_untouched(&run, &setup);
     }
@@ -332,7 +332,7 @@ fn the_users_word_for_a_platform_opens_the_way_and_nothing_else() {
         assert_refused(&refused, &setup, "SWI9X50C");
         let asked = run_in(world(), &as_platform("SWI9X50C", unasked()), &images);
         assert_eq!(asked.error().code(), Code::NotConfirmed, "{}", asked.log());
-        let told = |kind: &EventKind| matches!(kind, EventKind::Warning { warning } if warning.code == "AS-PLATFORM");
+        let told = |kind: &EventKind| matches!(kind, EventKind::Warning { warning } if warning.code.as_str() == "AS-PLATFORM");
         assert!(asked.told(told), "{}", asked.log());
         assert_untouched(&asked, &setup);
         let run = run_in(world(), &as_platform("SWI9X50C", wish()), &images);
