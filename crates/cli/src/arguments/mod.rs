@@ -50,11 +50,12 @@ Exit codes:
   130  stopped by the user
 After 2, 3 and 4 the modem is as it was found. Each failure prints a stable code; docs/errors.md lists them.")]
 pub(crate) struct Arguments {
-    /// More detail; up to -vvv, which shows the bytes on the wire where one modem is meant
+    /// More detail; up to -vvv, which also shows the bytes on the wire of a single modem
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 
-    /// Work on virtual modems of these models instead of this host's, without waiting; MC7455@download is one in download mode
+    /// Work on virtual modems of these models instead of the modems of this host, without waiting; MC7455@download is a modem in
+    /// download mode
     #[cfg(feature = "rehearse")]
     #[arg(
         long = "virtual",
@@ -74,41 +75,40 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Show the modems of this host
     ///
-    /// Shows place on the bus, USB id, model, mode, speed, firmware, carrier, IMEI and ports of every modem, and what may become a
-    /// trouble. Running modems are asked what they are; nothing is changed, and a port that another program has is left
-    /// to it.
+    /// Shows place on the bus, USB id, model, mode, speed, firmware, carrier, IMEI and ports of every modem, and warns of what may
+    /// cause trouble. Running modems are asked what they are, and nothing is changed. A port that another program uses is left
+    /// alone.
     List(List),
     /// Show everything about one modem
     ///
-    /// Asks a running modem over whatever port answers (QMI, MBIM or AT). Of others it shows what the bus tells.
+    /// Asks a running modem over whatever port answers (QMI, MBIM or AT). Of a modem in another mode it shows what the bus tells.
     Info(Info),
     /// Show what images contain and verify every checksum
     ///
-    /// FILE is an image (.cwe, .nvu, .spk, .mbn), a folder, a .zip or .7z archive, or a self-extracting .exe.
-    /// Everything is read in place; nothing is unpacked to the disk. Exit code 0 when all of it is sound, 3 when
-    /// anything is damaged.
+    /// FILE is an image (.cwe, .nvu, .spk, .mbn), a folder, a .zip or .7z archive, or a self-extracting .exe. Everything is read in
+    /// place; nothing is unpacked to the disk. The exit code is 0 if everything is sound, 3 if anything is damaged.
     Inspect(Inspect),
-    /// Bring firmware to a modem, whatever state it is in, and prove it
+    /// Update a modem, whatever state it is in, and verify the result
     ///
-    /// Checks everything first: every checksum in every image, that the images belong together and to this modem. A running
-    /// modem is asked what it has, told what is to come, sent into download mode, flashed, and followed until it reports
-    /// the versions that were wanted. One that is stuck in download mode is rescued. When it runs all of that already,
-    /// nothing is done.
+    /// Checks everything first: every checksum in every image, and whether the images belong together and fit the modem. A running
+    /// modem is asked which firmware it has, told which firmware is to come, sent into download mode, flashed, and followed until
+    /// it reports the wanted versions. A modem that is stuck in download mode is rescued. If the modem already runs the wanted
+    /// versions, nothing is done.
     ///
-    /// The first Ctrl-C stops at the next point at which the modem can be helped; a second one stops at once. A closed
-    /// terminal doesn't stop an update. The same command is safe to repeat.
+    /// The first Ctrl-C stops the update at the next safe point; a second one stops it at once. A closed terminal doesn't stop an
+    /// update. It is safe to repeat the same command.
     Update(Update),
     /// Show, select and delete stored firmware and carrier settings
     Slots(Slots),
     /// Restart a modem
     ///
-    /// Tries every way that there is, one after the other, and says what came of each. Success means that the modem was seen to
-    /// leave the bus and to come back.
+    /// Tries all ways to restart the modem, one after the other, and says how each of them went. Success means that the modem was
+    /// seen to leave the bus and to come back.
     Reset(Reset),
     /// Send one AT command and show the answer
     ///
-    /// Questions are sent at once. What sets, restarts, restores or deletes something is sent only after a yes, but for a few
-    /// commands that are known to change nothing a user notices, such as AT+CMEE= and AT!ENTERCND=.
+    /// Queries are sent at once. A command that sets, restarts, restores or deletes something is sent only after a yes. Exceptions
+    /// are a few commands that are known to change nothing that a user notices, such as AT+CMEE= and AT!ENTERCND=.
     At(At),
     /// Update a virtual modem, to see what happens without hardware
     ///
@@ -117,8 +117,8 @@ pub(crate) enum Command {
     Rehearse(Rehearse),
     /// Feed a recorded wire trace back to the engine
     ///
-    /// A trace made by `update --trace` is enough; the images are not needed. Says where the engine does something else than
-    /// recorded, and exits with 1 then.
+    /// A trace made by `update --trace` is enough; the images are not needed. If the engine does something else than recorded, it
+    /// says where, and the exit code is 1.
     Replay(Replay),
 }
 

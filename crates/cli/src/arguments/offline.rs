@@ -72,7 +72,7 @@ pub(crate) struct Rehearse {
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// The virtual modem's model; by default what the images are for, or EM7565
+    /// Model of the virtual modem; by default a model that the images are for, or EM7565
     #[arg(long = "as", value_name = "MODEL")]
     pub(crate) model: Option<String>,
 
@@ -84,27 +84,28 @@ pub(crate) struct Rehearse {
     #[arg(long = "fault", value_name = "FAULT", long_help = faults())]
     pub(crate) faults: Vec<String>,
 
-    /// Play all the waiting, as slow as a real modem
+    /// Play all waiting times, as slow as with a real modem
     #[arg(long, conflicts_with = "fast")]
     pub(crate) real_time: bool,
 
-    /// Don't play the waiting
+    /// Don't play the waiting times
     #[arg(long)]
     pub(crate) fast: bool,
 
-    /// Chance in the virtual modem comes from this number
+    /// Seed for everything random in the virtual modem
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Take warnings as answered with yes
+    /// Answer all warnings with yes
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Send everything although the modem has it
+    /// Send all images even if the modem has them
     #[arg(long)]
     pub(crate) override_download: bool,
 
-    /// As --override-download, and go on where it is refused: a file that is probably damaged, versions that differ, a firmware that has to come first
+    /// As --override-download, and go on in these cases: a file that is probably damaged, versions that differ, another firmware
+    /// that has to be installed first
     #[arg(long)]
     pub(crate) force: bool,
 

@@ -26,7 +26,7 @@ pub(crate) struct SelectOptions {
     #[arg(short = 't', long = "tty", value_name = "PORT", value_parser = port)]
     serial_ports: Vec<String>,
 
-    /// By its place on the bus, 1-1.4, as `list` shows it: the one that stays
+    /// By its place on the bus, such as 1-1.4, as `list` shows it; it stays the same after a restart
     #[arg(long = "port", value_name = "PLACE", value_parser = place)]
     places: Vec<String>,
 

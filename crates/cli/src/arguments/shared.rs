@@ -9,15 +9,15 @@ use update_engine::Given;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which firmware")]
 pub(crate) struct FirmwareOptions {
-    /// Of several carriers take this one; or the carrier, where no file tells it
+    /// Choose this carrier among several, or name the carrier if no file tells it
     #[arg(long, value_name = "NAME")]
     pub(crate) carrier: Option<String>,
 
-    /// Of several firmware versions take this one; or the version, where no file tells it
+    /// Choose this firmware version among several, or name the version if no file tells it
     #[arg(long, value_name = "VERSION")]
     pub(crate) firmware: Option<String>,
 
-    /// Of several config versions take this one; or the version, where no file tells it
+    /// Choose this config version among several, or name the version if no file tells it
     #[arg(long, value_name = "VERSION")]
     pub(crate) config: Option<String>,
 
@@ -46,7 +46,8 @@ pub(crate) struct OutputOptions {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Write the complete wire trace to this file, for bug reports and `replay`; only an older trace is replaced
+    /// Write the complete wire trace to this file, for bug reports and `replay`; an existing file is replaced only if it is an
+    /// older trace
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
 }

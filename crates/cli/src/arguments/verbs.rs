@@ -129,8 +129,8 @@ pub(crate) enum SlotsAction {
     List(SlotsList),
     /// Make a stored firmware the preferred one; it runs after the next restart
     ///
-    /// Firmware and carrier settings make a pair, and both have to be stored. The settings that belong to the firmware are
-    /// found by themselves where there is one; of several, --pri says which. `modemflash reset` restarts the modem.
+    /// Firmware and carrier settings make a pair, and both have to be stored. If several stored settings belong to the firmware,
+    /// choose one of them with --pri. `modemflash reset` restarts the modem.
     #[command(after_help = "\
 Examples:
   modemflash slots select 2
@@ -138,7 +138,7 @@ Examples:
     Select(SlotsSelect),
     /// Delete a stored firmware or carrier settings
     ///
-    /// What runs or is preferred is deleted only with --force: without it the modem keeps its radio off.
+    /// An image that runs or is preferred is deleted only with --force, because without this image the modem keeps its radio off.
     #[command(after_help = "\
 Examples:
   modemflash slots delete 3
@@ -169,7 +169,7 @@ pub(crate) struct SlotsSelect {
 
 #[derive(Debug, Args)]
 pub(crate) struct SlotsDelete {
-    /// Number of a firmware's slot; or config version or build id of carrier settings
+    /// Slot number of a firmware, or config version or build id of carrier settings
     #[arg(value_name = "SLOT|CONFIG|BUILD_ID")]
     pub(crate) image: String,
 
@@ -177,7 +177,7 @@ pub(crate) struct SlotsDelete {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Delete also what runs or is preferred
+    /// Delete the image even if it runs or is preferred
     #[arg(long)]
     pub(crate) force: bool,
 
@@ -202,12 +202,12 @@ pub(crate) struct Reset {
     #[arg(long)]
     pub(crate) download_mode: bool,
 
-    /// With --download-mode: take warnings as answered with yes; needed in scripts where it can't be told whether this host makes a
-    /// port of the modem there
+    /// With --download-mode: answer all warnings with yes; scripts need this if it is unknown whether this host makes a port of the
+    /// modem in download mode
     #[arg(short, long, requires = "download_mode")]
     pub(crate) yes: bool,
 
-    /// With --download-mode: go on although no driver of this host makes a port of the modem there
+    /// With --download-mode: go on even if no driver of this host makes a port of the modem there
     #[arg(long, requires = "download_mode")]
     pub(crate) force: bool,
 
@@ -233,11 +233,11 @@ pub(crate) struct At {
     #[arg(value_name = "COMMAND")]
     pub(crate) command: String,
 
-    /// Send it although it sets, restarts or deletes something; needed in scripts
+    /// Send the command even if it sets, restarts or deletes something; needed in scripts
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Send it although it deletes settings that can't be brought back (AT!RMARESET, AT!NVRESTORE)
+    /// Send the command even if it deletes settings that can't be brought back (AT!RMARESET, AT!NVRESTORE)
     #[arg(long)]
     pub(crate) i_know: bool,
 
@@ -266,30 +266,30 @@ pub(crate) struct Update {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Take warnings as answered with yes; needed in scripts where a warning says that the modem could be harmed
+    /// Answer all warnings with yes; scripts need this if a warning says that the modem could be harmed
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Send everything although the modem has it
+    /// Send all images even if the modem has them
     #[arg(long)]
     pub(crate) override_download: bool,
 
-    /// As --override-download, and go on where it is refused: a port that doesn't look like a modem's, a file that is probably
-    /// damaged, versions that differ, a firmware that has to come first, images that are missing, a download mode in which this
-    /// host makes no port of the modem
+    /// As --override-download, and go on in these cases: a port that doesn't look like a modem's, a file that is probably damaged,
+    /// versions that differ, another firmware that has to be installed first, missing images, a download mode in which this host
+    /// makes no port of the modem
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// Go on although the files name different versions
+    /// Go on even if the files name different versions
     #[arg(long)]
     pub(crate) ignore_versions: bool,
 
-    /// The platform that the modem takes, such as SWIX65C, against what modemflash knows of it; for mistakes of modemflash
-    /// only, because firmware for another platform can make a modem unusable for good. --force doesn't do this
+    /// Treat the modem as one of this platform, such as SWIX65C, whatever modemflash knows of it. Use this only if modemflash is
+    /// mistaken: firmware for another platform can make a modem unusable for good. --force doesn't do this
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) as_platform: Option<Platform>,
 
-    /// Store the firmware in this slot, from 1
+    /// Store the firmware in this slot, counted from 1
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) slot: Option<u8>,
 

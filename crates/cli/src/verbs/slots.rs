@@ -75,7 +75,7 @@ fn list(request: &Request, is_json: bool, chosen: &mut ChosenWorld) -> Verdict {
 fn text(modem: &Modem, facts: &Facts) -> String {
     let mut text = format!("{} ({})\n", modem.path(), name(modem, Some(facts)));
     if facts.images.is_empty() {
-        text.push_str("  it tells of no stored images\n");
+        text.push_str("  it reports no stored images\n");
     }
     let mut table = Table::with_head(&[
         "KIND",
@@ -295,7 +295,7 @@ fn one<'a>(
         }
         (None, _) => {
             let what = if facts.images.is_empty() {
-                format!("{missing}: the modem tells of no stored images")
+                format!("{missing}: the modem reports no stored images")
             } else {
                 format!("{missing}; there is:{}", lines(&mut facts.images.iter()))
             };

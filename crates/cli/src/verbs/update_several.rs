@@ -233,7 +233,7 @@ fn in_a_line(plan: &Plan) -> String {
     }
     match &plan.from {
         Some(from) if plan.to.differences(from).is_empty() => {
-            format!("runs {from}, which is what it is to run")
+            format!("already runs {from}, which is what was wanted")
         }
         _ => format!("{from}, to become {}, {images}", plan.to),
     }

@@ -42,9 +42,9 @@ fn boot_loop(modem: &Modem) -> Remark {
     Remark {
         code: RemarkCode::BootLoop,
         text: format!(
-            "came {LOOP_TIMES} times within {} s: a boot loop, as after an update that was cut off. Run `modemflash update --port \
-             {} FILE…` while it is there; when it is gone too soon, hold its force-download pin (TP1, pin 47 on RC76xx) low while \
-             its power comes on, and run it then",
+            "appeared {LOOP_TIMES} times within {} s: a boot loop, as after an interrupted update. Run `modemflash update --port \
+             {} FILE…` while the modem is there. If it leaves too soon, hold its force-download pin (TP1, pin 47 on RC76xx) low \
+             while its power comes on, and run the command then",
             LOOP_WITHIN.as_secs(),
             modem.path()
         ),
