@@ -97,7 +97,7 @@ pub struct Measuring<'a> {
 }
 
 /// Measures whole updates in one boot of the guest, or says why the lab can't run here. One object per update, in the order
-/// of [`cases`].
+/// of `cases`.
 pub fn measure_updates(measuring: Measuring<'_>) -> anyhow::Result<Result<Vec<Value>, String>> {
     let Measuring {
         only,
