@@ -1,10 +1,11 @@
 //! What a user asks for.
 
-use crate::modem::{Given, Selector};
 use std::fmt;
 
 use firmware_image::Platform;
 use serde::{Deserialize, Serialize};
+
+use crate::modem::{Given, Selector};
 
 /// Which language to speak on the control port. One that is asked for is the only one: AT doesn't stand in for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

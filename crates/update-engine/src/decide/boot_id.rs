@@ -5,12 +5,12 @@
 //! stays off the network. So this is looked at before anything sends it there. Only what is certain refuses: the device
 //! table names the id, and the host's tables were read as a whole and lack it. Everything else is a question.
 
-use crate::told::RunWarning;
 use modem_world::{Binding, World};
 
 use crate::modem::{Modem, Quirk, Standing, devices, ids};
 use crate::request::Request;
 use crate::run::Run;
+use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
 
 /// USB ids, `(vendor, product)`.

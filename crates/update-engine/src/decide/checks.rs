@@ -1,5 +1,8 @@
 //! Everything that is looked at before the first byte goes to the modem.
 
+use firmware_image::{Family, Finding, Platform, Severity};
+use modem_world::PortInfo;
+
 use super::firmware::Firmware;
 use super::fit;
 use super::fit::Nature;
@@ -9,8 +12,6 @@ use crate::request::Request;
 use crate::told::RunWarning;
 use crate::told::WarningCode;
 use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, Warning};
-use firmware_image::{Family, Finding, Platform, Severity};
-use modem_world::PortInfo;
 
 /// A plan with all that is needed to carry it out.
 pub(crate) struct Prepared {

@@ -5,12 +5,12 @@
 //! Platforms are compared as text, so one that no table has is told apart like any other. Only a contradiction refuses.
 //! Where a fact is missing, the user is asked; `--yes` answers that.
 
-use crate::told::RunWarning;
 use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target};
 use modem_world::{PortInfo, UsbDevice};
 
 use super::firmware::Firmware;
 use crate::modem::{Device, Facts, Modem, Protocol, devices};
+use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
 
 /// What is known of a modem, as far as it tells whom images are for.

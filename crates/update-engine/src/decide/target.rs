@@ -1,9 +1,9 @@
 //! What the modem shall run in the end: firmware, config and carrier (update-flow.md §5.4), and what speaks against it.
 
+use firmware_image::{VersionKind, Versions};
+
 use crate::modem::{Facts, Given, Passage, Trio, VERSION_RULES, Version};
 use crate::told::{Cause, RunWarning, Warning};
-
-use firmware_image::{VersionKind, Versions};
 
 /// What the files and the user say together.
 ///

@@ -3,12 +3,6 @@
 //! All of them find the modem in the same way and end with the same kind of error. Those that change something have
 //! ModemManager let go first; those that only ask share a port with it where that is possible.
 
-use crate::decide::{Agreed, checks};
-use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
-use crate::request::Request;
-use crate::run::{Deed, Patience, Run, claim};
-use crate::talk::{PATIENCE, find_patiently};
-use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
 use modem_protocol::at::session::Outcome as AtOutcome;
@@ -17,6 +11,13 @@ use modem_protocol::qmi::dms::{
     FirmwarePreference, ImageReference, ImageType, Request as Dms, Response, UniqueId,
 };
 use modem_world::World;
+
+use crate::decide::{Agreed, checks};
+use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
+use crate::request::Request;
+use crate::run::{Deed, Patience, Run, claim};
+use crate::talk::{PATIENCE, find_patiently};
+use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 
 /// What a restart has led to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

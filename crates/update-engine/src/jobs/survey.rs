@@ -1,12 +1,13 @@
 //! All modems of a host at a glance: what the bus tells, what each says of itself, and what may become a trouble.
 
+use modem_world::{DiscoveryError, LockHolder, World};
+use serde::Serialize;
+
 use crate::decide::{Reach, reach};
 use crate::modem::{Facts, Mode, Modem, Quirk, ids};
 use crate::request::Request;
 use crate::talk::{Look, look_at, look_at_all};
 use crate::told::RemarkCode;
-use modem_world::{DiscoveryError, LockHolder, World};
-use serde::Serialize;
 
 /// One modem of a survey.
 #[derive(Clone, Debug)]

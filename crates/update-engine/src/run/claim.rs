@@ -3,15 +3,16 @@
 //! A run finds its modem, claims its place, and looks again: whoever had it until now may have restarted it, so that what was
 //! found is no longer true. A modem that comes back at another place has that place claimed too, before its port is opened.
 
-use crate::modem::{DeviceId, Modem, Selector};
-use crate::told::RunWarning;
-use crate::told::{Cause, Event, EventKind, Warning};
 use std::time::Duration;
 
 use modem_world::{
     Attached, ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, Spot,
     UsbPath, Wake, World,
 };
+
+use crate::modem::{DeviceId, Modem, Selector};
+use crate::told::RunWarning;
+use crate::told::{Cause, Event, EventKind, Warning};
 
 /// How often what was found may have changed while its place was being claimed.
 const LOOKS: u8 = 3;

@@ -16,12 +16,12 @@ pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(120);
 /// How long a modem may take to leave the bus after a reset request (qdl.md §7).
 pub(crate) const LEAVE_LIMIT: Duration = Duration::from_secs(10);
 /// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
-/// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Ours.
+/// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Estimate.
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
-/// How long after its last new port a modem that may get more ports is waited for. Ours: a driver that is loaded first takes
+/// How long after its last new port a modem that may get more ports is waited for. Estimate: a driver that is loaded first takes
 /// about a second.
 const PORTS_QUIET: Duration = Duration::from_secs(2);
-/// How long a modem that was configured anew may take to leave the bus by itself. Ours: the kernel sees within half a second
+/// How long a modem that was configured anew may take to leave the bus by itself. Estimate: the kernel sees within half a second
 /// that a device has gone.
 const SETTLING: Duration = Duration::from_secs(1);
 /// How often the modem's place is looked at when nobody says that the bus changed, for what may have been missed; and how often

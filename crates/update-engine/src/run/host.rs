@@ -1,6 +1,5 @@
 //! What is asked of the host around an update: that ModemManager lets go, and that nothing falls asleep.
 
-use crate::told::RunWarning;
 use std::time::Duration;
 
 use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot, UsbPath};
@@ -9,6 +8,7 @@ use super::claim;
 use super::parts::Run;
 use crate::modem::{Mode, Modem};
 use crate::request::Request;
+use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
 
 /// How long ModemManager may take until it knows a modem that it is busy probing (linux.md §6).

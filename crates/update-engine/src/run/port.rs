@@ -1,17 +1,17 @@
 //! Opening and closing the port.
 
-use crate::told::RunWarning;
 use std::time::Duration;
 
 use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
 
 use super::parts::Run;
 use crate::told::Cause;
+use crate::told::RunWarning;
 
 /// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
 /// kernel has made it (linux.md §4).
 const RIGHTS_LIMIT: Duration = Duration::from_secs(2);
-/// How long another program may have a port that came back in the middle of a run. Ours: enough for a program that
+/// How long another program may have a port that came back in the middle of a run. Estimate: long enough for a program that
 /// looks at every new port.
 pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
 /// How often a port that can't be opened yet is tried again.

@@ -2,10 +2,6 @@
 //!
 //! The conversation is [`modem_protocol::control::Session`]; the run owns the session and its port.
 
-use crate::modem::{Language, Modem};
-use crate::request::ControlChoice;
-use crate::run::{ControlSaid, ControlSession, Run, Session};
-use crate::told::Cause;
 use std::time::Duration;
 
 use modem_protocol::control::{self, Closing, ControlError, Link};
@@ -14,11 +10,16 @@ use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
 use modem_protocol::qmi::dms::{Request as Dms, Response};
 use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortInfo};
 
+use crate::modem::{Language, Modem};
+use crate::request::ControlChoice;
+use crate::run::{ControlSaid, ControlSession, Run, Session};
+use crate::told::Cause;
+
 /// How long an ordinary request may take (qmi.md §5: 10 s for all DMS requests in the reference).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long opening may take in all: the 20 s of update-flow.md §3, S1, and the first message that some ignore.
 pub(crate) const OPEN_PATIENCE: Duration = Duration::from_secs(25);
-/// How long a modem that has just started may answer "not ready" (qmi.md §3, error 52). Ours: it has been on the bus for
+/// How long a modem that has just started may answer "not ready" (qmi.md §3, error 52). Estimate: the modem has been on the bus for
 /// some time then, and the longest start that was seen took 70 s (field-reports.md D8).
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is asked again meanwhile.

@@ -1,11 +1,12 @@
-//! What can happen in a run: the chain below an [`UpdateError`](super::error::UpdateError), with its code and its headline.
+//! What can happen in a run: the chain below an [`UpdateError`](super::error::UpdateError), whose code, headline and advice stand on its card.
+
+use modem_protocol::ProtocolError;
+use modem_protocol::control::ControlError;
+use modem_world::{DiscoveryError, LockHolder, PortError};
 
 use super::plan::Warning;
 use crate::modem::{Mode, Protocol, Selector};
 use crate::request::ControlChoice;
-use modem_protocol::ProtocolError;
-use modem_protocol::control::ControlError;
-use modem_world::{DiscoveryError, LockHolder, PortError};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

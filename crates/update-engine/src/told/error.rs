@@ -3,6 +3,8 @@
 //! [`UpdateError`] is the error, [`Cause`] the chain below it (in a module of its own); the stable codes and their meaning stand in
 //! [`crate::told::codes`].
 
+use serde::Serialize;
+
 use super::advice::Advice;
 use super::card::{Card, Subject};
 use super::cause::Cause;
@@ -12,8 +14,6 @@ use super::exit::Standing;
 use super::state::ModemState;
 use super::step::Step;
 use crate::modem::{DeviceId, Radio};
-
-use serde::Serialize;
 
 /// A run has failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

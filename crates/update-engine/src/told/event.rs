@@ -3,16 +3,17 @@
 //! Every event is one line of JSON in `--json` output. Fields are added, never renamed or removed; a change that
 //! breaks a reader raises [`SCHEMA_VERSION`]. `docs/events.md` describes them.
 
+use std::time::Duration;
+
+use modem_world::Instant;
+use serde::Serialize;
+
 use super::error::Failure;
 use super::outcome::Outcome;
 use super::plan::{Plan, Warning};
 use super::state::ModemState;
 use super::step::Step;
 use crate::modem::{DeviceId, Facts, Mode, Protocol};
-use std::time::Duration;
-
-use modem_world::Instant;
-use serde::Serialize;
 
 /// Version of the event schema.
 pub const SCHEMA_VERSION: u16 = 1;

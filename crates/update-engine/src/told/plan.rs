@@ -1,13 +1,12 @@
 //! What is going to be done: computed and printable before the first byte.
 
+use firmware_image::Family;
+use serde::Serialize;
+
 use super::step::Step;
 use super::warning::WarningCode;
 use crate::modem::{Protocol, Trio};
 use crate::request::Request;
-
-use serde::Serialize;
-
-use firmware_image::Family;
 
 /// What is going to be done to one modem.
 #[derive(Clone, Debug, PartialEq, Serialize)]

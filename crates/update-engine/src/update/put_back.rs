@@ -22,6 +22,9 @@ impl Run<'_> {
     /// modem's state says it.
     pub(crate) fn put_back(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<(), Cause> {
         let before = goal.before.as_ref().and_then(|facts| facts.preference.clone());
+        let Some(preference) = before else {
+            return self.close_session(Closing::Release);
+        };
         // If the modem didn't report its settings, assume they match the preference: it refuses that question now and then.
         let runs_preferred = goal.before.as_ref().is_some_and(|facts| {
             let preferred = facts
@@ -38,9 +41,6 @@ impl Run<'_> {
                 return Ok(());
             }
         }
-        let Some(preference) = before else {
-            return self.close_session(Closing::Release);
-        };
         let request = Dms::SetFirmwarePreference {
             preference,
             download_override: false,

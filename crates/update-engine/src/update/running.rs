@@ -4,6 +4,11 @@
 //! modems follow with their settings only at the second time (field-reports.md D5, D11, F3), and a modem that was rescued
 //! from download mode has been told nothing before.
 
+use std::time::Duration;
+
+use modem_protocol::control::{Closing, ControlError};
+use modem_protocol::qmi::dms::{DownloadList, Request as Dms, Response};
+
 use super::read_back::ReadBack;
 use super::restart::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use crate::decide::{
@@ -16,10 +21,6 @@ use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
 use crate::talk::{PATIENCE, is_unheard};
 use crate::told::RunWarning;
 use crate::told::{Cause, ModemState, Outcome, Plan, Step, Unchanged, Updated, Warning, Written};
-use std::time::Duration;
-
-use modem_protocol::control::{Closing, ControlError};
-use modem_protocol::qmi::dms::{DownloadList, Request as Dms, Response};
 
 /// How often a modem is told and flashed at most.
 const PASSES: u8 = 2;

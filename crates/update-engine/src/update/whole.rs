@@ -4,6 +4,10 @@
 //! sent into download mode and followed (`running`); one that is in download mode already gets its images at once.
 //! Both end in the same way: the modem starts, and is asked what it runs (`read_back`).
 
+use std::time::Duration;
+
+use modem_world::{DiscoveryError, PortInfo, Spot, World};
+
 use super::running::{Passed, Reached, Until};
 use crate::decide::{Agreed, Firmware, Goal, checks, target};
 use crate::modem::{DeviceId, Mode, Modem, Selector};
@@ -11,9 +15,6 @@ use crate::request::Request;
 use crate::run::{Found, Patience, Run, Teller, claim};
 use crate::talk::find_patiently;
 use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Plan, Step, UpdateError, Warning};
-use std::time::Duration;
-
-use modem_world::{DiscoveryError, PortInfo, Spot, World};
 
 /// Brings `firmware` to the modem that `request` names, and proves it.
 ///
