@@ -38,6 +38,15 @@ impl Fingerprint {
         usize::try_from(rest).unwrap_or(usize::MAX).min(BLOCK_SIZE)
     }
 
+    /// A checksum (JAMCRC) over the block checksums. The same bytes always give the same number.
+    pub fn sum(&self) -> u32 {
+        let mut sum = crate::crc::Sum::new();
+        for block in &self.blocks {
+            sum.update(&block.to_be_bytes());
+        }
+        sum.value()
+    }
+
     /// Whether `bytes` are the bytes of block `index`.
     pub fn matches(&self, index: usize, bytes: &[u8]) -> bool {
         bytes.len() == self.block_length(index) && self.block(index) == Some(crate::crc::checksum(bytes))
@@ -46,12 +55,8 @@ impl Fingerprint {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Fingerprint {
-    /// Serialises as one number: a checksum over the block checksums. The same bytes always give the same number.
+    /// Serialises as one number: [`Fingerprint::sum`].
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sum = crate::crc::Sum::new();
-        for block in &self.blocks {
-            sum.update(&block.to_be_bytes());
-        }
-        serializer.serialize_u32(sum.value())
+        serializer.serialize_u32(self.sum())
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 /// A port, by its canonical name: `/dev/ttyUSB0`, `/dev/cdc-wdm0`, or `@qmi-proxy` for a socket without a
 /// file. The name is good only until the device leaves the bus; the [`UsbPath`] stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortId(String);
 
 impl PortId {
@@ -27,6 +28,7 @@ impl fmt::Display for PortId {
 
 /// A place on the bus, as the kernel names it: `1-1.4` is port 4 of the hub in port 1 of bus 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UsbPath(String);
 
 impl UsbPath {
@@ -49,6 +51,11 @@ impl fmt::Display for UsbPath {
 
 /// The kind of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum PortKind {
     /// A stream of bytes: `/dev/ttyUSB0`.
     Serial,
@@ -60,6 +67,7 @@ pub enum PortKind {
 
 /// A port and what is known about the device behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortInfo {
     /// The port.
     pub id: PortId,
@@ -101,6 +109,7 @@ pub struct UsbInterface {
 
 /// A USB device as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UsbDevice {
     /// Its place on the bus.
     pub path: UsbPath,

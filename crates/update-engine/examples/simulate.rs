@@ -1,7 +1,8 @@
 //! Many seeded flashes with random faults, or one of them with all its events; `cargo xtask simulate` calls it.
 //!
 //! Arguments: `--runs N` (100000), `--from SEED` (0), `--threads N` (2), `--outcomes FILE` (a line for each modem of each run),
-//! or `--seed SEED` for one run.
+//! or `--seed SEED` for one run. `--cuts`: the runs with one
+//! modem are cut before each stage, and a new engine goes on; `--seed SEED --before STAGE` for one of them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,9 +22,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let (mut runs, mut from, mut threads, mut one) = (100_000, 0, 2, None);
+    let (mut cuts, mut cut_before) = (false, None);
     let mut outcomes = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
+        if name == "--cuts" {
+            cuts = true;
+            continue;
+        }
         let value = arguments.next();
         if name == "--outcomes" && value.is_some() {
             outcomes = value;
@@ -34,16 +40,21 @@ fn main() -> ExitCode {
             ("--from", Some(value)) => from = value,
             ("--threads", Some(value)) => threads = value.clamp(1, 64),
             ("--seed", Some(value)) => one = Some(value),
+            ("--before", Some(value)) => cut_before = usize::try_from(value).ok(),
             _ => {
                 eprintln!(
-                    "usage: simulate [--runs N] [--from SEED] [--threads N] [--outcomes FILE] | --seed SEED"
+                    "usage: simulate [--runs N] [--from SEED] [--threads N] [--outcomes FILE | --cuts] | \
+                     --seed SEED [--before STAGE]"
                 );
                 return ExitCode::from(2);
             }
         }
     }
     if let Some(seed) = one {
-        return replay(seed);
+        return replay(seed, cut_before);
+    }
+    if cuts {
+        return cut(from, runs, threads);
     }
     let share = runs.div_ceil(threads);
     let workers: Vec<_> = (0..threads)
@@ -85,12 +96,50 @@ fn main() -> ExitCode {
 }
 
 /// One run with all its events.
-fn replay(seed: u64) -> ExitCode {
+/// Cuts runs, and says what came of that.
+fn cut(from: u64, runs: u64, threads: u64) -> ExitCode {
+    let share = runs.div_ceil(threads);
+    let workers: Vec<_> = (0..threads)
+        .map(|worker| {
+            let begin = from + (worker * share).min(runs);
+            let end = from + ((worker + 1) * share).min(runs);
+            std::thread::spawn(move || simulate::cuts::cut_all(begin, end - begin))
+        })
+        .collect();
+    let mut cuts = simulate::cuts::Cuts::default();
+    for worker in workers {
+        cuts.join(worker.join().expect("a worker ends"));
+    }
+    for why in &cuts.worse {
+        println!("{why}");
+    }
+    for (stage, count) in &cuts.by_stage {
+        println!("before {stage}: {count}");
+    }
+    println!(
+        "{} cuts: {} ended as the uncut run, {} otherwise and well, {} worse",
+        cuts.cuts,
+        cuts.equal,
+        cuts.other - cuts.worse.len() as u64,
+        cuts.worse.len()
+    );
+    if cuts.worse.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn replay(seed: u64, cut_before: Option<usize>) -> ExitCode {
     let case = simulate::Case::of(seed);
     println!("seed {seed}: {}", case.words());
-    let verdicts = simulate::run(case, &mut |event| {
+    let each = &mut |event: &modemflash_update_engine::Event| {
         println!("{}", serde_json::to_string(event).expect("events are JSON"));
-    });
+    };
+    let verdicts = match cut_before {
+        None => simulate::run(case, each),
+        Some(place) => vec![simulate::cuts::replay(seed, place, each)],
+    };
     let mut is_wrong = false;
     for verdict in verdicts {
         match verdict.wrong {

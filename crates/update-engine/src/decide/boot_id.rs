@@ -6,6 +6,7 @@
 //! table names the id, and the host's tables were read as a whole and lack it. Everything else is a question.
 
 use modem_world::{Binding, World};
+use serde::{Deserialize, Serialize};
 
 use crate::modem::{Modem, Quirk, Standing, devices, ids};
 use crate::request::Request;
@@ -57,7 +58,7 @@ pub fn boot_ids(vendor: u16, product: u16) -> BootIds {
 }
 
 /// What was agreed to before anything was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Agreed {
     /// That no driver makes a port of it in download mode.
     pub(crate) no_port: bool,
@@ -132,11 +133,10 @@ impl Run<'_> {
     /// No driver would make a port of it there, and nobody insists.
     pub(crate) fn check_download_port(
         &mut self,
-        modem: &Modem,
         is_forced: bool,
         warnings: &mut Vec<Warning>,
     ) -> Result<(), Cause> {
-        match reach(self.world, modem) {
+        match self.reach()? {
             Reach::Sure => {}
             Reach::Open { ids, why } => warnings.push(doubt(&ids, &why)),
             Reach::Never { ids } if is_forced => warnings.push(Warning {
@@ -149,17 +149,22 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn reach(&mut self) -> Result<Reach, Cause> {
+        let modem = self.whereabouts().modem()?.clone();
+        Ok(reach(self.world(), &modem))
+    }
+
     /// The same on the way, when the modem may have another id than before, or goes there unexpectedly, and nobody can be asked
     /// any more.
     ///
     /// # Errors
     /// No driver would make a port of it there, or that can't be told, and nobody has agreed to it.
-    pub(crate) fn refuse_unreachable(&mut self, modem: &Modem, agreed: Agreed) -> Result<(), Cause> {
-        match reach(self.world, modem) {
+    pub(crate) fn refuse_unreachable(&mut self, agreed: Agreed) -> Result<(), Cause> {
+        match self.reach()? {
             Reach::Never { ids } if !agreed.no_port => Err(Cause::NoDownloadPort { ids }),
             Reach::Open { ids, why } if !agreed.doubt => {
                 let warning = doubt(&ids, &why);
-                self.teller.warn(self.world.now(), warning.clone());
+                self.warn(warning.clone());
                 Err(Cause::NotConfirmed {
                     warnings: vec![warning],
                 })

@@ -6,46 +6,20 @@ use modem_world::PortInfo;
 use super::firmware::Firmware;
 use super::fit;
 use super::fit::Nature;
-use crate::download::{Job, Named, weight};
-use crate::modem::{Device, Facts, Mode, Modem, Protocol, Quirk, Selector, Standing, Trio, devices};
+use super::goal::{Asked, Which};
+use super::shipment::Shipment;
+use crate::download::weight;
+use crate::modem::{Device, Facts, Modem, Protocol, Quirk, Standing, Trio, devices};
 use crate::request::Request;
 use crate::told::RunWarning;
 use crate::told::WarningCode;
 use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, Warning};
 
-/// A plan with all that is needed to carry it out.
+/// What a flash of a modem in download mode would do.
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    pub(crate) job: Job,
-    /// The images of the job, as places in the firmware's list.
-    pub(crate) places: Vec<usize>,
-}
-
-/// The port through which a modem can be helped in its present mode.
-pub(crate) fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, Cause> {
-    let id = modem.device.id();
-    match modem.mode {
-        Mode::Emergency => {
-            let evidence = format!("{id} is Qualcomm's primary boot loader: Sierra's own is gone");
-            return Err(Cause::EmergencyMode { evidence });
-        }
-        Mode::NotConfigured => {
-            return Err(Cause::UnknownDevice {
-                port: modem.path().to_string(),
-                why: "the device isn't configured yet".to_owned(),
-            });
-        }
-        Mode::Normal | Mode::Download => {}
-    }
-    let named = match select {
-        Selector::Port(name) => modem.all_ports().find(|port| port.id.as_str() == name),
-        _ => None,
-    };
-    let first = match modem.mode {
-        Mode::Download => modem.ports.download.as_ref(),
-        _ => named.or_else(|| modem.all_ports().next()),
-    };
-    first.cloned().ok_or(Cause::NoPort { id, mode: modem.mode })
+    /// How the modem is flashed, as far as anything tells that.
+    pub(crate) protocol: Option<Protocol>,
 }
 
 /// Looks at images and port of a modem in download mode, and says what a flash would do. Nothing is opened.
@@ -69,13 +43,14 @@ pub(crate) fn prepare_download(
         None => firmware.combination().families.clone(),
     };
     warn_of_habits(row, port, firmware, &mut warnings);
-    let places = firmware.all();
     let protocol = protocol_for(nature.unwrap_or_default(), vouched);
-    let job = job_for(request, protocol, firmware, &places)
+    let mut shipment = Shipment::of(request, firmware, Which::All, Asked::NotSaid, protocol);
+    shipment
+        .check()
         .map_err(|cause| Box::new((Step::CheckImages, cause)))?;
-    let protocol = job.device_protocol.or(job.image_protocol);
-    let plan = make_plan(firmware, protocol, families, warnings);
-    Ok(Prepared { plan, job, places })
+    let expected = protocol.or(shipment.image_protocol());
+    let plan = make_plan(firmware, expected, families, warnings);
+    Ok(Prepared { plan, protocol })
 }
 
 /// The protocol of the modem in download mode, as far as anything tells it before the modem is asked.
@@ -85,47 +60,6 @@ pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Op
         Some(protocol) => Some(protocol.into()),
         None => nature.protocol(),
     }
-}
-
-/// What is to be sent to a modem in download mode; `device_protocol` is how it is flashed, when that is known. With a user's
-/// word for the platform, that tells for the images, too.
-///
-/// # Errors
-/// A file can't be read any more, or can't be sent in the protocol that is to be expected.
-pub(crate) fn job_for(
-    request: &Request,
-    device_protocol: Option<Protocol>,
-    firmware: &Firmware,
-    places: &[usize],
-) -> Result<Job, Cause> {
-    let claims = firmware.combination();
-    let reports: Vec<_> = firmware.reports().collect();
-    let images = places.iter().filter_map(|place| reports.get(*place));
-    let job = Job {
-        qdl: firmware.for_qdl(places),
-        firehose: firmware.for_firehose(places),
-        device_protocol,
-        image_protocol: match &request.as_platform {
-            Some(_) => device_protocol,
-            None => fit::common_protocol(&claims.families),
-        },
-        image_words: fit::words(claims),
-        images: images
-            .map(|report| Named {
-                file: report.name.clone(),
-                bytes: report.size,
-            })
-            .collect(),
-    };
-    let protocol = job.device_protocol.or(job.image_protocol);
-    let hindrance = match (&job.qdl, &job.firehose, protocol) {
-        (Err(cause @ (Cause::ImageChanged { .. } | Cause::Bug { .. })), _, _)
-        | (Err(cause), _, Some(Protocol::Qdl))
-        | (_, Err(cause), Some(Protocol::SaharaFirehose)) => Some(cause.clone()),
-        (Err(cause), Err(_), None) => Some(cause.clone()),
-        _ => None,
-    };
-    hindrance.map_or(Ok(job), Err)
 }
 
 /// The images' own findings: warnings go into the plan.

@@ -1,6 +1,7 @@
-//! What an update is to reach, and which images it takes from where the modem is.
+//! What an update is to reach, what the modem was before, and what it asks for.
 
-use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageType};
+use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageReference, ImageType, UniqueId};
+use serde::{Deserialize, Serialize};
 
 use super::boot_id::Agreed;
 use super::firmware::Firmware;
@@ -8,26 +9,120 @@ use crate::modem::{Facts, Protocol, Trio};
 use crate::request::Request;
 use crate::told::{Cause, ModemState};
 
-/// What a run is to reach.
-pub(crate) struct Goal<'g> {
+/// What an update is to reach; the same from its first stage to its last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Goal {
     /// What the modem shall run.
     pub(crate) wanted: Trio,
-    pub(crate) request: &'g Request,
-    pub(crate) firmware: &'g Firmware,
-    /// What it ran before; none for one that was found in download mode.
-    pub(crate) before: Option<Facts>,
-    /// How it is flashed, as far as this run knows.
-    pub(crate) protocol: Option<Protocol>,
-    /// What is true of the modem as long as nothing of this pass is in force.
-    pub(crate) state_before: ModemState,
+    /// What the modem was before; none for one that was found in download mode.
+    pub(crate) found: Option<Before>,
     /// The first pass brings the firmware alone (field-reports.md F4).
     pub(crate) firmware_first: bool,
     /// What was agreed to about the way into download mode.
     pub(crate) agreed: Agreed,
 }
 
-/// Which images a pass sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a modem was before it was changed, as far as somebody still asks for that later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Before {
+    /// What it ran.
+    pub(crate) running: Trio,
+    /// Its IMEI: another modem may be put into the socket meanwhile.
+    pub(crate) imei: Option<String>,
+    /// How it was asked.
+    pub(crate) over: String,
+    /// Whether it knows firmware preferences.
+    pub(crate) has_preferences: bool,
+    /// Whether it stores the firmware that is wanted, so that it may start it without a download.
+    pub(crate) stores_wanted: bool,
+    /// What has to be put back if all fails; none where the modem told no preference.
+    pub(crate) preference: Option<OldPreference>,
+}
+
+/// The preference that a modem had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OldPreference {
+    /// The images that it names, in their order.
+    images: Vec<PreferredImage>,
+    /// Whether the modem ran what it preferred. Then it has these images, whatever its slots say (field-reports.md D9).
+    pub(crate) runs: bool,
+}
+
+/// One image of a preference, as the modem told it (qmi.md §5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PreferredImage {
+    image_type: u8,
+    unique_id: [u8; 16],
+    build_id: String,
+}
+
+impl OldPreference {
+    fn of(facts: &Facts) -> Option<Self> {
+        let images = facts.preference.as_ref()?.0.iter();
+        // If the modem didn't report its settings, assume they match the preference: it refuses that question now and then.
+        let runs = facts.preferred.as_ref().is_some_and(|preferred| {
+            facts.running.firmware.is_some()
+                && (preferred.is_by_sim() || preferred.differences(&facts.running).is_empty())
+        });
+        Some(Self {
+            images: images
+                .map(|image| PreferredImage {
+                    image_type: image.image_type.into(),
+                    unique_id: image.unique_id.0,
+                    build_id: image.build_id.clone(),
+                })
+                .collect(),
+            runs,
+        })
+    }
+
+    /// As it goes over the wire.
+    pub(crate) fn to_wire(&self) -> FirmwarePreference {
+        let images = self.images.iter().map(|image| ImageReference {
+            image_type: image.image_type.into(),
+            unique_id: UniqueId(image.unique_id),
+            build_id: image.build_id.clone(),
+        });
+        FirmwarePreference(images.collect())
+    }
+}
+
+impl Before {
+    /// What `facts` tell of a modem that is to run `wanted`.
+    pub(crate) fn of(facts: &Facts, wanted: &Trio) -> Self {
+        Self {
+            running: facts.running.clone(),
+            imei: facts.imei.clone(),
+            over: facts.over.clone(),
+            has_preferences: facts.has_preferences(),
+            stores_wanted: facts.stores(ImageType::Modem, wanted),
+            preference: OldPreference::of(facts),
+        }
+    }
+}
+
+/// One of the at most two passes of an update: the modem is told what is to come, and gets images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pass {
+    /// 1 or 2.
+    pub(crate) number: u8,
+    /// Which images it sends.
+    pub(crate) which: Which,
+    /// What the modem asked for when it was told.
+    pub(crate) asked: Asked,
+    /// What the modem was before this pass: what is put back if the pass fails.
+    pub(crate) before: Option<Before>,
+    /// How the modem is flashed, as far as this run knows.
+    pub(crate) protocol: Option<Protocol>,
+    /// What is true of the modem as long as nothing of this pass is in force.
+    pub(crate) state_before: ModemState,
+    /// Why there is a second pass, in words: in what the modem differed from what was wanted.
+    pub(crate) differences: Vec<String>,
+}
+
+/// Which images a download sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Which {
     /// Those that the modem asks for.
     Asked,
@@ -37,11 +132,89 @@ pub(crate) enum Which {
     All,
 }
 
-impl Goal<'_> {
-    pub(crate) fn knows_preferences(&self) -> bool {
-        self.before.as_ref().is_some_and(Facts::has_preferences) && self.wanted.is_complete()
+/// What the modem asked for when it was told what to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Asked {
+    /// Nothing is known: it wasn't told anything, or gave no list. It gets everything.
+    #[default]
+    NotSaid,
+    /// It gave a list.
+    List {
+        /// Firmware is in it.
+        firmware: bool,
+        /// Settings are in it.
+        settings: bool,
+        /// Something else is in it.
+        others: bool,
+    },
+}
+
+impl From<DownloadList> for Asked {
+    fn from(list: DownloadList) -> Self {
+        let Some(list) = list else { return Self::NotSaid };
+        let is_other = |kind: &ImageType| !matches!(kind, ImageType::Modem | ImageType::Pri);
+        Self::List {
+            firmware: list.contains(&ImageType::Modem),
+            settings: list.contains(&ImageType::Pri),
+            others: list.iter().any(is_other),
+        }
+    }
+}
+
+impl Asked {
+    /// Whether the modem has all images and only has to choose them.
+    pub(crate) fn is_nothing(self) -> bool {
+        let nothing = Self::List {
+            firmware: false,
+            settings: false,
+            others: false,
+        };
+        self == nothing
     }
 
+    /// Whether images of this kind are to be sent.
+    pub(crate) const fn may_include(self, kind: ImageType) -> bool {
+        match (self, kind) {
+            (Self::NotSaid, _) => true,
+            (Self::List { firmware, .. }, ImageType::Modem) => firmware,
+            (Self::List { settings, .. }, ImageType::Pri) => settings,
+            (Self::List { others, .. }, _) => others,
+        }
+    }
+
+    /// What the modem asks for and no file brings, in words: it would keep its radio off without.
+    pub(crate) fn not_brought(self, firmware: &Firmware) -> Option<&'static str> {
+        let Self::List {
+            firmware: wants_firmware,
+            settings: wants_settings,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let (mut has_firmware, mut has_settings) = (false, false);
+        firmware.reports().for_each(|report| {
+            let unclear = !report.brings_firmware() && !report.brings_settings();
+            has_firmware |= report.brings_firmware() || unclear;
+            has_settings |= report.brings_settings() || unclear;
+        });
+        if wants_firmware && !has_firmware {
+            return Some("firmware (.cwe)");
+        }
+        (wants_settings && !has_settings).then_some("the carrier's settings (.nvu)")
+    }
+}
+
+impl Pass {
+    /// Whether the modem can be told what is to come.
+    pub(crate) fn knows_preferences(&self, goal: &Goal) -> bool {
+        self.before.as_ref().is_some_and(|before| before.has_preferences) && goal.wanted.is_complete()
+    }
+}
+
+impl Goal {
+    /// What the modem is told to prefer.
     pub(crate) fn preference(&self) -> Result<FirmwarePreference, Cause> {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let (firmware, config, carrier) = (
@@ -54,61 +227,24 @@ impl Goal<'_> {
         })
     }
 
-    /// What the modem asks for and no file brings, in words: it would keep its radio off without.
-    pub(crate) fn not_brought(&self, list: &DownloadList) -> Option<&'static str> {
-        let list = list.as_ref()?;
-        let mut reports = self.firmware.reports();
-        let (mut firmware, mut settings) = (false, false);
-        reports.by_ref().for_each(|report| {
-            let unclear = !report.brings_firmware() && !report.brings_settings();
-            firmware |= report.brings_firmware() || unclear;
-            settings |= report.brings_settings() || unclear;
-        });
-        if list.contains(&ImageType::Modem) && !firmware {
-            return Some("firmware (.cwe)");
-        }
-        (list.contains(&ImageType::Pri) && !settings).then_some("the carrier's settings (.nvu)")
-    }
-
     /// What the modem, told once more what to run, would ask for and no file brings, as far as its own list of images tells.
-    pub(crate) fn would_lack(&self, facts: &Facts) -> Option<&'static str> {
-        if facts.images.is_empty() || !self.wanted.is_complete() || self.request.force {
+    pub(crate) fn would_lack(
+        &self,
+        facts: &Facts,
+        request: &Request,
+        firmware: &Firmware,
+    ) -> Option<&'static str> {
+        if facts.images.is_empty() || !self.wanted.is_complete() || request.force {
             return None;
         }
         let (wanted, runs) = (&self.wanted, &facts.running);
-        let mut list = Vec::new();
         // What it runs may lie outside its slots (field-reports.md D9).
-        if runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted) {
-            list.push(ImageType::Modem);
-        }
-        if runs != wanted && !facts.stores(ImageType::Pri, wanted) {
-            list.push(ImageType::Pri);
-        }
-        self.not_brought(&Some(list))
-    }
-
-    /// The images to send, as places in the firmware's list.
-    pub(crate) fn places(&self, which: Which, list: &DownloadList) -> Vec<usize> {
-        let all = || (0..self.firmware.reports().len()).collect::<Vec<usize>>();
-        let is_wanted = |kind: ImageType| match (which, list) {
-            (Which::FirmwareOnly, _) => kind == ImageType::Modem,
-            (Which::Asked, Some(list)) => list.contains(&kind),
-            (Which::Asked, None) | (Which::All, _) => true,
+        let asked = Asked::List {
+            firmware: runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted),
+            settings: runs != wanted && !facts.stores(ImageType::Pri, wanted),
+            others: false,
         };
-        let places: Vec<usize> = self
-            .firmware
-            .reports()
-            .enumerate()
-            .filter(|(_, report)| {
-                let (firmware, settings) = (report.brings_firmware(), report.brings_settings());
-                // What is neither is for the modem to judge.
-                (!firmware && !settings && which != Which::FirmwareOnly)
-                    || (firmware && is_wanted(ImageType::Modem))
-                    || (settings && is_wanted(ImageType::Pri))
-            })
-            .map(|(place, _)| place)
-            .collect();
-        if places.is_empty() { all() } else { places }
+        asked.not_brought(firmware)
     }
 }
 

@@ -5,10 +5,15 @@ pub mod checks;
 mod firmware;
 pub mod fit;
 mod goal;
+mod shipment;
 pub(crate) mod target;
 
 pub(crate) use boot_id::{Agreed, Reach, reach};
 pub use boot_id::{BootIds, boot_ids};
 pub use firmware::Firmware;
+pub(crate) use firmware::ImageName;
 pub(crate) use fit::Nature;
-pub(crate) use goal::{Goal, Which, check_slot, check_talkative, has_stored, is_as_wanted};
+pub(crate) use goal::{
+    Asked, Before, Goal, Pass, Which, check_slot, check_talkative, has_stored, is_as_wanted,
+};
+pub(crate) use shipment::Shipment;

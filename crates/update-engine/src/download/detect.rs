@@ -9,10 +9,10 @@ use std::time::Duration;
 use modem_protocol::first_answer::{Classifier, FirstAnswer, PROBE};
 use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
-use modem_world::Instant;
+use modem_world::{Instant, Interest};
 
 use crate::modem::Protocol;
-use crate::run::{HOLDER_LIMIT, RETURN_LIMIT, Run};
+use crate::run::{HOLDER_LIMIT, Heed, RETURN_LIMIT, Run};
 use crate::told::{Cause, EventKind, ModemState};
 
 /// How long a Sahara modem may take for its hello (sahara-firehose.md §6, rule (a)).
@@ -165,7 +165,7 @@ impl Run<'_> {
                 Err(Cause::Port(error)) if error.kind == modem_world::PortErrorKind::Gone && lost < 2 => {
                     lost += 1;
                     let attempt = lost.saturating_add(1);
-                    self.tell_retry("detection", attempt, "the modem left the bus and is waited for");
+                    self.retry("detection", attempt, "the modem left the bus and is waited for");
                     self.wait_return(RETURN_LIMIT)?;
                     (seen, asked, place) = (Classifier::default(), Asked::Nothing, 0);
                     continue;
@@ -268,8 +268,7 @@ impl Run<'_> {
             _ => return Ok(None),
         };
         self.note_loader();
-        self.teller
-            .tell(self.world.now(), EventKind::Detected { protocol, how });
+        self.tell(EventKind::Detected { protocol, how });
         Ok(Some(found))
     }
 
@@ -285,11 +284,11 @@ impl Run<'_> {
         let (bytes, word) = match step {
             Listen(span) => {
                 note(tried, "listening");
-                self.tell_silence(span, "a boot loader of the newer kind speaks first");
+                self.silence(span, "a boot loader of the newer kind speaks first");
                 return self.listen(seen, span, *asked);
             }
             Reopen => {
-                self.tell_retry(
+                self.retry(
                     "detection",
                     2,
                     "the modem's hello may be lost; the port is opened anew",
@@ -301,7 +300,7 @@ impl Run<'_> {
             }
             ReEnumerate => {
                 if self.re_enumerate() {
-                    self.tell_retry("detection", 2, "the host makes the modem enumerate again");
+                    self.retry("detection", 2, "the host makes the modem enumerate again");
                     self.follow_re_enumeration()?;
                     *seen = Classifier::default();
                     *asked = Asked::Nothing;
@@ -330,14 +329,14 @@ impl Run<'_> {
         asked: Asked,
     ) -> Result<Option<FirstAnswer>, Cause> {
         let handle = self.handle()?;
-        let mut until = self.world.now() + span;
+        let mut until = self.now() + span;
         let mut buffer = [0; 1024];
         let mut strange = None;
         loop {
             let mut is_new = false;
             loop {
                 let count = self
-                    .world
+                    .world()
                     .try_read(handle, &mut buffer)
                     .map_err(|error| self.lost(error))?;
                 seen.push(buffer.get(..count).unwrap_or_default());
@@ -346,7 +345,7 @@ impl Run<'_> {
                     break;
                 }
             }
-            let now = self.world.now();
+            let now = self.now();
             match seen.verdict() {
                 FirstAnswer::Incomplete => {}
                 // Nothing was asked yet: remains of another program. The hello may still come.
@@ -374,12 +373,12 @@ impl Run<'_> {
         let mut buffer = [0; 1024];
         loop {
             let count = self
-                .world
+                .world()
                 .try_read(handle, &mut buffer)
                 .map_err(|error| self.lost(error))?;
             let room = Classifier::MOST_BYTES.saturating_sub(seen.len()).min(count);
             seen.extend_from_slice(buffer.get(..room).unwrap_or_default());
-            if self.world.now() >= until {
+            if self.now() >= until {
                 return Ok(());
             }
             if count == 0 {
@@ -391,32 +390,23 @@ impl Run<'_> {
     /// Writes a few bytes; a port that doesn't take them within the limit is taken as mute.
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), Cause> {
         let handle = self.handle()?;
-        let until = self.world.now() + PROBE_LIMIT;
+        let until = self.now() + PROBE_LIMIT;
         let mut left = bytes;
         while !left.is_empty() {
             let count = self
-                .world
+                .world()
                 .try_write(handle, left)
                 .map_err(|error| self.lost(error))?;
             left = left.get(count..).unwrap_or_default();
             if count == 0 {
-                if self.world.now() >= until {
+                if self.now() >= until {
                     tracing::info!(left = left.len(), "port takes no bytes");
                     return Ok(());
                 }
-                let wake = self.world.wait(&[modem_world::Interest::Writable(handle)], until);
-                self.heed(wake)?;
+                self.wait(&[Interest::Writable(handle)], until, Heed::AtOnce)?;
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn tell_silence(&mut self, span: Duration, why: &str) {
-        self.teller.silence(self.world.now(), span, why);
-    }
-
-    pub(crate) fn tell_retry(&mut self, what: &str, attempt: u8, why: &str) {
-        self.teller.retry(self.world.now(), what, attempt, why);
     }
 }
 

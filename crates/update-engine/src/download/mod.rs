@@ -5,5 +5,4 @@ mod session;
 mod watch;
 pub(crate) mod weight;
 
-pub(crate) use session::{Job, NoImages};
 pub(crate) use watch::Named;

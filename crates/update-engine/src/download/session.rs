@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use modem_protocol::conversation::{Conversation, Peer, ProtocolError, Refusal};
 use modem_protocol::{firehose, qdl, sahara};
-use modem_world::{Instant, PortInfo};
 
 use super::detect::{Expect, Found};
-use super::watch::{Named, Watch};
-use crate::decide::fit;
+use super::watch::Watch;
+use crate::decide::Shipment;
 use crate::modem::{Protocol, Quirk, devices};
-use crate::run::{Deed, DriveError, ImageFeed, LEAVE_LIMIT, Note, RETURN_LIMIT, Run, drive};
-use crate::told::{Cause, EventKind, Layer, ModemState, Step, Written};
+use crate::run::{Deed, DriveError, Heed, ImageFeed, LEAVE_LIMIT, RETURN_LIMIT, Run};
+use crate::told::{Cause, Layer, ModemState, Step, Written};
 
 /// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
 /// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).
@@ -26,46 +25,13 @@ const RETURNS: u8 = 1;
 /// How long after its enumeration a modem that answered 0x1F is left alone (sahara-firehose.md §6.2).
 const HOLD_BACK: Duration = Duration::from_secs(2);
 
-/// What is to be sent.
-#[derive(Debug)]
-pub(crate) struct Job {
-    /// The images in order.
-    pub(crate) images: Vec<Named>,
-    /// The images as QDL sends them, or why it can't.
-    pub(crate) qdl: Result<Vec<qdl::Image>, Cause>,
-    /// Sizes of the images in bytes, as Firehose needs them, or why it can't send them.
-    pub(crate) firehose: Result<Vec<u64>, Cause>,
-    /// Protocol of the device, by what the run knows of it.
-    pub(crate) device_protocol: Option<Protocol>,
-    /// Protocol of the images' family.
-    pub(crate) image_protocol: Option<Protocol>,
-    /// What the images are for, in words.
-    pub(crate) image_words: String,
-}
-
-impl Job {
-    /// Nothing is to be sent: after the start of the session the modem is restarted.
-    pub(crate) fn of_nothing(port: &PortInfo) -> Self {
-        Self {
-            images: Vec::new(),
-            qdl: Ok(Vec::new()),
-            firehose: Ok(Vec::new()),
-            device_protocol: fit::protocol_of(port),
-            image_protocol: None,
-            image_words: String::new(),
-        }
-    }
-}
-
-impl Job {
-    /// How to meet the modem. That images are for QDL says nothing of the boot loader: a Sahara one is spoiled by the first
-    /// bytes of QDL (sahara-firehose.md §6.1). Listening first, as Sahara images suggest, harms nobody.
-    fn expectation(&self) -> Expect {
-        match (self.device_protocol, self.image_protocol) {
-            (Some(protocol), _) => Expect::Protocol(protocol),
-            (None, Some(Protocol::SaharaFirehose)) => Expect::Protocol(Protocol::SaharaFirehose),
-            (None, Some(Protocol::Qdl) | None) => Expect::Unknown,
-        }
+/// How to meet the modem. That images are for QDL says nothing of the boot loader: a Sahara one is spoiled by the first bytes of
+/// QDL (sahara-firehose.md §6.1). Listening first, as Sahara images suggest, harms nobody.
+const fn expectation(shipment: &Shipment<'_>) -> Expect {
+    match (shipment.device_protocol(), shipment.image_protocol()) {
+        (Some(protocol), _) => Expect::Protocol(protocol),
+        (None, Some(Protocol::SaharaFirehose)) => Expect::Protocol(Protocol::SaharaFirehose),
+        (None, Some(Protocol::Qdl) | None) => Expect::Unknown,
     }
 }
 
@@ -84,14 +50,17 @@ enum End {
 }
 
 impl Run<'_> {
-    /// Sends the images of `job` to the modem behind the open port.
-    pub(crate) fn download(&mut self, job: &Job, feed: &mut dyn ImageFeed) -> Result<Written, Cause> {
-        let mut watch = Watch::new(&job.images);
-        let mut expect = job.expectation();
+    /// Sends the images of `shipment` to the modem behind the open port; with no image the modem only restarts.
+    ///
+    /// # Errors
+    /// What went wrong; the state of the modem is noted. The user stops.
+    pub(crate) fn download(&mut self, shipment: &mut Shipment<'_>) -> Result<Written, Cause> {
+        let mut watch = Watch::new(shipment.names());
+        let mut expect = expectation(shipment);
         let (mut fresh_starts, mut returns) = (0, 0);
         let mut refused: Option<Cause> = None;
         loop {
-            self.teller.begin(self.world.now(), Step::Detect);
+            self.begin(Step::Detect);
             let found = match (self.detect(expect), refused.take()) {
                 (Ok(found), before) => {
                     refused = before;
@@ -104,13 +73,13 @@ impl Run<'_> {
                 }
                 (Err(cause), _) => return Err(cause),
             };
-            let mut end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+            let mut end = self.session(found, shipment, &mut watch, fresh_starts > 0);
             if let End::Hello(received) = end {
                 let found = Found::Sahara {
                     received,
                     provoked: true,
                 };
-                end = self.session(found, job, &mut watch, feed, fresh_starts > 0);
+                end = self.session(found, shipment, &mut watch, fresh_starts > 0);
             }
             if watch.accepted > 0 {
                 self.note_deed(Deed::Written);
@@ -134,7 +103,7 @@ impl Run<'_> {
                         self.fresh_start(&cause)?;
                     }
                     refused = Some(after_reset(cause));
-                    expect = match job.device_protocol {
+                    expect = match shipment.device_protocol() {
                         Some(Protocol::Qdl) => Expect::Protocol(Protocol::Qdl),
                         _ => Expect::SaharaAgain,
                     };
@@ -142,13 +111,13 @@ impl Run<'_> {
                 // It has all of them, and restarts by itself: what the reset would have been for.
                 End::Left(_) if watch.is_complete() => return self.leave(&watch),
                 End::Left(cause) => {
-                    let is_last = returns >= RETURNS || self.stops > 0;
+                    let is_last = returns >= RETURNS || self.is_stop_asked();
                     self.follow(&cause, &watch, is_last)?;
                     if is_last {
                         return Err(cause);
                     }
                     returns += 1;
-                    expect = job.expectation();
+                    expect = expectation(shipment);
                 }
             }
         }
@@ -158,15 +127,14 @@ impl Run<'_> {
     fn session(
         &mut self,
         found: Found,
-        job: &Job,
-        watch: &mut Watch<'_>,
-        feed: &mut dyn ImageFeed,
+        shipment: &mut Shipment<'_>,
+        watch: &mut Watch,
         is_again: bool,
     ) -> End {
-        self.teller.begin(self.world.now(), Step::Connect);
+        self.begin(Step::Connect);
         match found {
-            Found::Qdl { received } => self.qdl(received, job, watch, feed),
-            Found::Firehose { received } => self.firehose(received, job, watch, feed),
+            Found::Qdl { received } => self.qdl(received, shipment, watch),
+            Found::Firehose { received } => self.firehose(received, shipment, watch),
             Found::Refused => {
                 let refusal = Refusal::MemoryDebug;
                 let error = ProtocolError::Refused {
@@ -178,8 +146,8 @@ impl Run<'_> {
                     error,
                 })
             }
-            Found::Unasked { tried } => match self.sahara(sahara::switch::Start::Unasked, watch, feed) {
-                Ok(rest) => self.firehose(rest, job, watch, feed),
+            Found::Unasked { tried } => match self.sahara(sahara::switch::Start::Unasked, watch) {
+                Ok(rest) => self.firehose(rest, shipment, watch),
                 Err(End::Fresh(Cause::Protocol {
                     error: ProtocolError::Silent { .. },
                     ..
@@ -194,8 +162,8 @@ impl Run<'_> {
                     return End::Failed(cause);
                 }
                 tracing::debug!(provoked, "Sahara hello");
-                match self.sahara(sahara::switch::Start::Heard(received), watch, feed) {
-                    Ok(rest) => self.firehose(rest, job, watch, feed),
+                match self.sahara(sahara::switch::Start::Heard(received), watch) {
+                    Ok(rest) => self.firehose(rest, shipment, watch),
                     Err(end) => end,
                 }
             }
@@ -204,28 +172,28 @@ impl Run<'_> {
 
     /// Leaves a modem alone until some time after its enumeration when it is known to dislike haste.
     fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
-        let row = self.port.device.as_ref().and_then(devices::lookup);
+        let row = self.whereabouts().device().and_then(devices::lookup);
         if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) {
             // The switch is silent for a while, too.
-            let until = self.came + HOLD_BACK.saturating_sub(sahara::switch::QUIET);
+            let until = self.whereabouts().came() + HOLD_BACK.saturating_sub(sahara::switch::QUIET);
             self.collect(received, until)?;
         }
         Ok(())
     }
 
     /// A QDL session whose probe 0x70 is sent already.
-    fn qdl(&mut self, received: Vec<u8>, job: &Job, watch: &mut Watch<'_>, feed: &mut dyn ImageFeed) -> End {
-        if job.image_protocol == Some(Protocol::SaharaFirehose) {
-            return End::Failed(self.other_family(job, "a modem that speaks QDL"));
+    fn qdl(&mut self, received: Vec<u8>, shipment: &mut Shipment<'_>, watch: &mut Watch) -> End {
+        if shipment.image_protocol() == Some(Protocol::SaharaFirehose) {
+            return End::Failed(other_family(shipment, "a modem that speaks QDL"));
         }
-        let images = match &job.qdl {
-            Ok(images) => images.clone(),
-            Err(cause) => return End::Failed(cause.clone()),
+        let images = match shipment.for_qdl() {
+            Ok(images) => images,
+            Err(cause) => return End::Failed(cause),
         };
         self.note_deed(Deed::Changed);
         watch.restart(Protocol::Qdl);
         let mut conversation = qdl::Download::new(images, qdl::Start::SwitchSent { received });
-        match self.converse(&mut conversation, watch, feed) {
+        match self.converse(&mut conversation, watch, shipment) {
             Ok(()) => End::Done,
             Err(DriveError::Protocol(ProtocolError::OtherProtocol { peer, .. })) => match peer {
                 Peer::Sahara => End::Hello(conversation.into_rest()),
@@ -247,14 +215,9 @@ impl Run<'_> {
     }
 
     /// The switch from Sahara to Firehose; gives the bytes behind it.
-    fn sahara(
-        &mut self,
-        start: sahara::switch::Start,
-        watch: &mut Watch<'_>,
-        feed: &mut dyn ImageFeed,
-    ) -> Result<Vec<u8>, End> {
-        let mut conversation = sahara::switch::Switch::to_firehose(start, self.world.now());
-        match self.converse(&mut conversation, watch, feed) {
+    fn sahara(&mut self, start: sahara::switch::Start, watch: &mut Watch) -> Result<Vec<u8>, End> {
+        let mut conversation = sahara::switch::Switch::to_firehose(start, self.now());
+        match self.converse(&mut conversation, watch, &mut NoImages) {
             Ok(()) => Ok(conversation.into_rest()),
             Err(error) => Err(match end_of(error, Layer::Sahara) {
                 // Nothing is written in Sahara: whatever went wrong, a reset is a new start.
@@ -265,26 +228,20 @@ impl Run<'_> {
     }
 
     /// A Firehose session; `received` came already.
-    fn firehose(
-        &mut self,
-        received: Vec<u8>,
-        job: &Job,
-        watch: &mut Watch<'_>,
-        feed: &mut dyn ImageFeed,
-    ) -> End {
+    fn firehose(&mut self, received: Vec<u8>, shipment: &mut Shipment<'_>, watch: &mut Watch) -> End {
         // Not sooner: a crashed QDL modem says a Sahara hello, too.
-        if job.image_protocol == Some(Protocol::Qdl) {
-            return End::Failed(self.other_family(job, "a modem that speaks Sahara and Firehose"));
+        if shipment.image_protocol() == Some(Protocol::Qdl) {
+            return End::Failed(other_family(shipment, "a modem that speaks Sahara and Firehose"));
         }
-        let images = match &job.firehose {
-            Ok(images) => images.clone(),
-            Err(cause) => return End::Failed(cause.clone()),
+        let images = match shipment.for_firehose() {
+            Ok(images) => images,
+            Err(cause) => return End::Failed(cause),
         };
         // The switch from Sahara before it only asks who is there.
         self.note_deed(Deed::Changed);
         watch.restart(Protocol::SaharaFirehose);
-        let mut conversation = firehose::session::Session::new(&images, &received, self.world.now());
-        match self.converse(&mut conversation, watch, feed) {
+        let mut conversation = firehose::session::Session::new(&images, &received, self.now());
+        match self.converse(&mut conversation, watch, shipment) {
             Ok(()) => End::Done,
             Err(error) => end_of(error, Layer::Firehose),
         }
@@ -293,36 +250,14 @@ impl Run<'_> {
     fn converse(
         &mut self,
         conversation: &mut dyn Conversation,
-        watch: &mut Watch<'_>,
+        watch: &mut Watch,
         feed: &mut dyn ImageFeed,
     ) -> Result<(), DriveError> {
-        let handle = self.handle().map_err(DriveError::Cause)?;
+        self.handle().map_err(DriveError::Cause)?;
         self.touched();
-        let teller = &mut self.teller;
-        drive(
-            self.world,
-            handle,
-            conversation,
-            feed,
-            &mut self.buffers,
-            &mut self.stops,
-            &mut |now, note| {
-                watch.note(teller, now, note);
-            },
-        )
-    }
-
-    fn other_family(&mut self, job: &Job, modem: &str) -> Cause {
-        let file = job
-            .images
-            .first()
-            .map(|image| image.file.clone())
-            .unwrap_or_default();
-        Cause::ImageOfOtherFamily {
-            file,
-            image: job.image_words.clone(),
-            modem: modem.to_owned(),
-        }
+        self.drive(conversation, feed, &mut |teller, now, note| {
+            watch.note(teller, now, note)
+        })
     }
 
     /// Has the host make a modem enumerate anew whose Sahara start went wrong. False when the host can't.
@@ -331,9 +266,8 @@ impl Run<'_> {
             return Ok(false);
         }
         let why = format!("{cause}; the modem is made to enumerate again");
-        self.teller
-            .retry(self.world.now(), "the start of the session", 2, &why);
-        self.teller.begin(self.world.now(), Step::Return);
+        self.retry("the start of the session", 2, &why);
+        self.begin(Step::Return);
         self.follow_re_enumeration()
             .inspect_err(|cause| self.note_lost(cause))?;
         Ok(true)
@@ -341,60 +275,43 @@ impl Run<'_> {
 
     /// Resets a modem whose Sahara start went wrong, and waits until it is back.
     fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
-        let now = self.world.now();
-        self.teller.retry(
-            now,
-            "the start of the session",
-            2,
-            &format!("{cause}; the modem is restarted"),
-        );
-        self.teller.begin(now, Step::Return);
+        let why = format!("{cause}; the modem is restarted");
+        self.retry("the start of the session", 2, &why);
+        self.begin(Step::Return);
         self.note_deed(Deed::Changed);
-        let mut conversation = sahara::reset::Reset::new(now);
-        let handle = self.handle()?;
-        let ignore = &mut |_: Instant, _: Note| {};
-        let buffers = &mut self.buffers;
-        match drive(
-            self.world,
-            handle,
-            &mut conversation,
-            &mut NoImages,
-            buffers,
-            &mut self.stops,
-            ignore,
-        ) {
+        let mut conversation = sahara::reset::Reset::new(self.now());
+        self.handle()?;
+        match self.drive(&mut conversation, &mut NoImages, &mut |_, _, _| {}) {
             Err(DriveError::StoppedNow) => return Err(Cause::StoppedMidway),
             outcome => tracing::debug!(?outcome, "Sahara reset"),
         }
-        if self.stops > 0 {
+        if self.is_stop_asked() {
             return Err(Cause::Stopped {
                 how: "stopped before the new start; no image was under way",
             });
         }
-        let mut has_left = self.wait_leave(LEAVE_LIMIT)?;
+        let mut has_left = self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)?;
         if !has_left && self.re_enumerate() {
-            has_left = self.wait_leave(LEAVE_LIMIT)?;
+            has_left = self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)?;
         }
         if !has_left {
             return Err(after_reset(cause.clone()));
         }
-        self.teller
-            .silence(self.world.now(), RETURN_LIMIT, "the modem restarts");
+        self.silence(RETURN_LIMIT, "the modem restarts");
         self.wait_return(RETURN_LIMIT)
             .inspect_err(|cause| self.note_lost(cause))
     }
 
     /// Looks what has become of a modem that left the bus in the middle. Ok: it is back in download mode.
-    fn follow(&mut self, cause: &Cause, watch: &Watch<'_>, is_last: bool) -> Result<(), Cause> {
-        let now = self.world.now();
+    fn follow(&mut self, cause: &Cause, watch: &Watch, is_last: bool) -> Result<(), Cause> {
         self.set_modem(ModemState::Unknown);
         if is_last {
             let why = format!("{cause}; it is waited for only to see what has become of it");
-            self.teller.silence(now, RETURN_LIMIT, &why);
+            self.silence(RETURN_LIMIT, &why);
         } else {
             let why = format!("{cause}; the modem is waited for");
-            self.teller.retry(now, "the download", 2, &why);
-            self.teller.silence(now, RETURN_LIMIT, "the modem may restart");
+            self.retry("the download", 2, &why);
+            self.silence(RETURN_LIMIT, "the modem may restart");
         }
         match self.wait_return(RETURN_LIMIT) {
             Ok(()) => {
@@ -412,30 +329,19 @@ impl Run<'_> {
     }
 
     /// Sees the modem leave the bus after the reset request.
-    fn leave(&mut self, watch: &Watch<'_>) -> Result<Written, Cause> {
+    fn leave(&mut self, watch: &Watch) -> Result<Written, Cause> {
         if !watch.is_complete() {
             let what = "a session ended without an answer for every image".to_owned();
             return Err(Cause::Bug { what });
         }
-        let has_left = match self.wait_leave(LEAVE_LIMIT) {
-            // The first wish to stop: nothing is safer than to let it leave.
-            Err(Cause::Stopped { .. }) if self.stops == 1 => {
-                let when =
-                    "when the modem has left to restart, within seconds; press Ctrl-C once more to stop now";
-                let when = when.to_owned();
-                self.teller.tell(self.world.now(), EventKind::Stopping { when });
-                self.wait_leave(LEAVE_LIMIT)?
-            }
-            other => other?,
-        };
-        if !has_left {
+        if !self.wait_leave(LEAVE_LIMIT, Heed::WhenGone)? {
             return Err(Cause::DidNotLeave {
                 waited_s: LEAVE_LIMIT.as_secs(),
             });
         }
-        let now = self.world.now();
-        self.teller.advance(1.0);
-        self.teller.finish(now);
+        let now = self.now();
+        self.teller().advance(1.0);
+        self.teller().finish(now);
         self.set_modem(ModemState::Restarting);
         Ok(Written {
             accepted: watch.accepted,
@@ -457,6 +363,19 @@ fn end_of(error: DriveError, layer: Layer) -> End {
             End::Left(Cause::Protocol { layer, error })
         }
         DriveError::Protocol(error) => End::Failed(Cause::Protocol { layer, error }),
+    }
+}
+
+fn other_family(shipment: &Shipment<'_>, modem: &str) -> Cause {
+    let names = shipment.names();
+    Cause::ImageOfOtherFamily {
+        file: names
+            .into_iter()
+            .next()
+            .map(|image| image.file)
+            .unwrap_or_default(),
+        image: shipment.words().to_owned(),
+        modem: modem.to_owned(),
     }
 }
 
@@ -486,8 +405,8 @@ fn after_reset(cause: Cause) -> Cause {
     }
 }
 
-/// No image belongs to a reset.
-pub(crate) struct NoImages;
+/// No image belongs to a reset or a switch.
+struct NoImages;
 
 impl ImageFeed for NoImages {
     fn size(&self, _: usize) -> u64 {
@@ -496,7 +415,7 @@ impl ImageFeed for NoImages {
 
     fn fill(&mut self, _: usize, _: std::ops::Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
         Err(Cause::Bug {
-            what: "an image was asked for during a reset".to_owned(),
+            what: "an image was asked for where none belongs".to_owned(),
         })
     }
 }

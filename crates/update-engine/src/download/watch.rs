@@ -22,8 +22,8 @@ pub(crate) struct Named {
 
 /// What has been reached of a download.
 #[derive(Debug)]
-pub(crate) struct Watch<'i> {
-    images: &'i [Named],
+pub(crate) struct Watch {
+    images: Vec<Named>,
     /// Images that the modem accepted in this session.
     pub(crate) accepted: usize,
     /// Images that it said it doesn't need.
@@ -39,8 +39,8 @@ pub(crate) struct Watch<'i> {
     told: Option<Instant>,
 }
 
-impl<'i> Watch<'i> {
-    pub(crate) fn new(images: &'i [Named]) -> Self {
+impl Watch {
+    pub(crate) fn new(images: Vec<Named>) -> Self {
         Self {
             images,
             accepted: 0,
@@ -300,7 +300,7 @@ mod tests {
         let mut told: Vec<Event> = Vec::new();
         let mut sink = |event: &Event| told.push(event.clone());
         let mut teller = Teller::new(&mut sink, DeviceId::from_port_name("p"), Instant::START);
-        let mut watch = Watch::new(&images);
+        let mut watch = Watch::new(images);
         let reports = [
             Report::ImageStarted { image: 0, attempt: 1 },
             Report::Acknowledged { image: 0, bytes: 900 },
@@ -342,7 +342,7 @@ mod tests {
         let mut told: Vec<Event> = Vec::new();
         let mut sink = |event: &Event| told.push(event.clone());
         let mut teller = Teller::new(&mut sink, DeviceId::from_port_name("p"), Instant::START);
-        let mut watch = Watch::new(&images);
+        let mut watch = Watch::new(images);
         let report = Report::Finalising {
             image: 0,
             up_to: Duration::from_secs(180),
@@ -366,7 +366,7 @@ mod tests {
         let images = images();
         let mut sink = |_: &Event| {};
         let mut teller = Teller::new(&mut sink, DeviceId::from_port_name("p"), Instant::START);
-        let mut watch = Watch::new(&images);
+        let mut watch = Watch::new(images);
         assert_eq!(watch.state(), ModemState::InDownloadMode);
         watch.note(&mut teller, Instant::START, Note::Sent { image: 0, bytes: 401 });
         assert_eq!(teller.modem(), ModemState::PartlyWritten { accepted: 0, of: 2 });

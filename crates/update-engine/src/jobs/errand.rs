@@ -12,10 +12,10 @@ use modem_protocol::qmi::dms::{
 };
 use modem_world::World;
 
-use crate::decide::{Agreed, checks};
-use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
+use crate::decide::Agreed;
+use crate::modem::{Facts, Image, Mode, Modem};
 use crate::request::Request;
-use crate::run::{Deed, Patience, Run, claim};
+use crate::run::{self, Deed, Run, Target};
 use crate::talk::{PATIENCE, find_patiently};
 use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 
@@ -62,9 +62,9 @@ fn ask(
     sink: &mut dyn FnMut(&Event),
     verb: &'static str,
 ) -> Result<(Modem, Facts), UpdateError> {
-    on_modem(world, request, sink, (verb, Touch::Ask), |run, modem| {
-        let facts = run.facts_of(&modem, request)?;
-        Ok((modem, facts))
+    on_modem(world, request, sink, (verb, Touch::Ask), |run| {
+        let facts = run.facts(request)?;
+        Ok((run.whereabouts().modem()?.clone(), facts))
     })
 }
 
@@ -77,21 +77,22 @@ pub fn reset(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
-    on_modem(world, request, sink, ("reset", Touch::Change), |run, modem| {
-        if modem.mode == Mode::Normal {
-            run.check_language(&modem, request.control)?;
+    on_modem(world, request, sink, ("reset", Touch::Change), |run| {
+        let runs = run.whereabouts().modem()?.mode == Mode::Normal;
+        if runs {
+            run.check_language(request.control)?;
         }
-        run.teller.begin(run.world.now(), Step::Reset);
-        let arrival = if modem.mode == Mode::Normal {
-            run.restart(modem, request.control)?
+        run.begin(Step::Reset);
+        let arrival = if runs {
+            run.restart(request.control)?
         } else {
-            run.leave_download_mode(&modem)?
+            run.leave_download_mode()?
         };
         if arrival.is_in_download_mode() {
             run.set_modem(ModemState::InDownloadMode);
             return Err(Cause::RestartedIntoLoader);
         }
-        Ok(restarted(&arrival.modem, arrival.tried))
+        Ok(Restarted::of(run.whereabouts().modem()?, arrival.tried))
     })
 }
 
@@ -117,29 +118,30 @@ pub fn enter_download_mode_asking(
     sink: &mut dyn FnMut(&Event),
     ask: &mut dyn FnMut(&[Warning]) -> bool,
 ) -> Result<Restarted, UpdateError> {
-    on_modem(world, request, sink, ("reset", Touch::Change), |run, modem| {
+    on_modem(world, request, sink, ("reset", Touch::Change), |run| {
+        let modem = run.whereabouts().modem()?;
         if modem.mode == Mode::Download {
-            return Ok(restarted(&modem, Vec::new()));
+            return Ok(Restarted::of(modem, Vec::new()));
         }
         let mut warnings = Vec::new();
-        run.check_download_port(&modem, request.force, &mut warnings)?;
+        run.check_download_port(request.force, &mut warnings)?;
         for warning in &warnings {
-            run.teller.warn(run.world.now(), warning.clone());
+            run.warn(warning.clone());
         }
         warnings.retain(|warning| warning.is_open_for(request));
         if !warnings.is_empty() && !ask(&warnings) {
             return Err(Cause::NotConfirmed { warnings });
         }
         let agreed = Agreed::by(request).with_doubt(!warnings.is_empty());
-        run.check_language(&modem, request.control)?;
-        run.teller.begin(run.world.now(), Step::EnterDownloadMode);
-        let arrival = run.boot_and_hold(modem, request.control, agreed)?;
+        run.check_language(request.control)?;
+        run.begin(Step::EnterDownloadMode);
+        let arrival = run.boot_and_hold(request.control, agreed)?;
         if arrival.is_in_download_mode() {
-            return Ok(restarted(&arrival.modem, arrival.tried));
+            return Ok(Restarted::of(run.whereabouts().modem()?, arrival.tried));
         }
         Err(Cause::NotEntered {
             tried: arrival.tried,
-            is_pin: run.may_be_pinned(),
+            is_pin: run.whereabouts().may_be_pinned(),
         })
     })
 }
@@ -156,24 +158,24 @@ pub fn select_images(
     pri_image: &Image,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
-    on_modem(world, request, sink, ("slots", Touch::Change), |run, modem| {
+    on_modem(world, request, sink, ("slots", Touch::Change), |run| {
         let set = |preference| Dms::SetFirmwarePreference {
             preference,
             download_override: false,
             storage_index: None,
         };
         let chosen = FirmwarePreference(vec![reference(modem_image)?, reference(pri_image)?]);
-        let before = match run.ask_once(&modem, request, Dms::GetFirmwarePreference)? {
+        let before = match run.ask_once(request, Dms::GetFirmwarePreference)? {
             Response::FirmwarePreference(before) => Some(before),
             _ => None,
         };
-        match run.ask_once(&modem, request, set(chosen))? {
+        match run.ask_once(request, set(chosen))? {
             // It would wait for images at its next start.
             Response::FirmwarePreferenceSet(Some(list)) if !list.is_empty() => {
                 run.set_modem(ModemState::WrongPreference);
                 if let Some(before) = before {
-                    run.ask_once(&modem, request, set(before))?;
-                    run.teller.note_put_back();
+                    run.ask_once(request, set(before))?;
+                    run.teller().note_put_back();
                     run.set_modem(ModemState::RunsFirmware);
                 }
                 let kinds: Vec<String> = list.iter().map(ToString::to_string).collect();
@@ -201,9 +203,9 @@ pub fn delete_image(
     even_in_use: bool,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
-    on_modem(world, request, sink, ("slots", Touch::Change), |run, modem| {
+    on_modem(world, request, sink, ("slots", Touch::Change), |run| {
         let wanted = reference(image)?;
-        let facts = run.facts_of(&modem, request)?;
+        let facts = run.facts(request)?;
         let is_meant = |stored: &&Image| {
             (&stored.kind, &stored.unique_id, &stored.build_id)
                 == (&image.kind, &image.unique_id, &image.build_id)
@@ -220,8 +222,7 @@ pub fn delete_image(
                 uses: in_use.collect(),
             });
         }
-        run.ask_once(&modem, request, Dms::DeleteStoredImage(wanted))
-            .map(|_| ())
+        run.ask_once(request, Dms::DeleteStoredImage(wanted)).map(|_| ())
     })
 }
 
@@ -238,27 +239,28 @@ pub fn at_command(
     command: &str,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Vec<String>, UpdateError> {
-    on_modem(world, request, sink, ("at", Touch::Ask), |run, modem| {
+    on_modem(world, request, sink, ("at", Touch::Ask), |run| {
         let Some(command) = Command::given(command) else {
             return Err(Cause::NotSupported {
                 what: "an AT command is one line of printable text that begins with AT".to_owned(),
             });
         };
-        if command.leads_into_download_mode() && modem.mode == Mode::Normal {
+        let runs = run.whereabouts().modem()?.mode == Mode::Normal;
+        if command.leads_into_download_mode() && runs {
             let mut warnings = Vec::new();
-            run.check_download_port(&modem, request.force, &mut warnings)?;
+            run.check_download_port(request.force, &mut warnings)?;
             for warning in warnings {
-                run.teller.warn(run.world.now(), warning);
+                run.warn(warning);
             }
         }
-        let mut opened = run.open_at(&modem)?;
+        let mut opened = run.open_at()?;
         // Only when it has the port: a connection that runs through it ends with that.
         if opened
             .as_ref()
             .is_err_and(|tried| tried.iter().any(|why| why.contains("ModemManager")))
         {
-            run.inhibit(Some(&modem), request)?;
-            opened = run.open_at(&modem)?;
+            run.inhibit(request)?;
+            opened = run.open_at()?;
         }
         if let Err(tried) = opened {
             return Err(Cause::Unreachable { tried });
@@ -297,58 +299,29 @@ fn on_modem<T>(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
     (verb, touch): (&'static str, Touch),
-    job: impl FnOnce(&mut Run<'_>, Modem) -> Result<T, Cause>,
+    job: impl FnOnce(&mut Run<'_>) -> Result<T, Cause>,
 ) -> Result<T, UpdateError> {
-    let refused = |device: &DeviceId, cause: Cause| {
-        UpdateError::new(device, Step::CheckDevice, ModemState::Untouched, cause)
-    };
-    let mut patience = Patience::new(world, sink);
-    let find = claim::find(world, verb, &request.select, &mut patience, |world, patience| {
-        find_patiently(world, request, verb, patience)
-    });
-    let (modem, claimed) = find.map_err(|error| refused(&error.0, error.1))?;
-    let device = DeviceId::from_modem(&modem);
-    let port = match checks::usable_port(&modem, &request.select) {
-        Ok(port) => port,
-        Err(cause) => {
-            world.host().unclaim(&claimed.spot);
-            return Err(refused(&device, cause));
-        }
-    };
-    let name = port.id.to_string();
-    let device = DeviceId::from_port(&port, Some(&modem.name()));
-    let mut run = Run::new(world, sink, claimed, &name, port, device);
-    run.had_control = !modem.ports.control.is_empty();
-    run.note_bus();
-    run.teller.begin(run.world.now(), Step::CheckDevice);
+    let mut run = run::begin(world, sink, verb, &request.select, |world, patience| {
+        let modem = find_patiently(world, request, verb, patience)?;
+        Ok(Target::Modem(Box::new(modem)))
+    })?;
+    run.begin(Step::CheckDevice);
     let inhibited = match touch {
         Touch::Ask => Ok(()),
-        Touch::Change => run.inhibit(Some(&modem), request),
+        Touch::Change => run.inhibit(request),
     };
-    let result = inhibited.and_then(|()| job(&mut run, modem));
-    run.close_all();
-    run.let_go();
-    run.unclaim();
-    let now = run.world.now();
-    match result {
-        Ok(done) => {
-            run.teller.advance_to_end();
-            run.teller.finish(now);
-            Ok(done)
-        }
-        Err(cause) => {
-            run.note_absence();
-            Err(run.teller.fail(now, cause))
-        }
-    }
+    let result = inhibited.and_then(|()| job(&mut run));
+    run.end(result)
 }
 
-fn restarted(modem: &Modem, tried: Vec<String>) -> Restarted {
-    Restarted {
-        path: modem.path().to_string(),
-        usb_id: modem.device.id(),
-        mode: modem.mode,
-        tried,
+impl Restarted {
+    fn of(modem: &Modem, tried: Vec<String>) -> Self {
+        Self {
+            path: modem.path().to_string(),
+            usb_id: modem.device.id(),
+            mode: modem.mode,
+            tried,
+        }
     }
 }
 
@@ -370,8 +343,8 @@ fn reference(image: &Image) -> Result<ImageReference, Cause> {
 
 impl Run<'_> {
     /// One request over the control port.
-    fn ask_once(&mut self, modem: &Modem, request: &Request, asked: Dms) -> Result<Response, Cause> {
-        self.open_talk(modem, request.control)?;
+    fn ask_once(&mut self, request: &Request, asked: Dms) -> Result<Response, Cause> {
+        self.open_talk(request.control)?;
         if !self.has_control_session() {
             return Err(Cause::NotSupported {
                 what: "that needs a control port (QMI or MBIM), and none answers".to_owned(),

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use firmware_image::DownloadProtocol;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which protocol a boot loader speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// QDL (qdl.md).

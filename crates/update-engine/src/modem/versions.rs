@@ -16,7 +16,7 @@ pub struct Given {
 }
 
 /// Firmware with its settings. What isn't known is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trio {
     /// Firmware version, `02.33.03.00`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use modem_world::{
-    Attached, ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, Spot,
+    ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, PortInfo, Spot,
     UsbPath, Wake, World,
 };
 
@@ -17,32 +17,68 @@ use crate::told::{Cause, Event, EventKind, Warning};
 /// How often what was found may have changed while its place was being claimed.
 const LOOKS: u8 = 3;
 
-/// What a selection leads to.
-pub(crate) trait Found: Sized {
-    /// Where it is.
-    fn spot(&self) -> Spot;
-    /// What it is called.
-    fn device(&self) -> DeviceId;
-    /// The same as it is now; none when that is something else, or nothing.
-    fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError>;
+/// What the user's selection leads to.
+pub(crate) enum Target {
+    /// A modem on the bus.
+    Modem(Box<Modem>),
+    /// A port behind which no modem is known to be: a pseudo-terminal, or a foreign device.
+    Port(PortInfo),
+    /// A modem that was at this port when another run ended. Where it is now is found out later.
+    Before(PortInfo),
 }
 
-impl Found for Modem {
+impl Target {
+    /// The place to keep other runs away from.
     fn spot(&self) -> Spot {
-        Spot::of_device(&self.device)
+        match self {
+            Self::Modem(modem) => Spot::of_device(&modem.device),
+            Self::Port(port) | Self::Before(port) => Spot::of_port(port),
+        }
     }
 
-    fn device(&self) -> DeviceId {
-        DeviceId::from_modem(self)
+    /// What it is called.
+    pub(super) fn device(&self) -> DeviceId {
+        match self {
+            Self::Modem(modem) => DeviceId::from_modem(modem),
+            Self::Port(port) | Self::Before(port) => DeviceId::from_port(port, None),
+        }
     }
 
+    /// The modem's name, where it is one.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            Self::Modem(modem) => Some(modem.name()),
+            Self::Port(_) | Self::Before(_) => None,
+        }
+    }
+
+    /// The same as it is now; none when that is something else, or nothing.
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
-        Ok(same_appearance(world, &self.device)?.map(|there| {
-            let row = self.row;
-            Self::of(there.clone()).unwrap_or_else(|| Self::whatever(there, row))
-        }))
+        match self {
+            Self::Modem(modem) => {
+                let there = world.device_at(modem.path())?;
+                let there = there.filter(|there| there.device.is_same_appearance(&modem.device));
+                Ok(there.map(|there| {
+                    let now = Modem::of(there.clone()).unwrap_or_else(|| Modem::whatever(there, modem.row));
+                    Self::Modem(Box::new(now))
+                }))
+            }
+            Self::Before(port) => Ok(Some(Self::Before(port.clone()))),
+            Self::Port(port) => {
+                let now = world.find(port.id.as_str())?;
+                let device = |port: &PortInfo| {
+                    port.device
+                        .as_ref()
+                        .map(|device| (device.path.clone(), device.number))
+                };
+                Ok((device(&now) == device(port)).then_some(Self::Port(now)))
+            }
+        }
     }
 }
+
+/// Why a run doesn't begin, with the modem, where one was found.
+pub(crate) type Refused = Box<(DeviceId, Cause)>;
 
 /// Verbs that only ask a modem, so that it is free again within seconds. Every other one works on it, and a second one beside that
 /// is refused at once. What the holder says of itself decides nothing but this wait.
@@ -52,15 +88,15 @@ const ASKING: [&str; 2] = ["list", "info"];
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// How often a lock that another run has is tried again. Estimate: a loop that asks a modem again and again leaves such gaps, and
 /// the holder's name can be asked for 128 times on old kernels.
-pub(crate) const LOCK_POLL: Duration = Duration::from_millis(100);
+pub(super) const LOCK_POLL: Duration = Duration::from_millis(100);
 
 /// A place that a run has.
-pub(crate) struct Claimed {
-    pub(crate) spot: Spot,
+pub(super) struct Claimed {
+    pub(super) spot: Spot,
     /// What the user asked for, as other runs are told.
-    pub(crate) verb: &'static str,
+    pub(super) verb: &'static str,
     /// That the host gives no lock.
-    pub(crate) doubt: Option<Warning>,
+    pub(super) doubt: Option<Warning>,
 }
 
 /// How long a run that has done nothing yet still waits for other runs, all modems taken together.
@@ -125,13 +161,13 @@ impl<'s> Patience<'s> {
 ///
 /// # Errors
 /// `find`'s; another run has it. With the modem, where one was found.
-pub(crate) fn find<T: Found>(
+pub(super) fn find(
     world: &mut dyn World,
     verb: &'static str,
     select: &Selector,
     patience: &mut Patience<'_>,
-    mut find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<T, Cause>,
-) -> Result<(T, Claimed), Box<(DeviceId, Cause)>> {
+    mut find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<Target, Cause>,
+) -> Result<(Target, Claimed), Refused> {
     let refused = |device: DeviceId, cause: Cause| Box::new((device, cause));
     let mut looks = 0_u8;
     loop {
@@ -176,7 +212,7 @@ pub(crate) fn find<T: Found>(
 
 /// Claims one place. Where the host gives no lock that is said, and the modem can be used all the same: no other run is known to have
 /// it.
-pub(crate) fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
+pub(super) fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
     match world.host().claim(spot, verb) {
         Ok(()) => Ok(None),
         Err(ClaimError::Held(holder)) => Err(holder),
@@ -200,13 +236,4 @@ fn away(world: &mut dyn World, select: &Selector, cause: &Cause) -> Option<LockH
         place: UsbPath::new(place.as_str()),
         peer: None,
     })
-}
-
-/// The device as it is now; none when another appearance of it is there, or nothing.
-pub(crate) fn same_appearance(
-    world: &mut dyn World,
-    device: &modem_world::UsbDevice,
-) -> Result<Option<Attached>, DiscoveryError> {
-    let there = world.device_at(&device.path)?;
-    Ok(there.filter(|there| there.device.is_same_appearance(device)))
 }

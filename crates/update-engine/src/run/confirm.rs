@@ -12,7 +12,7 @@ impl Run<'_> {
         request: &Request,
         ask: &mut dyn FnMut(&Plan) -> bool,
     ) -> Result<(), Cause> {
-        let now = self.world.now();
+        let now = self.now();
         self.teller.tell(now, EventKind::Planned { plan: plan.clone() });
         for warning in &plan.warnings {
             self.teller.warn(now, warning.clone());
@@ -22,7 +22,7 @@ impl Run<'_> {
         if unconfirmed.is_empty() || ask(plan) {
             return Ok(());
         }
-        self.is_declined = true;
+        self.stops.are_over();
         Err(Cause::NotConfirmed {
             warnings: unconfirmed,
         })

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use modem_protocol::at;
 use modem_protocol::control::{self, Closing};
-use modem_world::{Instant, Interest, PortHandle, Wake};
+use modem_world::{Instant, Interest, PortHandle, PortInfo};
 
 use super::parts::Run;
 use super::session::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
+use super::stops::Heed;
 use crate::told::Cause;
 
 /// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
@@ -24,15 +25,6 @@ enum Turn<S> {
     Send(Vec<u8>),
     Said(S),
     Wait { until: Instant },
-}
-
-/// What a second wish to stop does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SecondWish {
-    /// The present request isn't waited for any more.
-    EndsRequest,
-    /// It waits until the session is closed, within a few seconds: half a close leaves the port deaf.
-    WaitsForClose,
 }
 
 /// How a port takes what is written.
@@ -120,15 +112,41 @@ impl Spoken for AtSession {
 }
 
 impl Run<'_> {
+    /// Opens a port of the modem for a session, which owns it from then on; whatever else is open is closed.
+    ///
+    /// # Errors
+    /// The port can't be opened; the user stops.
+    pub(crate) fn open_for_session(&mut self, port: &PortInfo) -> Result<PortHandle, Cause> {
+        self.close_for(port)?;
+        let handle = self.open_patiently(Duration::ZERO)?;
+        self.port.take_plain();
+        Ok(handle)
+    }
+
+    /// Closes whatever is open, to use this port of the modem next.
+    ///
+    /// # Errors
+    /// The user stops for the second time while a session is closed.
+    pub(crate) fn close_for(&mut self, port: &PortInfo) -> Result<(), Cause> {
+        self.close_session(Closing::Release)?;
+        self.close();
+        self.whereabouts.use_port(port);
+        Ok(())
+    }
+
     /// From now on the run owns this session, whose port is open.
     pub(crate) fn hold(&mut self, session: Session) {
-        debug_assert!(self.session.is_none(), "a session is open already");
-        self.session = Some(session);
+        self.port.set_session(session);
+    }
+
+    /// Whether a session is open.
+    pub(crate) const fn has_session(&mut self) -> bool {
+        self.port.session().is_some()
     }
 
     /// The open control session, if there is one.
     pub(crate) fn control(&mut self) -> Option<&mut ControlSession> {
-        match &mut self.session {
+        match self.port.session() {
             Some(Session::Control(control)) => Some(control),
             _ => None,
         }
@@ -136,7 +154,7 @@ impl Run<'_> {
 
     /// The open AT session, if there is one.
     pub(crate) fn at_session(&mut self) -> Option<&mut AtSession> {
-        match &mut self.session {
+        match self.port.session() {
             Some(Session::At(port)) => Some(port),
             _ => None,
         }
@@ -147,16 +165,13 @@ impl Run<'_> {
     /// # Errors
     /// The user stops for the second time. The session stays open.
     pub(crate) fn turn_control(&mut self) -> Result<ControlSaid, Cause> {
-        match self.session.take() {
+        match self.port.take_session() {
             Some(Session::Control(mut control)) => {
-                let said = self.turn(&mut control, SecondWish::EndsRequest);
-                self.session = Some(Session::Control(control));
+                let said = self.turn(&mut control, Heed::AfterRequest);
+                self.port.set_session(Session::Control(control));
                 said
             }
-            other => {
-                self.session = other;
-                Err(no_session("control"))
-            }
+            other => self.no_session("control", other),
         }
     }
 
@@ -165,16 +180,13 @@ impl Run<'_> {
     /// # Errors
     /// The user stops for the second time. The session stays open.
     pub(crate) fn turn_at(&mut self) -> Result<AtSaid, Cause> {
-        match self.session.take() {
+        match self.port.take_session() {
             Some(Session::At(mut port)) => {
-                let said = self.turn(&mut port, SecondWish::EndsRequest);
-                self.session = Some(Session::At(port));
+                let said = self.turn(&mut port, Heed::AfterRequest);
+                self.port.set_session(Session::At(port));
                 said
             }
-            other => {
-                self.session = other;
-                Err(no_session("AT"))
-            }
+            other => self.no_session("AT", other),
         }
     }
 
@@ -183,19 +195,19 @@ impl Run<'_> {
     /// # Errors
     /// The user stops for the second time meanwhile; the session is closed in order all the same.
     pub(crate) fn close_session(&mut self, how: Closing) -> Result<(), Cause> {
-        match self.session.take() {
+        match self.port.take_session() {
             None => Ok(()),
             Some(Session::At(port)) => {
                 self.world.close(port.handle);
                 Ok(())
             }
             Some(Session::Control(mut control)) => {
-                let before = self.stops;
-                control.session.close(how, self.world.now());
-                let turned = self.turn(&mut control, SecondWish::WaitsForClose);
+                let before = self.stops.asked();
+                control.session.close(how, self.now());
+                let turned = self.turn(&mut control, Heed::AfterClose);
                 self.world.close(control.handle);
                 turned?;
-                if self.stops > before && self.stops > 1 {
+                if self.stops.asked() > before.max(1) {
                     return Err(Cause::StoppedMidway);
                 }
                 Ok(())
@@ -204,7 +216,7 @@ impl Run<'_> {
     }
 
     /// At the end of the run: what is still open is closed in order.
-    pub(crate) fn close_all(&mut self) {
+    pub(super) fn close_all(&mut self) {
         if let Err(cause) = self.close_session(Closing::Release) {
             tracing::info!(%cause, "the session wasn't closed in order");
         }
@@ -212,13 +224,13 @@ impl Run<'_> {
     }
 
     /// Drives a session until it has something to say.
-    fn turn<S: Spoken>(&mut self, session: &mut S, second: SecondWish) -> Result<S::Said, Cause> {
+    fn turn<S: Spoken>(&mut self, session: &mut S, heed: Heed) -> Result<S::Said, Cause> {
         let mut buffer = vec![0; READ_SIZE];
         let handle = session.handle();
         loop {
-            let until = match session.poll(self.world.now()) {
+            let until = match session.poll(self.now()) {
                 Turn::Send(bytes) => {
-                    self.put(session, &bytes, second)?;
+                    self.put(session, &bytes, heed)?;
                     continue;
                 }
                 Turn::Said(said) => return Ok(said),
@@ -226,61 +238,55 @@ impl Run<'_> {
             };
             match self.world.try_read(handle, &mut buffer) {
                 Ok(0) => {
-                    let wake = self.world.wait(&[Interest::Readable(handle)], until);
-                    self.heed_in_session(wake, second)?;
+                    self.wait(&[Interest::Readable(handle)], until, heed)?;
                 }
                 Ok(count) => {
                     let bytes = buffer.get(..count).unwrap_or_default();
-                    session.receive(bytes, self.world.now());
+                    session.receive(bytes, self.now());
                 }
                 Err(error) => {
                     tracing::debug!(%error, "port");
-                    session.closed(self.world.now());
+                    session.closed(self.now());
                 }
             }
         }
     }
 
-    fn heed_in_session(&mut self, wake: Wake, second: SecondWish) -> Result<(), Cause> {
-        match (self.heed_later(wake), second) {
-            (Err(Cause::StoppedMidway), SecondWish::WaitsForClose) => Ok(()),
-            (heeded, _) => heeded,
-        }
-    }
-
     /// Writes all of `bytes`, as far as the port takes them in time.
-    fn put<S: Spoken>(&mut self, session: &mut S, bytes: &[u8], second: SecondWish) -> Result<(), Cause> {
+    fn put<S: Spoken>(&mut self, session: &mut S, bytes: &[u8], heed: Heed) -> Result<(), Cause> {
         let handle = session.handle();
-        let until = self.world.now() + S::WRITES.limit();
+        let until = self.now() + S::WRITES.limit();
         let mut left = bytes;
         while !left.is_empty() {
             match self.world.try_write(handle, left) {
                 Ok(0) => {
-                    let now = self.world.now();
+                    let now = self.now();
                     if now >= until {
                         tracing::info!(left = left.len(), "the port takes nothing");
                         return Ok(());
                     }
-                    let wake = match S::WRITES {
-                        Writes::Messages => self.world.wait(&[], now + WRITE_AGAIN),
-                        Writes::Bytes => self.world.wait(&[Interest::Writable(handle)], until),
+                    match S::WRITES {
+                        Writes::Messages => self.wait(&[], now + WRITE_AGAIN, heed)?,
+                        Writes::Bytes => self.wait(&[Interest::Writable(handle)], until, heed)?,
                     };
-                    self.heed_in_session(wake, second)?;
                 }
                 Ok(count) => left = left.get(count..).unwrap_or_default(),
                 Err(error) => {
                     tracing::debug!(%error, "port");
-                    session.closed(self.world.now());
+                    session.closed(self.now());
                     return Ok(());
                 }
             }
         }
         Ok(())
     }
-}
 
-fn no_session(kind: &str) -> Cause {
-    Cause::Bug {
-        what: format!("no {kind} session is open"),
+    /// A bug: another kind of session is open, or none.
+    fn no_session<S>(&mut self, kind: &str, open: Option<Session>) -> Result<S, Cause> {
+        if let Some(session) = open {
+            self.port.set_session(session);
+        }
+        let what = format!("no {kind} session is open");
+        Err(Cause::Bug { what })
     }
 }

@@ -9,6 +9,10 @@ use std::ops::Range;
 use modem_protocol::conversation::{Action, Conversation, ProtocolError, Report, Stretch};
 use modem_world::{Instant, Interest, PortError, PortErrorKind, PortHandle, Wake, World};
 
+use super::open_port::Buffers;
+use super::parts::Run;
+use super::stops::{Stops, Wish};
+use super::teller::Teller;
 use crate::told::Cause;
 
 /// Where the bytes of the images come from. They are the bytes that were checked, or an error comes.
@@ -29,17 +33,6 @@ pub(crate) enum Note {
     Sent { image: usize, bytes: u64 },
     /// The user asked to stop.
     StopAsked,
-}
-
-/// The buffers of a run, used again for every port and conversation.
-#[derive(Default)]
-pub(crate) struct Buffers {
-    /// Image bytes of the present stretch, or those read ahead; as large as the largest stretch so far.
-    stretch: Vec<u8>,
-    /// What stands in `stretch` although nobody asked for it yet: the image and the range of its bytes.
-    ahead: Option<(usize, Range<u64>)>,
-    /// Received bytes.
-    input: Vec<u8>,
 }
 
 /// How driving ends before the goal.
@@ -116,17 +109,38 @@ impl Slot {
     }
 }
 
+impl Run<'_> {
+    /// Runs `conversation` on the open port, which is opened where none is, until it finishes or fails.
+    pub(crate) fn drive(
+        &mut self,
+        conversation: &mut dyn Conversation,
+        feed: &mut dyn ImageFeed,
+        note: &mut dyn FnMut(&mut Teller<'_>, Instant, Note),
+    ) -> Result<(), DriveError> {
+        let handle = self.handle().map_err(DriveError::Cause)?;
+        let teller = &mut self.teller;
+        drive(
+            self.world,
+            handle,
+            conversation,
+            feed,
+            self.port.buffers(),
+            &mut self.stops,
+            &mut |now, what| note(teller, now, what),
+        )
+    }
+}
+
 /// Runs `conversation` on `port` until it finishes or fails.
 ///
-/// `stops` counts how often the user has asked to stop in this run: the first time the conversation is asked to
-/// stop at its next safe point, the second time driving ends at once.
-pub(crate) fn drive(
+/// At the first wish to stop the conversation is asked to stop at its next safe point, at the second one driving ends at once.
+fn drive(
     world: &mut dyn World,
     port: PortHandle,
     conversation: &mut dyn Conversation,
     feed: &mut dyn ImageFeed,
     buffers: &mut Buffers,
-    stops: &mut u32,
+    stops: &mut Stops,
     note: &mut dyn FnMut(Instant, Note),
 ) -> Result<(), DriveError> {
     let mut slot = Slot::default();
@@ -135,7 +149,7 @@ pub(crate) fn drive(
     // A wait that ended because the port takes bytes found none to read.
     let mut may_read = true;
     buffers.input.resize(READ_SIZE, 0);
-    if *stops > 0 {
+    if stops.is_asked() {
         conversation.stop();
     }
     loop {
@@ -182,15 +196,16 @@ pub(crate) fn drive(
         };
         let wake = world.wait(interests.unwrap_or_default(), until);
         may_read = !matches!(wake, Wake::Writable(_));
-        match wake {
-            Wake::Cancelled => {
-                *stops = stops.saturating_add(1);
-                if *stops > 1 {
-                    return Err(DriveError::StoppedNow);
-                }
+        match stops.note(wake) {
+            Wish::None => {}
+            Wish::First => {
                 note(world.now(), Note::StopAsked);
                 conversation.stop();
             }
+            Wish::Again => return Err(DriveError::StoppedNow),
+        }
+        match wake {
+            Wake::Cancelled => {}
             Wake::Deadline if !moved => ignored += 1,
             _ => ignored = 0,
         }

@@ -3,11 +3,12 @@
 use std::iter;
 use std::time::Duration;
 
-use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, PortInfo, Spot, UsbDevice};
+use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, Spot, UsbDevice};
 
 use super::parts::Run;
 use super::port::HOLDER_LIMIT;
-use crate::modem::{DeviceId, Mode, Modem, Quirk, devices};
+use super::stops::Heed;
+use crate::modem::{DeviceId, Mode, Modem};
 use crate::told::{Cause, EventKind, ModemState};
 
 /// How long a modem may take to be on the bus again after a reset: the 120 s of update-flow.md §3, S8, and the 70 s
@@ -60,11 +61,11 @@ impl Seen {
 
 impl Run<'_> {
     /// Waits until the device has left the bus. False when it is still there at the end of `limit`.
-    pub(crate) fn wait_leave(&mut self, limit: Duration) -> Result<bool, Cause> {
-        let until = self.world.now() + limit;
+    pub(crate) fn wait_leave(&mut self, limit: Duration, heed: Heed) -> Result<bool, Cause> {
+        let until = self.now() + limit;
         let mut scratch = [0; 1024];
         loop {
-            match self.handle {
+            match self.port.plain() {
                 // A port that has gone says so when it is read.
                 Some(handle) => loop {
                     match self.world.try_read(handle, &mut scratch) {
@@ -72,7 +73,7 @@ impl Run<'_> {
                             self.close();
                             return Ok(true);
                         }
-                        Ok(count) if count == 0 || self.world.now() >= until => break,
+                        Ok(count) if count == 0 || self.now() >= until => break,
                         Ok(_) => {}
                     }
                 },
@@ -82,24 +83,21 @@ impl Run<'_> {
                     }
                 }
             }
-            if self.world.now() >= until {
+            if self.now() >= until {
                 return Ok(false);
             }
-            let next = until.min(self.world.now() + BUS_POLL);
-            let wake = match self.handle {
-                Some(handle) => self
-                    .world
-                    .wait(&[Interest::Readable(handle), Interest::Bus], until),
-                None => self.world.wait(&[Interest::Bus], next),
+            let next = until.min(self.now() + BUS_POLL);
+            match self.port.plain() {
+                Some(handle) => self.wait(&[Interest::Readable(handle), Interest::Bus], until, heed)?,
+                None => self.wait(&[Interest::Bus], next, heed)?,
             };
-            self.heed(wake)?;
         }
     }
 
     /// Whether the device is on the bus as it was last seen.
     pub(crate) fn is_there(&mut self) -> bool {
-        let Some(device) = self.port.device.clone() else {
-            return self.world.find(&self.port_name).is_ok();
+        let Some(device) = self.whereabouts.device().cloned() else {
+            return self.world.find(self.whereabouts.name()).is_ok();
         };
         // A bus that can't be read now says nothing.
         self.world.device_at(&device.path).map_or(true, |there| {
@@ -110,17 +108,16 @@ impl Run<'_> {
     /// Follows a modem that the host has configured anew until its port is open again.
     pub(crate) fn follow_re_enumeration(&mut self) -> Result<(), Cause> {
         // The port has gone with its interface. The device keeps its number, unless it leaves the bus by itself now.
-        if !self.wait_leave(LEAVE_LIMIT)? {
+        if !self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)? {
             return Ok(());
         }
-        let before = self.teller.modem();
-        let until = self.world.now() + SETTLING;
-        while self.world.now() < until {
+        let before = self.modem_state();
+        let until = self.now() + SETTLING;
+        while self.now() < until {
             if !self.is_there() {
                 return self.wait_return(RETURN_LIMIT);
             }
-            let wake = self.world.wait(&[Interest::Bus], until);
-            self.heed(wake)?;
+            self.wait(&[Interest::Bus], until, Heed::AtOnce)?;
         }
         self.wait_return_as(before, None, RETURN_LIMIT)
     }
@@ -128,12 +125,12 @@ impl Run<'_> {
     /// Waits until the modem, which has left, is back in download mode, at the same place or at its peer, and opens
     /// its port.
     pub(crate) fn wait_return(&mut self, limit: Duration) -> Result<(), Cause> {
-        let before = self.teller.modem();
+        let before = self.modem_state();
         // Off the bus; where it comes back to, is seen then.
         if before == ModemState::InDownloadMode {
             self.set_modem(ModemState::Unknown);
         }
-        let left = self.port.device.clone();
+        let left = self.whereabouts.device().cloned();
         self.wait_return_as(before, left, limit)
     }
 
@@ -145,34 +142,22 @@ impl Run<'_> {
         limit: Duration,
     ) -> Result<(), Cause> {
         self.close();
-        let until = self.world.now() + limit;
+        let until = self.now() + limit;
         loop {
-            let back = self
-                .wait_port_back(left.as_ref(), until, limit)
-                .inspect_err(|cause| match cause {
-                    Cause::NoPort {
-                        mode: Mode::Normal, ..
-                    } => {
-                        self.set_modem(ModemState::RunsFirmware);
-                    }
-                    Cause::NoPort { .. } => self.set_modem(before),
-                    _ => {}
-                });
-            match back? {
-                Some(modem) if modem.mode == Mode::Normal => {
-                    let count = modem.device.interfaces.unwrap_or_default();
-                    let mut evidence =
-                        format!("it came back as {} with {count} interfaces", modem.device.id());
-                    if self.may_be_pinned() {
-                        evidence.push_str(
-                            "; if it can't be kept in download mode at all, see whether the carrier board ties pin 25 (DPR) of the \
-                             M.2 slot to ground or 1.8 V",
-                        );
-                    }
+            let back = self.wait_port_back(left.as_ref(), until, limit);
+            let mode = back.inspect_err(|cause| match cause {
+                Cause::NoPort {
+                    mode: Mode::Normal, ..
+                } => {
                     self.set_modem(ModemState::RunsFirmware);
-                    return Err(Cause::RunsNormally { evidence });
                 }
+                Cause::NoPort { .. } => self.set_modem(before),
                 _ => {}
+            })?;
+            if mode == Some(Mode::Normal) {
+                let evidence = self.came_back_normal()?;
+                self.set_modem(ModemState::RunsFirmware);
+                return Err(Cause::RunsNormally { evidence });
             }
             match self.open_patiently(HOLDER_LIMIT) {
                 Ok(_) => {
@@ -184,11 +169,25 @@ impl Run<'_> {
                 Err(Cause::Port(error))
                     if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) =>
                 {
-                    left.clone_from(&self.port.device);
+                    left = self.whereabouts.device().cloned();
                 }
                 Err(other) => return Err(other),
             }
         }
+    }
+
+    /// How it is known that the modem runs its firmware where its boot loader was expected.
+    fn came_back_normal(&self) -> Result<String, Cause> {
+        let device = &self.whereabouts.modem()?.device;
+        let count = device.interfaces.unwrap_or_default();
+        let mut evidence = format!("it came back as {} with {count} interfaces", device.id());
+        if self.whereabouts.may_be_pinned() {
+            evidence.push_str(
+                "; if it can't be kept in download mode at all, see whether the carrier board ties pin 25 (DPR) of the M.2 slot to \
+                 ground or 1.8 V",
+            );
+        }
+        Ok(evidence)
     }
 
     /// The same for a modem in download mode: one that left the bus before its port was open is waited for, and its port is
@@ -213,32 +212,25 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a carrier board may keep this modem from staying in download mode (field-reports.md B1).
-    pub(crate) fn may_be_pinned(&self) -> bool {
-        let home = self.home.as_ref().and_then(devices::lookup);
-        home.is_some_and(|row| row.has(Quirk::DprPin))
-    }
-
-    /// The modem when it is back; none for a pseudo-terminal whose name can be found again.
+    /// The mode of the modem when it is back; none for a pseudo-terminal whose name can be found again.
     fn wait_port_back(
         &mut self,
         left: Option<&UsbDevice>,
         until: Instant,
         limit: Duration,
-    ) -> Result<Option<Modem>, Cause> {
-        if self.home.is_some() {
-            return self.wait_back_until(left, until, limit).map(Some);
+    ) -> Result<Option<Mode>, Cause> {
+        if self.whereabouts.home().is_some() {
+            return self.wait_back_until(left, until, limit, Heed::AtOnce).map(Some);
         }
         loop {
-            if let Ok(port) = self.world.find(&self.port_name) {
-                if !self.claim_until(&Spot::of_port(&port), until)? {
+            if let Ok(port) = self.world.find(self.whereabouts.name()) {
+                if !self.claim_until(&Spot::of_port(&port), until, Heed::AtOnce)? {
                     continue;
                 }
-                self.came = self.world.now();
-                self.port = port;
+                self.whereabouts.settle_at_port(port, self.now());
                 return Ok(None);
             }
-            self.wait_bus(until, limit)?;
+            self.wait_bus(until, limit, Heed::AtOnce)?;
         }
     }
 
@@ -247,11 +239,32 @@ impl Run<'_> {
     ///
     /// # Errors
     /// It isn't back within `limit`; it is in emergency mode; it is back, but no driver made a port of it.
-    pub(crate) fn wait_back(&mut self, limit: Duration) -> Result<Modem, Cause> {
+    pub(crate) fn wait_back(&mut self, limit: Duration, heed: Heed) -> Result<Mode, Cause> {
         self.close();
-        let until = self.world.now() + limit;
-        let left = self.port.device.clone();
-        self.wait_back_until(left.as_ref(), until, limit)
+        let until = self.now() + limit;
+        let left = self.whereabouts.device().cloned();
+        self.wait_back_until(left.as_ref(), until, limit, heed)
+    }
+
+    /// Waits until the modem is on the bus with its ports, wherever it was before, and gives its mode; none for a pseudo-terminal. In
+    /// a run that goes on from another one nobody knows whether the modem has left since.
+    ///
+    /// # Errors
+    /// As [`wait_back`](Self::wait_back).
+    pub(crate) fn wait_present(&mut self, limit: Duration) -> Result<Option<Mode>, Cause> {
+        self.close();
+        let until = self.now() + limit;
+        self.wait_port_back(None, until, limit)
+    }
+
+    /// Looks at the place where the modem was last, and gives its mode; none when no modem is there.
+    pub(crate) fn look_here(&mut self) -> Option<Mode> {
+        let place = self.whereabouts.device()?.path.clone();
+        let there = self.world.device_at(&place).ok()??;
+        let modem = Modem::of(there)?;
+        let mode = modem.mode;
+        self.settle_at(modem);
+        Some(mode)
     }
 
     fn wait_back_until(
@@ -259,17 +272,18 @@ impl Run<'_> {
         left: Option<&UsbDevice>,
         until: Instant,
         limit: Duration,
-    ) -> Result<Modem, Cause> {
+        heed: Heed,
+    ) -> Result<Mode, Cause> {
         let mut seen: Option<Seen> = None;
-        let has_no_peer = self.home.as_ref().is_some_and(|home| home.peer.is_none());
-        let mut next_whole = self.world.now();
+        let has_no_peer = self.whereabouts.home().is_some_and(|home| home.peer.is_none());
+        let mut next_whole = self.now();
         loop {
-            let whole_bus = has_no_peer && (seen.is_some() || self.world.now() >= next_whole);
+            let whole_bus = has_no_peer && (seen.is_some() || self.now() >= next_whole);
             if whole_bus {
-                next_whole = self.world.now() + BUS_POLL;
+                next_whole = self.now() + BUS_POLL;
             }
             if let Some(modem) = self.look_for_return(left, whole_bus)? {
-                let now = self.world.now();
+                let now = self.now();
                 let is_same = |seen: &Seen| seen.is(&modem);
                 let before = seen.take().filter(is_same);
                 if before.is_none() {
@@ -280,24 +294,23 @@ impl Run<'_> {
                 let is_late = now >= since + PORTS_LIMIT;
                 let is_quiet = now >= seen.changed + PORTS_QUIET;
                 if self.has_its_ports(&modem, is_quiet, is_late) {
-                    if !self.claim_until(&Spot::of_device(&modem.device), until)? {
+                    if !self.claim_until(&Spot::of_device(&modem.device), until, heed)? {
                         continue;
                     }
-                    self.settle_at(&modem);
-                    return Ok(modem);
+                    let mode = modem.mode;
+                    self.settle_at(modem);
+                    return Ok(mode);
                 }
                 if is_late {
-                    self.settle_at(&modem);
-                    return Err(Cause::NoPort {
-                        id: modem.device.id(),
-                        mode: modem.mode,
-                    });
+                    let (id, mode) = (modem.device.id(), modem.mode);
+                    self.settle_at(modem);
+                    return Err(Cause::NoPort { id, mode });
                 }
                 let next = until.max(since + PORTS_LIMIT);
-                self.wait_bus(next, limit)?;
+                self.wait_bus(next, limit, heed)?;
                 continue;
             }
-            self.wait_bus(until, limit)?;
+            self.wait_bus(until, limit, heed)?;
         }
     }
 
@@ -308,7 +321,7 @@ impl Run<'_> {
             Mode::Download => modem.ports.download.is_some(),
             Mode::Normal if is_late => modem.can_be_reached(),
             Mode::Normal if !is_quiet && !modem.is_complete() => false,
-            Mode::Normal if self.had_control => !modem.ports.control.is_empty(),
+            Mode::Normal if self.whereabouts.expects_control() => !modem.ports.control.is_empty(),
             Mode::Normal => modem.can_be_reached(),
             Mode::Emergency | Mode::NotConfigured => false,
         }
@@ -316,8 +329,8 @@ impl Run<'_> {
 
     /// Tells that the modem came onto the bus.
     fn appeared(&mut self, modem: &Modem) {
-        let now = self.world.now();
-        self.came = now;
+        let now = self.now();
+        self.whereabouts.note_arrival(now);
         let kind = EventKind::Appeared {
             usb_id: modem.device.id(),
             mode: modem.mode,
@@ -326,39 +339,28 @@ impl Run<'_> {
     }
 
     /// From now on this is where the modem is.
-    pub(crate) fn settle_at(&mut self, modem: &Modem) {
-        let model = self.teller.device.model().map(str::to_owned);
-        let port = match modem.all_ports().next() {
-            Some(port) => port.clone(),
-            None => PortInfo {
-                device: Some(modem.device.clone()),
-                ..self.port.clone()
-            },
-        };
-        if self.port != port {
-            self.teller.device = DeviceId::from_port(&port, model.as_deref());
-        }
-        self.port = port;
-        if !self.places.contains(modem.path()) {
-            self.places.push(modem.path().clone());
-        }
+    fn settle_at(&mut self, modem: Modem) {
+        let model = self.teller.device().model().map(str::to_owned);
+        self.whereabouts.settle(modem);
+        self.teller
+            .set_device(DeviceId::from_port(self.whereabouts.port(), model.as_deref()));
     }
 
     /// Waits for a change of the bus, or for the next look at it.
-    fn wait_bus(&mut self, until: Instant, limit: Duration) -> Result<(), Cause> {
-        if self.world.now() >= until {
+    fn wait_bus(&mut self, until: Instant, limit: Duration, heed: Heed) -> Result<(), Cause> {
+        if self.now() >= until {
             return Err(Cause::DidNotReturn {
                 waited_s: limit.as_secs(),
             });
         }
-        let next: Instant = until.min(self.world.now() + BUS_POLL);
-        let wake = self.world.wait(&[Interest::Bus], next);
-        self.heed(wake)
+        let next: Instant = until.min(self.now() + BUS_POLL);
+        self.wait(&[Interest::Bus], next, heed)?;
+        Ok(())
     }
 
     /// The modem when it is back, judged by its place, or else by its serial string, for which the whole bus is read.
     fn look_for_return(&mut self, left: Option<&UsbDevice>, whole_bus: bool) -> Result<Option<Modem>, Cause> {
-        let Some(home) = self.home.clone() else {
+        let Some(home) = self.whereabouts.home().cloned() else {
             return Ok(None);
         };
         // A bus that can't be read now says nothing.
@@ -420,11 +422,10 @@ impl Run<'_> {
     fn by_serial<'d>(&self, home: &UsbDevice, devices: &'d [Attached]) -> Option<&'d Attached> {
         home.serial.as_ref()?;
         let fits = |device: &UsbDevice| device.serial == home.serial;
-        let others = |seen: &&UsbDevice| fits(seen) && !self.places.contains(&seen.path);
-        if self.seen.iter().any(|seen| others(&seen)) {
+        if self.whereabouts.has_seen_other(home.serial.as_ref()) {
             return None;
         }
-        let last = self.port.device.as_ref();
+        let last = self.whereabouts.device();
         let mut fitting = devices.iter().filter(|there| fits(&there.device));
         let first = fitting.next()?;
         let device = &first.device;
@@ -435,15 +436,9 @@ impl Run<'_> {
 
     /// Notes what is on the bus before the modem leaves it.
     pub(crate) fn note_bus(&mut self) {
-        for there in self.world.devices().unwrap_or_default() {
-            let is_known = |seen: &UsbDevice| {
-                seen.path == there.device.path
-                    && (seen.number == there.device.number || seen.serial == there.device.serial)
-            };
-            if !self.seen.iter().any(is_known) {
-                self.seen.push(there.device);
-            }
-        }
+        let devices = self.world.devices().unwrap_or_default();
+        self.whereabouts
+            .note_seen(devices.into_iter().map(|there| there.device));
     }
 }
 

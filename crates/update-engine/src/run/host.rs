@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot, UsbPath};
+use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot};
 
 use super::claim;
 use super::parts::Run;
-use crate::modem::{Mode, Modem};
+use super::stops::Heed;
+use crate::modem::Mode;
 use crate::request::Request;
 use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
@@ -25,20 +26,20 @@ impl Run<'_> {
     ///
     /// # Errors
     /// It has the modem and can't be asked; the user stops.
-    pub(crate) fn inhibit(&mut self, running: Option<&Modem>, request: &Request) -> Result<(), Cause> {
-        let Some(device) = &self.port.device else {
+    pub(crate) fn inhibit(&mut self, request: &Request) -> Result<(), Cause> {
+        let Some(device) = self.whereabouts.device() else {
             return Ok(());
         };
         let path = device.path.clone();
-        self.note_inhibited(&path);
-        let begun = self.world.now();
+        self.services.note_inhibited(&path);
+        let begun = self.now();
         loop {
-            let now = self.world.now();
+            let now = self.now();
             let why = match self.world.host().inhibit(&path) {
                 Inhibition::NotNeeded | Inhibition::Granted => return Ok(()),
                 Inhibition::Impossible { why, help } => return self.without_inhibition(request, why, help),
                 // It knows every modem that it has opened; one that it hasn't opened is free.
-                Inhibition::Unknown => match running.and_then(|modem| self.manager_on(modem)) {
+                Inhibition::Unknown => match self.manager_on_modem() {
                     None => return Ok(()),
                     Some(holder) => {
                         let why = format!("{holder} is looking at the modem and doesn't know it yet");
@@ -55,8 +56,7 @@ impl Run<'_> {
                 Inhibition::Pending => "it was asked to let go".to_owned(),
             };
             tracing::debug!(why, "ModemManager");
-            let wake = self.world.wait(&[Interest::Bus], now + MANAGER_POLL);
-            self.heed(wake)?;
+            self.wait(&[Interest::Bus], now + MANAGER_POLL, Heed::AtOnce)?;
         }
     }
 
@@ -69,21 +69,20 @@ impl Run<'_> {
             text: format!("ModemManager has the modem ({why}) and may spoil the update"),
             confirm: false,
         };
-        self.teller.warn(self.world.now(), warning);
+        self.warn(warning);
         Ok(())
     }
 
     /// Has ModemManager keep away from a modem that is back on the bus: it may have restarted, be on the bus of the other
     /// speed, or be known to it only now. Nothing ends here: what was written is written.
-    pub(crate) fn keep_away(&mut self, modem: &Modem, request: &Request) -> Result<(), Cause> {
+    pub(crate) fn keep_away(&mut self, request: &Request) -> Result<(), Cause> {
+        let modem = self.whereabouts.modem()?;
         if modem.mode != Mode::Normal {
-            // A boot loader isn't known to it; that it is asked all the same may spare the port its probes (linux.md §6).
-            let asked = self.world.host().inhibit(modem.path());
-            tracing::debug!(?asked, "ModemManager");
-            self.note_inhibited(modem.path());
+            // A boot loader isn't known to ModemManager. Asking all the same may spare the port its probes (linux.md §6).
+            self.ask_manager();
             return Ok(());
         }
-        match self.inhibit(Some(modem), request) {
+        match self.inhibit(request) {
             Err(Cause::Held { why, .. }) => {
                 tracing::warn!(why, "ModemManager has the modem");
                 Ok(())
@@ -92,14 +91,27 @@ impl Run<'_> {
         }
     }
 
-    fn note_inhibited(&mut self, path: &UsbPath) {
-        if !self.inhibited.contains(path) {
-            self.inhibited.push(path.clone());
+    /// In a run that goes on from another one: asks ModemManager once more, without waiting, to keep away. It doesn't know a modem that
+    /// has just come onto the bus, and may have taken its ports since.
+    pub(crate) fn remind_manager(&mut self) {
+        if self.services.is_inhibition_lost() {
+            self.ask_manager();
         }
     }
 
+    fn ask_manager(&mut self) {
+        let Some(path) = self.whereabouts.device().map(|device| device.path.clone()) else {
+            return;
+        };
+        let asked = self.world.host().inhibit(&path);
+        tracing::debug!(?asked, "ModemManager");
+        self.services.note_inhibited(&path);
+    }
+
     /// ModemManager, also behind the programs that share a port for it, as the holder of one of the modem's ports.
-    fn manager_on(&mut self, modem: &Modem) -> Option<String> {
+    fn manager_on_modem(&mut self) -> Option<String> {
+        let modem = self.whereabouts.known_modem();
+        let modem = modem.filter(|modem| modem.mode == Mode::Normal)?;
         let ports: Vec<_> = modem.all_ports().map(|port| port.id.clone()).collect();
         ports.into_iter().find_map(|port| match self.world.open(&port) {
             Ok(handle) => {
@@ -117,8 +129,8 @@ impl Run<'_> {
     }
 
     /// Gives the modem back to ModemManager. Happens by itself when the world ends.
-    pub(crate) fn let_go(&mut self) {
-        for path in std::mem::take(&mut self.inhibited) {
+    pub(super) fn let_go(&mut self) {
+        for path in self.services.take_inhibited() {
             self.world.host().release(&path);
         }
     }
@@ -138,28 +150,32 @@ impl Run<'_> {
     ///
     /// # Errors
     /// Another run still has it at `until`; the user stopped.
-    pub(crate) fn claim_until(&mut self, spot: &Spot, until: Instant) -> Result<bool, Cause> {
-        match claim::claim(self.world, spot, self.verb) {
+    pub(super) fn claim_until(&mut self, spot: &Spot, until: Instant, heed: Heed) -> Result<bool, Cause> {
+        match claim::claim(self.world, spot, self.services.verb()) {
             Ok(doubt) => self.tell_doubt(doubt),
             Err(holder) => {
-                let now = self.world.now();
+                let now = self.now();
                 if now >= until {
                     return Err(Cause::locked(holder));
                 }
-                let wake = self.world.wait(&[], until.min(now + claim::LOCK_POLL));
-                self.heed(wake)?;
+                self.wait(&[], until.min(now + claim::LOCK_POLL), heed)?;
                 return Ok(false);
             }
         }
-        if !self.claimed.contains(spot) {
-            self.claimed.push(spot.clone());
-        }
+        self.services.note_claimed(spot);
         Ok(true)
     }
 
+    /// Tells that the host gave no lock, once.
+    pub(super) fn tell_doubt(&mut self, doubt: Option<Warning>) {
+        if let Some(warning) = doubt.filter(|_| self.services.note_doubt()) {
+            self.warn(warning);
+        }
+    }
+
     /// Gives back all places; the run is over, and its ports are closed.
-    pub(crate) fn unclaim(&mut self) {
-        for spot in std::mem::take(&mut self.claimed) {
+    pub(super) fn unclaim(&mut self) {
+        for spot in self.services.take_claimed() {
             self.world.host().unclaim(&spot);
         }
     }

@@ -1,20 +1,32 @@
-//! One run on one modem: the world, the modem's place, its port, the host's services, and who tells the events.
+//! One run on one modem.
+//!
+//! A [`Run`] is made of parts (`parts`), each of which guards its own fields. What a run does with them stands in the other files, by
+//! subject.
 
-pub(crate) mod claim;
+mod claim;
 mod confirm;
 mod converse;
 mod drive;
 mod follow;
 mod host;
+mod open_port;
 mod parts;
 mod port;
+mod services;
 mod session;
+mod set_up;
+mod stops;
 mod teller;
+mod truth;
+mod whereabouts;
 
-pub(crate) use claim::{Found, Patience};
-pub(crate) use drive::{DriveError, ImageFeed, Note, drive};
+pub(crate) use claim::{Patience, Target};
+pub(crate) use drive::{DriveError, ImageFeed, Note};
 pub(crate) use follow::{LEAVE_LIMIT, RETURN_LIMIT};
 pub(crate) use parts::Run;
 pub(crate) use port::HOLDER_LIMIT;
 pub(crate) use session::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
-pub(crate) use teller::{Deed, Teller};
+pub(crate) use set_up::{Start, begin, refuse, resume};
+pub(crate) use stops::Heed;
+pub(crate) use teller::{Deed, Teller, Told};
+pub(crate) use whereabouts::KnownPlace;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
 
 use super::parts::Run;
-use crate::told::Cause;
-use crate::told::RunWarning;
+use super::stops::Heed;
+use crate::told::{Cause, RunWarning, Warning};
 
 /// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
 /// kernel has made it (linux.md §4).
@@ -18,20 +18,24 @@ pub(crate) const HOLDER_LIMIT: Duration = Duration::from_secs(5);
 const OPEN_AGAIN: Duration = Duration::from_millis(250);
 
 impl Run<'_> {
+    /// Whether a port is open without a session.
+    pub(crate) const fn has_open_port(&self) -> bool {
+        self.port.plain().is_some()
+    }
+
     /// The open port; opens it when it isn't.
     pub(crate) fn handle(&mut self) -> Result<PortHandle, Cause> {
-        match self.handle {
-            Some(handle) => Ok(handle),
-            None => {
-                let handle = self.world.open(&self.port.id)?;
-                if let Err(error) = self.check_whose(&self.port.clone()) {
-                    self.world.close(handle);
-                    return Err(error);
-                }
-                self.handle = Some(handle);
-                Ok(handle)
-            }
+        if let Some(handle) = self.port.plain() {
+            return Ok(handle);
         }
+        let port = self.whereabouts.port().clone();
+        let handle = self.world.open(&port.id)?;
+        if let Err(error) = self.check_whose(&port) {
+            self.world.close(handle);
+            return Err(error);
+        }
+        self.port.set_plain(handle);
+        Ok(handle)
     }
 
     /// Whether a name still belongs to the device that it belonged to when it was found: the kernel gives names away again, to
@@ -56,7 +60,7 @@ impl Run<'_> {
     /// Opens a port that may have just appeared: its rights may not be set yet, and for `holder_limit` another
     /// program may have it.
     pub(crate) fn open_patiently(&mut self, holder_limit: Duration) -> Result<PortHandle, Cause> {
-        let begun = self.world.now();
+        let begun = self.now();
         loop {
             let error = match self.handle() {
                 Err(Cause::Port(error)) => error,
@@ -72,18 +76,17 @@ impl Run<'_> {
                 _ => Duration::ZERO,
             };
             let until = begun + limit;
-            if self.world.now() >= until {
+            if self.now() >= until {
                 return Err(Cause::Port(error));
             }
-            let next = until.min(self.world.now() + OPEN_AGAIN);
-            let wake = self.world.wait(&[Interest::Bus], next);
-            self.heed(wake)?;
+            let next = until.min(self.now() + OPEN_AGAIN);
+            self.wait(&[Interest::Bus], next, Heed::AtOnce)?;
         }
     }
 
     /// Closes the port.
     pub(crate) fn close(&mut self) {
-        if let Some(handle) = self.handle.take() {
+        if let Some(handle) = self.port.take_plain() {
             self.world.close(handle);
         }
     }
@@ -96,25 +99,26 @@ impl Run<'_> {
 
     /// Asks the host not to suspend the device; a warning when it can't.
     pub(crate) fn keep_awake(&mut self) {
-        let Some(device) = &self.port.device else { return };
+        let Some(device) = self.whereabouts.device() else {
+            return;
+        };
         let path = device.path.clone();
         match self.world.host().keep_awake(&path) {
             Ok(()) | Err(HostError::Unsupported { .. }) => {}
             Err(error) => {
                 let text = format!("the host may suspend the modem during the update: {error}");
-                let warning = crate::told::Warning {
+                self.warn(Warning {
                     code: RunWarning::Autosuspend.into(),
                     text,
                     confirm: false,
-                };
-                self.teller.warn(self.world.now(), warning);
+                });
             }
         }
     }
 
     /// Asks the host to configure the device anew. False when the host can't.
     pub(crate) fn re_enumerate(&mut self) -> bool {
-        let Some(device) = &self.port.device else {
+        let Some(device) = self.whereabouts.device() else {
             return false;
         };
         let path = device.path.clone();
@@ -129,8 +133,7 @@ impl Run<'_> {
 
     /// Waits for bytes or for `until`. True when the port may have something to say.
     pub(crate) fn wait_bytes(&mut self, handle: PortHandle, until: Instant) -> Result<bool, Cause> {
-        let wake = self.world.wait(&[Interest::Readable(handle)], until);
-        self.heed(wake)?;
+        let wake = self.wait(&[Interest::Readable(handle)], until, Heed::AtOnce)?;
         Ok(!matches!(wake, Wake::Deadline))
     }
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use modem_world::Instant;
+use serde::{Deserialize, Serialize};
 
 use crate::modem::{DeviceId, Facts, Radio};
 use crate::told::{Cause, Event, EventKind, ModemState, Step, UpdateError, Warning, seconds};
 
 /// What a run has done to the modem; the later one includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Deed {
     /// At most asked.
     Asked,
@@ -23,7 +25,7 @@ pub(crate) enum Deed {
 /// Tells events to the caller.
 pub(crate) struct Teller<'r> {
     sink: &'r mut dyn FnMut(&Event),
-    pub(crate) device: DeviceId,
+    device: DeviceId,
     step: Step,
     step_since: Instant,
     is_step_open: bool,
@@ -33,6 +35,17 @@ pub(crate) struct Teller<'r> {
     progress: f64,
     /// The part of the whole run that the present stage is: where it begins, and how long it is.
     stage: (f64, f64),
+}
+
+/// What another run needs to go on telling: what is true of the modem, what was done to it, and how far the whole has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// What the modem calls itself.
+    pub(super) model: Option<String>,
+    modem: ModemState,
+    deed: Deed,
+    radio: Radio,
+    progress: f64,
 }
 
 impl<'r> Teller<'r> {
@@ -49,6 +62,43 @@ impl<'r> Teller<'r> {
             progress: 0.0,
             stage: (0.0, 1.0),
         }
+    }
+
+    /// A teller that goes on where another one has ended.
+    pub(super) fn resumed(
+        sink: &'r mut dyn FnMut(&Event),
+        device: DeviceId,
+        now: Instant,
+        told: Told,
+    ) -> Self {
+        Self {
+            modem: told.modem,
+            deed: told.deed,
+            radio: told.radio,
+            progress: told.progress.clamp(0.0, 1.0),
+            ..Self::new(sink, device, now)
+        }
+    }
+
+    /// What another run needs to go on telling.
+    pub(crate) fn to_told(&self) -> Told {
+        Told {
+            model: self.device.model().map(str::to_owned),
+            modem: self.modem,
+            deed: self.deed,
+            radio: self.radio.clone(),
+            progress: self.progress,
+        }
+    }
+
+    /// The modem as the events name it.
+    pub(crate) const fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    /// The events name it so from now on.
+    pub(crate) fn set_device(&mut self, device: DeviceId) {
+        self.device = device;
     }
 
     /// What [`advance`](Self::advance) tells from now on is the progress of a stage, from `from` to `to` of the whole run.

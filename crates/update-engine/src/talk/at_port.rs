@@ -1,7 +1,5 @@
 //! An AT port in use: commands to the running firmware, one at a time, and their answers.
 
-use std::time::Duration;
-
 use modem_protocol::at;
 use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
@@ -9,7 +7,6 @@ use modem_protocol::at::session::{AtError, Outcome};
 use modem_protocol::control::Closing;
 use modem_world::PortInfo;
 
-use crate::modem::Modem;
 use crate::run::{AtSaid, AtSession, Run, Session};
 use crate::told::Cause;
 
@@ -18,15 +15,16 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The user stops; inside: which ports were tried and what came of it.
-    pub(crate) fn open_at(&mut self, modem: &Modem) -> Result<Result<(), Vec<String>>, Cause> {
+    pub(crate) fn open_at(&mut self) -> Result<Result<(), Vec<String>>, Cause> {
         let mut tried = Vec::new();
-        for port in &modem.ports.at {
+        let ports = self.whereabouts().modem()?.ports.at.clone();
+        for port in &ports {
             match self.open_one_at(port)? {
                 Ok(()) => return Ok(Ok(())),
                 Err(why) => tried.push(format!("{}: {why}", port.id)),
             }
         }
-        if modem.ports.at.is_empty() {
+        if ports.is_empty() {
             tried.push("it has no AT port".to_owned());
         }
         Ok(Err(tried))
@@ -34,16 +32,12 @@ impl Run<'_> {
 
     /// Opens this port if it answers `AT`.
     pub(crate) fn open_one_at(&mut self, port: &PortInfo) -> Result<Result<(), String>, Cause> {
-        self.close_session(Closing::Release)?;
-        self.close();
-        self.port = port.clone();
-        let handle = match self.open_patiently(Duration::ZERO) {
+        let handle = match self.open_for_session(port) {
             Ok(handle) => handle,
             // One that can't be opened doesn't end the search (at.md §2, weaknesses).
             Err(Cause::Port(error)) => return Ok(Err(error.kind.to_string())),
             Err(other) => return Err(other),
         };
-        self.handle = None;
         tracing::info!(port = %port.id, "AT port");
         self.hold(Session::At(AtSession {
             session: at::session::Session::new(),

@@ -10,9 +10,9 @@ use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
 use modem_protocol::qmi::dms::{Request as Dms, Response};
 use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortInfo};
 
-use crate::modem::{Language, Modem};
+use crate::modem::Language;
 use crate::request::ControlChoice;
-use crate::run::{ControlSaid, ControlSession, Run, Session};
+use crate::run::{ControlSaid, ControlSession, Heed, Run, Session};
 use crate::told::Cause;
 
 /// How long an ordinary request may take (qmi.md §5: 10 s for all DMS requests in the reference).
@@ -46,12 +46,12 @@ impl Run<'_> {
     /// The user stops, or no port answers: what was tried and what came of it.
     pub(crate) fn open_control(
         &mut self,
-        modem: &Modem,
         choice: ControlChoice,
         patience: Duration,
     ) -> Result<Result<(), Vec<String>>, Cause> {
         let mut tried = Vec::new();
-        let by_driver = modem.ports.control.iter().map(|control| {
+        let ports = self.whereabouts().modem()?.ports.control.clone();
+        let by_driver = ports.iter().map(|control| {
             let language = match choice {
                 ControlChoice::Auto => control.language,
                 ControlChoice::Qmi | ControlChoice::QmiProxy => Language::Qmi,
@@ -61,7 +61,7 @@ impl Run<'_> {
         });
         // By trying, where a port has a driver that speaks neither for sure; never otherwise, because a function that gets
         // the wrong language may hang (mbim.md §1).
-        let unsure = modem.ports.control.iter().filter(|control| {
+        let unsure = ports.iter().filter(|control| {
             let driver = control.port.driver.as_deref();
             choice == ControlChoice::Auto && !matches!(driver, Some("qmi_wwan" | "cdc_mbim"))
         });
@@ -82,12 +82,12 @@ impl Run<'_> {
         choice: ControlChoice,
         patience: Duration,
     ) -> Result<Result<(), String>, Cause> {
-        self.close_session(Closing::Release)?;
-        self.close();
-        self.port = port.clone();
         let opened = match choice {
-            ControlChoice::QmiProxy => Err(PortErrorKind::Busy { holder: None }),
-            _ => match self.open_patiently(Duration::ZERO) {
+            ControlChoice::QmiProxy => {
+                self.close_for(port)?;
+                Err(PortErrorKind::Busy { holder: None })
+            }
+            _ => match self.open_for_session(port) {
                 Ok(handle) => Ok(handle),
                 Err(Cause::Port(error)) => Err(error.kind),
                 Err(other) => return Err(other),
@@ -95,13 +95,11 @@ impl Run<'_> {
         };
         let (handle, link) = match opened {
             Ok(handle) => {
-                // It is the session's from here on.
-                self.handle = None;
                 self.forget_old_answers(handle);
                 let link = match language {
                     Language::Qmi => Link::Qmi,
                     Language::Mbim => Link::Mbim {
-                        largest: self.world.largest_write(handle),
+                        largest: self.world().largest_write(handle),
                     },
                 };
                 (handle, link)
@@ -114,7 +112,7 @@ impl Run<'_> {
                     Language::Qmi => QMI_PROXY,
                     Language::Mbim => MBIM_PROXY,
                 };
-                let handle = match self.world.open(&PortId::new(proxy)) {
+                let handle = match self.world().open(&PortId::new(proxy)) {
                     Ok(handle) => handle,
                     Err(error) => return Ok(Err(format!("{kind}; {error}"))),
                 };
@@ -124,7 +122,7 @@ impl Run<'_> {
                     Language::Mbim => {
                         let named = self.name_port(handle, device);
                         if !matches!(named, Ok(Ok(()))) {
-                            self.world.close(handle);
+                            self.world().close(handle);
                         }
                         if let Err(why) = named? {
                             return Ok(Err(format!("{kind}; {why}")));
@@ -137,7 +135,7 @@ impl Run<'_> {
             Err(kind) => return Ok(Err(kind.to_string())),
         };
         tracing::info!(port = %port.id, ?link, "control port");
-        let now = self.world.now();
+        let now = self.now();
         self.hold(Session::Control(ControlSession {
             session: control::Session::new(link, patience, now),
             handle,
@@ -172,27 +170,26 @@ impl Run<'_> {
             timeout_seconds: seconds,
         };
         let request = configuration.to_message(1).encode();
-        match self.world.try_write(handle, &request) {
+        match self.world().try_write(handle, &request) {
             Ok(count) if count == request.len() => {}
             Ok(_) => return Ok(Err("mbim-proxy takes no request".to_owned())),
             Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
         }
-        let until = self.world.now() + PROXY_LIMIT;
+        let until = self.now() + PROXY_LIMIT;
         let mut messages = Reassembler::default();
         let mut buffer = vec![0; READ_SIZE];
         loop {
-            match self.world.try_read(handle, &mut buffer) {
-                Ok(0) if self.world.now() >= until => {
+            match self.world().try_read(handle, &mut buffer) {
+                Ok(0) if self.now() >= until => {
                     return Ok(Err(format!("mbim-proxy says nothing for {seconds} s")));
                 }
                 Ok(0) => {
-                    let wake = self.world.wait(&[Interest::Readable(handle)], until);
-                    self.heed_later(wake)?;
+                    self.wait(&[Interest::Readable(handle)], until, Heed::AfterRequest)?;
                 }
                 Ok(count) => messages.push(buffer.get(..count).unwrap_or_default()),
                 Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
             }
-            while let Some(message) = messages.next_message(self.world.now()) {
+            while let Some(message) = messages.next_message(self.now()) {
                 match message.map(|message| message.body) {
                     Ok(Body::CommandDone {
                         service: ServiceId::PROXY_CONTROL,
@@ -216,7 +213,7 @@ impl Run<'_> {
     fn forget_old_answers(&mut self, handle: PortHandle) {
         let mut buffer = vec![0; READ_SIZE];
         for _ in 0..MOST_OLD_ANSWERS {
-            match self.world.try_read(handle, &mut buffer) {
+            match self.world().try_read(handle, &mut buffer) {
                 Ok(count) if count > 0 => tracing::debug!(count, "old bytes"),
                 _ => return,
             }
@@ -230,7 +227,7 @@ impl Run<'_> {
     pub(crate) fn ask(&mut self, request: Dms, patience: Duration) -> Result<Answered, Cause> {
         tracing::debug!(?request, "request");
         loop {
-            let now = self.world.now();
+            let now = self.now();
             let Some(control) = self.control() else {
                 let what = "a request without a control session".to_owned();
                 return Err(Cause::Bug { what });
@@ -251,11 +248,10 @@ impl Run<'_> {
                 &answer,
                 Err(ControlError::Refused { error, .. }) if error.is_not_ready()
             );
-            if !is_booting || self.stops > 0 || self.world.now() >= ready_by {
+            if !is_booting || self.is_stop_asked() || self.now() >= ready_by {
                 return Ok(answer);
             }
-            let wake = self.world.wait(&[], self.world.now() + READY_POLL);
-            self.heed_later(wake)?;
+            self.wait(&[], self.now() + READY_POLL, Heed::AfterRequest)?;
         }
     }
 }

@@ -5,7 +5,7 @@ use modem_world::{DiscoveryError, LockHolder, Spot, World};
 
 use crate::modem::{DeviceId, Facts, Mode, Modem, Selector, line, modems};
 use crate::request::Request;
-use crate::run::{Patience, Run, claim};
+use crate::run::{Patience, Run, Start, Target};
 use crate::told::{Cause, Event, Step};
 
 /// The one modem that is meant.
@@ -122,14 +122,11 @@ fn look_patiently(
         look.lock = world.host().holder_of(&Spot::of_device(&look.modem.device));
         return look;
     };
-    let found = claim::find(world, verb, &request.select, patience, |_, _| {
-        Ok(look.modem.clone())
+    let found = Start::find(world, verb, &request.select, patience, |_, _| {
+        Ok(Target::Modem(Box::new(look.modem.clone())))
     });
-    let claimed = match found {
-        Ok((now, claimed)) => {
-            look.modem = now;
-            claimed
-        }
+    let start = match found {
+        Ok(start) => start,
         Err(refused) => {
             match refused.1 {
                 Cause::Locked { holder, .. } => look.lock = Some(holder),
@@ -141,23 +138,20 @@ fn look_patiently(
             return look;
         }
     };
-    let Some(port) = look.modem.all_ports().next().cloned() else {
-        world.host().unclaim(&claimed.spot);
-        return look;
-    };
-    let device = DeviceId::from_port(&port, Some(&look.modem.name()));
-    let name = port.id.to_string();
+    if let Some(now) = start.modem() {
+        look.modem = now.clone();
+    }
     let mut sink = |_: &Event| {};
-    let mut run = Run::new(world, &mut sink, claimed, &name, port, device);
-    match run.facts_of(&look.modem, request) {
+    let mut run = Run::new(world, &mut sink, start);
+    let read = run.facts(request);
+    match run.end(read) {
         Ok(read) => look.facts = Some(read),
-        Err(cause) => {
-            look.is_stopped = matches!(cause, Cause::Stopped { .. } | Cause::StoppedMidway);
+        Err(error) => {
+            let cause = error.source;
+            look.is_stopped = matches!(*cause, Cause::Stopped { .. } | Cause::StoppedMidway);
             look.problem = Some(cause.to_string());
         }
     }
-    run.close_all();
-    run.unclaim();
     look
 }
 
@@ -222,18 +216,19 @@ fn by_imei(
 
 impl Run<'_> {
     /// What a running modem says of itself.
-    pub(crate) fn facts_of(&mut self, modem: &Modem, request: &Request) -> Result<Facts, Cause> {
-        if modem.mode != Mode::Normal {
+    pub(crate) fn facts(&mut self, request: &Request) -> Result<Facts, Cause> {
+        let mode = self.whereabouts().modem()?.mode;
+        if mode != Mode::Normal {
             return Err(Cause::NotSupported {
-                what: format!("in {} mode it can't be asked anything", modem.mode),
+                what: format!("in {mode} mode it can't be asked anything"),
             });
         }
-        self.teller.begin(self.world.now(), Step::ReadModem);
-        self.open_talk(modem, request.control)?;
+        self.begin(Step::ReadModem);
+        self.open_talk(request.control)?;
         let facts = self.read_facts()?;
         self.close_session(Closing::Release)?;
         self.name_modem(&facts);
-        self.teller.read(self.world.now(), &facts);
+        self.read(&facts);
         self.stop_if_asked("stopped; the modem was only asked")?;
         Ok(facts)
     }
@@ -241,7 +236,8 @@ impl Run<'_> {
     /// From now on the modem is called what it calls itself.
     pub(crate) fn name_modem(&mut self, facts: &Facts) {
         if facts.model.is_some() {
-            self.teller.device = DeviceId::from_port(&self.port, facts.model.as_deref());
+            let device = DeviceId::from_port(self.whereabouts().port(), facts.model.as_deref());
+            self.teller().set_device(device);
         }
     }
 }

@@ -7,7 +7,7 @@ use modem_protocol::qmi::dms::Request as Dms;
 
 use super::at_port::Told;
 use super::control::{OPEN_PATIENCE, PATIENCE};
-use crate::modem::{Facts, Language, Modem, Trio, version_in};
+use crate::modem::{Facts, Language, Trio, version_in};
 use crate::request::ControlChoice;
 use crate::run::Run;
 use crate::told::Cause;
@@ -17,23 +17,24 @@ impl Run<'_> {
     ///
     /// # Errors
     /// None answers; the user stops.
-    pub(crate) fn open_talk(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
+    pub(crate) fn open_talk(&mut self, choice: ControlChoice) -> Result<(), Cause> {
+        let modem = self.whereabouts().modem()?;
         if !modem.can_be_reached() {
             return Err(Cause::NoPort {
                 id: modem.device.id(),
                 mode: modem.mode,
             });
         }
-        let mut tried = match self.open_control(modem, choice, OPEN_PATIENCE)? {
+        let mut tried = match self.open_control(choice, OPEN_PATIENCE)? {
             Ok(()) => return Ok(()),
             Err(tried) => tried,
         };
         self.stop_if_asked("stopped before anything was changed")?;
         // Over AT no preference can be set; who asks for a language relies on it.
         if choice != ControlChoice::Auto {
-            return Err(unanswered(modem, choice, tried));
+            return Err(self.unanswered(choice, tried));
         }
-        match self.open_at(modem)? {
+        match self.open_at()? {
             Ok(()) => Ok(()),
             Err(more) => {
                 tried.extend(more);
@@ -46,13 +47,13 @@ impl Run<'_> {
     ///
     /// # Errors
     /// None does; the user stops for the second time.
-    pub(crate) fn check_language(&mut self, modem: &Modem, choice: ControlChoice) -> Result<(), Cause> {
+    pub(crate) fn check_language(&mut self, choice: ControlChoice) -> Result<(), Cause> {
         if choice == ControlChoice::Auto {
             return Ok(());
         }
-        match self.open_control(modem, choice, OPEN_PATIENCE)? {
+        match self.open_control(choice, OPEN_PATIENCE)? {
             Ok(()) => self.close_session(Closing::Release),
-            Err(tried) => Err(unanswered(modem, choice, tried)),
+            Err(tried) => Err(self.unanswered(choice, tried)),
         }
     }
 
@@ -179,6 +180,15 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Why the language that was asked for leads nowhere.
+    fn unanswered(&self, choice: ControlChoice, mut tried: Vec<String>) -> Cause {
+        let modem = self.whereabouts().known_modem();
+        if modem.is_some_and(|modem| modem.ports.control.is_empty()) {
+            tried.push("it has no control port".to_owned());
+        }
+        Cause::NotInLanguage { choice, tried }
+    }
+
     fn told_by_at(&mut self, command: &Command, facts: &mut Facts) -> Result<Option<Vec<String>>, Cause> {
         Ok(match self.at_lines(command)? {
             Told::Lines(lines) => Some(lines),
@@ -197,14 +207,6 @@ pub(crate) const fn is_unheard(error: &ControlError) -> bool {
         error,
         ControlError::Silent { .. } | ControlError::Garbled { .. } | ControlError::Fragmented { .. }
     )
-}
-
-/// Why the language that was asked for leads nowhere.
-fn unanswered(modem: &Modem, choice: ControlChoice, mut tried: Vec<String>) -> Cause {
-    if modem.ports.control.is_empty() {
-        tried.push("it has no control port".to_owned());
-    }
-    Cause::NotInLanguage { choice, tried }
 }
 
 fn trio(selection: &parse::Selection) -> Trio {

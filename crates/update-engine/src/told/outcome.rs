@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::advice::Advice;
 use crate::modem::{Radio, Trio};
 
 /// What a run has reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -23,7 +23,7 @@ pub enum Outcome {
 }
 
 /// The modem runs what was wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Updated {
     /// Always true: the versions were read back.
     pub proven: bool,
@@ -46,7 +46,7 @@ pub struct Updated {
 }
 
 /// The modem ran what was wanted already.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unchanged {
     /// Always true: the versions were read.
     pub proven: bool,
@@ -58,7 +58,7 @@ pub struct Unchanged {
 }
 
 /// What a download has written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Written {
     pub(crate) accepted: usize,
     pub(crate) not_required: usize,
@@ -108,7 +108,7 @@ const HINT: &str = "give the modem two minutes to restart, then check its firmwa
                     if it is back in download mode, run the same command again";
 
 /// All images accepted; what the modem runs is not known, or not known to be right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Always false: nothing was read back, or there was nothing to compare it with.
     pub proven: bool,

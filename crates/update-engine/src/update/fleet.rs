@@ -6,12 +6,13 @@
 use std::sync::Mutex;
 use std::thread;
 
-use modem_world::World;
+use modem_world::{Instant, World};
 
 use super::whole::update;
 use crate::decide::Firmware;
+use crate::modem::DeviceId;
 use crate::request::Request;
-use crate::told::{Event, Outcome, UpdateError};
+use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Step, UpdateError};
 
 /// What a worker is to do.
 pub struct Worker<'w> {
@@ -49,15 +50,32 @@ pub fn update_all(
                     .spawn_scoped(scope, run)
             })
             .collect();
-        running
-            .into_iter()
-            .map(|worker| match worker.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(super::whole::bug("a worker ended in a panic")),
-                Err(error) => Err(super::whole::bug(&format!("no thread for a worker: {error}"))),
-            })
-            .collect()
+        let ended = running.into_iter().enumerate().map(|(number, worker)| {
+            let what = match worker.map(thread::ScopedJoinHandle::join) {
+                Ok(Ok(result)) => return result,
+                Ok(Err(_)) => "a worker ended in a panic".to_owned(),
+                Err(error) => format!("no thread for a worker: {error}"),
+            };
+            let error = bug(what);
+            let failure = error.failure();
+            let event = Event::new(Instant::START, &error.device, EventKind::Failed { failure });
+            let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            (*sink)(number, &event);
+            Err(error)
+        });
+        ended.collect()
     })
+}
+
+/// An error of a worker that couldn't tell one itself.
+fn bug(what: String) -> UpdateError {
+    let device = DeviceId::from_port_name("modem");
+    UpdateError::new(
+        &device,
+        Step::CheckDevice,
+        ModemState::Unknown,
+        Cause::Bug { what },
+    )
 }
 
 /// The exit code of a run over several modems: that of all when they agree, 8 when they don't (docs/errors.md).

@@ -10,9 +10,11 @@ use modem_protocol::qmi::dms::{Request as Dms, Response, UpdateResult, UpdateSta
 use modem_world::Instant;
 
 use super::restart::BOOT_LIMIT;
+use super::stages::Course;
+use super::work::Update;
 use crate::decide::Goal;
-use crate::modem::{Facts, Mode, Modem, Trio, masked};
-use crate::run::Run;
+use crate::modem::{Facts, Mode, Trio, masked};
+use crate::run::Heed;
 use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, ModemState};
 
@@ -24,17 +26,16 @@ const STAY: Duration = Duration::from_secs(3);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What came of reading back.
-pub(crate) enum ReadBack {
-    /// It runs what was wanted.
-    Proven(Modem, Box<Facts>),
-    /// It runs, but it isn't that.
+pub(super) enum ReadBack {
+    /// The modem runs what was wanted.
+    Proven(Box<Facts>),
+    /// The modem runs, but not what was wanted.
     Differs {
-        modem: Modem,
         facts: Box<Facts>,
         differences: Vec<String>,
     },
-    /// It fell back into download mode.
-    Download(Modem),
+    /// The modem fell back into download mode.
+    Download,
 }
 
 /// What came of asking once.
@@ -44,29 +45,23 @@ enum Asked {
     NotYet(String),
 }
 
-impl Run<'_> {
-    /// Asks the modem, which is on the bus, until it is proven or fails. `is_half`: only the firmware was sent so far, so
-    /// that nothing else can be as wanted.
+impl Update<'_> {
+    /// Asks the modem, which is on the bus, until it is proven or fails.
     ///
     /// # Errors
-    /// It answers nothing, goes for good, or is another one; the user stops.
-    pub(crate) fn read_back(
-        &mut self,
-        mut modem: Modem,
-        goal: &Goal<'_>,
-        is_half: bool,
-    ) -> Result<ReadBack, Cause> {
-        let until = self.world.now() + BOOT_LIMIT;
+    /// The modem answers nothing, goes for good, or is another one; the user stops.
+    pub(super) fn read_back(&mut self, course: &Course) -> Result<ReadBack, Cause> {
+        let (goal, is_half) = (&course.goal, course.is_half());
+        let until = self.run.now() + BOOT_LIMIT;
         let mut differs_since: Option<Instant> = None;
         let mut told: Option<Facts> = None;
         loop {
-            if modem.mode == Mode::Download {
-                return Ok(ReadBack::Download(modem));
+            if self.run.whereabouts().modem()?.mode == Mode::Download {
+                return Ok(ReadBack::Download);
             }
-            self.settle_at(&modem);
-            let asked = self.ask_for_facts(&modem, goal)?;
-            self.settle_at(&modem);
-            self.stop_if_asked("stopped before the versions were read back; the modem has all images")?;
+            let asked = self.ask_for_facts(goal)?;
+            self.run
+                .stop_if_asked("stopped before the versions were read back; the modem has all images")?;
             let why = match asked {
                 // An answer that went astray is no proof that nothing is wrong any more.
                 Asked::Facts(facts) if told.as_ref().is_some_and(|told| tells_less(&facts, told)) => {
@@ -77,53 +72,50 @@ impl Run<'_> {
                     self.is_same_modem(&facts, goal)?;
                     if told.as_ref() != Some(&*facts) {
                         told = Some((*facts).clone());
-                        self.teller.read(self.world.now(), &facts);
+                        self.run.read(&facts);
                     }
                     let differences = differences(&facts, goal, is_half);
                     if differences.is_empty() {
                         if self.stays(STAY)? {
-                            self.set_proven();
-                            return Ok(ReadBack::Proven(modem, facts));
+                            self.run.set_proven();
+                            return Ok(ReadBack::Proven(facts));
                         }
-                        modem = self.wait_again(until)?;
+                        self.wait_again(until)?;
                         differs_since = None;
                         continue;
                     }
-                    let since = *differs_since.get_or_insert(self.world.now());
-                    if self.world.now() >= since + DIFFERENCE_LIMIT {
+                    let since = *differs_since.get_or_insert(self.run.now());
+                    if self.run.now() >= since + DIFFERENCE_LIMIT {
                         let mut differences = differences;
-                        differences.extend(self.own_verdict(&modem, goal)?);
-                        return Ok(ReadBack::Differs {
-                            modem,
-                            facts,
-                            differences,
-                        });
+                        differences.extend(self.own_verdict()?);
+                        return Ok(ReadBack::Differs { facts, differences });
                     }
                     differences.join("; ")
                 }
                 Asked::NotYet(why) => why,
             };
             tracing::info!(why, "not proven yet");
-            if self.world.now() >= until {
-                let id = modem.device.id();
+            self.run.remind_manager();
+            if self.run.now() >= until {
+                let id = self.run.whereabouts().modem()?.device.id();
                 return Err(Cause::NotReadBack { id, why });
             }
             if !self.stays(ASK_AGAIN)? {
-                modem = self.wait_again(until)?;
+                self.wait_again(until)?;
                 differs_since = None;
             }
         }
     }
 
-    fn ask_for_facts(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Asked, Cause> {
-        if let Err(mut tried) = self.open_control(modem, goal.request.control, OPEN_PATIENCE)? {
-            if let Err(more) = self.open_at(modem)? {
+    fn ask_for_facts(&mut self, goal: &Goal) -> Result<Asked, Cause> {
+        if let Err(mut tried) = self.run.open_control(self.request.control, OPEN_PATIENCE)? {
+            if let Err(more) = self.run.open_at()? {
                 tried.extend(more);
                 return Ok(Asked::NotYet(tried.join("; ")));
             }
         }
-        let read = self.read_facts();
-        self.close_session(Closing::Release)?;
+        let read = self.run.read_facts();
+        self.run.close_session(Closing::Release)?;
         Ok(match read {
             Ok(facts) if facts.is_booting => Asked::NotYet("it says that it isn't ready yet".to_owned()),
             Ok(facts) if facts.has_gaps => Asked::NotYet("it didn't answer everything".to_owned()),
@@ -141,13 +133,13 @@ impl Run<'_> {
 
     /// What the modem itself says of its last update (qmi.md §5.4); nothing where it doesn't know that question, or
     /// says that all is well.
-    fn own_verdict(&mut self, modem: &Modem, goal: &Goal<'_>) -> Result<Option<String>, Cause> {
-        let opened = self.open_control(modem, goal.request.control, OPEN_PATIENCE)?;
+    fn own_verdict(&mut self) -> Result<Option<String>, Cause> {
+        let opened = self.run.open_control(self.request.control, OPEN_PATIENCE)?;
         if opened.is_err() {
             return Ok(None);
         }
-        let answer = self.ask(Dms::SwiGetFirmwareUpdateStatus, PATIENCE)?;
-        self.close_session(Closing::Release)?;
+        let answer = self.run.ask(Dms::SwiGetFirmwareUpdateStatus, PATIENCE)?;
+        self.run.close_session(Closing::Release)?;
         let Ok(Response::SwiFirmwareUpdateStatus(UpdateStatus {
             result: Some(result), ..
         })) = answer
@@ -160,23 +152,29 @@ impl Run<'_> {
 
     /// Whether the modem is on the bus for this long without leaving it.
     fn stays(&mut self, span: Duration) -> Result<bool, Cause> {
-        self.wait_leave(span).map(|has_left| !has_left)
+        self.run.wait_leave(span, Heed::AtOnce).map(|has_left| !has_left)
     }
 
     /// The modem left once more; waits until it is back.
-    fn wait_again(&mut self, until: Instant) -> Result<Modem, Cause> {
-        self.tell_retry("reading the versions back", 2, "the modem restarted once more");
-        let limit = until.since(self.world.now());
-        self.wait_back(limit)
-            .inspect_err(|cause| self.note_whereabouts(cause))
+    fn wait_again(&mut self, until: Instant) -> Result<(), Cause> {
+        self.run
+            .retry("reading the versions back", 2, "the modem restarted once more");
+        let limit = until.since(self.run.now());
+        match self.run.wait_back(limit, Heed::AtOnce) {
+            Ok(_) => Ok(()),
+            Err(cause) => {
+                self.run.note_whereabouts(&cause);
+                Err(cause)
+            }
+        }
     }
 
     /// Another modem may have been put into the socket meanwhile.
-    fn is_same_modem(&mut self, facts: &Facts, goal: &Goal<'_>) -> Result<(), Cause> {
-        let before = goal.before.as_ref().and_then(|facts| facts.imei.as_deref());
+    fn is_same_modem(&mut self, facts: &Facts, goal: &Goal) -> Result<(), Cause> {
+        let before = goal.found.as_ref().and_then(|found| found.imei.as_deref());
         match (before, facts.imei.as_deref()) {
             (Some(was), Some(is)) if was != is => {
-                self.set_modem(ModemState::Unknown);
+                self.run.set_modem(ModemState::Unknown);
                 Err(Cause::OtherModem {
                     was: masked(was),
                     is: masked(is),
@@ -188,8 +186,8 @@ impl Run<'_> {
 }
 
 /// Whether a modem leaves out what it told before the update: without it nothing is proven.
-fn leaves_out(facts: &Facts, goal: &Goal<'_>) -> bool {
-    let Some(before) = &goal.before else { return false };
+fn leaves_out(facts: &Facts, goal: &Goal) -> bool {
+    let Some(before) = &goal.found else { return false };
     // Over another kind of port it may know less.
     facts.over == before.over
         && ((before.imei.is_some() && facts.imei.is_none())
@@ -198,7 +196,7 @@ fn leaves_out(facts: &Facts, goal: &Goal<'_>) -> bool {
 }
 
 /// In what the modem differs from what was wanted, in words.
-fn differences(facts: &Facts, goal: &Goal<'_>, is_half: bool) -> Vec<String> {
+fn differences(facts: &Facts, goal: &Goal, is_half: bool) -> Vec<String> {
     let wanted = &goal.wanted;
     if is_half {
         let firmware_only = Trio {

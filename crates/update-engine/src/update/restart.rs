@@ -13,10 +13,10 @@ use modem_protocol::qmi::QmiError;
 use modem_protocol::qmi::dms::{BootImageDownloadMode, OperatingMode, Request as Dms};
 
 use crate::decide::Agreed;
-use crate::download::{Job, NoImages};
-use crate::modem::{Mode, Modem, Radio, modems};
+use crate::decide::{Shipment, fit};
+use crate::modem::{Mode, Modem, Radio};
 use crate::request::ControlChoice;
-use crate::run::{Deed, HOLDER_LIMIT, RETURN_LIMIT, Run};
+use crate::run::{Deed, HOLDER_LIMIT, Heed, RETURN_LIMIT, Run};
 use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, EventKind, ModemState, Step};
 
@@ -36,10 +36,10 @@ pub(crate) enum Into {
     Download,
 }
 
-/// Where restarting has led to: the modem is on the bus, and its port is the port in use, not opened yet.
+/// Where restarting has led to: the modem is on the bus, and none of its ports is open.
 pub(crate) struct Arrival {
-    /// The modem as it is now, in whatever mode.
-    pub(crate) modem: Modem,
+    /// The mode of the modem now.
+    pub(crate) mode: Mode,
     /// The ways that were tried, and what came of each; the last one worked, if one did.
     pub(crate) tried: Vec<String>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Arrival {
 impl Arrival {
     /// Whether its boot loader waits for firmware.
     pub(crate) fn is_in_download_mode(&self) -> bool {
-        self.modem.mode == Mode::Download
+        self.mode == Mode::Download
     }
 }
 
@@ -113,30 +113,24 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The modem is lost on the way, or comes back under an id with which it can't be reached there; the user stops.
-    pub(crate) fn boot_and_hold(
-        &mut self,
-        modem: Modem,
-        choice: ControlChoice,
-        agreed: Agreed,
-    ) -> Result<Arrival, Cause> {
+    pub(crate) fn boot_and_hold(&mut self, choice: ControlChoice, agreed: Agreed) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::SetFirmwareId, Way::BootImageDownloadMode];
-        ways.extend((0..modem.ports.at.len()).map(Way::BootHold));
-        self.restart_by(modem, &ways, Into::Download, choice, agreed)
+        ways.extend((0..self.whereabouts().modem()?.ports.at.len()).map(Way::BootHold));
+        self.restart_by(&ways, Into::Download, choice, agreed)
     }
 
     /// Restarts the modem into its firmware.
     ///
     /// # Errors
     /// The modem is lost on the way; the user stops.
-    pub(crate) fn restart(&mut self, modem: Modem, choice: ControlChoice) -> Result<Arrival, Cause> {
+    pub(crate) fn restart(&mut self, choice: ControlChoice) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::PowerCycle];
-        ways.extend((0..modem.ports.at.len()).map(Way::Reset));
-        self.restart_by(modem, &ways, Into::Firmware, choice, Agreed::NOTHING)
+        ways.extend((0..self.whereabouts().modem()?.ports.at.len()).map(Way::Reset));
+        self.restart_by(&ways, Into::Firmware, choice, Agreed::NOTHING)
     }
 
     fn restart_by(
         &mut self,
-        mut modem: Modem,
         ways: &[Way],
         into: Into,
         choice: ControlChoice,
@@ -144,21 +138,21 @@ impl Run<'_> {
     ) -> Result<Arrival, Cause> {
         let mut tried = Vec::new();
         let id_of = |modem: &Modem| (modem.device.vendor, modem.device.product);
-        let mut looked_at = id_of(&modem);
+        let mut looked_at = id_of(self.whereabouts().modem()?);
         let mut is_expected = false;
         for way in ways {
+            let modem = self.whereabouts().modem()?.clone();
             if into == Into::Download && id_of(&modem) != looked_at {
-                self.refuse_unreachable(&modem, agreed)?;
+                self.refuse_unreachable(agreed)?;
                 looked_at = id_of(&modem);
             }
-            if self.stops > 0 && is_expected {
+            if self.is_stop_asked() && is_expected {
                 // It may leave at any moment.
                 self.set_modem(ModemState::Unknown);
             }
             self.stop_if_asked("stopped while the modem still ran its firmware")?;
             let words = way.words(&modem);
-            self.settle_at(&modem);
-            let said = if is_expected && self.wait_leave(Duration::ZERO)? {
+            let said = if is_expected && self.wait_leave(Duration::ZERO, Heed::AtOnce)? {
                 Said::Yes("not asked, because it left after all".to_owned())
             } else {
                 self.note_bus();
@@ -166,7 +160,7 @@ impl Run<'_> {
                     if modem.ports.control.is_empty() {
                         continue;
                     }
-                    self.ask_by_control(*way, &modem, choice)?
+                    self.ask_by_control(*way, choice)?
                 } else {
                     self.ask_by_at(*way, &modem)?
                 }
@@ -175,15 +169,14 @@ impl Run<'_> {
             let (answer, back) = match said {
                 Said::No(answer) => (answer, None),
                 Said::Yes(answer) => {
-                    self.settle_at(&modem);
                     let limit = match way {
                         Way::SetFirmwareId | Way::BootHold(_) => BOOT_HOLD_LIMIT,
                         _ => POWER_CYCLE_LIMIT,
                     };
                     // It is on its way; where to, is known when it is back.
-                    let before = self.teller.modem();
+                    let before = self.modem_state();
                     self.set_modem(ModemState::Unknown);
-                    if self.following(|run| run.wait_leave(limit))? {
+                    if self.wait_leave(limit, Heed::WhenBack)? {
                         is_expected = false;
                         (answer, Some(self.wait_restarted(into)?))
                     } else {
@@ -198,42 +191,34 @@ impl Run<'_> {
                 }
             };
             let answer = match &back {
-                Some(back) if back.mode == Mode::Normal && into == Into::Download => {
-                    format!(
-                        "{answer}, but it came back in normal mode as {}",
-                        back.device.id()
-                    )
+                Some(Mode::Normal) if into == Into::Download => {
+                    let id = self.whereabouts().modem()?.device.id();
+                    format!("{answer}, but it came back in normal mode as {id}")
                 }
                 _ => answer,
             };
             self.tried(&words, &answer);
             tried.push(format!("{words}: {answer}"));
-            let is_there = back
-                .as_ref()
-                .is_some_and(|back| into == Into::Firmware || back.mode == Mode::Download);
-            if let Some(back) = back {
-                modem = back;
-            }
-            if is_there {
-                return Ok(Arrival { modem, tried });
+            if let Some(mode) = back.filter(|mode| into == Into::Firmware || *mode == Mode::Download) {
+                return Ok(Arrival { mode, tried });
             }
             if *way == Way::BootImageDownloadMode && is_taken {
-                if let Ok(()) = self.open_control(&modem, choice, OPEN_PATIENCE)? {
+                if let Ok(()) = self.open_control(choice, OPEN_PATIENCE)? {
                     self.forget_download_mode()?;
                     self.close_session(Closing::Release)?;
                 }
             }
         }
-        self.settle_at(&modem);
-        if is_expected && self.wait_leave(Duration::ZERO)? {
+        if is_expected && self.wait_leave(Duration::ZERO, Heed::AtOnce)? {
             self.set_modem(ModemState::Unknown);
-            modem = self.wait_restarted(into)?;
-            return Ok(Arrival { modem, tried });
+            let mode = self.wait_restarted(into)?;
+            return Ok(Arrival { mode, tried });
         }
         if into == Into::Firmware {
             return Err(Cause::NotRestarted { tried });
         }
-        Ok(Arrival { modem, tried })
+        let mode = self.whereabouts().modem()?.mode;
+        Ok(Arrival { mode, tried })
     }
 
     /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
@@ -250,75 +235,55 @@ impl Run<'_> {
     ///
     /// # Errors
     /// Its boot loader doesn't answer; the modem is lost on the way; the user stops.
-    pub(crate) fn leave_download_mode(&mut self, modem: &Modem) -> Result<Arrival, Cause> {
+    pub(crate) fn leave_download_mode(&mut self) -> Result<Arrival, Cause> {
         self.set_modem(ModemState::InDownloadMode);
-        self.settle_at(modem);
         self.open_patiently(HOLDER_LIMIT)?;
-        let tried = match self.download(&Job::of_nothing(&self.port), &mut NoImages) {
+        let protocol = fit::protocol_of(self.whereabouts().port());
+        let tried = match self.download(&mut Shipment::of_nothing(protocol)) {
             Ok(_) => "restart by the boot loader: it left".to_owned(),
             // A spoiled start is answered by a restart as well.
             Err(cause @ Cause::RunsNormally { .. }) => cause.to_string(),
             Err(other) => return Err(other),
         };
-        let here = self.port.device.as_ref().map(|device| device.path.clone());
-        let is_back = self.teller.modem() == ModemState::RunsFirmware;
-        let modems = if is_back {
-            modems(self.world).unwrap_or_default()
-        } else {
-            Vec::new()
-        };
-        let modem = match modems
-            .into_iter()
-            .find(|modem| Some(modem.path()) == here.as_ref())
-        {
-            Some(modem) => modem,
+        let is_back = self.modem_state() == ModemState::RunsFirmware;
+        let mode = match is_back.then(|| self.look_here()).flatten() {
+            Some(mode) => mode,
             None => {
-                self.teller.begin(self.world.now(), Step::Boot);
+                self.begin(Step::Boot);
                 self.wait_restarted(Into::Firmware)?
             }
         };
         let tried = vec![tried];
-        Ok(Arrival { modem, tried })
+        Ok(Arrival { mode, tried })
     }
 
     /// The modem has left; waits until it is back.
-    fn wait_restarted(&mut self, into: Into) -> Result<Modem, Cause> {
-        let limit = match into {
-            Into::Download => RETURN_LIMIT,
-            Into::Firmware => BOOT_LIMIT,
+    fn wait_restarted(&mut self, into: Into) -> Result<Mode, Cause> {
+        let (limit, heed) = match into {
+            Into::Download => (RETURN_LIMIT, Heed::WhenBack),
+            Into::Firmware => (BOOT_LIMIT, Heed::AtOnce),
         };
-        self.teller.silence(self.world.now(), limit, "the modem restarts");
-        let modem = match into {
-            Into::Download => self.following(|run| run.wait_back(limit)),
-            Into::Firmware => self.wait_back(limit),
-        };
-        let modem = modem.inspect_err(|cause| self.note_whereabouts(cause))?;
-        let state = match modem.mode {
+        self.silence(limit, "the modem restarts");
+        let mode = self.wait_back(limit, heed);
+        let mode = mode.inspect_err(|cause| self.note_whereabouts(cause))?;
+        let state = match mode {
             Mode::Download => ModemState::InDownloadMode,
             _ => ModemState::RunsFirmware,
         };
         self.set_modem(state);
-        Ok(modem)
+        Ok(mode)
     }
 
     /// What is true of a modem that isn't back as it should be.
     pub(crate) fn note_whereabouts(&mut self, cause: &Cause) {
         if matches!(cause, Cause::DidNotReturn { .. }) {
             self.set_modem(ModemState::Unknown);
-        } else if self.is_in_download_mode(cause) {
+        } else if let Cause::NoPort {
+            mode: Mode::Download, ..
+        } = cause
+        {
             self.set_modem(ModemState::InDownloadMode);
         }
-    }
-
-    /// Whether it is in download mode, but without a port.
-    pub(crate) fn is_in_download_mode(&self, cause: &Cause) -> bool {
-        matches!(
-            cause,
-            Cause::NoPort {
-                mode: Mode::Download,
-                ..
-            }
-        )
     }
 
     fn tried(&mut self, way: &str, answer: &str) {
@@ -327,11 +292,11 @@ impl Run<'_> {
             way: way.to_owned(),
             answer: answer.to_owned(),
         };
-        self.teller.tell(self.world.now(), kind);
+        self.tell(kind);
     }
 
-    fn ask_by_control(&mut self, way: Way, modem: &Modem, choice: ControlChoice) -> Result<Said, Cause> {
-        if let Err(tried) = self.open_control(modem, choice, OPEN_PATIENCE)? {
+    fn ask_by_control(&mut self, way: Way, choice: ControlChoice) -> Result<Said, Cause> {
+        if let Err(tried) = self.open_control(choice, OPEN_PATIENCE)? {
             return Ok(Said::No(tried.join("; ")));
         }
         // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
@@ -368,10 +333,10 @@ impl Run<'_> {
         self.note_deed(Deed::Changed);
         let offline = Dms::SetOperatingMode(OperatingMode::Offline);
         // Until the modem answers, nobody knows whether it has switched its radio off.
-        let before = self.teller.set_radio(Radio::NotTold);
+        let before = self.teller().set_radio(Radio::NotTold);
         match self.ask(offline, PATIENCE)? {
             Ok(_) => {
-                self.teller.set_radio(Radio::Off {
+                self.teller().set_radio(Radio::Off {
                     why: "offline, for a restart".to_owned(),
                 });
             }
@@ -379,7 +344,7 @@ impl Run<'_> {
             Err(error) => {
                 tracing::info!(%error, "offline");
                 if matches!(error, ControlError::Refused { .. }) {
-                    self.teller.set_radio(before);
+                    self.teller().set_radio(before);
                 }
             }
         }

@@ -15,6 +15,38 @@ fn random_faults_end_in_a_flash_or_in_the_truth() {
 }
 
 #[test]
+fn an_update_that_is_cut_between_two_stages_goes_on_as_if_nothing_had_been() {
+    let cuts = simulate::cuts::cut_all(0, 1500);
+    assert!(cuts.worse.is_empty(), "{}", cuts.worse.join("\n"));
+    assert!(cuts.cuts >= 3000, "{} cuts", cuts.cuts);
+    // Every stage is there, and nearly all runs end to the letter as the uncut one.
+    for stage in [
+        "tell",
+        "restart",
+        "return",
+        "enter",
+        "enter_again",
+        "send",
+        "send_again",
+        "start",
+        "read_back",
+        "end",
+    ] {
+        assert!(
+            cuts.by_stage.contains_key(stage),
+            "no cut before {stage}: {:?}",
+            cuts.by_stage
+        );
+    }
+    assert!(
+        cuts.equal * 100 >= cuts.cuts * 95,
+        "{} of {}",
+        cuts.equal,
+        cuts.cuts
+    );
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     // The last one has several modems.
     let several = (1..)

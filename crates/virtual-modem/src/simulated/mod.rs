@@ -268,6 +268,19 @@ impl SimulatedWorld {
             .map_or(0, |socket| socket.written_by(worker))
     }
 
+    /// The program ends at once, as when it is killed: the kernel closes its ports, its locks end, and ModemManager may use its
+    /// modems again. Nothing is said to the modems.
+    ///
+    /// Only for a world that isn't shared.
+    pub fn end_program(&mut self) {
+        for socket in &mut self.sockets {
+            for handle in socket.handles() {
+                socket.close(handle, &mut self.kernel, self.now);
+            }
+        }
+        self.forget_worker(self.worker);
+    }
+
     /// Sets whether the host can make devices enumerate again. At first it can.
     pub fn set_can_re_enumerate(&mut self, can: bool) {
         self.can_re_enumerate = can;

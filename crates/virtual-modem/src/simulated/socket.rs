@@ -111,6 +111,15 @@ impl Socket {
         self.opened.iter().any(|opened| opened.by == Opener::Host(handle))
     }
 
+    /// The ports that the program has open.
+    pub(super) fn handles(&self) -> Vec<PortHandle> {
+        let of_program = |opened: &Opened| match opened.by {
+            Opener::Host(handle) => Some(handle),
+            Opener::Manager => None,
+        };
+        self.opened.iter().filter_map(of_program).collect()
+    }
+
     pub(super) fn has_port(&self, port: &PortId) -> bool {
         self.lines.iter().any(|line| line.port == *port)
     }

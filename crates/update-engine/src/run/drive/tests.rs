@@ -129,7 +129,7 @@ impl ImageFeed for Counted {
 }
 
 fn driven(world: &mut Mute, conversation: &mut Scripted) -> (Result<(), DriveError>, u32) {
-    let mut stops = 0;
+    let mut stops = Stops::default();
     let mut buffers = Buffers::default();
     let note = &mut |_: Instant, _: Note| {};
     let result = drive(
@@ -141,7 +141,7 @@ fn driven(world: &mut Mute, conversation: &mut Scripted) -> (Result<(), DriveErr
         &mut stops,
         note,
     );
-    (result, stops)
+    (result, stops.asked())
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn what_is_written_after_a_slow_read_is_told_with_the_time_after_it() {
         &mut Scripted::new(actions.to_vec(), Some(Action::Finished)),
         &mut feed,
         &mut Buffers::default(),
-        &mut 0,
+        &mut Stops::default(),
         &mut |now: Instant, _: Note| told.push(now),
     );
     assert_eq!(result, Ok(()));
@@ -261,7 +261,7 @@ fn the_next_stretch_is_read_while_an_answer_is_awaited_and_only_used_where_it_is
         &mut Scripted::new(actions, Some(Action::Finished)),
         &mut feed,
         &mut Buffers::default(),
-        &mut 0,
+        &mut Stops::default(),
         &mut |_: Instant, _: Note| {},
     );
     assert_eq!(result, Ok(()));

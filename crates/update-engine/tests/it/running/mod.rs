@@ -7,6 +7,7 @@ mod failures;
 mod fleets;
 mod locks;
 mod neighbours;
+mod resume;
 mod selection;
 mod stops;
 mod takes;

@@ -8,9 +8,9 @@ use virtual_modem::fault::{Answer, AnswerFault, Fault};
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ImageState, Mode, VirtualModem};
 
-use super::Promise;
 use super::loader::is_excused;
 use super::whole::{Case, Subject};
+use super::{Promise, Standing};
 use crate::support::truth::is_true;
 
 /// Everything that a verdict needs.
@@ -21,11 +21,27 @@ pub struct Judged<'j> {
     pub case: &'j Case,
     pub subject: &'j Subject,
     pub result: &'j Result<Outcome, UpdateError>,
+    /// Whether the program ended in the middle without a word, and another run went on.
+    pub is_cut: bool,
 }
 
 impl Judged<'_> {
     fn modem(&self) -> &VirtualModem {
         self.world.modem(self.place).expect("there is a modem")
+    }
+
+    /// How well the modem is.
+    pub fn standing(&self) -> Standing {
+        let (modem, wanted) = (self.modem(), &self.case.wanted);
+        let storage = modem.storage();
+        let is_content = storage.preferred.as_ref().is_none_or(|it| *it == storage.current);
+        match modem.mode() {
+            Mode::Normal if storage.current == *wanted && is_content => Standing::AsWanted,
+            Mode::Normal if is_content => Standing::Runs,
+            Mode::Normal => Standing::RunsAgainstPreference,
+            Mode::Download => Standing::Waits,
+            _ => Standing::Lost,
+        }
     }
 
     /// Whether everything is as it must be.
@@ -110,8 +126,8 @@ impl Judged<'_> {
             }
         }
         self.memory()?;
-        // What ModemManager has written isn't the engine's.
-        if self.subject.is_exposed {
+        // What ModemManager has written isn't the engine's. It comes back to the modem when the program ends.
+        if self.subject.is_exposed || (self.is_cut && self.case.has_manager()) {
             return Ok(());
         }
         let faults = &modem.setup().faults.0;
@@ -131,7 +147,8 @@ impl Judged<'_> {
             let is_expected = match wrong.what.kind() {
                 // Another language is tried where the driver tells none.
                 "control message" => is_silent,
-                "clients left" | "reset while busy" => is_ctl_spoiled,
+                // A program that ends without a word gives nothing back.
+                "clients left" | "reset while busy" => is_ctl_spoiled || self.is_cut,
                 _ => is_excused(&wrong.what),
             };
             !is_expected

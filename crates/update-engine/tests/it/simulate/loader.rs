@@ -14,7 +14,7 @@ use virtual_modem::random::Random;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Firmware, ImageState, Mode, Setup, VirtualModem, Wrong};
 
-use super::{Promise, Verdict};
+use super::{Promise, Standing, Verdict};
 use crate::support::truth::is_true;
 use crate::support::{Memory, assert_stored, cwe, firmware, images_for};
 
@@ -380,7 +380,17 @@ pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
         stops: !cancels.is_empty(),
         end: super::end_of(&result),
         done_ms: super::done_ms(world.now()),
+        standing: standing(&world),
         wrong,
+    }
+}
+
+/// How well the modem is. Nothing is stored in it that could be wanted.
+fn standing(world: &SimulatedWorld) -> Standing {
+    match world.modem(0).map(|modem| modem.mode()) {
+        Some(Mode::Normal) => Standing::Runs,
+        Some(Mode::Download) => Standing::Waits,
+        _ => Standing::Lost,
     }
 }
 

@@ -13,6 +13,7 @@
     clippy::cast_possible_truncation
 )]
 
+pub mod cuts;
 mod faults;
 mod judge;
 mod loader;
@@ -33,6 +34,21 @@ pub enum Promise {
     Truth,
 }
 
+/// How well a modem is at the end of a run, by its own memory; the later, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It doesn't run and doesn't wait for firmware.
+    Lost,
+    /// It waits for firmware.
+    Waits,
+    /// It runs, but prefers something else than what it runs.
+    RunsAgainstPreference,
+    /// It runs what it prefers.
+    Runs,
+    /// It runs what was wanted.
+    AsWanted,
+}
+
 /// What came of a run.
 pub struct Verdict {
     /// Where the modem was at the start, and how it could be asked.
@@ -46,6 +62,8 @@ pub struct Verdict {
     pub end: String,
     /// When all modems of the run were done, in milliseconds of its own clock.
     pub done_ms: u128,
+    /// How well the modem is in the end.
+    pub standing: Standing,
     /// Why it isn't as it must be.
     pub wrong: Option<String>,
 }
@@ -118,7 +136,7 @@ impl Case {
 pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
     match case {
         Case::Loader(case) => vec![loader::run(*case, sink)],
-        Case::Whole(case) => whole::run(*case, sink),
+        Case::Whole(case) => whole::run(&case, sink),
     }
 }
 

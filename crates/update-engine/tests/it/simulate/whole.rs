@@ -124,6 +124,11 @@ impl Case {
         case
     }
 
+    /// Whether ModemManager runs.
+    pub const fn has_manager(&self) -> bool {
+        self.manager.is_some()
+    }
+
     /// What is tried, in a line.
     pub fn words(&self) -> String {
         let of = |subject: &Subject| {
@@ -326,8 +331,20 @@ fn add_habits(setup: &mut Setup, random: &mut Random) {
     };
 }
 
+/// Brings the images to the only modem of a run; says whether the program ended in the middle, and another run went on.
+pub type Flash<'f> = dyn FnMut(&mut SimulatedWorld, &Case, &mut dyn FnMut(&Event)) -> (Result<Outcome, UpdateError>, bool)
+    + 'f;
+
 /// Carries out the run.
-pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
+pub fn run(case: &Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
+    run_by(case, sink, &mut |world, case, sink| {
+        let result = update(world, &case.request, &firmware(&case.images), sink);
+        (result, false)
+    })
+}
+
+/// Carries out the run; `flash` does it where there is one modem.
+pub fn run_by(case: &Case, sink: &mut (dyn FnMut(&Event) + Send), flash: &mut Flash<'_>) -> Vec<Verdict> {
     let mut setups = case.modems.iter().map(|subject| subject.setup.clone());
     // The first one is in a socket with USB 3.
     let mut world = SimulatedWorld::new(setups.next().expect("a modem"));
@@ -369,17 +386,19 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
     for at in &case.cancels {
         world.cancel_at(*at);
     }
+    let mut is_cut = false;
     let mut judge = judge::Listener::new(case.modems.len());
-    let firmware = firmware(&case.images);
     let (world, results) = if case.modems.len() == 1 {
         let mut world = world;
-        let result = update(&mut world, &case.request, &firmware, &mut |event| {
+        let (result, was_cut) = flash(&mut world, case, &mut |event| {
             judge.hear(0, event);
             sink(event);
         });
+        is_cut = was_cut;
         (world, vec![result])
     } else {
-        update_several(world, &case, &firmware, &mut |number, event| {
+        let firmware = firmware(&case.images);
+        update_several(world, case, &firmware, &mut |number, event| {
             judge.hear(number, event);
             sink(event);
         })
@@ -391,9 +410,10 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
                 world: &world,
                 place,
                 neighbour,
-                case: &case,
+                case,
                 subject,
                 result: &result,
+                is_cut,
             };
             let wrong = judge.verdict(place).and_then(|()| judged.verdict()).err();
             Verdict {
@@ -404,6 +424,7 @@ pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
                 stops: !case.cancels.is_empty(),
                 end: super::end_of(&result),
                 done_ms: super::done_ms(world.now()),
+                standing: judged.standing(),
                 wrong,
             }
         })

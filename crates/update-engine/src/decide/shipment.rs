@@ -1,0 +1,229 @@
+//! The images of one download: which, in which order, and the way to their bytes.
+
+use std::io::Read;
+use std::ops::Range;
+
+use firmware_image::{FileKind, VerifiedReader};
+use modem_protocol::conversation::ProtocolError;
+use modem_protocol::qdl;
+use modem_protocol::qmi::dms::ImageType;
+
+use super::firmware::{Checked, Firmware};
+use super::fit;
+use super::goal::{Asked, Which};
+use crate::download::Named;
+use crate::modem::Protocol;
+use crate::request::Request;
+use crate::run::ImageFeed;
+use crate::told::{Cause, Layer};
+
+/// The images of one download in the order in which they are sent, with the way to their bytes.
+pub(crate) struct Shipment<'f> {
+    images: Vec<&'f Checked>,
+    device_protocol: Option<Protocol>,
+    image_protocol: Option<Protocol>,
+    words: String,
+    open: Option<Open<'f>>,
+}
+
+impl<'f> Shipment<'f> {
+    /// Nothing is to be sent: after the start of the session the modem is restarted.
+    pub(crate) const fn of_nothing(device_protocol: Option<Protocol>) -> Self {
+        Self {
+            images: Vec::new(),
+            device_protocol,
+            image_protocol: None,
+            words: String::new(),
+            open: None,
+        }
+    }
+
+    /// What is to be sent to a modem in download mode; `device_protocol` is how the modem is flashed, when that is known. With a
+    /// user's word for the platform, that tells for the images, too.
+    pub(crate) fn of(
+        request: &Request,
+        firmware: &'f Firmware,
+        which: Which,
+        asked: Asked,
+        device_protocol: Option<Protocol>,
+    ) -> Self {
+        let claims = firmware.combination();
+        Self {
+            images: chosen(firmware, which, asked),
+            image_protocol: match &request.as_platform {
+                Some(_) => device_protocol,
+                None => fit::common_protocol(&claims.families),
+            },
+            words: fit::words(claims),
+            ..Self::of_nothing(device_protocol)
+        }
+    }
+
+    /// Looks whether the images can be sent in the protocol that is to be expected. Their headers are read.
+    ///
+    /// # Errors
+    /// They can't, or a file can't be read any more.
+    pub(crate) fn check(&mut self) -> Result<(), Cause> {
+        let protocol = self.device_protocol.or(self.image_protocol);
+        match (self.for_qdl(), self.for_firehose(), protocol) {
+            (Err(cause @ (Cause::ImageChanged { .. } | Cause::Bug { .. })), _, _)
+            | (Err(cause), _, Some(Protocol::Qdl))
+            | (_, Err(cause), Some(Protocol::SaharaFirehose))
+            | (Err(cause), Err(_), None) => Err(cause),
+            _ => Ok(()),
+        }
+    }
+
+    /// The images as the events name them.
+    pub(crate) fn names(&self) -> Vec<Named> {
+        let named = |image: &&Checked| Named {
+            file: image.report.name.clone(),
+            bytes: image.report.size,
+        };
+        self.images.iter().map(named).collect()
+    }
+
+    /// Protocol of the device, by what the run knows of it.
+    pub(crate) const fn device_protocol(&self) -> Option<Protocol> {
+        self.device_protocol
+    }
+
+    /// Protocol of the images' family.
+    pub(crate) const fn image_protocol(&self) -> Option<Protocol> {
+        self.image_protocol
+    }
+
+    /// What the images are for, in words.
+    pub(crate) fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// The images as QDL sends them. A header that wasn't read yet is read.
+    ///
+    /// # Errors
+    /// QDL can't send them, or a file can't be read any more.
+    pub(crate) fn for_qdl(&mut self) -> Result<Vec<qdl::Image>, Cause> {
+        let images = self.images.clone();
+        let image = |(place, image): (usize, &Checked)| self.qdl_image(place, image);
+        images.into_iter().enumerate().map(image).collect()
+    }
+
+    fn qdl_image(&mut self, place: usize, checked: &Checked) -> Result<qdl::Image, Cause> {
+        if let Some(image) = checked.for_qdl.get() {
+            return Ok(image.clone());
+        }
+        let report = &checked.report;
+        let image = match report.kind {
+            FileKind::Cwe => {
+                let mut header = [0; qdl::Image::CWE_HEADER];
+                self.fill(place, 0..400, &mut header)?;
+                qdl::Image::cwe(&header, report.size)
+            }
+            FileKind::Gobi(kind) => qdl::Image::gobi(kind.qdl_code().into(), report.size),
+        };
+        let image = image.map_err(|error| {
+            tracing::info!(file = report.name, %error, "not for QDL");
+            let why = match error {
+                qdl::ImageError::Large { .. } => "it has more bytes than QDL can count",
+                qdl::ImageError::Empty => "it has no data",
+                _ => "QDL doesn't know this kind",
+            };
+            let error = ProtocolError::Unsendable { image: place, why };
+            Cause::Protocol {
+                layer: Layer::Qdl,
+                error,
+            }
+        })?;
+        Ok(checked.for_qdl.get_or_init(|| image).clone())
+    }
+
+    /// Sizes of the images in bytes, as Firehose needs them.
+    ///
+    /// # Errors
+    /// Firehose can't send them.
+    pub(crate) fn for_firehose(&self) -> Result<Vec<u64>, Cause> {
+        let size = |(image, checked): (usize, &&Checked)| match checked.report.kind {
+            FileKind::Cwe => Ok(checked.report.size),
+            FileKind::Gobi(_) => {
+                let why = "Gobi files are for modems that speak QDL";
+                let error = ProtocolError::Unsendable { image, why };
+                Err(Cause::Protocol {
+                    layer: Layer::Firehose,
+                    error,
+                })
+            }
+        };
+        self.images.iter().enumerate().map(size).collect()
+    }
+}
+
+/// The images to send, in their order. What is neither firmware nor settings is for the modem to judge. All are sent where none
+/// would be left.
+fn chosen(firmware: &Firmware, which: Which, asked: Asked) -> Vec<&Checked> {
+    let is_wanted = |kind: ImageType| match which {
+        Which::FirmwareOnly => kind == ImageType::Modem,
+        Which::Asked => asked.may_include(kind),
+        Which::All => true,
+    };
+    let is_chosen = |image: &&Checked| {
+        let report = &image.report;
+        let (firmware, settings) = (report.brings_firmware(), report.brings_settings());
+        (!firmware && !settings && which != Which::FirmwareOnly)
+            || (firmware && is_wanted(ImageType::Modem))
+            || (settings && is_wanted(ImageType::Pri))
+    };
+    let chosen: Vec<&Checked> = firmware.checked().iter().filter(is_chosen).collect();
+    if chosen.is_empty() {
+        firmware.checked().iter().collect()
+    } else {
+        chosen
+    }
+}
+
+/// The image that is being read: front to back, each byte compared with the check before it is handed on.
+struct Open<'f> {
+    image: usize,
+    at: u64,
+    reader: VerifiedReader<Box<dyn Read + Send + 'f>>,
+}
+
+impl ImageFeed for Shipment<'_> {
+    fn size(&self, image: usize) -> u64 {
+        self.images.get(image).map_or(0, |image| image.report.size)
+    }
+
+    fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
+        let Some(Checked { report, source, .. }) = self.images.get(image) else {
+            return Err(Cause::Bug {
+                what: format!("image {image} was asked for"),
+            });
+        };
+        let changed = |error: std::io::Error| Cause::ImageChanged {
+            file: report.name.clone(),
+            why: error.to_string(),
+        };
+        let mut open = match self.open.take() {
+            Some(open) if open.image == image && open.at <= range.start => open,
+            _ => {
+                let reader = source.open().map_err(changed)?;
+                Open {
+                    image,
+                    at: 0,
+                    reader: VerifiedReader::new(reader, report.fingerprint.clone()),
+                }
+            }
+        };
+        let mut skip = range.start.saturating_sub(open.at);
+        while skip > 0 {
+            let mut piece = [0; 4096];
+            let count = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
+            let Some(part) = piece.get_mut(..count) else { break };
+            open.reader.read_exact(part).map_err(changed)?;
+            skip = skip.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        open.reader.read_exact(buffer).map_err(changed)?;
+        open.at = range.end;
+        self.open = Some(open);
+        Ok(())
+    }
+}

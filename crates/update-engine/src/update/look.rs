@@ -1,0 +1,253 @@
+//! Before the first stage: the modem is looked at, and asked where its firmware runs; then it is decided what to do.
+
+use std::time::Duration;
+
+use super::stages::{Course, Stage};
+use super::work::Update;
+use crate::decide::checks::Prepared;
+use crate::decide::{
+    Agreed, Asked, Before, Goal, Nature, Pass, Which, check_slot, check_talkative, checks, fit, has_stored,
+    is_as_wanted, target,
+};
+use crate::modem::{Facts, Mode, Protocol, Trio};
+use crate::run::{Heed, RETURN_LIMIT};
+use crate::told::{Cause, ModemState, Outcome, Plan, RunWarning, Step, Unchanged, Warning};
+
+/// How often a modem may restart by itself before it is asked for the first time.
+const RESTARTS: u8 = 2;
+
+/// What was seen of a modem, and the plan that belongs to it.
+pub(super) enum Looked {
+    /// Its firmware runs.
+    Running(Box<Running>),
+    /// It waits in download mode, or behind a port that says nothing of itself.
+    Waiting(Box<Prepared>),
+}
+
+impl Looked {
+    /// The plan alone.
+    pub(super) fn into_plan(self) -> Plan {
+        match self {
+            Self::Running(looked) => looked.plan,
+            Self::Waiting(looked) => looked.plan,
+        }
+    }
+}
+
+/// What was seen of a modem that runs its firmware.
+pub(super) struct Running {
+    plan: Plan,
+    facts: Facts,
+    wanted: Trio,
+    protocol: Option<Protocol>,
+    firmware_first: bool,
+    /// It runs what is wanted.
+    is_there: bool,
+    /// It can't be told whether the modem can be reached in download mode.
+    has_doubt: bool,
+}
+
+impl Update<'_> {
+    /// Looks at the modem. One that runs is asked.
+    ///
+    /// # Errors
+    /// Anything that speaks against the update; the user stops.
+    pub(super) fn look(&mut self, warnings: Vec<Warning>) -> Result<Looked, Cause> {
+        let modem = self.run.whereabouts().known_modem();
+        if modem.is_some_and(|modem| modem.mode == Mode::Normal) {
+            let looked = self.look_running(warnings)?;
+            return Ok(Looked::Running(Box::new(looked)));
+        }
+        let port = self.run.whereabouts().port();
+        match checks::prepare_download(port, &self.request, self.firmware, warnings) {
+            Ok(prepared) => Ok(Looked::Waiting(Box::new(prepared))),
+            Err(refused) => {
+                let (step, cause) = *refused;
+                self.run.begin(step);
+                Err(cause)
+            }
+        }
+    }
+
+    fn look_running(&mut self, mut warnings: Vec<Warning>) -> Result<Running, Cause> {
+        self.run.begin(Step::CheckDevice);
+        self.run.begin(Step::Inhibit);
+        self.run.inhibit(&self.request)?;
+        self.run.keep_awake();
+        self.run.begin(Step::ReadModem);
+        self.open_restless()?;
+        let facts = self.run.read_facts()?;
+        self.run.stop_if_asked("stopped before anything was changed")?;
+        let (request, firmware) = (&self.request, self.firmware);
+        check_talkative(&facts, request)?;
+        self.run.name_modem(&facts);
+        self.run.read(&facts);
+        let wanted = target::wanted(
+            &firmware.combination().versions,
+            &request.given,
+            request.ignore_versions,
+        )?;
+        let modem = self.run.whereabouts().modem()?.clone();
+        let nature = Nature::of_modem(&modem).with_facts(&facts);
+        let vouched = request.as_platform.as_ref();
+        let fit = fit::judge(nature, firmware, vouched)?;
+        warnings.extend(fit.doubt);
+        let protocol = checks::protocol_for(nature, vouched);
+        let has_control = self.run.has_control_session();
+        if facts.has_preferences() && has_control {
+            target::check_complete(&wanted)?;
+        }
+        check_slot(request.slot, &facts)?;
+        let way = target::way(&facts, &wanted, request.force, &mut warnings)?;
+        if !has_control && facts.has_preferences() && facts.preferred.as_ref() != Some(&wanted) {
+            warnings.push(Warning {
+                code: RunWarning::NoControlPort.into(),
+                text: "no control port answers, so the modem can't be told what is to come; it may keep its radio off until \
+                       AT!IMPREF is set"
+                    .to_owned(),
+                confirm: true,
+            });
+        }
+        checks::warn_of_habits(modem.row, self.run.whereabouts().port(), firmware, &mut warnings);
+        let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
+        let can_choose = has_control && has_stored(&facts, &wanted, request);
+        let before = warnings.len();
+        if !is_there && !can_choose {
+            self.run.check_download_port(request.force, &mut warnings)?;
+        }
+        let has_doubt = warnings.len() > before;
+        let plan = checks::make_running_plan(&modem, firmware, fit.families, warnings, &facts, &wanted);
+        Ok(Running {
+            plan,
+            facts,
+            wanted,
+            protocol,
+            firmware_first: way.firmware_first,
+            is_there,
+            has_doubt,
+        })
+    }
+
+    /// Opens a modem that may be in the middle of a restart: when it leaves meanwhile, it is waited for
+    /// (field-reports.md A6).
+    fn open_restless(&mut self) -> Result<(), Cause> {
+        let mut left = 0_u8;
+        loop {
+            let cause = match self.run.open_talk(self.request.control) {
+                Ok(()) => {
+                    self.run.whereabouts_mut().set_home();
+                    return Ok(());
+                }
+                Err(cause @ (Cause::Unreachable { .. } | Cause::NotInLanguage { .. })) => cause,
+                Err(other) => return Err(other),
+            };
+            if left >= RESTARTS || !self.run.wait_leave(Duration::ZERO, Heed::AtOnce)? {
+                return Err(cause);
+            }
+            left = left.saturating_add(1);
+            self.run.retry(
+                "asking the modem",
+                left.saturating_add(1),
+                "it left the bus and is waited for",
+            );
+            let mode = self.run.wait_back(RETURN_LIMIT, Heed::AtOnce);
+            let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
+            if mode != Mode::Normal {
+                self.run.note_loader();
+                return Err(cause);
+            }
+        }
+    }
+
+    /// What is to be done with a modem that runs.
+    ///
+    /// # Errors
+    /// The plan isn't agreed to; the user stops.
+    pub(super) fn begin_running(
+        &mut self,
+        looked: Running,
+        ask: &mut dyn FnMut(&Plan) -> bool,
+    ) -> Result<Stage, Cause> {
+        let Running {
+            plan,
+            facts,
+            wanted,
+            protocol,
+            firmware_first,
+            is_there,
+            has_doubt,
+        } = looked;
+        if is_there {
+            return Ok(Stage::End(Outcome::Unchanged(Unchanged {
+                proven: true,
+                radio: facts.radio().if_off(),
+                runs: facts.running,
+            })));
+        }
+        self.run.announce(&plan, &self.request, ask)?;
+        self.run.stop_if_asked("stopped before anything was changed")?;
+        self.run.stay_awake();
+        let before = Before::of(&facts, &wanted);
+        let pass = Pass {
+            number: 1,
+            which: if firmware_first {
+                Which::FirmwareOnly
+            } else {
+                Which::Asked
+            },
+            asked: Asked::NotSaid,
+            before: Some(before.clone()),
+            protocol,
+            state_before: ModemState::RunsFirmware,
+            differences: Vec::new(),
+        };
+        let goal = Goal {
+            wanted,
+            found: Some(before),
+            firmware_first,
+            // Whoever was shown the doubt has said yes by now.
+            agreed: Agreed::by(&self.request).with_doubt(has_doubt),
+        };
+        Ok(self.first_stage(Course::new(goal, pass)))
+    }
+
+    /// What is to be done with a modem that waits for its images. Its port is open then.
+    ///
+    /// # Errors
+    /// The plan isn't agreed to; the port can't be opened; the user stops.
+    pub(super) fn begin_waiting(
+        &mut self,
+        looked: Prepared,
+        ask: &mut dyn FnMut(&Plan) -> bool,
+    ) -> Result<Stage, Cause> {
+        let Prepared { plan, protocol } = looked;
+        let wanted = target::wanted(
+            &self.firmware.combination().versions,
+            &self.request.given,
+            self.request.ignore_versions,
+        )?;
+        self.run.announce(&plan, &self.request, ask)?;
+        self.run.begin(Step::OpenPort);
+        self.run.inhibit(&self.request)?;
+        self.run.open_following(Duration::ZERO)?;
+        self.run.keep_awake();
+        self.run.stay_awake();
+        let goal = Goal {
+            wanted,
+            found: None,
+            firmware_first: false,
+            // It was found there, with a port.
+            agreed: Agreed::by(&self.request).with_doubt(true),
+        };
+        let pass = Pass {
+            number: 1,
+            which: Which::All,
+            asked: Asked::NotSaid,
+            before: None,
+            protocol,
+            state_before: ModemState::RunsFirmware,
+            differences: Vec::new(),
+        };
+        Ok(Stage::Send(Course::new(goal, pass)))
+    }
+}

@@ -1,0 +1,82 @@
+//! Images are sent to the modem, which is in download mode.
+
+use super::stages::{Course, Stage};
+use super::work::Update;
+use crate::decide::{Asked, Shipment, Which};
+use crate::run::HOLDER_LIMIT;
+use crate::told::{Cause, ModemState, Step, Written};
+
+impl Update<'_> {
+    /// [`Stage::Send`]: sends the images of the present pass.
+    ///
+    /// # Errors
+    /// What went wrong. Where the modem runs its firmware then, what it preferred before is put back. The user stops.
+    pub(super) fn send(&mut self, mut course: Course) -> Result<Stage, Cause> {
+        let written = self.ship(&course, course.pass.which, course.pass.asked)?;
+        course.written = course.written.and(&written);
+        // Behind a port of which nothing is known nobody is followed.
+        if self.run.whereabouts().home().is_none() {
+            return Ok(Stage::End(course.written.unproven()));
+        }
+        Ok(Stage::Start(course))
+    }
+
+    /// [`Stage::SendAgain`]: the modem came back in download mode with all images: sends all of them once more.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(super) fn send_again(&mut self, mut course: Course) -> Result<Stage, Cause> {
+        course.written = self.ship(&course, Which::All, Asked::NotSaid)?;
+        Ok(Stage::Start(course))
+    }
+
+    fn ship(&mut self, course: &Course, which: Which, asked: Asked) -> Result<Written, Cause> {
+        let protocol = course.pass.protocol;
+        let mut shipment = Shipment::of(&self.request, self.firmware, which, asked, protocol);
+        // A modem that was found in download mode was looked at with its images, and is judged by its first answer.
+        if self.run.modem_state() != ModemState::Untouched {
+            self.run.note_loader();
+            self.run
+                .stop_if_asked("stopped in download mode, before anything was sent")?;
+            shipment.check()?;
+        }
+        let opened = self.open_port();
+        let begin = if course.goal.found.is_some() { 0.12 } else { 0.0 };
+        let end = if self.run.whereabouts().home().is_some() {
+            0.85
+        } else {
+            1.0
+        };
+        self.run.teller().set_stage(begin, end);
+        let written = opened.and_then(|()| self.run.download(&mut shipment));
+        if written.is_err() && self.run.modem_state().runs() {
+            self.undo_in_normal_mode(course)?;
+        }
+        written
+    }
+
+    fn open_port(&mut self) -> Result<(), Cause> {
+        if self.run.has_open_port() {
+            return Ok(());
+        }
+        self.run.begin(Step::OpenPort);
+        self.run.open_following(HOLDER_LIMIT)?;
+        self.run.keep_awake();
+        Ok(())
+    }
+
+    /// The modem is in download mode though it has all images.
+    ///
+    /// # Errors
+    /// All was sent twice already.
+    pub(super) fn came_back_in_download_mode(&mut self, mut course: Course) -> Result<Stage, Cause> {
+        self.run.set_modem(ModemState::AllWritten);
+        if course.downloads >= super::stages::PASSES {
+            return Err(Cause::BackInDownloadMode);
+        }
+        course.downloads = course.downloads.saturating_add(1);
+        let why = "the modem came back in download mode";
+        self.run.retry("the download", course.downloads, why);
+        Ok(Stage::SendAgain(course))
+    }
+}

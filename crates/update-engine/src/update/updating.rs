@@ -1,0 +1,223 @@
+//! An update under way: from one stage to the next, until it has reached its end or failed.
+
+use modem_world::World;
+
+use super::look::Looked;
+use super::stages::{Checkpoint, Stage};
+use super::work::Update;
+use crate::decide::{Firmware, ImageName};
+use crate::modem::{DeviceId, Mode};
+use crate::request::Request;
+use crate::run::{self, RETURN_LIMIT};
+use crate::told::{Cause, Event, EventKind, Outcome, Plan, Step, UpdateError};
+
+/// What other runs are told that find the modem locked.
+const VERB: &str = "update";
+
+/// An update that was decided on and hasn't ended. [`advance`](Self::advance) takes it through one stage.
+pub struct Updating<'u> {
+    update: Update<'u>,
+    stage: Stage,
+}
+
+/// What [`Updating::advance`] has led to.
+pub enum Advanced<'u> {
+    /// The next stage.
+    Stage(Box<Updating<'u>>),
+    /// The end.
+    Ended(Outcome),
+}
+
+impl<'u> Updating<'u> {
+    /// Looks at the images and the modem and decides what to do. Nothing of the modem is changed. `ask` is shown a plan with warnings
+    /// that nobody has confirmed, and says whether to go on.
+    ///
+    /// # Errors
+    /// Anything that speaks against the update.
+    pub fn begin(
+        world: &'u mut dyn World,
+        request: &Request,
+        firmware: &'u Firmware,
+        sink: &'u mut dyn FnMut(&Event),
+        ask: &mut dyn FnMut(&Plan) -> bool,
+    ) -> Result<Self, UpdateError> {
+        let (mut update, warnings) = Update::begin(world, VERB, request, firmware, sink)?;
+        let begun = match update.look(warnings) {
+            Ok(looked) => update.decide(looked, ask),
+            Err(cause) => Err(cause),
+        };
+        match begun {
+            Ok(stage) => Ok(Self { update, stage }),
+            Err(cause) => Err(update.run.fail(cause)),
+        }
+    }
+
+    /// Goes on with an update that another run has begun and not ended: `checkpoint` says where it was.
+    ///
+    /// # Errors
+    /// These aren't the images; another run has the modem; the modem isn't found.
+    pub fn resume(
+        world: &'u mut dyn World,
+        checkpoint: Checkpoint,
+        firmware: &'u Firmware,
+        sink: &'u mut dyn FnMut(&Event),
+    ) -> Result<Self, UpdateError> {
+        let Checkpoint {
+            v,
+            request,
+            images,
+            place,
+            told,
+            stage,
+        } = checkpoint;
+        let device = DeviceId::from_selection(&request.select);
+        if let Err(cause) = check_version(v).and_then(|()| check_images(&images, firmware)) {
+            return Err(run::refuse(world, sink, &device, Step::CheckImages, cause));
+        }
+        let run = run::resume(world, sink, VERB, &request.select, place, told)?;
+        let mut update = Update {
+            run,
+            request,
+            firmware,
+        };
+        match update.arrive(stage) {
+            Ok(stage) => Ok(Self { update, stage }),
+            Err(cause) => Err(update.run.fail(cause)),
+        }
+    }
+
+    /// Where the update is, so that another run can go on from here.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            v: Checkpoint::VERSION,
+            request: self.update.request.clone(),
+            images: self.update.firmware.names(),
+            place: self.update.run.whereabouts().to_known(),
+            told: self.update.run.told(),
+            stage: self.stage.clone(),
+        }
+    }
+
+    /// Takes the update through its present stage.
+    ///
+    /// # Errors
+    /// The update has failed: [`UpdateError`] says what happened, what is true of the modem now, and what to do.
+    pub fn advance(self) -> Result<Advanced<'u>, UpdateError> {
+        let Self { mut update, stage } = self;
+        let span = tracing::info_span!("modem", path = %update.run.device());
+        let _entered = span.enter();
+        let advanced = match stage {
+            Stage::End(outcome) => return update.end(outcome).map(Advanced::Ended),
+            Stage::Tell(course) => update.tell(course),
+            Stage::Restart(course) => update.restart(course),
+            Stage::Return(course) => update.wait_return(course),
+            Stage::Enter(course) => update.enter(course),
+            Stage::EnterAgain(course) => update.enter_again(course),
+            Stage::Send(course) => update.send(course),
+            Stage::SendAgain(course) => update.send_again(course),
+            Stage::Start(course) => update.wait_start(course),
+            Stage::ReadBack(course) => update.prove(course),
+        };
+        match advanced {
+            Ok(stage) => Ok(Advanced::Stage(Box::new(Self { update, stage }))),
+            Err(cause) => Err(update.run.fail(cause)),
+        }
+    }
+
+    /// Goes on until the end.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub fn finish(self) -> Result<Outcome, UpdateError> {
+        let mut updating = self;
+        loop {
+            match updating.advance()? {
+                Advanced::Stage(next) => updating = *next,
+                Advanced::Ended(outcome) => return Ok(outcome),
+            }
+        }
+    }
+}
+
+impl Update<'_> {
+    /// In a run that goes on from another one: finds the modem where a stage expects it to be on the bus, and gives the stage that
+    /// belongs to where it is.
+    fn arrive(&mut self, stage: Stage) -> Result<Stage, Cause> {
+        // These wait for the modem by themselves.
+        if matches!(stage, Stage::Return(_) | Stage::Start(_) | Stage::End(_)) {
+            self.run.stay_awake();
+            return Ok(stage);
+        }
+        self.run.begin(Step::Return);
+        let mode = self.run.wait_present(RETURN_LIMIT);
+        let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
+        self.run.stay_awake();
+        if mode.is_some() {
+            self.run.keep_away(&self.request)?;
+            self.run.keep_awake();
+        }
+        Ok(match (stage, mode) {
+            (
+                Stage::Tell(course)
+                | Stage::Restart(course)
+                | Stage::Enter(course)
+                | Stage::EnterAgain(course),
+                Some(Mode::Download),
+            ) => Stage::Send(course),
+            // It may have got everything and have restarted.
+            (Stage::Send(course) | Stage::SendAgain(course), Some(Mode::Normal)) => Stage::ReadBack(course),
+            (stage, _) => stage,
+        })
+    }
+
+    /// Decides what to do, after the plan was agreed to.
+    fn decide(&mut self, looked: Looked, ask: &mut dyn FnMut(&Plan) -> bool) -> Result<Stage, Cause> {
+        match looked {
+            Looked::Running(looked) => self.begin_running(*looked, ask),
+            Looked::Waiting(looked) => self.begin_waiting(*looked, ask),
+        }
+    }
+
+    fn end(mut self, outcome: Outcome) -> Result<Outcome, UpdateError> {
+        self.run.end(Ok(()))?;
+        self.run.tell(EventKind::Outcome {
+            outcome: outcome.clone(),
+        });
+        Ok(outcome)
+    }
+}
+
+fn check_version(v: u16) -> Result<(), Cause> {
+    if v == Checkpoint::VERSION {
+        return Ok(());
+    }
+    Err(Cause::NotSupported {
+        what: format!("the update was begun by another version of the program (format {v})"),
+    })
+}
+
+/// Whether these are the images with which the update was begun.
+fn check_images(images: &[ImageName], firmware: &Firmware) -> Result<(), Cause> {
+    let here = firmware.names();
+    for (place, image) in images.iter().enumerate() {
+        if !here.get(place).is_some_and(|here| here.is_same(image)) {
+            return Err(Cause::ImageChanged {
+                file: image.file.clone(),
+                why: format!(
+                    "the update was begun with other images: {} bytes with the sum {} belong here",
+                    image.size, image.sum
+                ),
+            });
+        }
+    }
+    if here.len() == images.len() {
+        return Ok(());
+    }
+    Err(Cause::ImagesDisagree {
+        why: format!(
+            "the update was begun with {} images, not with {}",
+            images.len(),
+            here.len()
+        ),
+    })
+}
