@@ -59,46 +59,46 @@ fn hint(error: &UpdateError) -> String {
     match error.next {
         Advice::RunAgain | Advice::CopyImages if is_waiting => again(error),
         Advice::PowerCycleAndRunAgain if is_waiting => {
-            format!("take the modem's power away for 10 s, then {}", again(error))
+            format!("disconnect the modem's power for 10 s, then {}", again(error))
         }
         Advice::CheckConnection if is_waiting => format!(
-            "check cable, USB port (better USB 2) and power supply, power-cycle the modem, then {}",
+            "check the cable, the USB port (prefer USB 2) and the power supply, power-cycle the modem, then {}",
             again(error)
         ),
         Advice::GetOtherImages if is_waiting => {
             format!("get the package for this modem again, then {}", again(error))
         }
         Advice::ChooseModem => {
-            "say which one is meant with --cdc-wdm or --tty, or with `modemflash update --port`".to_owned()
+            "say which modem you mean with --cdc-wdm or --tty, or with `modemflash update --port`".to_owned()
         }
-        Advice::GiveVersions => "add the .nvu file of the same package, or say what is missing with \
+        Advice::GiveVersions => "add the .nvu file from the same package, or give the missing values with \
                                  --firmware-version, --config-version and --carrier"
             .to_owned(),
         Advice::LeaveFirmware => {
-            "leave it as it is, or ask the vendor; `modemflash update --force` goes on".to_owned()
+            "leave the modem's firmware as it is, or ask the vendor; `modemflash update --force` goes on anyway".to_owned()
         }
         Advice::HopFirst => {
-            "install that firmware first, then this one; `modemflash update --force` goes on without"
+            "install that firmware first, then this one; `modemflash update --force` skips that step"
                 .to_owned()
         }
         Advice::LeaveLanguage => {
-            "leave --device-open-qmi or --device-open-mbim away: the port's driver tells the language, and AT is tried \
-             behind it"
+            "leave out --device-open-qmi or --device-open-mbim: modemflash then takes the language from the port's \
+             driver, and falls back to AT commands"
                 .to_owned()
         }
         Advice::FlashAgain => {
-            "run the same command again with --override-download, which sends all images anew; \
-                               some modems need it twice"
+            "run the same command again with --override-download, which sends all images again; some modems need \
+             the update twice"
                 .to_owned()
         }
-        Advice::AddImage => "add the file of the same package that brings it".to_owned(),
+        Advice::AddImage => "add the missing file from the same package".to_owned(),
         Advice::GiveOnePackage => {
-            "give the files of one package; if both are meant although their versions differ, \
-             `modemflash update --force` takes them"
+            "give files from one package; if you mean to use both although their versions differ, `modemflash \
+             update --force` takes them"
                 .to_owned()
         }
         Advice::ReportBug => {
-            "this is a bug of modemflash: run `modemflash update --trace FILE` and send the file".to_owned()
+            "this is a bug in modemflash: run `modemflash update --trace FILE` and send the file".to_owned()
         }
         _ => error.hint(),
     }

@@ -160,7 +160,7 @@ what to do next:
     error[E-QDL-STALLED]: 1-1.4 (MC7455): the modem stopped taking data while image 1 of 2 was being written
       cause: the modem took no data for 120 s during write 2 of 5 of image 1; 93056 bytes left
       modem: in download mode with 0 of 2 images accepted; it will not connect until the update is finished
-    hint: check cable, USB port (better USB 2) and power supply, power-cycle the modem, then run again
+    hint: check the cable, the USB port (prefer USB 2) and the power supply, power-cycle the modem, then run again
 
 The code in brackets is stable: it is never renamed, and never used again for something else. With `--json` it is `code` of
 the event `failed` ([events.md](events.md)), with `inspect --json` of the line about the file ([inspect-json.md](inspect-json.md)).

@@ -261,7 +261,7 @@ fn a_modem_that_leaves_again_and_again_is_told_as_partly_written() {
             seen.contains(": the modem left the bus while image 1 of 2 was being written"),
             "{seen}"
         );
-        assert!(seen.contains("hint: check cable"), "{seen}");
+        assert!(seen.contains("hint: check the cable"), "{seen}");
         served.stop().unwrap();
     }
 }

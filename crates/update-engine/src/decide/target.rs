@@ -181,7 +181,7 @@ mod tests {
         let cause = wanted(&files("02.33.03.00"), &given, false).unwrap_err();
         assert_eq!(
             cause.to_string(),
-            "firmware version: 02.30.01.01 was asked for, but the files are for 02.33.03.00"
+            "firmware version: 02.30.01.01 was requested, but the files are for 02.33.03.00"
         );
         let spelled = Given {
             carrier: Some("verizon".into()),

@@ -11,29 +11,29 @@ use serde::{Deserialize, Serialize};
 pub enum Advice {
     /// Run the same command again.
     RunAgain,
-    /// Take the modem's power away, then run the same command again.
+    /// Disconnect the modem's power, then run the same command again.
     PowerCycleAndRunAgain,
-    /// Take the modem's power away.
+    /// Disconnect the modem's power for a while.
     PowerCycle,
     /// Get other image files.
     GetOtherImages,
-    /// Give files that belong together.
+    /// Give files from one package.
     GiveOnePackage,
-    /// Copy the files to a place that stays, then run again.
+    /// Copy the files to a local disk, then run again.
     CopyImages,
-    /// Look for the port's name.
+    /// Check the port's name.
     CheckPortName,
     /// Choose another port.
     ChooseAnotherPort,
-    /// Get permission.
+    /// Get permission to use the port.
     GetPermission,
-    /// End the other program.
+    /// Stop the program that uses the port.
     EndOtherProgram,
     /// Wait until the other run has ended.
     WaitForOtherRun,
-    /// Bring the modem into download mode first.
+    /// Name the modem by its place, so that modemflash switches it to download mode.
     EnterDownloadMode,
-    /// Nothing that this program can do.
+    /// Ask the vendor: this program can't repair the modem.
     BeyondRepairHere,
     /// Confirm the warnings.
     Confirm,
@@ -41,35 +41,35 @@ pub enum Advice {
     CheckConnection,
     /// Report a bug.
     ReportBug,
-    /// See whether the modem is plugged in and powered.
+    /// Check that the modem is plugged in and has power.
     CheckModem,
     /// Say which modem is meant.
     ChooseModem,
-    /// Let a driver know the modem's id.
+    /// Tell a driver about the modem's USB id.
     BindDriver,
-    /// Give the boot loader the firmware that it waits for.
+    /// Send the firmware that the boot loader is waiting for.
     GiveFirmware,
-    /// Add the file that is missing.
+    /// Add the missing file.
     AddImage,
-    /// Say what the files don't tell.
+    /// Give the versions that the files don't say.
     GiveVersions,
-    /// Install the firmware in between first.
+    /// Install the intermediate firmware first.
     HopFirst,
-    /// Leave the modem the firmware that it has.
+    /// Leave the modem's firmware as it is.
     LeaveFirmware,
-    /// See which modem is plugged in where.
+    /// Check which modem is plugged in where.
     SeeWhichModem,
-    /// Ask for something that the modem can do.
+    /// Look up what the modem has, and ask for that.
     AskForLess,
-    /// Select other images first.
+    /// Select other stored images first.
     SelectOthers,
-    /// See what the carrier board does with pin 25.
+    /// Check what the carrier board does with pin 25.
     CheckPin,
-    /// Send the images once more although the modem has them.
+    /// Send the images once more, although the modem has them.
     FlashAgain,
-    /// Look at the versions by hand.
+    /// Check the versions by hand.
     CheckVersions,
-    /// Don't say in which language the modem is to be asked.
+    /// Leave out the option that names a language.
     LeaveLanguage,
 }
 
@@ -78,71 +78,76 @@ impl fmt::Display for Advice {
         f.write_str(match self {
             Self::RunAgain => "run the same command again (safe to repeat)",
             Self::PowerCycleAndRunAgain => {
-                "take the modem's power away for 10 s, then run the same command again (safe to repeat)"
+                "disconnect the modem's power for 10 s, then run the same command again (safe to repeat)"
             }
-            Self::PowerCycle => "take the modem's power away for 10 s, then look whether it connects",
+            Self::PowerCycle => "disconnect the modem's power for 10 s, then check whether it connects",
             Self::GetOtherImages => {
-                "get the package for this modem again; `modemflash inspect FILE` shows what a file is"
+                "get the package for this modem again; `modemflash inspect FILE` shows what a file contains"
             }
             Self::GiveOnePackage => {
-                "give the files of one package; makers' settings often name an older firmware: \
-                 if just the versions differ and both files are meant, add --force"
+                "give files from one package; settings files from device makers often name an older firmware: if \
+                 only the versions differ and you mean to use both files, add --force"
             }
             Self::CopyImages => "copy the image files to a local disk, then run again (safe to repeat)",
             Self::CheckPortName => {
-                "check the port's name: `modemflash list` shows every modem with its ports, control ports (cdc-wdm) among \
-                 them; `lsusb` shows whether the modem is on the bus at all"
+                "check the port's name: `modemflash list` shows every modem with its ports, including control ports \
+                 (cdc-wdm); `lsusb` shows whether the modem is on the bus at all"
             }
             Self::ChooseAnotherPort => "choose the modem's own port; a modem in download mode has exactly one",
             Self::GetPermission => "run as root, or join the group that owns the port",
-            Self::EndOtherProgram => "end the program that uses the port (ModemManager among them), then run again",
+            Self::EndOtherProgram => "stop the program that uses the port (it may be ModemManager), then run again",
             Self::WaitForOtherRun => {
-                "wait until it is done, then run again; ending it in the middle of an update leaves the modem without firmware"
+                "wait until that process is done, then run again; stopping it in the middle of an update leaves the \
+                 modem without firmware"
             }
             Self::EnterDownloadMode => {
-                "run the same command again; it brings a running modem into download mode by itself when it is named by its \
-                 place (--port, see `modemflash list`)"
+                "run again and name the modem by its place (--port, see `modemflash list`): modemflash then \
+                 switches a running modem to download mode itself"
             }
             Self::BeyondRepairHere => {
-                "this modem lost its own boot loader and can't be helped with Sierra's files; ask the vendor"
+                "this modem has lost Sierra's boot loader and can't be repaired with Sierra's files; ask the vendor"
             }
-            Self::Confirm => "read the warnings; when they are no obstacle, run again with --yes",
+            Self::Confirm => "read the warnings; if you accept them, run again with --yes",
             Self::CheckConnection => {
-                "check cable, USB port (better USB 2) and power supply, power-cycle the modem, then run again"
+                "check the cable, the USB port (prefer USB 2) and the power supply, power-cycle the modem, then run again"
             }
             Self::CheckModem => {
-                "see whether the modem is plugged in and has power (`lsusb`); `modemflash list` shows what is there"
+                "check that the modem is plugged in and has power (`lsusb`); `modemflash list` shows the modems on the bus"
             }
-            Self::ChooseModem => "say which one is meant, for example with --port as listed; `modemflash update` can also take --all",
+            Self::ChooseModem => {
+                "say which modem you mean, for example with --port as listed; `modemflash update` also takes --all"
+            }
             Self::BindDriver => {
-                "let a serial driver know the id: `modprobe option`, then \
+                "tell a serial driver about the id, as root: `modprobe option`, then \
                  `echo VENDOR PRODUCT > /sys/bus/usb-serial/drivers/option1/new_id`"
             }
             Self::GiveFirmware => {
-                "it waits for firmware: `modemflash update FILE…`, or take its power away for 10 s"
+                "the modem is waiting for firmware: run `modemflash update FILE…`, or disconnect its power for 10 s"
             }
-            Self::AddImage => "add the file of the same package that brings it; --force goes on without",
+            Self::AddImage => "add the missing file from the same package; --force goes on without it",
             Self::GiveVersions => {
-                "add the .nvu file of the same package, or say what is missing with --firmware, --config and --carrier"
+                "add the .nvu file from the same package, or give the missing values with --firmware, --config and --carrier"
             }
-            Self::LeaveFirmware => "leave it as it is, or ask the vendor; --force goes on",
-            Self::SeeWhichModem => "see with `modemflash list` which modem is plugged in where",
-            Self::HopFirst => "install that firmware first, then this one; --force goes on without",
+            Self::LeaveFirmware => "leave the modem's firmware as it is, or ask the vendor; --force goes on anyway",
+            Self::SeeWhichModem => "check with `modemflash list` which modem is plugged in where",
+            Self::HopFirst => "install that firmware first, then this one; --force skips that step",
             Self::AskForLess => "`modemflash info` and `modemflash slots` show what the modem has",
             Self::SelectOthers => {
-                "select other images first, or add --force: the modem may keep its radio off then"
+                "select other images first, or add --force, after which the modem may keep its radio off"
             }
             Self::CheckPin => {
-                "see whether the carrier board ties pin 25 (DPR) of the M.2 slot to ground or 1.8 V; it has to float"
+                "check whether the carrier board ties pin 25 (DPR) of the M.2 slot to ground or 1.8 V; that pin has to float"
             }
             Self::FlashAgain => {
-                "run the same command again with --override-download, which sends all images anew; some modems need it twice"
+                "run the same command again with --override-download, which sends all images again; some modems \
+                 need the update twice"
             }
-            Self::CheckVersions => "give the modem two minutes, then look with `modemflash list`",
+            Self::CheckVersions => "give the modem two minutes, then check with `modemflash list`",
             Self::LeaveLanguage => {
-                "leave --qmi, --mbim or --proxy away: the port's driver tells the language, and AT is tried behind it"
+                "leave out --qmi, --mbim or --proxy: modemflash then takes the language from the port's driver, and \
+                 falls back to AT commands"
             }
-            Self::ReportBug => "this is a bug of modemflash: run again with --trace FILE and send the file",
+            Self::ReportBug => "this is a bug in modemflash: run again with --trace FILE and send the file",
         })
     }
 }

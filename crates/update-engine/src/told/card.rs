@@ -1,4 +1,5 @@
-//! What each cause means to the user: code, headline, what the headline is about, and advice, on one card per cause.
+//! One card per cause, with what the cause means to the user: code, headline, subject of the headline, and
+//! advice.
 //!
 //! The exit code follows from the code's class ([`crate::told::exit`]). A new cause doesn't compile without its card.
 
@@ -28,18 +29,18 @@ pub(crate) struct Card {
     pub(crate) subject: Subject,
     /// What the user can do now.
     pub(crate) advice: Advice,
-    /// Better words for the advice than its own, where this cause has some.
+    /// Words for this cause that are better than the general words of the advice.
     pub(crate) hint: Option<Cow<'static, str>>,
 }
 
-/// What a headline is about: whether the step in which the run failed adds something.
+/// What a headline is about. This decides whether the step in which the run failed is named as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// Something went wrong in a step: "… while the modem was being restarted".
+    /// Something went wrong in a step: "… while the modem was being told to restart".
     Step,
-    /// A fact that was true before the step as well.
+    /// A fact that was already true before the step.
     Fact,
-    /// What is behind the port: a fact, unless the run has sent images already.
+    /// What is behind the port: a fact, unless the run has already sent images.
     Port,
 }
 
@@ -56,7 +57,7 @@ fn card(code: Code, headline: &'static str, subject: Subject, advice: Advice) ->
 }
 
 impl Card {
-    /// With better words for the advice.
+    /// The same card with better words for the advice.
     fn saying(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self {
             hint: Some(hint.into()),
@@ -68,11 +69,11 @@ impl Card {
 impl Cause {
     /// The stable code.
     pub fn code(&self) -> Code {
-        // The code is the same in every state of the modem.
+        // The code doesn't depend on the state of the modem.
         self.card(ModemState::Unknown).code
     }
 
-    /// The card of this cause; `modem` is what is true of the modem now.
+    /// The card of this cause; `modem` is the state of the modem now.
     #[rustfmt::skip]
     pub(crate) fn card(&self, modem: ModemState) -> Card {
         use Advice as Do;
@@ -89,9 +90,9 @@ impl Cause {
             Self::NotConfirmed { .. } => card(Code::NotConfirmed, "a warning needs to be confirmed", Fact, Do::Confirm),
             Self::Port(error) => of_port(error),
             Self::Discovery(error) => of_discovery(error),
-            Self::NotAModem { .. } => card(Code::DeviceForeign, "this is no Sierra Wireless modem", InStep, Do::ChooseAnotherPort),
+            Self::NotAModem { .. } => card(Code::DeviceForeign, "this is not a Sierra Wireless modem", InStep, Do::ChooseAnotherPort),
             Self::UnknownDevice { .. } => {
-                card(Code::DeviceUnknown, "this is not known to be a modem in download mode", InStep, Do::ChooseAnotherPort)
+                card(Code::DeviceUnknown, "this may not be a modem in download mode", InStep, Do::ChooseAnotherPort)
             }
             Self::RunsNormally { .. } => {
                 card(Code::ModeNormal, "the modem is in normal mode, not in download mode", Port, Do::EnterDownloadMode)
@@ -99,15 +100,15 @@ impl Cause {
             Self::EmergencyMode { .. } => {
                 card(Code::ModeEmergency, "the modem is in Qualcomm's emergency mode", Port, Do::BeyondRepairHere)
             }
-            Self::ForeignAnswer { .. } => card(Code::AnswerForeign, "what answers is no boot loader", Port, Do::ChooseAnotherPort),
-            Self::Mute { .. } => card(Code::DetectSilent, "nothing answers", Port, Do::PowerCycleAndRunAgain),
+            Self::ForeignAnswer { .. } => card(Code::AnswerForeign, "the answer is not from a known boot loader", Port, Do::ChooseAnotherPort),
+            Self::Mute { .. } => card(Code::DetectSilent, "nothing answers on the port", Port, Do::PowerCycleAndRunAgain),
             Self::Crashed => {
                 card(Code::ModeDump, "the modem has crashed and stays in memory-dump mode", InStep, Do::PowerCycleAndRunAgain)
             }
-            // Bytes from other programs are what spoils the start (sahara-firehose.md §6.1).
+            // Bytes that other programs write to the port spoil the start (sahara-firehose.md §6.1).
             Self::SpoiledStart { .. } => {
-                card(Code::SaharaSpoiled, "the boot loader refuses to take firmware", InStep, Do::PowerCycleAndRunAgain).saying(
-                    "end programs that write to new ports, such as ModemManager; then take the modem's power away \
+                card(Code::SaharaSpoiled, "the boot loader refuses to accept firmware", InStep, Do::PowerCycleAndRunAgain).saying(
+                    "stop programs that write to new ports, such as ModemManager; then disconnect the modem's power \
                      for 10 s and run the same command again (safe to repeat)",
                 )
             }
@@ -119,29 +120,29 @@ impl Cause {
             Self::NoPort { .. } => card(Code::ModemNoPort, "the modem has no port", Fact, Do::BindDriver),
             Self::NoDownloadPort { ids } => {
                 card(Code::DownloadNoPort, "the modem can't be reached in download mode on this host", Fact, Do::BindDriver).saying(
-                    format!("let a driver know that id first, as root: {}; then run the same command again", ids::commands(ids)),
+                    format!("first tell a driver about that id, as root: {}; then run the same command again", ids::commands(ids)),
                 )
             }
-            Self::Held { .. } => card(Code::ModemHeld, "another program has the modem", Fact, Do::EndOtherProgram),
+            Self::Held { .. } => card(Code::ModemHeld, "another program is using the modem", Fact, Do::EndOtherProgram),
             Self::Locked { .. } => card(Code::ModemLocked, "another process has locked the modem", Fact, Do::WaitForOtherRun),
             Self::Control { error } => of_control(error, modem),
-            Self::Unreachable { .. } => card(Code::ModemUnreachable, "the modem can't be asked", Fact, of_silence(modem)),
-            Self::NotInLanguage { .. } => card(Code::ModemUnreachable, "the modem can't be asked", Fact, Do::LeaveLanguage),
+            Self::Unreachable { .. } => card(Code::ModemUnreachable, "the modem can't be queried", Fact, of_silence(modem)),
+            Self::NotInLanguage { .. } => card(Code::ModemUnreachable, "the modem can't be queried", Fact, Do::LeaveLanguage),
             Self::ImagesMissing { .. } => card(Code::ImageMissing, "an image file is missing", InStep, Do::AddImage),
             Self::VersionsMissing { .. } => {
-                card(Code::VersionsMissing, "something about the firmware is not known", Fact, Do::GiveVersions)
+                card(Code::VersionsMissing, "a version of the firmware is not known", Fact, Do::GiveVersions)
             }
-            Self::VersionsDiffer { .. } => card(Code::VersionsDiffer, "the files are not what was asked for", Fact, Do::GiveOnePackage),
-            Self::HopNeeded { .. } => card(Code::HopNeeded, "the modem needs another firmware first", Fact, Do::HopFirst),
+            Self::VersionsDiffer { .. } => card(Code::VersionsDiffer, "the files are not what was requested", Fact, Do::GiveOnePackage),
+            Self::HopNeeded { .. } => card(Code::HopNeeded, "the modem needs an intermediate firmware first", Fact, Do::HopFirst),
             Self::PreProduction { .. } => {
-                card(Code::PreProduction, "the modem is not meant for released firmware", Fact, Do::LeaveFirmware)
+                card(Code::PreProduction, "the modem runs pre-production firmware", Fact, Do::LeaveFirmware)
             }
             Self::NoSuchSlot { .. } => card(Code::SlotNone, "there is no such slot", Fact, Do::AskForLess),
-            Self::SlotInUse { .. } => card(Code::SlotInUse, "the image is kept", Fact, Do::SelectOthers),
+            Self::SlotInUse { .. } => card(Code::SlotInUse, "the image is in use and was not deleted", Fact, Do::SelectOthers),
             Self::NotSupported { .. } => card(Code::NotSupported, "the modem can't do that", Fact, Do::AskForLess),
             Self::NotEntered { is_pin, .. } => {
                 let advice = if *is_pin { Do::CheckPin } else { Do::PowerCycleAndRunAgain };
-                card(Code::DownloadNotEntered, "the modem does not go into download mode", Fact, advice)
+                card(Code::DownloadNotEntered, "the modem does not enter download mode", Fact, advice)
             }
             Self::BackInDownloadMode => {
                 card(Code::DownloadModeAgain, "the modem does not start its firmware", Fact, Do::GetOtherImages)
@@ -152,16 +153,16 @@ impl Cause {
             Self::CommandRefused { .. } => card(Code::CommandRefused, "the modem refused the command", Fact, Do::AskForLess)
                 .saying("some commands need AT!ENTERCND=\"A710\" first, which lasts until the next restart"),
             Self::NotRestarted { .. } => card(Code::NotRestarted, "the modem does not restart", Fact, Do::PowerCycleAndRunAgain),
-            Self::OtherModem { .. } => card(Code::ModemOther, "another modem came back", Fact, Do::SeeWhichModem),
+            Self::OtherModem { .. } => card(Code::ModemOther, "a different modem came back", Fact, Do::SeeWhichModem),
             Self::NotProven { lacks, .. } => {
                 let advice = if lacks.is_some() { Do::AddImage } else { Do::FlashAgain };
-                card(Code::NotProven, "the update is written, but not in force", Fact, advice)
+                card(Code::NotProven, "the update is written, but not in effect", Fact, advice)
             }
-            Self::NotReadBack { .. } => card(Code::NotReadBack, "the update is written, but not proven", Fact, Do::CheckVersions),
+            Self::NotReadBack { .. } => card(Code::NotReadBack, "the update is written, but could not be verified", Fact, Do::CheckVersions),
             Self::Declined => card(Code::Stopped, "not confirmed", InStep, Do::RunAgain),
             Self::Stopped { .. } => card(Code::Stopped, "stopped by the user", InStep, of_stop(modem)),
             Self::StoppedMidway => {
-                // The modem waits for the rest of what was being sent, and takes everything for that.
+                // The modem still waits for the rest of the image and would take any byte for that.
                 let is_half = matches!(modem, ModemState::PartlyWritten { .. });
                 let advice = if is_half { Do::PowerCycleAndRunAgain } else { of_stop(modem) };
                 card(Code::Stopped, "stopped by the user", InStep, advice)
@@ -179,7 +180,7 @@ fn of_stop(modem: ModemState) -> Advice {
     }
 }
 
-/// The advice for a modem that doesn't answer while its firmware runs.
+/// The advice for a modem whose firmware runs but doesn't answer.
 fn of_silence(modem: ModemState) -> Advice {
     match modem {
         ModemState::Untouched | ModemState::RunsFirmware => Advice::PowerCycleAndRunAgain,
@@ -192,9 +193,9 @@ fn of_port(error: &PortError) -> Card {
     use Advice as Do;
     match error.kind {
         PortErrorKind::NotFound => card(Code::PortMissing, "there is no such port", InStep, Do::CheckPortName),
-        PortErrorKind::PermissionDenied => card(Code::PortPermission, "the port may not be used", InStep, Do::GetPermission),
+        PortErrorKind::PermissionDenied => card(Code::PortPermission, "there is no permission to use the port", InStep, Do::GetPermission),
         PortErrorKind::Busy { .. } => card(Code::PortBusy, "the port is in use", InStep, Do::EndOtherProgram),
-        PortErrorKind::NotASerialPort => card(Code::PortNotSerial, "this is no serial port", InStep, Do::ChooseAnotherPort),
+        PortErrorKind::NotASerialPort => card(Code::PortNotSerial, "this is not a serial port", InStep, Do::ChooseAnotherPort),
         PortErrorKind::Gone => card(Code::PortGone, "the modem left the bus", InStep, Do::CheckConnection),
         _ => card(Code::PortFault, "the port failed", InStep, Do::ChooseAnotherPort),
     }
@@ -205,14 +206,14 @@ fn of_discovery(error: &DiscoveryError) -> Card {
     use Advice as Do;
     match error {
         DiscoveryError::NotFound { .. } => card(Code::PortMissing, "there is no such port", InStep, Do::CheckPortName),
-        DiscoveryError::NotASerialPort { .. } => card(Code::PortNotSerial, "this is no serial port", InStep, Do::ChooseAnotherPort),
-        _ => card(Code::BusUnreadable, "the port can't be looked at", InStep, Do::ChooseAnotherPort),
+        DiscoveryError::NotASerialPort { .. } => card(Code::PortNotSerial, "this is not a serial port", InStep, Do::ChooseAnotherPort),
+        _ => card(Code::BusUnreadable, "the host's list of devices can't be read", InStep, Do::ChooseAnotherPort),
     }
 }
 
 fn of_control(error: &ControlError, modem: ModemState) -> Card {
     let (code, headline) = match error {
-        ControlError::Refused { .. } => (Code::ControlRefused, "the modem refused"),
+        ControlError::Refused { .. } => (Code::ControlRefused, "the modem refused a request"),
         ControlError::Gone { .. } => (Code::ControlGone, "the modem left the bus"),
         ControlError::Silent { .. } => (Code::ControlSilent, "the modem does not answer"),
         _ => (Code::ControlGarbled, "the modem's answer can't be understood"),
@@ -227,7 +228,7 @@ fn of_protocol(layer: Layer, error: &ProtocolError, modem: ModemState) -> Card {
         Layer::Sahara => sahara,
         Layer::Firehose => firehose,
     };
-    // Once all images are accepted, only the start of the firmware is left.
+    // Once all images are accepted, the modem only has to start its firmware.
     let again = |advice| match modem {
         ModemState::AllWritten => Do::PowerCycle,
         _ => advice,
@@ -251,7 +252,7 @@ fn of_protocol(layer: Layer, error: &ProtocolError, modem: ModemState) -> Card {
         ),
         ProtocolError::Endless { .. } => (
             by_layer(Code::QdlEndless, Code::SaharaEndless, Code::FirehoseEndless),
-            "the modem talked without an end",
+            "the modem kept sending data but no answer",
             again(Do::PowerCycleAndRunAgain),
         ),
         ProtocolError::Stalled { .. } => (
@@ -266,7 +267,7 @@ fn of_protocol(layer: Layer, error: &ProtocolError, modem: ModemState) -> Card {
         ),
         ProtocolError::Refused { .. } => (
             by_layer(Code::QdlRefused, Code::SaharaRefused, Code::FirehoseRefused),
-            "the modem refused",
+            "the modem refused a request",
             again(Do::PowerCycleAndRunAgain),
         ),
         ProtocolError::Garbled { .. } => (
@@ -287,7 +288,7 @@ fn of_protocol(layer: Layer, error: &ProtocolError, modem: ModemState) -> Card {
     }
 }
 
-/// What is known to help, where the modem itself named a failure that is known.
+/// What is known to help, if the modem itself named a known failure.
 fn known_failure(error: &ProtocolError) -> Option<&'static str> {
     let ProtocolError::Refused {
         refusal: Refusal::Firehose(nak),
@@ -297,12 +298,13 @@ fn known_failure(error: &ProtocolError) -> Option<&'static str> {
         return None;
     };
     let mut known = nak.known_failures().into_iter();
-    // For an image that the modem rejected, only a failure that needs more than another package is worth naming.
+    // A rejected image already leads to the advice to get another package. Replace that advice only for a
+    // failure of the module itself.
     let failure = known.find(|failure| failure.is_about_module || !rejects_image(error))?;
     Some(failure.advice)
 }
 
-/// Whether this is the verdict on an image: wrong product, not signed, contents that can't be.
+/// Whether the modem rejected the image itself: wrong product, not signed, or impossible contents.
 fn rejects_image(error: &ProtocolError) -> bool {
     let ProtocolError::Refused { step, refusal } = error else {
         return false;
@@ -317,7 +319,8 @@ fn rejects_image(error: &ProtocolError) -> bool {
                 OpenStatus::ImageSize | OpenStatus::ImageType | OpenStatus::HeaderSize
             )
         }
-        // A NAK has no number; what was asked and the log before it tell what it is about (sahara-firehose.md §5.2).
+        // A NAK carries no error number. The request and the log lines before the NAK show what it is about
+        // (sahara-firehose.md §5.2).
         Refusal::Firehose(nak) => {
             let is_announced = nak.log.iter().any(|line| failure::is_failure(line));
             match step {

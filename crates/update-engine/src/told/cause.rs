@@ -1,4 +1,5 @@
-//! What can happen in a run: the chain below an [`UpdateError`](super::error::UpdateError), whose code, headline and advice stand on its card.
+//! What can go wrong in a run: the cause behind an [`UpdateError`](super::error::UpdateError). Code, headline
+//! and advice are on the card of the cause.
 
 use modem_protocol::ProtocolError;
 use modem_protocol::control::ControlError;
@@ -13,14 +14,14 @@ use crate::request::ControlChoice;
 #[non_exhaustive]
 pub enum Cause {
     /// There is no image to send.
-    #[error("no image file was given that could be sent")]
+    #[error("none of the files is an image that can be sent")]
     NoImages,
     /// An image can't be read.
     #[error("{file}: {why}")]
     ImageUnreadable {
         /// The file.
         file: String,
-        /// Why.
+        /// Why the file can't be read.
         why: String,
     },
     /// An image is damaged.
@@ -31,18 +32,18 @@ pub enum Cause {
         /// What is wrong.
         why: String,
     },
-    /// An image isn't any more what was checked.
+    /// An image file has changed since it was checked.
     #[error("{file}: {why}")]
     ImageChanged {
         /// The file.
         file: String,
-        /// What differs.
+        /// What has changed.
         why: String,
     },
     /// The images don't belong together.
     #[error("{why}")]
     ImagesDisagree {
-        /// How.
+        /// In what the files disagree.
         why: String,
     },
     /// The image is for other modems.
@@ -67,20 +68,21 @@ pub enum Cause {
     /// The bus can't be read.
     #[error("{0}")]
     Discovery(#[from] DiscoveryError),
-    /// The port belongs to something else.
+    /// The port belongs to a device that is not a Sierra Wireless modem.
     #[error("{port} belongs to {what}")]
     NotAModem {
         /// The port.
         port: String,
-        /// What it belongs to.
+        /// What the port belongs to.
         what: String,
     },
-    /// The port isn't the single port of a modem in download mode, and can't be judged.
+    /// modemflash can't tell whether the port belongs to a modem in download mode: it isn't the single port
+    /// of such a modem.
     #[error("{port}: {why}")]
     UnknownDevice {
         /// The port.
         port: String,
-        /// Why it can't be judged.
+        /// Why modemflash can't tell.
         why: String,
     },
     /// The modem is in normal mode.
@@ -89,43 +91,43 @@ pub enum Cause {
         /// How that is known.
         evidence: String,
     },
-    /// Qualcomm's primary boot loader: Sierra's loader is gone.
+    /// Qualcomm's primary boot loader answers: Sierra's boot loader is gone.
     #[error("{evidence}")]
     EmergencyMode {
         /// How that is known.
         evidence: String,
     },
-    /// Something answered that is no boot loader.
+    /// Something answered that is not a known boot loader.
     #[error("the answer to the download probe was {answer}")]
     ForeignAnswer {
         /// The first bytes of the answer: text in quotes, else in hex.
         answer: String,
     },
-    /// Nothing ever answered.
+    /// Nothing has answered on the port.
     #[error("no byte came from the port; tried: {tried}")]
     Mute {
         /// What was tried.
         tried: String,
     },
-    /// In memory-dump mode, and a reset didn't help.
-    #[error("it offers a memory dump again after it was reset")]
+    /// The modem is in memory-dump mode, and a reset didn't help.
+    #[error("the modem offered a memory dump again after it was reset")]
     Crashed,
-    /// Sahara refuses the switch to Firehose, and a reset didn't help.
-    #[error("it refused the switch to Firehose ({refusal}) again after it was reset")]
+    /// The boot loader refuses the switch from Sahara to Firehose, and a reset didn't help.
+    #[error("the boot loader refused the switch to Firehose ({refusal}) again after it was reset")]
     SpoiledStart {
-        /// What it said.
+        /// What the boot loader answered.
         refusal: String,
     },
-    /// Reset for a new start, it didn't come back.
+    /// The modem was reset and didn't come back.
     #[error("not seen on the bus again within {waited_s} s")]
     DidNotReturn {
-        /// How long it was waited for, in seconds.
+        /// How long the run waited, in seconds.
         waited_s: u64,
     },
-    /// All images are accepted, but it didn't leave the bus.
+    /// The modem accepted all images but didn't leave the bus.
     #[error("still on the bus {waited_s} s after the reset request")]
     DidNotLeave {
-        /// How long it was waited for, in seconds.
+        /// How long the run waited, in seconds.
         waited_s: u64,
     },
     /// The protocol failed.
@@ -133,92 +135,92 @@ pub enum Cause {
     Protocol {
         /// Which protocol.
         layer: Layer,
-        /// How.
+        /// The error of the protocol.
         error: ProtocolError,
     },
     /// No modem fits what the user asked for.
     #[error("{}{}", none_fits(wanted), listed(others, "; there is"))]
     NoModem {
-        /// What was asked for.
+        /// What the user asked for.
         wanted: Selector,
-        /// The modems that there are, a line each.
+        /// The modems on the bus, one line each.
         others: Vec<String>,
     },
     /// More than one modem fits.
     #[error("{}{}", several_fit(wanted, found.len()), listed(found, ""))]
     SeveralModems {
-        /// What was asked for.
+        /// What the user asked for.
         wanted: Selector,
-        /// The modems that fit, a line each.
+        /// The modems that fit, one line each.
         found: Vec<String>,
     },
-    /// The modem is on the bus, but no driver made a port of it.
-    #[error("{id} is on the bus in {mode} mode, but no driver made a port of it")]
+    /// The modem is on the bus, but no driver created a port for it.
+    #[error("{id} is on the bus in {mode} mode, but no driver created a port for it")]
     NoPort {
         /// USB id.
         id: String,
-        /// Its mode.
+        /// The modem's mode.
         mode: Mode,
     },
-    /// In download mode the modem would have an id that no driver knows.
+    /// In download mode the modem would have a USB id that no driver knows.
     #[error(
-        "in download mode it is {}, and no driver of this host makes a port of that",
+        "in download mode the modem has the USB id {}, and no driver on this host creates a port for that id",
         crate::modem::ids::words(ids)
     )]
     NoDownloadPort {
-        /// `(vendor, product)` that it may have there.
+        /// The ids, `(vendor, product)`, that the modem may have in download mode.
         ids: Vec<(u16, u16)>,
     },
     /// ModemManager has the modem and can't be asked to let go.
     #[error("ModemManager has the modem: {why}")]
     Held {
-        /// Why it doesn't let go.
+        /// Why ModemManager doesn't let go.
         why: String,
         /// What the user can do.
         help: String,
     },
-    /// Another process has the modem's lock, as runs of this program do.
+    /// Another process holds the modem's lock. Mostly that process is another run of this program.
     #[error("{holder}{more}")]
     Locked {
-        /// Who has it.
+        /// The process that holds the lock.
         holder: LockHolder,
-        /// The end of that sentence, where the modem was looked for by its IMEI.
+        /// The end of the sentence about the holder, if the modem was looked for by its IMEI.
         more: String,
     },
     /// A request over the control port failed.
     #[error("{error}")]
     Control {
-        /// How.
+        /// The error of the request.
         error: ControlError,
     },
     /// The modem answers on none of its ports.
     #[error("no port of the modem answers: {}", tried.join("; "))]
     Unreachable {
-        /// What was tried and what came of it.
+        /// What was tried, each with its result.
         tried: Vec<String>,
     },
-    /// No control port of the modem answers in the language that was asked for.
-    #[error("no answer over {choice}, which was asked for: {}", tried.join("; "))]
+    /// No control port of the modem answers in the language that the user requested.
+    #[error("no answer over {choice}, the language that was requested: {}", tried.join("; "))]
     NotInLanguage {
         /// The language.
         choice: ControlChoice,
-        /// What was tried and what came of it.
+        /// What was tried, each with its result.
         tried: Vec<String>,
     },
-    /// The modem asks for something that no file brings.
-    #[error("the modem asks for {what}, and no file brings that")]
+    /// The modem asks for something that none of the files contains.
+    #[error("the modem asks for {what}, and none of the files contains that")]
     ImagesMissing {
-        /// What it asks for.
+        /// What the modem asks for.
         what: &'static str,
     },
-    /// A version that the modem has to be told isn't known.
-    #[error("the files don't tell the {} that the modem has to be told", missing.join(" and the "))]
+    /// The modem has to be told a version that the files don't say.
+    #[error("the files don't say the {}, which the modem has to be told", missing.join(" and the "))]
     VersionsMissing {
         /// What is missing: "firmware version", "config version", "carrier".
         missing: Vec<&'static str>,
     },
-    /// What the user says and what the files say differs.
-    #[error("{what}: {given} was asked for, but the files are for {found}")]
+    /// The user and the files name different versions.
+    #[error("{what}: {given} was requested, but the files are for {found}")]
     VersionsDiffer {
         /// Which version.
         what: &'static str,
@@ -227,24 +229,24 @@ pub enum Cause {
         /// What the files say.
         found: String,
     },
-    /// The modem's firmware is too old for this one.
+    /// The modem's firmware is too old for the new firmware.
     #[error("{why}")]
     HopNeeded {
         /// The rule, with both versions.
         why: String,
     },
-    /// The modem runs pre-production firmware, and releases have made such modems unusable.
+    /// The modem runs pre-production firmware, and released firmware has made such modems unusable.
     #[error("{why}")]
     PreProduction {
-        /// The version that it runs, and what speaks against it.
+        /// The version that the modem runs, and why the update is dangerous.
         why: String,
     },
-    /// The storage index isn't one that the modem has.
+    /// The modem has no such storage index.
     #[error("storage index {index}: the modem has {}", words_of_slots(*maximum))]
     NoSuchSlot {
-        /// What was asked for.
+        /// What the user asked for.
         index: u8,
-        /// How many the modem has; none: it doesn't tell.
+        /// How many slots the modem has; none if the modem doesn't say.
         maximum: Option<u8>,
     },
     /// The stored image that is to be deleted is in use.
@@ -252,87 +254,87 @@ pub enum Cause {
     SlotInUse {
         /// Build id of the image.
         image: String,
-        /// What the modem does with it.
+        /// What the modem uses the image for.
         uses: Vec<&'static str>,
     },
-    /// What was asked of a modem that can't do it.
+    /// The modem can't do what was asked.
     #[error("{what}")]
     NotSupported {
-        /// What it can't do.
+        /// What the modem can't do.
         what: String,
     },
-    /// Nothing brings the modem into download mode.
+    /// Nothing that was tried switches the modem to download mode.
     #[error("tried: {}", tried.join("; "))]
     NotEntered {
-        /// The ways that were tried and what came of each.
+        /// The ways that were tried, each with its result.
         tried: Vec<String>,
-        /// Whether its carrier board may be to blame (field-reports.md B1).
+        /// Whether the carrier board may be the reason (field-reports.md B1).
         is_pin: bool,
     },
-    /// It got everything and restarted, but into its boot loader, more than once.
-    #[error("it accepted all images, restarted, and came back in download mode each time")]
+    /// The modem accepted all images and restarted, but into its boot loader, and did so more than once.
+    #[error("the modem accepted all images and restarted, but came back in download mode each time")]
     BackInDownloadMode,
-    /// It was restarted, but into its boot loader.
-    #[error("it came back in download mode")]
+    /// The modem was restarted and came back in its boot loader.
+    #[error("the modem came back in download mode")]
     RestartedIntoLoader,
     /// The modem refused an AT command.
     #[error("{}", lines.join(" / "))]
     CommandRefused {
-        /// The lines of its answer.
+        /// The lines of the modem's answer.
         lines: Vec<String>,
     },
-    /// Nothing restarts the modem.
+    /// Nothing that was tried restarts the modem.
     #[error("tried: {}", tried.join("; "))]
     NotRestarted {
-        /// The ways that were tried and what came of each.
+        /// The ways that were tried, each with its result.
         tried: Vec<String>,
     },
     /// The modem that came back isn't the one that left.
-    #[error("the modem that came back has another IMEI ({was}, now {is})")]
+    #[error("the modem that came back has a different IMEI (was {was}, is {is})")]
     OtherModem {
         /// The last digits of the IMEI before.
         was: String,
         /// The last digits now.
         is: String,
     },
-    /// What the modem reports isn't what was wanted.
+    /// The modem doesn't report what was requested.
     #[error("{}{}", differences.join("; "), words_of_lack(*lacks))]
     NotProven {
         /// What differs.
         differences: Vec<String>,
-        /// What it would ask for if it was told once more, and no file brings.
+        /// What the modem would ask for if the update was repeated, and none of the files contains.
         lacks: Option<&'static str>,
     },
-    /// The modem runs again, but can't be asked what.
-    #[error("it came back as {id}, but it can't be asked for its versions: {why}")]
+    /// The modem's firmware runs again, but can't be asked for its versions.
+    #[error("the modem came back as {id}, but can't be asked for its versions: {why}")]
     NotReadBack {
         /// USB id.
         id: String,
-        /// Why.
+        /// Why the modem can't be asked.
         why: String,
     },
-    /// Somebody looked at the plan and said no.
+    /// The user saw the plan and said no.
     #[error("the plan was declined")]
     Declined,
     /// The user stopped the run.
     #[error("{how}")]
     Stopped {
-        /// How.
+        /// When the run stopped and what that means, in words.
         how: &'static str,
     },
-    /// The user stopped the run for the second time: at once.
+    /// The user asked twice to stop, so the run stopped at once.
     #[error("stopped at once, without waiting for a safe point")]
     StoppedMidway,
-    /// Something that can't be.
+    /// Something that can't happen unless modemflash has a bug.
     #[error("{what}")]
     Bug {
-        /// What.
+        /// What went wrong.
         what: String,
     },
 }
 
 impl Cause {
-    /// Another run has the modem.
+    /// Another process holds the modem's lock.
     pub(crate) const fn locked(holder: LockHolder) -> Self {
         Self::Locked {
             holder,
@@ -355,7 +357,7 @@ fn several_fit(wanted: &Selector, count: usize) -> String {
     }
 }
 
-/// Lines behind a headline.
+/// Lines that follow a headline.
 fn listed(lines: &[String], before: &str) -> String {
     if lines.is_empty() {
         return String::new();
@@ -366,7 +368,7 @@ fn listed(lines: &[String], before: &str) -> String {
 
 fn words_of_lack(lacks: Option<&'static str>) -> String {
     lacks.map_or_else(String::new, |what| {
-        format!("; it would ask for {what}, and no file brings that")
+        format!("; the modem would ask for {what}, and none of the files contains that")
     })
 }
 

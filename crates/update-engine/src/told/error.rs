@@ -1,6 +1,7 @@
-//! The error a user sees: which modem, what was being done, what is true of the modem now, what to do next.
+//! The error that the user sees: which modem, what was being done, what state the modem is in now, what to do
+//! next.
 //!
-//! [`UpdateError`] is the error, [`Cause`] the chain below it (in a module of its own); the stable codes and their meaning stand in
+//! [`UpdateError`] is the error and [`Cause`] is what lies behind it. The stable codes and their meanings are in
 //! [`crate::told::codes`].
 
 use serde::Serialize;
@@ -23,11 +24,11 @@ pub struct UpdateError {
     pub device: DeviceId,
     /// What was being done.
     pub step: Step,
-    /// What is true of the modem now.
+    /// The state of the modem now.
     pub modem: ModemState,
-    /// Whether the run has at most asked the modem something.
+    /// Whether the run has done nothing to the modem but ask it.
     pub is_as_found: bool,
-    /// What the modem says of its radio, where its firmware runs.
+    /// What the modem says about its radio; none unless its firmware runs.
     pub radio: Option<Radio>,
     /// What to do now.
     pub next: Advice,
@@ -37,7 +38,7 @@ pub struct UpdateError {
 }
 
 impl UpdateError {
-    /// An error; the advice is the one that belongs to cause and state.
+    /// An error, with the advice that belongs to the cause and the state.
     pub fn new(device: &DeviceId, step: Step, modem: ModemState, cause: Cause) -> Self {
         let next = cause.card(modem).advice;
         Self {
@@ -56,7 +57,7 @@ impl UpdateError {
         self.source.code()
     }
 
-    /// What happened, without the device; with the step where that says something.
+    /// What happened, without the device. The step is named where that adds information.
     pub fn what(&self) -> String {
         let Card {
             headline, subject, ..
@@ -78,13 +79,13 @@ impl UpdateError {
         exit::code(self.code().class(), self.standing())
     }
 
-    /// What is true of the modem, as far as the exit code goes.
+    /// The state of the modem as the exit code sees it.
     pub fn standing(&self) -> Standing {
         Standing::of(self.modem, self.is_as_found)
     }
 
-    /// What is true of the modem now, in words: of one that runs and has failed to become what was wanted, or keeps its
-    /// radio off, with its radio.
+    /// The state of the modem now, in words. The radio is mentioned if it is off, or if the modem runs but
+    /// not what was requested.
     pub fn modem_words(&self) -> String {
         match (&self.radio, self.modem) {
             (Some(radio), ModemState::RunsOther) | (Some(radio @ Radio::Off { .. }), _) => {
@@ -94,7 +95,8 @@ impl UpdateError {
         }
     }
 
-    /// What to do now, in words: where the modem itself named a failure that is known, what is known to help.
+    /// What to do now, in words. If the modem itself named a known failure, this is what is known to help
+    /// against that failure.
     pub fn hint(&self) -> String {
         match self.source.card(self.modem).hint {
             Some(words) => words.into_owned(),
@@ -129,21 +131,21 @@ pub struct Failure {
     pub exit: u8,
     /// What happened, without the device.
     pub error: String,
-    /// Why.
+    /// The cause.
     pub cause: String,
     /// What was being done.
     pub step: Step,
-    /// What is true of the modem now.
+    /// The state of the modem now.
     pub modem: ModemState,
-    /// Whether the run has at most asked the modem something: it is as it was found.
+    /// Whether the modem is as it was found: the run has done nothing to it but ask.
     pub as_found: bool,
-    /// What the modem says of its radio, where its firmware runs.
+    /// What the modem says about its radio; none unless its firmware runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radio: Option<Radio>,
-    /// State and radio in words.
+    /// The state and the radio in words.
     pub modem_words: String,
     /// What to do next, for programs.
     pub next: Advice,
-    /// The same in words.
+    /// What to do next, in words.
     pub hint: String,
 }

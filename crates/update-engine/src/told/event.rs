@@ -54,29 +54,29 @@ pub enum EventKind {
         /// The plan.
         plan: Plan,
     },
-    /// A step begins.
+    /// A step has started.
     StepStarted {
         /// The step.
         step: Step,
-        /// Share of the whole run that is done, 0 to 1; never goes backwards.
+        /// Share of the whole run that is done, from 0 to 1. The share never decreases.
         progress: f64,
     },
-    /// Bytes went to the modem, or it acknowledged some.
+    /// Bytes were sent to the modem, or the modem acknowledged some.
     Advanced {
         /// The image, from 1.
         image: usize,
         /// Bytes of the file that were written to the port.
         sent_bytes: u64,
-        /// Bytes of the file that the modem has taken. An image that is sent again starts again at 0.
+        /// Bytes of the file that the modem has acknowledged. An image that is sent again starts again at 0.
         acknowledged_bytes: u64,
         /// Size of the file in bytes.
         total_bytes: u64,
-        /// Share of the whole run that is done, 0 to 1; never goes backwards.
+        /// Share of the whole run that is done, from 0 to 1. The share never decreases.
         progress: f64,
     },
-    /// The modem is going to be silent; that is no fault.
+    /// The modem is going to be silent, which is not a fault.
     SilenceExpected {
-        /// The longest silence, in seconds, before it counts as a fault.
+        /// The longest silence, in seconds, that doesn't count as a fault.
         up_to_s: f64,
         /// Why, in words.
         why: String,
@@ -87,7 +87,7 @@ pub enum EventKind {
         step: Step,
         /// How long it took, in seconds.
         took_s: f64,
-        /// Share of the whole run that is done, 0 to 1; never goes backwards.
+        /// Share of the whole run that is done, from 0 to 1. The share never decreases.
         progress: f64,
     },
     /// The modem's boot loader was recognised.
@@ -99,29 +99,29 @@ pub enum EventKind {
     },
     /// What the boot loader said about itself.
     Connected {
-        /// In words: protocol version, block size.
+        /// The protocol version and the block size, in words.
         what: String,
     },
-    /// What the running firmware says of itself.
+    /// What the running firmware reports about itself.
     ModemRead {
-        /// What it says.
+        /// What the firmware reports.
         facts: Facts,
     },
     /// The modem came onto the bus.
     Appeared {
         /// USB id, `1199:9090`.
         usb_id: String,
-        /// The mode that the bus tells.
+        /// The mode, judged by what the bus shows.
         mode: Mode,
     },
     /// A way into download mode was tried.
     Tried {
         /// The way, in words.
         way: String,
-        /// What came of it, in words.
+        /// The result, in words.
         answer: String,
     },
-    /// The modem doesn't want this image; it is passed over.
+    /// The modem doesn't need this image, so the image is skipped.
     ImageNotRequired {
         /// The image, from 1.
         image: usize,
@@ -137,7 +137,7 @@ pub enum EventKind {
         /// Its file.
         file: String,
     },
-    /// A log line of the modem.
+    /// The modem sent a log line.
     ModemLog {
         /// The line.
         line: String,
@@ -147,18 +147,18 @@ pub enum EventKind {
         /// What.
         what: String,
     },
-    /// Something is tried again.
+    /// The run tries something again.
     Retrying {
         /// What is tried again, in words.
         what: String,
         /// 2 for the second time.
         attempt: u8,
-        /// Why.
+        /// Why the run tries again.
         why: String,
     },
-    /// What is true of the modem has changed.
+    /// The state of the modem has changed.
     ModemStateChanged {
-        /// What is true now.
+        /// The new state.
         modem: ModemState,
     },
     /// Something the user should know.
@@ -167,9 +167,9 @@ pub enum EventKind {
         #[serde(flatten)]
         warning: Warning,
     },
-    /// The user asked to stop; this is when it happens.
+    /// The user asked to stop, and the run says when it will stop.
     Stopping {
-        /// When, and what it means, in words.
+        /// When the run will stop and what that means, in words.
         when: String,
     },
     /// The run has reached its goal.
@@ -180,7 +180,7 @@ pub enum EventKind {
     },
     /// The run has failed.
     Failed {
-        /// The error in its four parts.
+        /// The error with its four parts.
         #[serde(flatten)]
         failure: Failure,
     },

@@ -1,22 +1,24 @@
-//! The exit code of a failed run: by the class of its cause and by what is true of the modem. `docs/errors.md` has the table.
+//! The exit code of a failed run, which follows from the class of the cause and the state of the modem.
+//! `docs/errors.md` has the table.
 //!
-//! 2, 3 and 4 say that the modem is as it was found, so that the state of the modem comes first: a cause that would lead
-//! to one of them leads to the modem's own code when the run has changed something.
+//! The codes 2, 3 and 4 promise that the modem is as it was found. So the state of the modem comes first: if
+//! the run has changed something, the state decides the code, and a cause that usually leads to 2, 3 or 4
+//! doesn't.
 
 use super::state::ModemState;
 
-/// What a cause means for the exit code.
+/// The class of a cause: what the cause means for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Something else has to be asked for.
+    /// The user has to ask for something else.
     Request,
     /// The images are refused.
     Image,
-    /// The host lacks something that the job needs, or has given the modem to another run.
+    /// The host lacks something that the job needs, or another run holds the modem.
     Host,
     /// There is no modem that can be used.
     NoModem,
-    /// The modem runs its firmware, where one in download mode was meant.
+    /// The modem runs its firmware, but the job needs a modem in download mode.
     Running,
     /// The modem, the link to it or this program failed.
     Fault,
@@ -25,7 +27,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// All, in the order of the documentation.
+    /// All values, in the order of the documentation.
     pub const ALL: [Self; 7] = [
         Self::Request,
         Self::Image,
@@ -36,43 +38,43 @@ impl Class {
         Self::Stopped,
     ];
 
-    /// In words.
+    /// The class in words.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Request => "something else has to be asked for",
             Self::Image => "the images are refused",
-            Self::Host => "the host can't do it now",
-            Self::NoModem => "no modem that can be used",
+            Self::Host => "the host can't do the job now",
+            Self::NoModem => "no usable modem",
             Self::Running => "normal mode instead of download mode",
-            Self::Fault => "modem, link or program failed",
+            Self::Fault => "the modem, the link or the program failed",
             Self::Stopped => "stopped by the user",
         }
     }
 }
 
-/// What is true of the modem, as far as the exit code goes.
+/// The state of the modem as the exit code sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// No byte was sent to it.
+    /// No byte was sent to the modem.
     Untouched,
-    /// It runs its firmware and was only asked.
+    /// The modem runs its firmware, and the run has only asked it.
     Asked,
-    /// It runs its firmware, but was restarted, or its preference may be another one.
+    /// The modem runs its old firmware, but was restarted, or its preference may have changed.
     RunsOld,
-    /// The run has written something, and it runs, but not what was wanted.
+    /// The run has written something; the modem runs, but not what was requested.
     RunsOther,
-    /// It waits in download mode as it was found, and was only asked.
+    /// The modem waits in download mode as it was found, and the run has only asked it.
     WaitsAsFound,
-    /// It waits in download mode, or in memory-dump mode.
+    /// The modem waits in download mode or in memory-dump mode.
     Waits,
-    /// It was found in Qualcomm's emergency mode.
+    /// The modem was found in Qualcomm's emergency mode.
     Lost,
-    /// Nobody knows what it is like.
+    /// The state of the modem is not known.
     Unknown,
 }
 
 impl Standing {
-    /// All, in the order of the documentation.
+    /// All values, in the order of the documentation.
     pub const ALL: [Self; 8] = [
         Self::Untouched,
         Self::Asked,
@@ -84,7 +86,8 @@ impl Standing {
         Self::Unknown,
     ];
 
-    /// That of a modem in this state. `is_as_found`: the run has at most asked it something.
+    /// The standing of a modem in this state. `is_as_found`: the run has done nothing to the modem but ask
+    /// it.
     pub const fn of(modem: ModemState, is_as_found: bool) -> Self {
         match (modem, is_as_found) {
             (ModemState::Untouched, _) => Self::Untouched,
@@ -100,14 +103,14 @@ impl Standing {
                 _,
             ) => Self::Waits,
             (ModemState::Emergency, true) => Self::Lost,
-            // What became of it during the run can't be told any more.
+            // The modem got into this state during the run, so nobody can tell what happened to it.
             (ModemState::Emergency, false) | (ModemState::Restarting | ModemState::Unknown, _) => {
                 Self::Unknown
             }
         }
     }
 
-    /// Whether the run has changed nothing on the modem.
+    /// Whether the run has left the modem as it was found.
     pub const fn is_untouched(self) -> bool {
         match self {
             Self::Untouched | Self::Asked | Self::WaitsAsFound | Self::Lost => true,
@@ -115,14 +118,14 @@ impl Standing {
         }
     }
 
-    /// In words.
+    /// The standing in words.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Untouched => "no byte sent",
-            Self::Asked => "runs, only asked",
-            Self::RunsOld => "runs its old firmware, restarted or told something",
-            Self::RunsOther => "written, runs something else",
-            Self::WaitsAsFound => "in download mode as found",
+            Self::Asked => "runs, was only asked",
+            Self::RunsOld => "runs its old firmware, but was restarted or may have another preference",
+            Self::RunsOther => "was written, but runs something else",
+            Self::WaitsAsFound => "in download mode, as found",
             Self::Waits => "in download or dump mode",
             Self::Lost => "found in emergency mode",
             Self::Unknown => "not known",
@@ -140,7 +143,7 @@ pub const fn code(class: Class, standing: Standing) -> u8 {
         Class::Request | Class::Image | Class::Host | Class::NoModem | Class::Running | Class::Fault => {
             match standing {
                 Standing::Untouched => match class {
-                    // That it runs is what is wrong.
+                    // The job needs a modem in download mode, and this modem runs its firmware: 5 says that.
                     Class::Running => 5,
                     Class::NoModem => 4,
                     Class::Request | Class::Image | Class::Host | Class::Fault | Class::Stopped => 1,
@@ -148,7 +151,7 @@ pub const fn code(class: Class, standing: Standing) -> u8 {
                 Standing::Asked | Standing::RunsOld => 5,
                 Standing::RunsOther => 7,
                 Standing::WaitsAsFound | Standing::Waits => 6,
-                // Nothing here can use it, and nothing was done to it.
+                // modemflash can't use such a modem and has done nothing to it.
                 Standing::Lost => 4,
                 Standing::Unknown => 9,
             }
@@ -160,7 +163,7 @@ pub const fn code(class: Class, standing: Standing) -> u8 {
 mod tests {
     use super::*;
 
-    // Without a wildcard: a new variant doesn't compile until it has its place in the table.
+    // The matches have no wildcard, so a new variant doesn't compile until it has its place in the table.
     #[test]
     fn every_class_and_every_standing_is_in_the_table() {
         for (place, class) in Class::ALL.into_iter().enumerate() {

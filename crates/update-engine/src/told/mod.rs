@@ -1,4 +1,5 @@
-//! What a run tells: events on the way, an outcome or an error at the end, with codes, causes and advice.
+//! What a run reports: events while it runs, and at the end an outcome or an error, with code, cause and
+//! advice.
 
 mod advice;
 mod card;

@@ -1,4 +1,4 @@
-//! What a run can reach.
+//! How a run can end well.
 
 use std::fmt;
 
@@ -7,52 +7,53 @@ use serde::{Deserialize, Serialize};
 use super::advice::Advice;
 use crate::modem::{Radio, Trio};
 
-/// What a run has reached.
+/// What a run has achieved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The modem runs what was wanted: read back from the modem itself.
+    /// The modem runs what was requested: the versions were read back from the modem.
     Updated(Updated),
-    /// The modem ran what was wanted already; nothing was done.
+    /// The modem already ran what was requested; nothing was done.
     Unchanged(Unchanged),
-    /// Every image was acknowledged, the reset was sent, and the port was seen to go away. What the modem runs
-    /// after its restart was not read back, or the files name no version to compare it with, so this is never called
+    /// The modem acknowledged every image, was told to reset and left the bus. What it runs after the restart
+    /// was not read back, or the files name no version to compare with. So this outcome is never called
     /// "updated".
     Accepted(Accepted),
 }
 
-/// The modem runs what was wanted.
+/// The modem runs what was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Updated {
     /// Always true: the versions were read back.
     pub proven: bool,
-    /// What it ran before; none for a modem that was found in download mode.
+    /// What the modem ran before; none if it was found in download mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Trio>,
-    /// What it runs now.
+    /// What the modem runs now.
     pub to: Trio,
-    /// Images that the modem accepted; 0 when it had all of them stored.
+    /// Number of images that the modem accepted; 0 if the modem had all of them stored.
     pub accepted: usize,
-    /// Images that the modem said it doesn't need.
+    /// Number of images that the modem said it doesn't need.
     pub not_required: usize,
     /// Bytes of the accepted images.
     pub bytes: u64,
-    /// How often it had to be told: 1, or 2 for a modem that needed it twice.
+    /// How often the update was carried out: 1, or 2 for a modem that needed it twice.
     pub passes: u8,
-    /// That its radio is off, where it is for a reason that has nothing to do with its images: a switch, a lock.
+    /// Present if the radio is off for a reason that has nothing to do with the images, such as a switch or a
+    /// lock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radio: Option<Radio>,
 }
 
-/// The modem ran what was wanted already.
+/// The modem already ran what was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unchanged {
     /// Always true: the versions were read.
     pub proven: bool,
-    /// What it runs.
+    /// What the modem runs.
     pub runs: Trio,
-    /// As with [`Updated`].
+    /// Present if the radio is off, as in [`Updated`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radio: Option<Radio>,
 }
@@ -66,7 +67,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// The outcome when nobody reads back what the modem runs.
+    /// The outcome if the versions are not read back.
     pub(crate) fn unproven(self) -> Outcome {
         Outcome::Accepted(Accepted {
             proven: false,
@@ -79,7 +80,7 @@ impl Written {
         })
     }
 
-    /// The outcome when the modem tells what it runs, and nothing tells what it should.
+    /// The outcome if the modem says what it runs, but the files don't say what it should run.
     pub(crate) fn incomparable(self, runs: Trio) -> Outcome {
         Outcome::Accepted(Accepted {
             proven: false,
@@ -87,12 +88,12 @@ impl Written {
             not_required: self.not_required,
             bytes: self.bytes,
             next: Advice::CheckVersions,
-            hint: format!("see that {runs} is the version that you meant to have"),
+            hint: format!("check that {runs} is the version that you want"),
             runs: Some(runs),
         })
     }
 
-    /// Both.
+    /// The sum of two downloads.
     pub(crate) fn and(&self, more: &Self) -> Self {
         Self {
             accepted: self.accepted.saturating_add(more.accepted),
@@ -102,28 +103,28 @@ impl Written {
     }
 }
 
-/// What to do after an accepted flash that wasn't read back: modems restart once or twice and take up to 70 s
+/// What to do if the versions were not read back. Modems restart once or twice, which takes up to 70 s
 /// (update-flow.md §3.1, field-reports.md D8).
-const HINT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, AT!PACKAGE? or ATI); \
-                    if it is back in download mode, run the same command again";
+const HINT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, \
+                    AT!PACKAGE? or ATI); if it is back in download mode, run the same command again";
 
-/// All images accepted; what the modem runs is not known, or not known to be right.
+/// The modem accepted all images, but what it runs is not known, or not known to be right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Always false: nothing was read back, or there was nothing to compare it with.
     pub proven: bool,
-    /// Images that the modem accepted.
+    /// Number of images that the modem accepted.
     pub accepted: usize,
-    /// Images that the modem said it doesn't need.
+    /// Number of images that the modem said it doesn't need.
     pub not_required: usize,
     /// Bytes of the accepted images.
     pub bytes: u64,
-    /// What it runs, where it was asked after its restart.
+    /// What the modem runs, if it was asked after its restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Trio>,
     /// What to do next.
     pub next: Advice,
-    /// The same in words, for this case.
+    /// What to do next, in words.
     pub hint: String,
 }
 
@@ -134,7 +135,7 @@ impl fmt::Display for Outcome {
             Self::Unchanged(Unchanged { runs, radio, .. }) => {
                 write!(
                     f,
-                    "nothing to do: the modem runs {runs} already (--override-download sends it all the same)"
+                    "nothing to do: the modem already runs {runs} (--override-download sends it anyway)"
                 )?;
                 radio.iter().try_for_each(|radio| write!(f, "; {radio}"))
             }
@@ -178,7 +179,7 @@ impl fmt::Display for Updated {
         }
         write!(f, "; read back from the modem")?;
         if self.passes > 1 {
-            write!(f, "; it had to be told twice")?;
+            write!(f, "; the modem needed the update twice")?;
         }
         self.radio.iter().try_for_each(|radio| write!(f, "; {radio}"))
     }

@@ -1,4 +1,4 @@
-//! What is going to be done: computed and printable before the first byte.
+//! The plan for one modem: computed, and ready to be printed, before the first byte is sent.
 
 use firmware_image::Family;
 use serde::Serialize;
@@ -8,23 +8,24 @@ use super::warning::WarningCode;
 use crate::modem::{Protocol, Trio};
 use crate::request::Request;
 
-/// What is going to be done to one modem.
+/// What the run is going to do to one modem.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     /// The images in the order in which they are sent: largest first (update-flow.md §6).
     pub images: Vec<PlannedImage>,
     /// Sum of the images' sizes in bytes.
     pub total_bytes: u64,
-    /// The protocol that the device, or else the images, lead to expect; none when only the modem can tell.
+    /// The protocol that the device (or, failing that, the images) leads modemflash to expect; none when only
+    /// the modem can tell.
     pub protocol: Option<Protocol>,
-    /// The families that device and images lead to expect.
+    /// The families that the device and the images lead modemflash to expect.
     pub families: Vec<Family>,
-    /// What the user should know before; those that need a confirmation say so.
+    /// What the user should know beforehand. Each warning says whether it needs a confirmation.
     pub warnings: Vec<Warning>,
-    /// What the modem runs; none for one in download mode.
+    /// What the modem runs now; none for a modem in download mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Trio>,
-    /// What it shall run, as far as it is known.
+    /// What the modem is to run after the update, as far as known.
     pub to: Trio,
     /// The steps in order, with their estimated times.
     pub steps: Vec<PlannedStep>,
@@ -44,7 +45,7 @@ impl Plan {
 pub struct PlannedImage {
     /// The file's name.
     pub file: String,
-    /// Its size in bytes.
+    /// The file's size in bytes.
     pub bytes: u64,
     /// Firmware version, when the image names one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +60,7 @@ pub struct PlannedImage {
 pub struct PlannedStep {
     /// The step.
     pub step: Step,
-    /// How long it will take, in seconds, roughly.
+    /// Estimate of how long the step takes, in seconds.
     pub estimate_s: u64,
 }
 
@@ -68,14 +69,14 @@ pub struct PlannedStep {
 pub struct Warning {
     /// Stable code for programs: `USB3`, or the code of an image's finding.
     pub code: WarningCode,
-    /// In words.
+    /// The warning in words.
     pub text: String,
-    /// Whether the modem could be harmed, so that somebody has to confirm it.
+    /// Whether the modem could be harmed, so that the user has to confirm the warning.
     pub confirm: bool,
 }
 
 impl Warning {
-    /// Whether the warning needs a confirmation that nobody has given.
+    /// Whether the warning needs a confirmation that the user hasn't given.
     pub(crate) fn is_open_for(&self, request: &Request) -> bool {
         self.confirm && !request.confirms(self.code.as_str())
     }

@@ -1,45 +1,46 @@
-//! What is true of a modem.
+//! The state that a modem is in.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is true of the modem, as far as can be known.
+/// The state of the modem, as far as the run knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModemState {
-    /// No byte was sent to it.
+    /// No byte was sent to the modem.
     Untouched,
-    /// It runs its firmware; nothing was written.
+    /// The modem runs its firmware; nothing was written.
     RunsFirmware,
-    /// It runs its old firmware, but its preference names firmware that it doesn't have.
+    /// The modem runs its old firmware, but its preference names firmware that it doesn't have.
     WrongPreference,
-    /// Something was written, or another stored image was chosen, and it runs, but not what was wanted.
+    /// Something was written, or another stored image was selected; the modem runs, but not what was
+    /// requested.
     RunsOther,
-    /// In download mode, its memory as it was before.
+    /// The modem is in download mode; its flash memory is unchanged.
     InDownloadMode,
-    /// In memory-dump mode after a crash, its memory as it was before.
+    /// The modem is in memory-dump mode after a crash; its flash memory is unchanged.
     Crashed,
-    /// In download mode; some of the new firmware is written, not all of it.
+    /// The modem is in download mode; some of the new firmware is written, but not all of it.
     PartlyWritten {
-        /// Images that it accepted.
+        /// Number of images that the modem accepted.
         accepted: usize,
-        /// Images that it was to get.
+        /// Number of images to send.
         of: usize,
     },
-    /// In download mode; all images were accepted, it was not seen to restart.
+    /// The modem is in download mode and accepted all images, but was not seen to start the new firmware.
     AllWritten,
-    /// It has left the bus to restart, all images accepted.
+    /// The modem accepted all images and has left the bus to restart.
     Restarting,
-    /// In Qualcomm's emergency mode: its own boot loader is gone.
+    /// The modem is in Qualcomm's emergency mode: Sierra's boot loader is gone.
     Emergency,
-    /// Nothing is known.
+    /// The state is not known.
     Unknown,
 }
 
 impl ModemState {
-    /// Whether its firmware runs and can be asked.
+    /// Whether the modem's firmware runs and can be asked.
     pub const fn runs(self) -> bool {
         matches!(self, Self::RunsFirmware | Self::WrongPreference | Self::RunsOther)
     }
@@ -49,17 +50,17 @@ impl fmt::Display for ModemState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untouched => write!(f, "untouched; nothing was sent to it"),
-            Self::RunsFirmware => write!(f, "in normal mode, it runs its firmware"),
+            Self::RunsFirmware => write!(f, "in normal mode, running its firmware"),
             Self::WrongPreference => write!(
                 f,
-                "in normal mode with its old firmware, but it prefers firmware that it doesn't have: \
-                 its radio stays off after the next restart"
+                "in normal mode with its old firmware, but its preference names firmware that it doesn't have: its \
+                 radio will stay off after the next restart"
             ),
-            Self::RunsOther => write!(f, "in normal mode, but it does not run what was wanted"),
+            Self::RunsOther => write!(f, "in normal mode, but not running what was requested"),
             Self::InDownloadMode => {
                 write!(
                     f,
-                    "in download mode, nothing written; it connects again after an update or a restart"
+                    "in download mode, nothing written; it will connect again after an update or a restart"
                 )
             }
             Self::Crashed => write!(f, "in memory-dump mode after a crash, nothing written"),
@@ -68,15 +69,18 @@ impl fmt::Display for ModemState {
                 "in download mode with {accepted} of {of} images accepted; \
                  it will not connect until the update is finished"
             ),
-            Self::AllWritten => write!(f, "all images accepted, but it was not seen to start them"),
+            Self::AllWritten => write!(
+                f,
+                "in download mode with all images accepted, but it was not seen to start the new firmware"
+            ),
             Self::Restarting => write!(f, "all images accepted, restarting"),
             Self::Emergency => write!(
                 f,
-                "in Qualcomm's emergency mode, without Sierra's boot loader; it takes no firmware"
+                "in Qualcomm's emergency mode: Sierra's boot loader is gone, and the modem accepts no firmware"
             ),
             Self::Unknown => write!(
                 f,
-                "not known; it left the bus or gives no answer that can be understood"
+                "not known; it left the bus or gives no answer that modemflash can understand"
             ),
         }
     }

@@ -11,23 +11,23 @@ use serde::Serialize;
 pub enum Step {
     /// The image files are read and checked.
     CheckImages,
-    /// The port and the device behind it are looked at.
+    /// The port and the device behind it are checked.
     CheckDevice,
     /// The port is opened.
     OpenPort,
     /// Other programs are asked to let go of the modem.
     Inhibit,
-    /// The running firmware is asked what it is and what is stored.
+    /// The running firmware is asked for its versions and for the stored images.
     ReadModem,
-    /// The running firmware is told which firmware is to come.
+    /// The running firmware is told which firmware to expect.
     SetPreference,
-    /// The modem is sent into download mode.
+    /// The modem is switched to download mode.
     EnterDownloadMode,
-    /// It is found out what is behind the port.
+    /// modemflash detects what is behind the port.
     Detect,
-    /// The modem was reset and is waited for.
+    /// The modem was reset, and modemflash waits for it to come back.
     Return,
-    /// The protocol is started.
+    /// The download protocol is started.
     Connect,
     /// An image is sent.
     Write {
@@ -35,7 +35,7 @@ pub enum Step {
         image: usize,
         /// Number of images.
         of: usize,
-        /// Its file.
+        /// The image's file.
         file: String,
     },
     /// All bytes of an image are sent; the modem checks it and writes its flash.
@@ -44,39 +44,39 @@ pub enum Step {
         image: usize,
         /// Number of images.
         of: usize,
-        /// Its file.
+        /// The image's file.
         file: String,
     },
     /// The modem is told to restart.
     Reset,
-    /// The modem is seen to leave the bus.
+    /// modemflash waits for the modem to leave the bus.
     Leave,
-    /// The modem starts its firmware and is waited for.
+    /// The modem starts its firmware, and modemflash waits for it.
     Boot,
-    /// The running firmware is asked what it is now, and that is compared with what is wanted.
+    /// The running firmware is asked for its versions, which are compared with those that were requested.
     ReadBack,
 }
 
 impl fmt::Display for Step {
-    /// The step as the end of a sentence that begins with "while".
+    /// The step as a clause that follows "while".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CheckImages => write!(f, "the images were being checked"),
-            Self::CheckDevice => write!(f, "the device was being looked at"),
+            Self::CheckDevice => write!(f, "the device was being checked"),
             Self::OpenPort => write!(f, "the port was being opened"),
             Self::Inhibit => write!(f, "other programs were being asked to let go of the modem"),
-            Self::ReadModem => write!(f, "the modem was being asked what it has"),
-            Self::SetPreference => write!(f, "the modem was being told which firmware is to come"),
-            Self::EnterDownloadMode => write!(f, "the modem was being sent into download mode"),
-            Self::Detect => write!(f, "the boot loader's protocol was being found out"),
-            Self::Return => write!(f, "the modem was to come back from a restart"),
+            Self::ReadModem => write!(f, "the modem was being asked which firmware it has"),
+            Self::SetPreference => write!(f, "the modem was being told which firmware to expect"),
+            Self::EnterDownloadMode => write!(f, "the modem was being switched to download mode"),
+            Self::Detect => write!(f, "the boot loader's protocol was being detected"),
+            Self::Return => write!(f, "the modem was restarting"),
             Self::Connect => write!(f, "the download protocol was being started"),
             Self::Write { image, of, .. } => write!(f, "image {image} of {of} was being written"),
             Self::Finalise { image, of, .. } => {
                 write!(f, "image {image} of {of} was being checked and stored")
             }
-            Self::Reset => write!(f, "the modem was being restarted"),
-            Self::Leave => write!(f, "the modem was to leave the bus"),
+            Self::Reset => write!(f, "the modem was being told to restart"),
+            Self::Leave => write!(f, "modemflash was waiting for the modem to leave the bus"),
             Self::Boot => write!(f, "the modem was starting its firmware"),
             Self::ReadBack => write!(f, "the versions were being read back"),
         }

@@ -1,5 +1,5 @@
-//! The stable codes of warnings and remarks, with what each means: the tables in docs/errors.md and docs/list-json.md are held to
-//! these lists.
+//! The stable codes of warnings and remarks, each with its meaning. Tests compare the tables in
+//! docs/errors.md and docs/list-json.md with these lists.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ macro_rules! codes {
             $(#[doc = $meaning] $name,)*
         }
 
-        /// All of them, with their meaning in a line.
+        /// All codes, each with its meaning in one line.
         pub const $all: &[($kind, &str)] = &[$(($kind::$name, $meaning),)*];
 
         impl $kind {
@@ -42,48 +42,48 @@ codes! {
     /// A warning of a run.
     RunWarning, RUN_WARNINGS:
     Autosuspend = "AUTOSUSPEND", "the host may suspend the modem during the update";
-    DeviceForeign = "DEVICE-FOREIGN", "with `--force`: the port belongs to a device that is no Sierra Wireless modem";
-    ModemUncertain = "MODEM-UNCERTAIN", "nothing tells whether the images are for this modem: its id and its USB strings leave that open, or the images say nothing; needs a confirmation";
-    AsPlatform = "AS-PLATFORM", "only `--as-platform` says that the modem takes this platform's firmware; needs a confirmation, on a terminal twice";
-    DeviceNotListed = "DEVICE-NOT-LISTED", "a Sierra Wireless device that isn't in the list of known modems";
-    Downgrade = "DOWNGRADE", "there is no safe way back to so old a version; needs a confirmation";
-    DownloadNoPort = "DOWNLOAD-NO-PORT", "with `--force`: in download mode the modem has an id that no driver of this host knows";
-    DownloadPortUnknown = "DOWNLOAD-PORT-UNKNOWN", "it can't be told whether this host makes a port of the modem in download mode; needs a confirmation";
-    Hop = "HOP", "with `--force`: the modem should get a firmware in between first; needs a confirmation";
-    LockUnknown = "LOCK-UNKNOWN", "this host gives no lock for the modem, so another run isn't kept away from it";
-    LockWait = "LOCK-WAIT", "another run asks the modem, or has one that may be the one with the IMEI; it is waited for, up to 10 s";
-    ModemManager = "MODEM-MANAGER", "ModemManager runs and doesn't let go of the modem";
-    NoControlPort = "NO-CONTROL-PORT", "no control port answers, so the modem can't be told what is to come; needs a confirmation";
-    DeviceUnknown = "DEVICE-UNKNOWN", "with `--force`: it can't be told whether the port is a modem in download mode";
-    ModeNormal = "MODE-NORMAL", "with `--force`: the modem looks as if it ran its firmware";
-    PreProduction = "PRE-PRODUCTION", "pre-production firmware; needs a confirmation";
+    DeviceForeign = "DEVICE-FOREIGN", "with `--force`: the port belongs to a device that is not a Sierra Wireless modem";
+    ModemUncertain = "MODEM-UNCERTAIN", "modemflash can't tell whether the images are for this modem: the modem's id and USB strings leave that open, or the images don't say; needs a confirmation";
+    AsPlatform = "AS-PLATFORM", "nothing but `--as-platform` says that the modem takes this platform's firmware; needs a confirmation (two on a terminal)";
+    DeviceNotListed = "DEVICE-NOT-LISTED", "the Sierra Wireless device isn't in the list of known modems";
+    Downgrade = "DOWNGRADE", "there is no safe way back to such an old version; needs a confirmation";
+    DownloadNoPort = "DOWNLOAD-NO-PORT", "with `--force`: in download mode the modem has a USB id that no driver on this host knows";
+    DownloadPortUnknown = "DOWNLOAD-PORT-UNKNOWN", "modemflash can't tell whether this host creates a port for the modem in download mode; needs a confirmation";
+    Hop = "HOP", "with `--force`: the modem should get an intermediate firmware first; needs a confirmation";
+    LockUnknown = "LOCK-UNKNOWN", "this host offers no lock for the modem, so another run of modemflash can't be kept away";
+    LockWait = "LOCK-WAIT", "another run is asking the modem for information, or holds a modem that may have the requested IMEI; this run waits for it up to 10 s";
+    ModemManager = "MODEM-MANAGER", "ModemManager is running and doesn't let go of the modem";
+    NoControlPort = "NO-CONTROL-PORT", "no control port answers, so the modem can't be told which firmware to expect; needs a confirmation";
+    DeviceUnknown = "DEVICE-UNKNOWN", "with `--force`: modemflash can't tell whether the port belongs to a modem in download mode";
+    ModeNormal = "MODE-NORMAL", "with `--force`: the modem seems to be running its firmware";
+    PreProduction = "PRE-PRODUCTION", "the modem runs pre-production firmware; needs a confirmation";
     Usb3 = "USB3", "an old boot loader on a USB 3 port may stop at the first blocks";
 }
 
 codes! {
     /// A remark about a modem, in a list of modems.
     RemarkCode, ALL_REMARKS:
-    BootLoop = "BOOT-LOOP", "it came several times within a minute: its firmware crashes as it starts (`list --watch`)";
-    DownloadMode = "DOWNLOAD-MODE", "it waits for firmware";
-    DownloadNoPort = "DOWNLOAD-NO-PORT", "an update can't reach it: no driver of this host knows the USB id that it has in download mode";
-    Emergency = "EMERGENCY", "Qualcomm's boot loader: Sierra's own is gone";
-    ImageMismatch = "IMAGE-MISMATCH", "its radio stays off because firmware and settings don't belong together";
-    Locked = "LOCKED", "another process has locked it, so it wasn't asked; `info` ends with exit code 4 then";
-    NoControlPort = "NO-CONTROL-PORT", "it has no QMI or MBIM port";
-    NoDriver = "NO-DRIVER", "no driver made a port of it";
-    NotAsked = "NOT-ASKED", "it couldn't be asked";
-    NotConfigured = "NOT-CONFIGURED", "it isn't configured yet, or not authorised";
-    PreProduction = "PRE-PRODUCTION", "it runs pre-production firmware";
-    UnknownId = "UNKNOWN-ID", "its id isn't in the list of known modems";
-    Usb3 = "USB3", "it is on USB 3, where old boot loaders stop";
+    BootLoop = "BOOT-LOOP", "the modem appeared several times within a minute: its firmware crashes during start-up (`list --watch`)";
+    DownloadMode = "DOWNLOAD-MODE", "the modem is waiting for firmware";
+    DownloadNoPort = "DOWNLOAD-NO-PORT", "an update can't reach the modem: no driver on this host knows the USB id that the modem has in download mode";
+    Emergency = "EMERGENCY", "only Qualcomm's boot loader is left: Sierra's is gone";
+    ImageMismatch = "IMAGE-MISMATCH", "the radio stays off because firmware and settings don't belong together";
+    Locked = "LOCKED", "another process has locked the modem, so the modem wasn't asked; `info` then ends with exit code 4";
+    NoControlPort = "NO-CONTROL-PORT", "the modem has no QMI or MBIM port";
+    NoDriver = "NO-DRIVER", "no driver created a port for the modem";
+    NotAsked = "NOT-ASKED", "the modem couldn't be asked";
+    NotConfigured = "NOT-CONFIGURED", "the USB device isn't configured yet, or not authorised";
+    PreProduction = "PRE-PRODUCTION", "the modem runs pre-production firmware";
+    UnknownId = "UNKNOWN-ID", "the modem's USB id isn't in the list of known modems";
+    Usb3 = "USB3", "the modem is on USB 3, where old boot loaders may stop";
 }
 
 /// The stable code of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WarningCode {
-    /// Of the run itself.
+    /// A warning about the run itself.
     Run(RunWarning),
-    /// Of a finding about the images: [`firmware_image::Finding::code`].
+    /// A finding in the images: [`firmware_image::Finding::code`].
     Images(&'static str),
 }
 

@@ -253,7 +253,7 @@ fn a_modem_that_runs_something_else_is_said_to_have_its_radio_on_or_off() {
         assert!(!run.modem().is_online());
         assert_eq!(
             failure.modem_words,
-            "in normal mode, but it does not run what was wanted; \
+            "in normal mode, but not running what was requested; \
              its radio is off (low power: PRI version incompatible), so it does not connect"
         );
         let json = serde_json::to_value(&failure).unwrap();

@@ -50,9 +50,9 @@ fn a_port_that_turns_out_to_be_of_normal_mode_says_how_that_is_known() {
             format!(
                 "error[E-MODE-NORMAL]: /dev/ttyUSB0: the modem is in normal mode, not in download mode\n  \
                  cause: {cause}\n  \
-                 modem: in normal mode, it runs its firmware\n\
-                 hint: run the same command again; it brings a running modem into download mode by itself when it is named by \
-                 its place (--port, see `modemflash list`)\nexit 5"
+                 modem: in normal mode, running its firmware\n\
+                 hint: run again and name the modem by its place (--port, see `modemflash list`): modemflash then \
+                 switches a running modem to download mode itself\nexit 5"
             )
         );
     }
@@ -62,16 +62,16 @@ fn a_port_that_turns_out_to_be_of_normal_mode_says_how_that_is_known() {
 fn a_port_of_something_else_is_named_with_what_it_is_or_says() {
     assert_eq!(
         in_mode("EM7565", Mode::Foreign, false),
-        "error[E-DEVICE-FOREIGN]: 1-1 (FT232R USB UART): this is no Sierra Wireless modem\n  \
+        "error[E-DEVICE-FOREIGN]: 1-1 (FT232R USB UART): this is not a Sierra Wireless modem\n  \
          cause: /dev/ttyUSB0 belongs to 0403:6001 (FT232R USB UART), which is no Sierra Wireless modem\n  \
          modem: untouched; nothing was sent to it\n\
          hint: choose the modem's own port; a modem in download mode has exactly one\nexit 4"
     );
     assert_eq!(
         in_mode("EM7565", Mode::Foreign, true),
-        "error[E-ANSWER-FOREIGN]: /dev/ttyUSB0: what answers is no boot loader\n  \
+        "error[E-ANSWER-FOREIGN]: /dev/ttyUSB0: the answer is not from a known boot loader\n  \
          cause: the answer to the download probe was \"\\r\\nlogin: \"\n  \
-         modem: not known; it left the bus or gives no answer that can be understood\n\
+         modem: not known; it left the bus or gives no answer that modemflash can understand\n\
          hint: choose the modem's own port; a modem in download mode has exactly one\nexit 9"
     );
 }
@@ -82,8 +82,8 @@ fn a_modem_beyond_repair_is_said_to_be_so() {
         in_mode("MC7455", Mode::Pbl, true),
         "error[E-MODE-EMERGENCY]: /dev/ttyUSB0: the modem is in Qualcomm's emergency mode\n  \
          cause: a boot loader without streaming download refuses (reason 6): it is Qualcomm's own, Sierra's is gone\n  \
-         modem: in Qualcomm's emergency mode, without Sierra's boot loader; it takes no firmware\n\
-         hint: this modem lost its own boot loader and can't be helped with Sierra's files; ask the vendor\nexit 4"
+         modem: in Qualcomm's emergency mode: Sierra's boot loader is gone, and the modem accepts no firmware\n\
+         hint: this modem has lost Sierra's boot loader and can't be repaired with Sierra's files; ask the vendor\nexit 4"
     );
 }
 
@@ -104,21 +104,22 @@ fn a_modem_that_no_driver_would_know_in_download_mode_comes_with_the_commands_th
             error.exit_code()
         ),
         "error[E-DOWNLOAD-NO-PORT]: 2-1 (EM9291): the modem can't be reached in download mode on this host\n  \
-         cause: in download mode it is 1199:90e2, and no driver of this host makes a port of that\n  \
-         modem: in normal mode, it runs its firmware\n\
-         hint: let a driver know that id first, as root: `modprobe option`, then \
+         cause: in download mode the modem has the USB id 1199:90e2, and no driver on this host creates a port for \
+         that id\n  \
+         modem: in normal mode, running its firmware\n\
+         hint: first tell a driver about that id, as root: `modprobe option`, then \
          `echo 1199 90e2 > /sys/bus/usb-serial/drivers/option1/new_id`; then run the same command again\nexit 4"
     );
 }
 
 #[test]
 fn a_dead_port_is_reported_with_everything_that_was_tried() {
-    let tail = "modem: not known; it left the bus or gives no answer that can be understood\n\
-                hint: take the modem's power away for 10 s, then run the same command again (safe to repeat)\nexit 9";
+    let tail = "modem: not known; it left the bus or gives no answer that modemflash can understand\n\
+                hint: disconnect the modem's power for 10 s, then run the same command again (safe to repeat)\nexit 9";
     assert_eq!(
         in_mode("MC7455", Mode::Dead, false),
         format!(
-            "error[E-DETECT-SILENT]: 1-1 (MC7455/MC7430/EM7455/EM7430): nothing answers\n  \
+            "error[E-DETECT-SILENT]: 1-1 (MC7455/MC7430/EM7455/EM7430): nothing answers on the port\n  \
              cause: no byte came from the port; tried: the download probe, opening the port anew, re-enumeration, \
              a dummy packet, a streaming NOP\n  {tail}"
         )
@@ -126,7 +127,7 @@ fn a_dead_port_is_reported_with_everything_that_was_tried() {
     assert_eq!(
         in_mode("EM7565", Mode::Dead, true),
         format!(
-            "error[E-DETECT-SILENT]: /dev/ttyUSB0: nothing answers\n  \
+            "error[E-DETECT-SILENT]: /dev/ttyUSB0: nothing answers on the port\n  \
              cause: no byte came from the port; tried: listening, opening the port anew, a dummy packet, \
              the download probe, a streaming NOP, a Firehose NOP, a Sahara hello response\n  {tail}"
         )
@@ -142,10 +143,10 @@ fn a_boot_loader_that_refuses_after_every_provocation_points_to_other_programs()
     assert_eq!(
         words("RC7620", refuses, false),
         "error[E-SAHARA-SPOILED]: 1-1 (MC73xx/WP75xx/WP85xx or WP76xx/WP77xx/RC76xx): \
-         the boot loader refuses to take firmware while the download protocol was being started\n  \
-         cause: it refused the switch to Firehose (command unsupported (0x1f)) again after it was reset\n  \
-         modem: in download mode, nothing written; it connects again after an update or a restart\n\
-         hint: end programs that write to new ports, such as ModemManager; then take the modem's power away for 10 s \
+         the boot loader refuses to accept firmware while the download protocol was being started\n  \
+         cause: the boot loader refused the switch to Firehose (command unsupported (0x1f)) again after it was reset\n  \
+         modem: in download mode, nothing written; it will connect again after an update or a restart\n\
+         hint: stop programs that write to new ports, such as ModemManager; then disconnect the modem's power for 10 s \
          and run the same command again (safe to repeat)\nexit 6"
     );
 }

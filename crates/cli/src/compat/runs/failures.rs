@@ -68,11 +68,13 @@ fn a_language_that_gets_no_answer_is_said_with_the_option_that_asked_for_it() {
             &files.settings,
         ],
     );
-    seen.fails_like("error: couldn't open QMI device: no answer over MBIM, which was asked for: ");
+    seen.fails_like(
+        "error: couldn't open QMI device: no answer over MBIM, the language that was requested: ",
+    );
     assert!(seen.err.contains("[E-MODEM-UNREACHABLE]"), "{}", seen.err);
     assert!(
         seen.err
-            .contains("\nhint: leave --device-open-qmi or --device-open-mbim away"),
+            .contains("\nhint: leave out --device-open-qmi or --device-open-mbim"),
         "{}",
         seen.err
     );

@@ -193,7 +193,7 @@ fn a_rescued_modem_that_is_told_afterwards_has_no_empty_versions() {
     assert!(seen.err.contains("[E-NOT-PROVEN]"), "{}", seen.err);
     assert!(
         seen.err
-            .contains("\nhint: add the file of the same package that brings it"),
+            .contains("\nhint: add the missing file from the same package"),
         "{}",
         seen.err
     );

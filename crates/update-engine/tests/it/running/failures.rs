@@ -405,7 +405,7 @@ fn settings_alone_for_a_rescued_modem_are_not_sent_twice_when_its_firmware_is_an
             "{log}"
         );
         assert!(
-            cause.ends_with("it would ask for firmware (.cwe), and no file brings that"),
+            cause.ends_with("the modem would ask for firmware (.cwe), and none of the files contains that"),
             "{log}"
         );
         assert!(
