@@ -1,4 +1,4 @@
-//! USB ids in words, and how root tells a driver of them.
+//! USB ids in words, and the commands with which root tells a driver about them.
 
 /// `1199:90b0 or 1199:90c0`.
 pub(crate) fn words(ids: &[(u16, u16)]) -> String {
@@ -8,7 +8,7 @@ pub(crate) fn words(ids: &[(u16, u16)]) -> String {
     each.collect::<Vec<_>>().join(" or ")
 }
 
-/// What root types so that a driver takes these ids (linux.md §2).
+/// The commands that root runs so that a driver accepts these ids (linux.md §2).
 pub(crate) fn commands(ids: &[(u16, u16)]) -> String {
     let each = ids.iter().map(|(vendor, product)| {
         format!("`echo {vendor:04x} {product:04x} > /sys/bus/usb-serial/drivers/option1/new_id`")

@@ -1,5 +1,5 @@
-//! A modem: what the bus shows, what the device table knows, what the firmware says of itself, and how a user names and
-//! chooses it.
+//! A modem: what the bus shows, what the device table knows, what the firmware reports, and how the user
+//! names and chooses a modem.
 
 mod device_id;
 pub mod devices;

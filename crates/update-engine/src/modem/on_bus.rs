@@ -1,7 +1,8 @@
-//! The modems on the bus as the engine sees them: where they are, in which mode, and which port is for what.
+//! The modems on the bus as the engine sees them: where each modem is, in which mode, and what each port is
+//! for.
 //!
-//! A modem is one physical USB position. Its ports are told apart by USB interface and driver (linux.md §2), never by
-//! the numbers in their names. Nothing in here opens a port.
+//! A modem is one physical USB position. Its ports are told apart by USB interface and driver (linux.md §2),
+//! never by the numbers in their names. This module opens no port.
 
 use std::fmt;
 
@@ -16,28 +17,29 @@ use super::devices::{Device, Standing, Takes};
 pub struct Modem {
     /// The device, with its place on the bus.
     pub device: UsbDevice,
-    /// Its row of the device table; none for an id that isn't in it.
+    /// The modem's row in the device table; none for an id that isn't in the table.
     pub row: Option<&'static Device>,
-    /// What the bus tells of its mode.
+    /// The mode, judged by what the bus shows.
     pub mode: Mode,
-    /// Its ports by what they are for.
+    /// The modem's ports, by purpose.
     pub ports: Ports,
-    /// Whether more ports may come: an interface has no driver, or one of class 0xff has a driver and no port. Some interfaces
-    /// never get any.
+    /// Whether more ports may appear: an interface has no driver, or an interface of class 0xff has a driver
+    /// but no port. Some interfaces never get a driver.
     pub has_bare_interfaces: bool,
 }
 
-/// What the bus tells of a modem's mode (linux.md §2). A memory dump looks like download mode from outside.
+/// A modem's mode, judged by what the bus shows (linux.md §2). From outside, memory-dump mode looks like
+/// download mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Several interfaces: its firmware runs.
+    /// Several interfaces: the modem's firmware runs.
     Normal,
-    /// One interface: its boot loader waits for firmware, or it has crashed.
+    /// One interface: the boot loader waits for firmware, or the modem has crashed.
     Download,
-    /// Qualcomm's primary boot loader, 05c6:9008: Sierra's own is gone.
+    /// Qualcomm's primary boot loader, 05c6:9008: Sierra's boot loader is gone.
     Emergency,
-    /// Not configured yet, or not authorised: nothing can be told.
+    /// The USB device isn't configured yet, or not authorised, so the mode is not known.
     NotConfigured,
 }
 
@@ -52,23 +54,23 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The ports of a modem by what they are for.
+/// The ports of a modem, by purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
-    /// Control ports, the first one first.
+    /// Control ports, in the order of their interfaces.
     pub control: Vec<ControlPort>,
-    /// Where AT commands are answered, the likeliest first; where the layout isn't known, every serial port, the highest
-    /// interface first (at.md §1).
+    /// Ports that answer AT commands, the likeliest first. If the layout isn't known: every serial port, the
+    /// highest interface first (at.md §1).
     pub at: Vec<PortInfo>,
     /// The diagnostic port.
     pub diag: Option<PortInfo>,
-    /// The port of the position sentences.
+    /// The port that sends NMEA position sentences.
     pub nmea: Option<PortInfo>,
     /// The only port of a modem in download mode.
     pub download: Option<PortInfo>,
 }
 
-/// A control port and the language that its driver says it speaks.
+/// A control port, with the language that follows from its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlPort {
     /// The port.
@@ -96,7 +98,8 @@ impl fmt::Display for Language {
     }
 }
 
-/// All Sierra Wireless modems on the bus, in the order of their places; also those in Qualcomm's emergency mode.
+/// All Sierra Wireless modems on the bus, including those in Qualcomm's emergency mode, in the order of their
+/// places.
 ///
 /// # Errors
 /// The bus can't be read.
@@ -105,7 +108,7 @@ pub fn modems(world: &mut dyn World) -> Result<Vec<Modem>, DiscoveryError> {
 }
 
 impl Modem {
-    /// The modem that a USB device is; none for other devices.
+    /// The USB device as a modem; none if the device is not a Sierra Wireless modem.
     pub fn of(attached: Attached) -> Option<Self> {
         let row = match devices::standing(attached.device.vendor, attached.device.product) {
             Standing::Known(row) => Some(row),
@@ -115,7 +118,7 @@ impl Modem {
         Some(Self::whatever(attached, row))
     }
 
-    /// The same for a device that the user says is one.
+    /// The USB device as a modem, even if only the user says that it is one.
     pub fn insisted(attached: Attached) -> Self {
         Self::of(attached.clone()).unwrap_or_else(|| Self::whatever(attached, None))
     }
@@ -133,7 +136,7 @@ impl Modem {
             (_, Some(1)) => Mode::Download,
             (_, Some(_)) => Mode::Normal,
         };
-        // A driver is there a moment before the ports that it makes.
+        // The kernel binds a driver a moment before the driver creates its port.
         let has_port = |number: u8| ports.iter().any(|port| port.interface == Some(number));
         let has_bare_interfaces = interfaces.iter().any(|interface| {
             interface.driver.is_none() || (interface.class == VENDOR_SPECIFIC && !has_port(interface.number))
@@ -148,17 +151,17 @@ impl Modem {
         }
     }
 
-    /// Its place on the bus.
+    /// The modem's place on the bus.
     pub fn path(&self) -> &UsbPath {
         &self.device.path
     }
 
-    /// Whether this is its place on the bus, or the same socket on the bus of the other speed.
+    /// Whether `path` is the modem's place, or the same socket on the bus of the other speed.
     pub fn is_at(&self, path: &UsbPath) -> bool {
         self.device.path == *path || self.device.peer.as_ref() == Some(path)
     }
 
-    /// All its ports.
+    /// All ports of the modem.
     pub fn all_ports(&self) -> impl Iterator<Item = &PortInfo> {
         let ports = &self.ports;
         let control = ports.control.iter().map(|control| &control.port);
@@ -166,27 +169,29 @@ impl Modem {
         control.chain(&ports.at).chain(known.into_iter().flatten())
     }
 
-    /// Whether it has a port through which it can be asked or told something.
+    /// Whether the modem has a port through which modemflash can talk to it.
     pub fn can_be_reached(&self) -> bool {
         self.all_ports().next().is_some()
     }
 
-    /// Whether all ports are there through which it can be asked, as far as the bus can tell: the kernel's drivers make them one
-    /// after the other. False also where an interface never gets a driver and the layout isn't known.
+    /// Whether all ports through which the modem can be asked have appeared, as far as the bus shows. The
+    /// kernel's drivers create the ports one after the other. The result is also false if an interface never
+    /// gets a driver and the layout isn't known.
     pub(crate) fn is_complete(&self) -> bool {
         let at = layout(&self.device).at;
         let is_at = |port: &PortInfo| at.is_some() && port.interface == at;
         !self.has_bare_interfaces || self.ports.at.iter().any(is_at)
     }
 
-    /// What it is called as long as it hasn't been asked: the models of its id, its product string, or its id.
+    /// The modem's name until the modem itself is asked: the models of its USB id, else its product string,
+    /// else its USB id.
     pub fn name(&self) -> String {
         let product = self.device.product_name.clone();
         let table = self.row.map(|row| row.models.to_owned());
         table.or(product).unwrap_or_else(|| self.device.id())
     }
 
-    /// How fast it is on the bus, `USB 2` or `USB 3`.
+    /// The modem's speed on the bus, such as `USB 2` or `USB 3`.
     pub fn usb(&self) -> Option<&'static str> {
         Some(match self.device.speed? {
             0..=11 => "low speed",
@@ -197,28 +202,28 @@ impl Modem {
     }
 }
 
-/// `bInterfaceClass` of everything that isn't standardised: serial ports and QMI.
+/// `bInterfaceClass` of vendor-specific interfaces: serial ports and QMI.
 const VENDOR_SPECIFIC: u8 = 0xff;
 
-/// USB interfaces of the serial ports of a layout.
+/// The USB interfaces of the serial ports in a layout.
 struct Serial {
     diag: Option<u8>,
     nmea: Option<u8>,
     at: Option<u8>,
 }
 
-/// The layout of a modem in normal mode (linux.md §2, at.md §1). What no table knows is `None`.
+/// The layout of a modem in normal mode (linux.md §2, at.md §1). An interface that no table knows is `None`.
 fn layout(device: &UsbDevice) -> Serial {
     let known = |diag, nmea, at| Serial { diag, nmea, at };
     match (device.vendor, device.product) {
-        // The kernel's Gobi layout has MC7770 too.
+        // The kernel uses its Gobi layout for the MC7770 too.
         (0x1199, 0x901b) => known(Some(1), Some(3), Some(2)),
         (0x1199, 0x90b1) => known(Some(4), Some(3), Some(2)),
         (0x1199, 0x90c1 | 0x90c3) => known(Some(2), Some(1), Some(0)),
         (0x1199, 0x90d9) => known(Some(2), None, Some(1)),
         (0x1199, 0x90d3 | 0x90e1 | 0x90e3) => known(Some(4), None, Some(3)),
         _ => match devices::lookup(device).map(|row| row.takes) {
-            // linux.md §2: Gobi 1000 has no position sentences on a port of their own.
+            // linux.md §2: Gobi 1000 modems have no port of their own for position sentences.
             Some(Takes::Gobi([Family::Gobi1000])) => known(Some(0), None, Some(2)),
             Some(Takes::Gobi(_)) => known(Some(1), Some(3), Some(2)),
             Some(_) => known(Some(0), Some(2), Some(3)),
@@ -252,7 +257,7 @@ impl Ports {
             }
         }
         sorted.control.sort_by_key(|control| control.port.interface);
-        // The layout's own first, then the highest.
+        // The port that the layout names comes first, then the highest interface.
         sorted
             .at
             .sort_by_key(|port| (port.interface != layout.at, std::cmp::Reverse(port.interface)));

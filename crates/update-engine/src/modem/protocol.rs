@@ -1,11 +1,11 @@
-//! Which protocol a boot loader speaks.
+//! The protocol that a boot loader speaks.
 
 use std::fmt;
 
 use firmware_image::DownloadProtocol;
 use serde::{Deserialize, Serialize};
 
-/// Which protocol a boot loader speaks.
+/// The protocol that a boot loader speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {

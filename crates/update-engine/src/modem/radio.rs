@@ -1,27 +1,27 @@
-//! Whether a modem that runs can connect: what it says of its radio.
+//! Whether a running modem can connect: what the modem says about its radio.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a running modem says of its radio.
+/// What a running modem says about its radio.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Radio {
-    /// It is on.
+    /// The radio is on.
     On,
-    /// It is off: the modem runs, but doesn't connect.
+    /// The radio is off: the modem runs, but doesn't connect.
     Off {
-        /// Why, as the modem says: its operating mode, and what it names as the reason.
+        /// Why, in the modem's own terms: its operating mode and the reasons that it names.
         why: String,
     },
-    /// The modem wasn't asked since it runs, or doesn't say.
+    /// Not known: the modem has not been asked since its firmware started, or doesn't say.
     #[default]
     NotTold,
 }
 
 impl Radio {
-    /// The same, when it is off.
+    /// The value itself if the radio is off, otherwise none.
     pub(crate) fn if_off(self) -> Option<Self> {
         matches!(self, Self::Off { .. }).then_some(self)
     }

@@ -1,4 +1,4 @@
-//! Which modem is meant: by place, id, port or number, or the only one there is.
+//! How the user chooses a modem: by place, USB id, port, number or IMEI, or because there is only one.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use super::on_bus::{Modem, modems};
 
-/// How the user says which modem is meant. Every form names a physical place in the end.
+/// How the user says which modem to use. Every form leads to one physical place in the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selector {
-    /// The only one.
+    /// The only modem on the bus.
     #[default]
     Only,
     /// The place on the bus, `1-1.4`, or the same socket on the bus of the other speed.
     Place(String),
-    /// The USB id; without product every product of the vendor.
+    /// The USB id; without a product, every product of the vendor.
     Id {
         /// `idVendor`.
         vendor: u16,
         /// `idProduct`.
         product: Option<u16>,
     },
-    /// Number on the bus, as `lsusb` prints it: good until the next enumeration.
+    /// The device number on the bus, as `lsusb` prints it. It is valid until the next enumeration.
     BusNumber {
-        /// The bus; none: any.
+        /// The bus; none for any bus.
         bus: Option<u16>,
-        /// The device.
+        /// The device number.
         device: u32,
     },
-    /// Any port of it: a node, or a link to one.
+    /// Any port of the modem: a device node, or a link to one.
     Port(String),
-    /// Its IMEI; modems in normal mode are asked for it.
+    /// The modem's IMEI; modems in normal mode are asked for it.
     Imei(String),
 }
 
@@ -55,13 +55,13 @@ impl fmt::Display for Selector {
             } => write!(f, "-s {bus}:{device}"),
             Self::BusNumber { bus: None, device } => write!(f, "-s {device}"),
             Self::Port(name) => f.write_str(name),
-            // A number that belongs to a person stays out of logs.
+            // An IMEI can identify a person, so it stays out of logs.
             Self::Imei(imei) => write!(f, "--imei {}", masked(imei)),
         }
     }
 }
 
-/// The last four digits only: enough to tell one's own modems apart, too little to be a secret.
+/// The last four digits only: enough for users to tell their modems apart, too few to reveal the IMEI.
 pub fn masked(imei: &str) -> String {
     let count = imei.chars().count();
     let shown: String = imei.chars().skip(count.saturating_sub(4)).collect();
@@ -69,10 +69,11 @@ pub fn masked(imei: &str) -> String {
 }
 
 impl Selector {
-    /// All modems that fit, by what the bus tells. An IMEI isn't on the bus: with it every modem that can be asked fits.
+    /// All modems that fit, judged by what the bus shows. The bus doesn't show the IMEI, so for an IMEI every
+    /// modem that can be asked fits.
     ///
     /// # Errors
-    /// The bus can't be read, or the port that was named isn't there.
+    /// The bus can't be read, or the named port doesn't exist.
     pub fn candidates(&self, world: &mut dyn World) -> Result<Vec<Modem>, DiscoveryError> {
         let named = match self {
             Self::Port(name) => Some(world.find(name)?),
@@ -99,7 +100,7 @@ impl Selector {
     }
 }
 
-/// One modem in a list of them.
+/// One line about a modem, for a list of modems.
 pub(crate) fn line(modem: &Modem) -> String {
     let first: Option<&PortId> = modem.all_ports().next().map(|port| &port.id);
     let port = first.map(|port| format!(", {port}")).unwrap_or_default();
@@ -112,7 +113,7 @@ pub(crate) fn line(modem: &Modem) -> String {
     )
 }
 
-/// The bus in a place: `3-1.4` is on bus 3.
+/// The bus number in a place: `3-1.4` is on bus 3.
 fn bus_of(path: &UsbPath) -> Option<u16> {
     path.as_str().split_once('-')?.0.parse().ok()
 }

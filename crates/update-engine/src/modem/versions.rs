@@ -1,10 +1,11 @@
-//! Versions of firmware, settings and carrier: what a modem runs, what it prefers, what the user asks for.
+//! Versions of firmware and settings, and the carrier: what a modem runs, what it prefers, what the user asks
+//! for.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Versions that the user gives; they fill what the files don't tell.
+/// Versions that the user gives, for what the files don't say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     /// Firmware version, `02.33.03.00`.
@@ -15,7 +16,7 @@ pub struct Given {
     pub carrier: Option<String>,
 }
 
-/// Firmware with its settings. What isn't known is `None`.
+/// Firmware with its settings and carrier. A value that isn't known is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trio {
     /// Firmware version, `02.33.03.00`.
@@ -41,7 +42,8 @@ impl fmt::Display for Trio {
 }
 
 impl Trio {
-    /// In what another one differs, as far as both are known: what, wanted, found.
+    /// The differences from `found`, each as name, wanted value and found value. Only values that both sides
+    /// know are compared.
     pub fn differences<'t>(&'t self, found: &'t Self) -> Vec<(&'static str, &'t str, &'t str)> {
         let pairs = [
             ("firmware", &self.firmware, &found.firmware),
@@ -55,13 +57,14 @@ impl Trio {
             .collect()
     }
 
-    /// Whether it names no firmware but leaves the choice to the SIM: `00.00.00.00` and `AUTO-SIM` (devices.md).
+    /// Whether this names no firmware but leaves the choice to the SIM: `00.00.00.00` or `AUTO-SIM`
+    /// (devices.md).
     pub fn is_by_sim(&self) -> bool {
         let is_auto = |carrier: &str| carrier.eq_ignore_ascii_case("AUTO-SIM");
         self.carrier.as_deref().is_some_and(is_auto) || self.firmware.as_deref() == Some("00.00.00.00")
     }
 
-    /// Whether all three are known.
+    /// Whether all three values are known.
     pub fn is_complete(&self) -> bool {
         self.firmware.is_some() && self.config.is_some() && self.carrier.is_some()
     }
