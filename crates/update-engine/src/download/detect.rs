@@ -1,8 +1,9 @@
-//! Finds out what is behind the port: the rule for an unknown download port (sahara-firehose.md §6).
+//! Detects what is behind a port, by the rule for an unknown download port (sahara-firehose.md §6).
 //!
-//! A modem that is known to speak QDL is asked at once. Any other is listened to first, because a byte that comes
-//! before its hello can spoil a Sahara boot loader until its next restart. What doesn't answer is tried with the
-//! known ways to a lost hello, from the harmless to the drastic.
+//! A modem that is known to speak QDL gets the probe at once. With any other modem, modemflash listens first,
+//! because a byte that arrives before a Sahara boot loader has said hello can make it unusable until its next
+//! restart. If nothing answers, modemflash tries the known ways to get a lost hello, from the harmless to the
+//! drastic.
 
 use std::time::Duration;
 
@@ -15,34 +16,36 @@ use crate::modem::Protocol;
 use crate::run::{HOLDER_LIMIT, Heed, RETURN_LIMIT, Run};
 use crate::told::{Cause, EventKind, ModemState};
 
-/// How long a Sahara modem may take for its hello (sahara-firehose.md §6, rule (a)).
+/// How long a Sahara modem may take to say hello (sahara-firehose.md §6, rule (a)).
 const HELLO_LIMIT: Duration = Duration::from_secs(20);
-/// How long an unknown modem is listened to before the probe (sahara-firehose.md §6, rule (b)).
+/// How long modemflash listens to an unknown modem before it sends the probe (sahara-firehose.md §6, rule
+/// (b)).
 const UNKNOWN_SILENCE: Duration = Duration::from_secs(5);
 /// How long an answer to the probe or another provocation may take (qdl.md §7, recommended for 0x70).
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
-/// How long the port has to be silent before bytes that say nothing are called foreign (sahara-firehose.md §6.2: 300 ms
-/// of silence end a hello).
+/// How long the port has to be silent before unrecognised bytes count as a foreign answer (sahara-firehose.md
+/// §6.2: 300 ms of silence end a hello).
 const REST_OF_ANSWER: Duration = Duration::from_millis(300);
 /// What is behind the port.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A QDL boot loader that has got the probe 0x70; `received` is what came since.
+    /// A QDL boot loader that has received the probe 0x70; `received` is what came since.
     Qdl { received: Vec<u8> },
-    /// A Sahara boot loader that said hello; `received` begins with it.
+    /// A Sahara boot loader that said hello; `received` begins with the hello.
     Sahara { received: Vec<u8>, provoked: bool },
-    /// A Sahara boot loader that refused: it needs a reset.
+    /// A Sahara boot loader that refused and needs a reset.
     Refused,
-    /// Nobody answered; a hello response may be answered. `tried` says what was tried.
+    /// Nothing has answered so far, but a boot loader may answer an unasked hello response. `tried` lists
+    /// what was tried.
     Unasked { tried: String },
-    /// A boot loader that speaks Firehose already.
+    /// A boot loader that already speaks Firehose.
     Firehose { received: Vec<u8> },
 }
 
 /// One thing to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Try {
-    /// Send nothing for this long.
+    /// Listen for this long without sending anything.
     Listen(Duration),
     /// Send 0x70.
     Probe,
@@ -52,11 +55,13 @@ enum Try {
     ReEnumerate,
     /// Send the vendor's dummy packet.
     Dummy,
-    /// Send a Firehose NOP: an interrupted run may have left it in Firehose.
+    /// Send a Firehose NOP: an interrupted run may have left the boot loader in Firehose.
     Ping,
-    /// Send a streaming NOP: Qualcomm's own boot loader refuses it in its own way (mc7750_05c6-9008 trace).
+    /// Send a streaming NOP: Qualcomm's boot loader refuses it in a recognisable way (mc7750_05c6-9008
+    /// trace).
     Nop,
-    /// Begin a Sahara session as if a hello had come; its first packet shows whether somebody is there.
+    /// Begin a Sahara session as if the boot loader had said hello. The session's first packet shows whether
+    /// a boot loader is there.
     Unasked,
 }
 
@@ -77,7 +82,7 @@ const FOR_SAHARA: &[Try] = &[
     Ping,
     Unasked,
 ];
-/// The order for a modem of which nothing is known (sahara-firehose.md §6, rule (b)).
+/// The order for a modem whose protocol is not known (sahara-firehose.md §6, rule (b)).
 const FOR_UNKNOWN: &[Try] = &[
     Listen(UNKNOWN_SILENCE),
     Probe,
@@ -91,21 +96,21 @@ const FOR_UNKNOWN: &[Try] = &[
     Ping,
     Unasked,
 ];
-/// The order after a reset for a new start: nothing is written to a Sahara modem. The probe at the end is for ids that
-/// both kinds share; a Sahara modem that was silent so long can't be spoiled by it.
+/// The order after a reset for a new start: nothing is written to a Sahara modem. The probe at the end is for
+/// ids that modems of both protocols share; after such a long silence it can't do a Sahara modem any harm.
 const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT), Probe];
 
-/// What was sent to the modem so far.
+/// What was last sent to the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Nothing,
-    /// The probe, last.
+    /// The probe.
     Probe,
-    /// Something else, last.
+    /// Something other than the probe.
     Other,
 }
 
-/// The beginning of an answer: text in quotes, anything else in hex.
+/// The beginning of an answer in words: text in quotes, anything else in hex.
 fn shown(bytes: &[u8]) -> String {
     let start = bytes.get(..40).unwrap_or(bytes);
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
@@ -118,29 +123,29 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-/// Notes what was tried, once.
+/// Adds to the list of what was tried, without repeating an entry.
 fn note(tried: &mut Vec<&'static str>, word: &'static str) {
     if !tried.contains(&word) {
         tried.push(word);
     }
 }
 
-/// What is known about the modem before it is asked.
+/// What is known about the modem before detection starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expect {
-    /// Its protocol.
+    /// The modem's protocol.
     Protocol(Protocol),
-    /// Nothing.
+    /// Nothing is known.
     Unknown,
-    /// It was reset after a Sahara session that went wrong; nothing may be written.
+    /// The modem was reset after a failed Sahara session; nothing may be written.
     SaharaAgain,
 }
 
 impl Run<'_> {
-    /// Finds out what is behind the open port.
+    /// Detects what is behind the open port.
     ///
     /// # Errors
-    /// What it is instead of a boot loader that can be helped; the state of the modem is noted.
+    /// What is behind the port instead of a usable boot loader. The state of the modem has been recorded.
     pub(crate) fn detect(&mut self, expect: Expect) -> Result<Found, Cause> {
         let order = match expect {
             Expect::Protocol(Protocol::Qdl) => FOR_QDL,
@@ -161,11 +166,15 @@ impl Run<'_> {
                 return Ok(Found::Unasked { tried });
             }
             let heard = match self.attempt(*step, &mut seen, &mut asked, &mut tried) {
-                // It restarted by itself: listen to what it becomes, from the top, but not for ever.
+                // The modem restarted by itself. Start detection again from the top, but not without limit.
                 Err(Cause::Port(error)) if error.kind == modem_world::PortErrorKind::Gone && lost < 2 => {
                     lost += 1;
                     let attempt = lost.saturating_add(1);
-                    self.retry("detection", attempt, "the modem left the bus and is waited for");
+                    self.retry(
+                        "detection",
+                        attempt,
+                        "the modem left the bus, and modemflash waits for it to come back",
+                    );
                     self.wait_return(RETURN_LIMIT)?;
                     (seen, asked, place) = (Classifier::default(), Asked::Nothing, 0);
                     continue;
@@ -176,13 +185,15 @@ impl Run<'_> {
             if let Some(found) = self.conclude(answer, &seen, asked)? {
                 return Ok(found);
             }
-            // Before the probe strange bytes may be remains of another program; the probe will tell.
+            // Before the probe, unrecognised bytes may be left over from another program. The probe will
+            // show.
             if asked == Asked::Nothing && order.get(place..).unwrap_or_default().contains(&Probe) {
                 seen = Classifier::default();
                 continue;
             }
             let answer = shown(seen.bytes());
-            // One damaged answer is no proof; an answer to a second probe that says as little is.
+            // A single unrecognised answer may be damaged. If the answer to a second probe isn't recognised
+            // either, the device is foreign.
             seen = Classifier::default();
             if let Some(second) = self.attempt(Probe, &mut seen, &mut asked, &mut tried)? {
                 if let Some(found) = self.conclude(second, &seen, asked)? {
@@ -196,7 +207,7 @@ impl Run<'_> {
         })
     }
 
-    /// What an answer means; nothing when it says nothing.
+    /// What an answer means; none if the answer is not recognised.
     fn conclude(
         &mut self,
         answer: FirstAnswer,
@@ -208,7 +219,7 @@ impl Run<'_> {
             FirstAnswer::SaharaHello { at } => {
                 let provoked = asked != Asked::Nothing;
                 let how = if provoked {
-                    "it said hello when bytes came"
+                    "it said hello after bytes were sent"
                 } else {
                     "it said hello by itself"
                 };
@@ -222,11 +233,11 @@ impl Run<'_> {
                 )
             }
             FirstAnswer::SaharaPacket { .. } => {
-                let how = "it is in the middle of a Sahara session of somebody else, or refuses one";
+                let how = "it is in another program's Sahara session, or refuses a session";
                 (Found::Refused, Protocol::SaharaFirehose, how.to_owned())
             }
             FirstAnswer::Firehose { at } => {
-                let how = "it speaks Firehose already".to_owned();
+                let how = "it already speaks Firehose".to_owned();
                 (
                     Found::Firehose { received: from(at) },
                     Protocol::SaharaFirehose,
@@ -239,20 +250,21 @@ impl Run<'_> {
                 "it switched to streaming download".to_owned(),
             ),
             FirstAnswer::QdlError { code } => {
-                // 22, command not supported: it is in streaming download already (qdl.md §4.1).
+                // Error 22, command not supported: the boot loader is already in streaming download (qdl.md
+                // §4.1).
                 let how = format!("it answered the download probe with error {code}");
                 (Found::Qdl { received: from(0) }, Protocol::Qdl, how)
             }
             FirstAnswer::Diag => {
                 self.set_modem(ModemState::RunsFirmware);
-                let evidence = "it answers the download probe as a DIAG port does (0x13, bad command)";
+                let evidence = "the port answers the download probe as a DIAG port does (0x13, bad command)";
                 return Err(Cause::RunsNormally {
                     evidence: evidence.to_owned(),
                 });
             }
             FirstAnswer::Echo => {
                 self.set_modem(ModemState::RunsFirmware);
-                let evidence = "the port sends back what it gets, as an AT port does";
+                let evidence = "the port echoes what it is sent, as an AT port does";
                 return Err(Cause::RunsNormally {
                     evidence: evidence.to_owned(),
                 });
@@ -260,8 +272,8 @@ impl Run<'_> {
             FirstAnswer::PrimaryBootLoader { reason } => {
                 self.set_modem(ModemState::Emergency);
                 let evidence = format!(
-                    "a boot loader without streaming download refuses (reason {reason}): \
-                     it is Qualcomm's own, Sierra's is gone"
+                    "a boot loader without streaming download refused (reason {reason}): \
+                     this is Qualcomm's boot loader, and Sierra's is gone"
                 );
                 return Err(Cause::EmergencyMode { evidence });
             }
@@ -272,7 +284,7 @@ impl Run<'_> {
         Ok(Some(found))
     }
 
-    /// Tries one thing and listens to what comes.
+    /// Tries one thing and listens for the answer.
     fn attempt(
         &mut self,
         step: Try,
@@ -284,18 +296,18 @@ impl Run<'_> {
         let (bytes, word) = match step {
             Listen(span) => {
                 note(tried, "listening");
-                self.silence(span, "a boot loader of the newer kind speaks first");
+                self.silence(span, "a Sahara boot loader speaks first");
                 return self.listen(seen, span, *asked);
             }
             Reopen => {
                 self.retry(
                     "detection",
                     2,
-                    "the modem's hello may be lost; the port is opened anew",
+                    "the modem's hello may have been lost, so modemflash reopens the port",
                 );
                 self.close();
                 self.open_patiently(HOLDER_LIMIT)?;
-                note(tried, "opening the port anew");
+                note(tried, "reopening the port");
                 return Ok(None);
             }
             ReEnumerate => {
@@ -321,7 +333,7 @@ impl Run<'_> {
         self.listen(seen, PROBE_LIMIT, *asked)
     }
 
-    /// Reads until the bytes tell what is behind the port, or nothing more comes.
+    /// Reads until the bytes show what is behind the port, or nothing more comes.
     fn listen(
         &mut self,
         seen: &mut Classifier,
@@ -348,15 +360,16 @@ impl Run<'_> {
             let now = self.now();
             match seen.verdict() {
                 FirstAnswer::Incomplete => {}
-                // Nothing was asked yet: remains of another program. The hello may still come.
+                // Nothing was sent yet, so these bytes are left over from another program. The hello may
+                // still come.
                 FirstAnswer::Text(_) | FirstAnswer::Unknown if asked == Asked::Nothing => {
-                    tracing::debug!(bytes = ?seen.bytes(), "strange bytes passed over");
+                    tracing::debug!(bytes = ?seen.bytes(), "unrecognised bytes skipped");
                     strange = Some(seen.verdict().clone());
                     *seen = Classifier::default();
                 }
                 clear => return Ok(Some(clear.clone())),
             }
-            // After strange bytes in answer to something only the rest of that answer is waited for.
+            // Once an answer has begun, wait only for the rest of that answer.
             if is_new && asked != Asked::Nothing {
                 until = until.min(now + REST_OF_ANSWER);
             }
@@ -367,7 +380,7 @@ impl Run<'_> {
         }
     }
 
-    /// Collects what comes until `until`.
+    /// Collects the bytes that arrive until `until`.
     pub(crate) fn collect(&mut self, seen: &mut Vec<u8>, until: Instant) -> Result<(), Cause> {
         let handle = self.handle()?;
         let mut buffer = [0; 1024];
@@ -387,7 +400,8 @@ impl Run<'_> {
         }
     }
 
-    /// Writes a few bytes; a port that doesn't take them within the limit is taken as mute.
+    /// Writes a few bytes. If the port doesn't take them within the limit, detection goes on as if nothing
+    /// had answered.
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), Cause> {
         let handle = self.handle()?;
         let until = self.now() + PROBE_LIMIT;
@@ -410,6 +424,6 @@ impl Run<'_> {
     }
 }
 
-/// Firehose NOP (sahara-firehose.md §4, vector 11).
+/// A Firehose NOP (sahara-firehose.md §4, vector 11).
 const PING: &[u8] =
     b"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<data>\n<NOP value=\"ping\" />\n</data>\n\n";

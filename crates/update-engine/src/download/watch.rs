@@ -1,4 +1,5 @@
-//! Follows a download: turns what conversation and driver report into events, progress and the modem's state.
+//! Follows a download: turns the reports of the conversation and the driver into events, progress and the
+//! modem's state.
 
 use std::time::Duration;
 
@@ -10,27 +11,27 @@ use crate::modem::Protocol;
 use crate::run::{Note, Teller};
 use crate::told::{EventKind, ModemState, Step};
 
-/// How often the advance of an image is told at most.
+/// The shortest time between two events about the progress of an image.
 const ADVANCE_EVERY: Duration = Duration::from_millis(200);
 
-/// An image as the events name it.
+/// An image, as the events name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) file: String,
     pub(crate) bytes: u64,
 }
 
-/// What has been reached of a download.
+/// How far a download has got.
 #[derive(Debug)]
 pub(crate) struct Watch {
     images: Vec<Named>,
-    /// Images that the modem accepted in this session.
+    /// Number of images that the modem accepted in this session.
     pub(crate) accepted: usize,
-    /// Images that it said it doesn't need.
+    /// Number of images that the modem said it doesn't need.
     pub(crate) not_required: usize,
     /// Bytes of the accepted images.
     pub(crate) accepted_bytes: u64,
-    /// Whether image bytes went out, in this session or one before.
+    /// Whether image bytes were sent, in this session or an earlier one.
     pub(crate) has_written: bool,
     protocol: Protocol,
     current: Option<usize>,
@@ -55,7 +56,7 @@ impl Watch {
         }
     }
 
-    /// A new session begins: every image is sent again.
+    /// Begins a new session, in which every image is sent again.
     pub(crate) fn restart(&mut self, protocol: Protocol) {
         self.accepted = 0;
         self.not_required = 0;
@@ -69,7 +70,7 @@ impl Watch {
         self.accepted.saturating_add(self.not_required) >= self.images.len()
     }
 
-    /// What is true of a modem that is still in download mode.
+    /// The state of the modem, provided that it is still in download mode.
     pub(crate) fn state(&self) -> ModemState {
         if self.is_complete() && self.accepted > 0 {
             ModemState::AllWritten
@@ -96,7 +97,7 @@ impl Watch {
         self.images.get(image).map_or(0, |named| named.bytes)
     }
 
-    /// Share of the whole run: detection and restart count like a little data, the finalising of an image like more.
+    /// The share of the whole run that is done. Each part counts with its weight ([`weight`]).
     fn share(&self, image: usize, acknowledged: u64, is_sent: bool, is_done: bool) -> f64 {
         let mut done = weight::START;
         let mut total = weight::START + weight::RESET;
@@ -117,7 +118,7 @@ impl Watch {
         done / total
     }
 
-    /// Takes note of what happened.
+    /// Records what happened and tells it.
     pub(crate) fn note(&mut self, teller: &mut Teller<'_>, now: Instant, note: Note) {
         match note {
             Note::Sent { image, bytes } => {
@@ -129,7 +130,7 @@ impl Watch {
                 self.tell_advance(teller, now, image, false);
             }
             Note::StopAsked => {
-                let when = "at the next point at which the modem can be helped again; \
+                let when = "at the next point from which the update can be started again; \
                             press Ctrl-C once more to stop now";
                 teller.tell(
                     now,
@@ -186,7 +187,11 @@ impl Watch {
             Report::Finalising { image, up_to } => {
                 let (number, of, file) = self.named(image);
                 teller.advance(self.share(image, 0, true, false));
-                teller.silence(now, up_to, "the modem checks the image and writes its flash");
+                teller.silence(
+                    now,
+                    up_to,
+                    "the modem is checking the image and writing it to flash",
+                );
                 teller.begin(
                     now,
                     Step::Finalise {
@@ -246,7 +251,7 @@ impl Watch {
     }
 }
 
-/// `part` of `whole`, 0 to 1.
+/// The share of `part` in `whole`, from 0 to 1.
 fn part(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         1.0

@@ -429,7 +429,7 @@ fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
             .expect("it is detected");
         // Silent for 5 s, then the probe.
         assert!((5.0..5.5).contains(&detected.t), "{}", run.log());
-        let how = "it said hello when bytes came".to_owned();
+        let how = "it said hello after bytes were sent".to_owned();
         let protocol = Protocol::SaharaFirehose;
         assert_eq!(detected.kind, EventKind::Detected { protocol, how });
     }

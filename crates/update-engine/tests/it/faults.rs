@@ -331,7 +331,7 @@ fn silence_is_told_before_it_begins() {
                 .expect("it is told")
         };
         let told = place(
-            &|kind| matches!(kind, EventKind::SilenceExpected { why, .. } if why.contains("writes its flash")),
+            &|kind| matches!(kind, EventKind::SilenceExpected { why, .. } if why.contains("writing it to flash")),
         );
         let accepted = place(&|kind| matches!(kind, EventKind::ImageAccepted { .. }));
         assert!(told < accepted);

@@ -459,7 +459,7 @@ fn row_24_silence_is_told_before_it_begins_and_the_modem_s_log_is_shown() {
         let (run, _) = update_one(running(model));
         let told = at(
             &run,
-            |kind| matches!(kind, EventKind::SilenceExpected { why, .. } if why.contains("writes its flash")),
+            |kind| matches!(kind, EventKind::SilenceExpected { why, .. } if why.contains("writing it to flash")),
         );
         let accepted = at(&run, |kind| matches!(kind, EventKind::ImageAccepted { .. }));
         assert!(told < accepted, "{told} {accepted}");

@@ -41,9 +41,9 @@ fn a_port_that_turns_out_to_be_of_normal_mode_says_how_that_is_known() {
     for (mode, cause) in [
         (
             Mode::Diag,
-            "it answers the download probe as a DIAG port does (0x13, bad command)",
+            "the port answers the download probe as a DIAG port does (0x13, bad command)",
         ),
-        (Mode::Echo, "the port sends back what it gets, as an AT port does"),
+        (Mode::Echo, "the port echoes what it is sent, as an AT port does"),
     ] {
         assert_eq!(
             in_mode("MC7455", mode, true),
@@ -81,7 +81,8 @@ fn a_modem_beyond_repair_is_said_to_be_so() {
     assert_eq!(
         in_mode("MC7455", Mode::Pbl, true),
         "error[E-MODE-EMERGENCY]: /dev/ttyUSB0: the modem is in Qualcomm's emergency mode\n  \
-         cause: a boot loader without streaming download refuses (reason 6): it is Qualcomm's own, Sierra's is gone\n  \
+         cause: a boot loader without streaming download refused (reason 6): this is Qualcomm's boot loader, and \
+         Sierra's is gone\n  \
          modem: in Qualcomm's emergency mode: Sierra's boot loader is gone, and the modem accepts no firmware\n\
          hint: this modem has lost Sierra's boot loader and can't be repaired with Sierra's files; ask the vendor\nexit 4"
     );
@@ -120,7 +121,7 @@ fn a_dead_port_is_reported_with_everything_that_was_tried() {
         in_mode("MC7455", Mode::Dead, false),
         format!(
             "error[E-DETECT-SILENT]: 1-1 (MC7455/MC7430/EM7455/EM7430): nothing answers on the port\n  \
-             cause: no byte came from the port; tried: the download probe, opening the port anew, re-enumeration, \
+             cause: no byte came from the port; tried: the download probe, reopening the port, re-enumeration, \
              a dummy packet, a streaming NOP\n  {tail}"
         )
     );
@@ -128,7 +129,7 @@ fn a_dead_port_is_reported_with_everything_that_was_tried() {
         in_mode("EM7565", Mode::Dead, true),
         format!(
             "error[E-DETECT-SILENT]: /dev/ttyUSB0: nothing answers on the port\n  \
-             cause: no byte came from the port; tried: listening, opening the port anew, a dummy packet, \
+             cause: no byte came from the port; tried: listening, reopening the port, a dummy packet, \
              the download probe, a streaming NOP, a Firehose NOP, a Sahara hello response\n  {tail}"
         )
     );
