@@ -1,9 +1,10 @@
-//! Whether a modem can be reached in download mode on this host: which ids it may have there, and whether a driver takes
-//! them.
+//! Whether a modem can be reached in download mode on this host: which USB ids the modem may have there, and
+//! whether a driver takes those ids.
 //!
-//! A modem whose boot loader has an id that no driver knows has no port there: it can't be flashed and not sent back, and
-//! stays off the network. So this is looked at before anything sends it there. Only what is certain refuses: the device
-//! table names the id, and the host's tables were read as a whole and lack it. Everything else is a question.
+//! If no driver knows the id of the boot loader, the modem has no port in download mode: modemflash can
+//! neither flash it nor restart it, and the modem stays off the network. So modemflash checks this before it
+//! switches a modem to download mode. A run is refused only if the answer is certain: the device table names
+//! the id, and the host's tables were read completely and lack the id. In all other cases the user is asked.
 
 use modem_world::{Binding, World};
 use serde::{Deserialize, Serialize};
@@ -20,17 +21,18 @@ type Ids = Vec<(u16, u16)>;
 /// The ids that a modem may have in download mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootIds {
-    /// `(vendor, product)`; one of them, where there are several.
+    /// The possible ids, `(vendor, product)`. The modem has one of them.
     pub ids: Ids,
-    /// Whether the device table tells them. Else they are a guess by the rule.
+    /// Whether the ids come from the device table. Otherwise they are a guess by the rule.
     pub is_known: bool,
 }
 
-/// The ids in download mode of a modem that has this id with its firmware running (devices.md, linux.md §2).
+/// The ids that a modem may have in download mode, from its id in normal mode (devices.md, linux.md §2).
 ///
-/// The rule is the normal id minus one. It counts where the modem's row of the device table has that id. Else the row's
-/// download ids of the same vendor do: one id for all (Gobi 2000), the same id (68c0), the higher one (Dell 8218). Without
-/// such a row the rule is only a guess, and so is a download id of another vendor: HP's EM7355 may keep Sierra's.
+/// The rule: the download id is the normal id minus one. The rule counts if the modem's row in the device
+/// table has that download id. Otherwise the row's download ids of the same vendor count: one id for all
+/// models (Gobi 2000), the same id as in normal mode (68c0), or the higher id (Dell 8218). Without such a row
+/// the rule is only a guess, and so is a download id of another vendor: HP's EM7355 may keep Sierra's.
 pub fn boot_ids(vendor: u16, product: u16) -> BootIds {
     let id = (vendor, product);
     let by_rule = (vendor, product.wrapping_sub(1));
@@ -57,12 +59,12 @@ pub fn boot_ids(vendor: u16, product: u16) -> BootIds {
     known(own)
 }
 
-/// What was agreed to before anything was sent.
+/// What the user agreed to before anything was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Agreed {
-    /// That no driver makes a port of it in download mode.
+    /// The user accepts that no driver creates a port for the modem in download mode.
     pub(crate) no_port: bool,
-    /// That it can't be told whether one does.
+    /// The user accepts that modemflash can't tell whether a driver creates a port.
     pub(crate) doubt: bool,
 }
 
@@ -79,7 +81,7 @@ impl Agreed {
         }
     }
 
-    /// A doubt was agreed to, or has been answered by the modem itself.
+    /// Adds that the user accepted a doubt, or that the modem itself has resolved it.
     pub(crate) const fn with_doubt(self, doubt: bool) -> Self {
         Self {
             no_port: self.no_port,
@@ -91,11 +93,11 @@ impl Agreed {
 /// Whether a modem can be reached in download mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// A driver of this host makes a port of it there.
+    /// A driver on this host creates a port for the modem in download mode.
     Sure,
-    /// It can't be told, for this reason.
+    /// modemflash can't tell, for the given reason.
     Open { ids: BootIds, why: String },
-    /// No driver of this host knows its id there.
+    /// No driver on this host knows the modem's id in download mode.
     Never { ids: Ids },
 }
 
@@ -103,8 +105,9 @@ pub(crate) enum Reach {
 pub(crate) fn reach(world: &mut dyn World, modem: &Modem) -> Reach {
     let own = (modem.device.vendor, modem.device.product);
     let ids = boot_ids(own.0, own.1);
-    // A modem that keeps its id keeps its drivers (68c0, 68a2). Which of its ports are there now, and which driver made them,
-    // says nothing about the one that it has then: an MBIM modem has none that is serial, and cdc_acm takes none of it.
+    // A modem that keeps its id keeps its drivers (68c0, 68a2). Its present ports and their drivers say
+    // nothing about the port that it has in download mode: an MBIM modem has no serial port now, and cdc_acm
+    // takes none of its interfaces.
     if ids.is_known && ids.ids == [own] {
         return Reach::Sure;
     }
@@ -121,16 +124,17 @@ pub(crate) fn reach(world: &mut dyn World, modem: &Modem) -> Reach {
         None if ids.is_known => Reach::Never { ids: ids.ids },
         None => Reach::Open {
             ids,
-            why: "no driver of this host knows that id".to_owned(),
+            why: "no driver on this host knows that id".to_owned(),
         },
     }
 }
 
 impl Run<'_> {
-    /// Looks whether the modem can be reached in download mode. A doubt becomes a warning to be confirmed.
+    /// Checks whether the modem can be reached in download mode. A doubt becomes a warning that the user has
+    /// to confirm.
     ///
     /// # Errors
-    /// No driver would make a port of it there, and nobody insists.
+    /// No driver would create a port for the modem in download mode, and the user didn't use `--force`.
     pub(crate) fn check_download_port(
         &mut self,
         is_forced: bool,
@@ -154,11 +158,12 @@ impl Run<'_> {
         Ok(reach(self.world(), &modem))
     }
 
-    /// The same on the way, when the modem may have another id than before, or goes there unexpectedly, and nobody can be asked
-    /// any more.
+    /// Checks the same during the run, when the user can no longer be asked: the modem may have another id
+    /// than before, or goes to download mode unexpectedly.
     ///
     /// # Errors
-    /// No driver would make a port of it there, or that can't be told, and nobody has agreed to it.
+    /// No driver would create a port for the modem in download mode, or modemflash can't tell, and the user
+    /// has not agreed to that.
     pub(crate) fn refuse_unreachable(&mut self, agreed: Agreed) -> Result<(), Cause> {
         match self.reach()? {
             Reach::Never { ids } if !agreed.no_port => Err(Cause::NoDownloadPort { ids }),
@@ -178,10 +183,11 @@ impl Run<'_> {
 }
 
 fn doubt(ids: &BootIds, why: &str) -> Warning {
-    let likely = if ids.is_known { "" } else { "probably " };
+    let likely = if ids.is_known { "has" } else { "probably has" };
     let text = format!(
-        "in download mode the modem is {likely}{}, and it can't be told whether a driver of this host makes a port of that \
-         ({why}); without a port it can't be reached there until a driver knows the id: {}",
+        "in download mode the modem {likely} the USB id {}, and modemflash can't tell whether a driver on this host \
+         creates a port for that id ({why}). Without a port the modem can't be reached in download mode until a \
+         driver knows the id. To arrange that, run as root: {}",
         ids::words(&ids.ids),
         ids::commands(&ids.ids)
     );

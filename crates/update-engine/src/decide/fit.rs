@@ -1,9 +1,10 @@
-//! Whether images are for this modem.
+//! Whether images are for a given modem.
 //!
-//! What the headers of the images say is compared with what is known of the modem, the surest first: what its running
-//! firmware says of itself, then the model that it or its USB strings name together with the row of the device table.
-//! Platforms are compared as text, so one that no table has is told apart like any other. Only a contradiction refuses.
-//! Where a fact is missing, the user is asked; `--yes` answers that.
+//! The headers of the images are compared with what is known about the modem. The surest source comes first:
+//! what the running firmware reports; then the model that the modem or its USB strings name, together with
+//! the row in the device table. Platforms are compared as text, so this also works for platforms that no
+//! table has. Only a contradiction refuses the images. If a fact is missing, the user is asked, and `--yes`
+//! answers that question.
 
 use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target};
 use modem_world::{PortInfo, UsbDevice};
@@ -13,39 +14,40 @@ use crate::modem::{Device, Facts, Modem, Protocol, devices};
 use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
 
-/// What is known of a modem, as far as it tells whom images are for.
+/// What is known about a modem and helps to judge whether images are for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nature<'a> {
-    /// Its name, for people.
+    /// The modem's name, for people.
     pub name: Option<&'a str>,
-    /// Its row of the device table.
+    /// The modem's row in the device table.
     pub row: Option<&'static Device>,
-    /// What names its model: what it says, or else the product string of its USB device.
+    /// The text that names the model: what the modem reports, or else the product string of its USB device.
     pub model: Option<&'a str>,
-    /// What it says that it runs: `SWI9X07H_00.08.07.00 …`. None while it wasn't asked.
+    /// The revision that the modem reports: `SWI9X07H_00.08.07.00 …`. None until the modem is asked.
     pub revision: Option<&'a str>,
 }
 
-/// What firmware a modem takes, as far as it is known.
+/// The firmware that a modem takes, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// One of these; empty where nothing tells.
+    /// The modem takes firmware for one of these targets; empty if nothing is known.
     pub targets: Vec<Target>,
-    /// Whether it may be something else all the same: the name of its model isn't in the list, or doesn't go with its id.
+    /// Whether the modem may still take something else: the name of its model isn't in the list, or doesn't
+    /// match its USB id.
     pub is_doubtful: bool,
 }
 
-/// The images are for the modem, as far as can be told.
+/// The images are for the modem, as far as modemflash can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// The families that are left.
+    /// The families that remain possible.
     pub families: Vec<Family>,
-    /// What can't be told, or what the user vouches for: to be confirmed.
+    /// What modemflash can't tell, or what only the user vouches for. The user has to confirm this warning.
     pub doubt: Option<Warning>,
 }
 
 impl<'a> Nature<'a> {
-    /// What the bus tells of a device.
+    /// What the bus shows about a device.
     pub fn of_device(device: &'a UsbDevice) -> Self {
         let row = devices::lookup(device);
         let product = device.product_name.as_deref();
@@ -58,7 +60,7 @@ impl<'a> Nature<'a> {
         }
     }
 
-    /// What the bus tells of a modem.
+    /// What the bus shows about a modem.
     pub fn of_modem(modem: &'a Modem) -> Self {
         Self {
             row: modem.row,
@@ -66,7 +68,7 @@ impl<'a> Nature<'a> {
         }
     }
 
-    /// With what the modem says of itself.
+    /// Adds what the modem reports about itself.
     pub fn with_facts(self, facts: &'a Facts) -> Self {
         Self {
             name: facts.model.as_deref().or(self.name),
@@ -76,7 +78,7 @@ impl<'a> Nature<'a> {
         }
     }
 
-    /// What firmware the modem takes.
+    /// The firmware that the modem takes.
     pub fn candidates(&self) -> Candidates {
         let sure = |targets| Candidates {
             targets,
@@ -99,7 +101,7 @@ impl<'a> Nature<'a> {
         if of_row.is_empty() || of_row.iter().any(agrees) {
             return sure(vec![of_model]);
         }
-        // The id belongs to one model and the string names another.
+        // The USB id belongs to one model, and the string names another.
         let mut targets = of_row;
         targets.push(of_model);
         Candidates {
@@ -108,7 +110,7 @@ impl<'a> Nature<'a> {
         }
     }
 
-    /// How it is flashed in download mode; none where nothing tells, or more than one way is left.
+    /// The protocol in download mode; none if nothing is known, or if both protocols remain possible.
     pub fn protocol(&self) -> Option<Protocol> {
         let targets = self.candidates().targets.into_iter();
         let families: Vec<Family> = targets.map(|target| target.family).collect();
@@ -116,15 +118,16 @@ impl<'a> Nature<'a> {
     }
 }
 
-/// What the bus tells of how the device behind a port is flashed.
+/// The download protocol of the device behind a port, judged by what the bus shows.
 pub(crate) fn protocol_of(port: &PortInfo) -> Option<Protocol> {
     Nature::of_device(port.device.as_ref()?).protocol()
 }
 
-/// Whether images are for a modem like this; `vouched` is the platform that the user says it takes.
+/// Whether images are for this modem. `vouched` is the platform whose firmware the modem takes according to
+/// the user.
 ///
 /// # Errors
-/// They are for another modem.
+/// The images are for another modem.
 pub fn judge(nature: Nature<'_>, firmware: &Firmware, vouched: Option<&Platform>) -> Result<Fit, Cause> {
     let claims = firmware.combination();
     let takes = nature.candidates();
@@ -140,7 +143,7 @@ pub fn judge(nature: Nature<'_>, firmware: &Firmware, vouched: Option<&Platform>
             return Err(of_others(firmware, called(name, targets)));
         }
         let doubt = format!(
-            "the images don't tell whom they are for, and by their names they are for {}; the modem is {}",
+            "the images don't say which modems they are for, and by their file names they are for {}; the modem is {}",
             words(claims),
             called(name, targets)
         );
@@ -157,10 +160,10 @@ pub fn judge(nature: Nature<'_>, firmware: &Firmware, vouched: Option<&Platform>
     }
     let is_certain = !verdicts.is_empty() && verdicts.iter().all(|verdict| *verdict == Some(true));
     let doubt = if is_silent(claims) {
-        "the images don't tell which modems they are for".to_owned()
+        "the images don't say which modems they are for".to_owned()
     } else if let Some(file) = claims.silent.first() {
         format!(
-            "{file} doesn't tell which modems it is for; the other files are for {}",
+            "{file} doesn't say which modems it is for; the other files are for {}",
             words(claims)
         )
     } else if is_certain && !takes.is_doubtful {
@@ -178,17 +181,17 @@ pub fn judge(nature: Nature<'_>, firmware: &Firmware, vouched: Option<&Platform>
                 )
             }
             [target] => format!("{name} takes {target}"),
-            targets => format!("{name} may take {}, and nothing tells which", listed(targets)),
+            targets => format!("{name} may take {}, and nothing says which", listed(targets)),
         };
         format!(
-            "{known}; the images are for {}, which may be something else",
+            "{known}; the images are for {}, which may not be the same",
             words(claims)
         )
     };
     Ok(asked(families, doubt))
 }
 
-/// The images may be for the modem; the user says.
+/// The images may be for the modem, so the user is asked.
 fn asked(families: Vec<Family>, doubt: String) -> Fit {
     Fit {
         families,
@@ -200,7 +203,7 @@ fn asked(families: Vec<Family>, doubt: String) -> Fit {
     }
 }
 
-/// The cause for images of others.
+/// The cause for images that are for other modems.
 fn of_others(firmware: &Firmware, modem: String) -> Cause {
     let first = firmware.reports().next().map(|report| report.name.clone());
     Cause::ImageOfOtherFamily {
@@ -210,7 +213,7 @@ fn of_others(firmware: &Firmware, modem: String) -> Cause {
     }
 }
 
-/// Whom images are for, in words.
+/// The modems that images are for, in words.
 pub fn words(claims: &Combination) -> String {
     let platforms = claims.platforms.iter().map(described);
     let families = claims.families.iter();
@@ -227,7 +230,7 @@ pub fn words(claims: &Combination) -> String {
     }
 }
 
-/// The protocol that all of these families share.
+/// The protocol that all these families share, if they share one.
 pub(crate) fn common_protocol(families: &[Family]) -> Option<Protocol> {
     let mut protocols = families
         .iter()
@@ -236,7 +239,7 @@ pub(crate) fn common_protocol(families: &[Family]) -> Option<Protocol> {
     protocols.all(|other| other == Some(first)).then_some(first)
 }
 
-/// Whether firmware for one is firmware for the other; `None` where their product lines leave that open.
+/// Whether firmware for one target is firmware for the other. `None` if their product lines leave that open.
 fn agree(one: &Target, other: &Target) -> Option<bool> {
     match (&one.platform, &other.platform) {
         (Some(one), Some(other)) => one.agrees(other),
@@ -245,7 +248,7 @@ fn agree(one: &Target, other: &Target) -> Option<bool> {
     }
 }
 
-/// Whether images that claim this are for a modem that takes `target`; `None` where that is open.
+/// Whether images with these claims are for a modem that takes `target`. `None` if that is open.
 fn suits(claims: &Combination, target: &Target) -> Option<bool> {
     match (&target.platform, claims.platforms.as_slice()) {
         // Gobi files carry no platform.
@@ -276,12 +279,13 @@ fn suits(claims: &Combination, target: &Target) -> Option<bool> {
     }
 }
 
-/// Whether the images tell nothing that can be compared.
+/// Whether the images say nothing that can be compared.
 fn is_silent(claims: &Combination) -> bool {
     claims.platforms.is_empty() && !claims.families.iter().any(Family::is_known)
 }
 
-/// The user says which platform the modem takes: that replaces what is known of the modem, not what the images say.
+/// Judges with the platform that the user vouches for. The user's word replaces what is known about the
+/// modem, but not what the images say.
 fn judge_vouched(
     name: &str,
     firmware: &Firmware,
@@ -301,8 +305,8 @@ fn judge_vouched(
     let is_superfluous = !known.is_empty() && known.iter().all(is_known) && !takes.is_doubtful;
     let doubt = (!is_superfluous).then(|| {
         let known = match known {
-            [] => "nothing else tells what it takes".to_owned(),
-            known => format!("what is known of it says {}", listed(known)),
+            [] => "nothing else says which firmware the modem takes".to_owned(),
+            known => format!("by what modemflash knows, the modem takes {}", listed(known)),
         };
         vouched_for(&format!("{name} takes {platform} firmware"), &known)
     });
@@ -312,18 +316,19 @@ fn judge_vouched(
     })
 }
 
-/// Whether the headers name this very platform, with the letter of its line.
+/// Whether the headers name exactly this platform, including the letter of its line.
 pub(crate) fn names(claims: &Combination, platform: &Platform) -> bool {
     let mut claimed = claims.platforms.iter();
     claimed.any(|claimed| claimed.agrees(platform) == Some(true))
 }
 
-/// The warning about what only the user's word speaks for.
+/// The warning about something that only the user vouches for.
 pub(crate) fn vouched_for(what: &str, against: &str) -> Warning {
     Warning {
         code: RunWarning::AsPlatform.into(),
         text: format!(
-            "only --as-platform says that {what}; {against}. Firmware for another platform can make a modem unusable for good"
+            "nothing but --as-platform says that {what}; {against}. Firmware for another platform can make a modem \
+             unusable for good"
         ),
         confirm: true,
     }
@@ -334,7 +339,7 @@ fn listed(targets: &[Target]) -> String {
     names.join(" or ")
 }
 
-/// The modem, with what it takes.
+/// The modem's name, with the firmware that it takes.
 fn called(name: &str, targets: &[Target]) -> String {
     match targets {
         [] => name.to_owned(),
@@ -346,6 +351,6 @@ fn called(name: &str, targets: &[Target]) -> String {
 fn described(platform: &Platform) -> String {
     match platform.models() {
         Some(models) => format!("{platform} ({models})"),
-        None => format!("{platform}, a platform that this program doesn't know"),
+        None => format!("{platform}, a platform that modemflash doesn't know"),
     }
 }

@@ -1,19 +1,20 @@
-//! What the modem shall run in the end: firmware, config and carrier (update-flow.md §5.4), and what speaks against it.
+//! What the modem is to run in the end: firmware, config and carrier (update-flow.md §5.4), and whether there
+//! is a safe way to it.
 
 use firmware_image::{VersionKind, Versions};
 
 use crate::modem::{Facts, Given, Passage, Trio, VERSION_RULES, Version};
 use crate::told::{Cause, RunWarning, Warning};
 
-/// What the files and the user say together.
+/// The wanted versions, from the files and the user together.
 ///
 /// # Errors
-/// They differ, unless differences are to be ignored: then the user's word counts.
+/// The files and the user name different versions. With `ignore`, the user's version counts instead.
 pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Trio, Cause> {
     let one = |kind: VersionKind, what: &'static str, given: &Option<String>| {
         let found = files.known(kind).map(|known| known.text.clone());
         match (given, found) {
-            // As the files spell it, which is how modems do.
+            // Use the spelling of the files, because modems use that spelling too.
             (Some(given), Some(found)) if given.eq_ignore_ascii_case(&found) => Ok(Some(found)),
             (Some(given), Some(found)) if !ignore => Err(Cause::VersionsDiffer {
                 what,
@@ -31,7 +32,7 @@ pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Tr
     })
 }
 
-/// What a modem has to be told before it takes firmware is known.
+/// Checks that all versions are known that the modem has to be told before it takes firmware.
 pub(crate) fn check_complete(wanted: &Trio) -> Result<(), Cause> {
     let all = [
         ("firmware version", &wanted.firmware),
@@ -50,25 +51,26 @@ pub(crate) fn check_complete(wanted: &Trio) -> Result<(), Cause> {
     }
 }
 
-/// A version that numbers can be compared in: four groups of two digits.
+/// A version as numbers that can be compared; none unless the text has four groups of digits.
 fn numbers(version: &str) -> Option<Version> {
     let mut groups = version.split('.').map(|group| group.parse::<u8>().ok());
     let numbers = [groups.next()??, groups.next()??, groups.next()??, groups.next()??];
     groups.next().is_none().then_some(numbers)
 }
 
-/// How a way between two versions is to be taken.
+/// How an update between two versions has to be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Way {
-    /// The settings may only be sent when the new firmware runs: first the firmware alone, then both
+    /// The settings may only be sent once the new firmware runs: first the firmware alone, then both
     /// (field-reports.md F4).
     pub(crate) firmware_first: bool,
 }
 
-/// Looks whether there is a known way from what the modem runs to what is wanted.
+/// Checks whether a rule speaks against the update from what the modem runs to what is wanted.
 ///
 /// # Errors
-/// Another firmware has to be installed first, or the modem is none for releases; `force` makes a warning of that.
+/// An intermediate firmware has to be installed first, or the modem runs pre-production firmware. `force`
+/// turns these errors into warnings.
 pub(crate) fn way(
     facts: &Facts,
     wanted: &Trio,
@@ -98,7 +100,7 @@ pub(crate) fn way(
             Passage::FromPreProduction => {
                 let why = format!(
                     "the modem runs pre-production firmware ({from}) with another partition table; \
-                     modems have been lost on the way from there to releases"
+                     updates from such firmware to released firmware have made modems unusable"
                 );
                 if !force {
                     return Err(Cause::PreProduction { why });
@@ -107,7 +109,8 @@ pub(crate) fn way(
             }
             Passage::Through(between) => {
                 let why = format!(
-                    "the modem runs {from}; before {to} it needs {between}: a direct way can end in its boot loader for good"
+                    "the modem runs {from} and needs {between} before {to}: after a direct update the modem may \
+                     never leave its boot loader again"
                 );
                 if !force {
                     return Err(Cause::HopNeeded { why });
@@ -116,7 +119,7 @@ pub(crate) fn way(
             }
             Passage::NoWayBack => warn(
                 RunWarning::Downgrade,
-                format!("from {from} there is no safe way back to {to}"),
+                format!("there is no safe way back from {from} to {to}"),
             ),
             Passage::FirmwareFirst => way.firmware_first = true,
         }
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_em7565_is_sent_through_the_release_in_between() {
+    fn an_old_em7565_needs_the_intermediate_release_first() {
         let mut warnings = Vec::new();
         let old = facts("SWI9X50C_01.00.02.00 dd2f", "01.00.02.00");
         assert!(matches!(
@@ -229,7 +232,8 @@ mod tests {
             let codes: Vec<_> = warnings.iter().map(|warning| warning.code.as_str()).collect();
             assert!(codes.contains(&"PRE-PRODUCTION"), "{codes:?}");
         }
-        // Other families have releases that are called 00.xx, and pre-production firmware may follow on its like.
+        // Other families have releases with versions 00.xx, and pre-production firmware may be updated to
+        // other pre-production firmware.
         let mut none = Vec::new();
         way(
             &facts("SWI9X07Y_00.04.00.00 x", "00.04.00.00"),
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_back_is_confirmed_and_other_families_have_no_rules() {
+    fn a_downgrade_needs_a_confirmation_and_other_families_have_no_rules() {
         let mut warnings = Vec::new();
         way(
             &facts("SWI9X50C_01.14.13.00 x", "01.14.13.00"),

@@ -50,7 +50,7 @@ fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
         assert!(seen.is_done, "{seen:?}");
         assert!(
             seen.err
-                .contains("it can't be told whether a driver of this host"),
+                .contains("modemflash can't tell whether a driver on this host"),
             "{}",
             seen.err
         );

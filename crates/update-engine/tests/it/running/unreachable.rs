@@ -175,7 +175,7 @@ fn what_a_host_can_not_tell_is_asked_and_goes_on_with_a_yes() {
         assert_eq!(warnings(&run), ["DOWNLOAD-PORT-UNKNOWN"]);
         let why = run.error().source.to_string();
         assert!(
-            why.contains("in download mode the modem is 1199:9070,")
+            why.contains("in download mode the modem has the USB id 1199:9070,")
                 && why.contains("no table of its drivers"),
             "{why}"
         );
@@ -279,8 +279,8 @@ fn a_guessed_id_asks_and_never_refuses() {
     let (run, _) = update_in(world(false), &Request::default());
     assert_fails(&run, Code::NotConfirmed, 2, ModemState::RunsFirmware);
     let why = run.error().source.to_string();
-    assert!(why.contains("probably 1199:9074"), "{why}");
-    assert!(why.contains("no driver of this host knows that id"), "{why}");
+    assert!(why.contains("probably has the USB id 1199:9074"), "{why}");
+    assert!(why.contains("no driver on this host knows that id"), "{why}");
     let (run, images) = update_in(world(true), &Request::default());
     assert_newer(&run, &images);
     assert_eq!(warnings(&run), [] as [&str; 0]);
