@@ -1,5 +1,5 @@
-//! The heap of an update stays flat whatever the size of the images: one reused buffer, nothing mapped. A program of its own: the
-//! allocator counts for all of its process.
+//! The heap of an update doesn't grow with the size of the images: one buffer is reused, and nothing is
+//! mapped. This test is a program of its own, because its allocator counts for the whole process.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,7 +20,8 @@ static HEAP: CountingAllocator = CountingAllocator::new();
 
 const MIB: usize = 1024 * 1024;
 
-/// Checks and flashes a system image of this size in bytes; gives the heap at its highest, the virtual modem's included.
+/// Checks and flashes a system image of this size in bytes. Returns the peak size of the heap, including the
+/// virtual modem's.
 fn measure(alone: &Alone<'_>, model: &str, family: Family, size: u64) -> usize {
     let release = Release {
         family,

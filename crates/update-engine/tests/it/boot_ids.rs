@@ -1,4 +1,4 @@
-//! Every row of the device table against the tables of a real host.
+//! Checks every row of the device table against the driver tables of a real host.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use modem_world::Binding;
 use modemflash_update_engine::boot_ids;
 use modemflash_update_engine::devices::{DEVICES, Quirk};
 
-/// Debian 12's own table (linux-image 6.1.172-1).
+/// The `modules.alias` of Debian 12 (linux-image 6.1.172-1).
 const DEBIAN_12: &str = include_str!("../../../modem-discovery/tests/tables/debian-12-modules.alias");
 
 const SIERRA: u16 = 0x1199;
@@ -25,7 +25,7 @@ fn debian() -> (tempfile::TempDir, Sysfs) {
     (root, sysfs)
 }
 
-/// What an update of a modem with this normal id meets on Debian 12.
+/// What happens on Debian 12 to an update of a modem with this normal id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meets {
     Passes,
@@ -47,7 +47,7 @@ fn meets(sysfs: &Sysfs, vendor: u16, product: u16) -> Meets {
     }
 }
 
-// devices.md, "Kernel driver knowledge": what mainline lacks.
+// devices.md, "Kernel driver knowledge": the ids that mainline lacks.
 #[test]
 fn debian_12_refuses_only_modems_whose_download_id_is_known_and_in_no_driver() {
     let (_root, sysfs) = debian();
@@ -69,7 +69,7 @@ fn debian_12_refuses_only_modems_whose_download_id_is_known_and_in_no_driver() {
                 is_refused,
                 "{vendor:04x}:{product:04x} {met:?}"
             );
-            // Where the table names no download id, the guess may be in no driver.
+            // If the table names no download id, the guessed id may be in no driver.
             let is_told = row.download.iter().any(|(maker, _)| *maker == vendor);
             if is_told && !is_refused && !row.has(Quirk::DownloadIdByRule) {
                 assert_eq!(met, Meets::Passes, "{vendor:04x}:{product:04x}");
@@ -88,13 +88,13 @@ fn debian_12_refuses_only_modems_whose_download_id_is_known_and_in_no_driver() {
         (SIERRA, 0xc081, Meets::Passes),
         (SIERRA, 0x90b1, Meets::IsRefused),
         (SIERRA, 0x90e3, Meets::IsRefused),
-        // By rule 9074, which no driver knows, and nobody has seen.
+        // The guess by the rule is 9074, which no driver knows and nobody has seen.
         (SIERRA, 0x9075, Meets::IsAsked),
         (SIERRA, 0x9077, Meets::IsAsked),
         (SIERRA, 0x68b1, Meets::IsAsked),
-        // By rule 9060, which qcserial knows.
+        // The id by the rule is 9060, which qcserial knows.
         (SIERRA, 0x9061, Meets::Passes),
-        // Sierra's own download id may be HP's too.
+        // HP's modem may keep Sierra's download id.
         (HP, 0x4e1d, Meets::Passes),
     ] {
         assert_eq!(meets(&sysfs, vendor, product), met, "{vendor:04x}:{product:04x}");
@@ -102,19 +102,19 @@ fn debian_12_refuses_only_modems_whose_download_id_is_known_and_in_no_driver() {
 }
 
 #[test]
-fn a_download_id_is_the_normal_one_minus_one_but_where_the_table_says_otherwise() {
+fn a_download_id_is_the_normal_id_minus_one_unless_the_table_says_otherwise() {
     for ((vendor, product), ids, is_known) in [
         ((SIERRA, 0x9091), vec![(SIERRA, 0x9090)], true),
         ((SIERRA, 0x90b1), vec![(SIERRA, 0x90b0)], true),
         ((SIERRA, 0x90c3), vec![(SIERRA, 0x90c2)], true),
         ((SIERRA, 0x907b), vec![(SIERRA, 0x907a)], true),
-        // The same, the higher one, one for many.
+        // The same id in both modes, the higher id, one id for many models.
         ((SIERRA, 0x68c0), vec![(SIERRA, 0x68c0)], true),
         ((0x114f, 0x68a2), vec![(0x114f, 0x68a2)], true),
         ((DELL, 0x8217), vec![(DELL, 0x8218)], true),
         ((SIERRA, 0x9007), vec![(SIERRA, 0x9000)], true),
         ((DELL, 0x81c2), vec![(DELL, 0x81b5)], true),
-        // Not told: a guess.
+        // The table names no id, so the id is a guess.
         ((SIERRA, 0x9051), vec![(SIERRA, 0x9050)], false),
         ((HP, 0x4e1d), vec![(HP, 0x4e1c), (SIERRA, 0x901e)], false),
         ((SIERRA, 0x9077), vec![(SIERRA, 0x9076)], false),
@@ -140,7 +140,7 @@ fn every_download_id_of_the_table_is_reached_from_some_normal_id_or_stands_alone
             .collect();
         for id in row.download {
             assert!(
-                // Seen once, after a flash (devices.md).
+                // This id was seen once, after a flash (devices.md).
                 row.normal.is_empty() || reached.contains(id) || *id == (SIERRA, 0xc082),
                 "{}: {id:04x?}",
                 row.models

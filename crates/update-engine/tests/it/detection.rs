@@ -1,4 +1,5 @@
-//! What is behind the port: every outcome of the rule in sahara-firehose.md §6 with its code, exit code, state.
+//! Detecting what is behind a port: every outcome of the rule in sahara-firehose.md §6, with error code, exit
+//! code and state.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ fn assert_fails(run: &Run, code: Code, exit: u8, modem: ModemState, next: Advice
     assert_eq!(run.modem().image_bytes(), 0, "{log}");
 }
 
-/// A modem whose port looks like a download port and is a bare tty to the host.
+/// A request for a bare tty: the host sees no USB device behind the port, so `force` is needed.
 fn forced() -> Request {
     Request {
         force: true,
@@ -45,7 +46,7 @@ fn forced() -> Request {
 }
 
 #[test]
-fn every_habit_of_the_hello_ends_in_a_flash() {
+fn every_kind_of_hello_ends_in_a_flash() {
     let habits = [
         HelloHabit::AtOpen,
         HelloHabit::Late(Duration::from_secs(4)),
@@ -72,7 +73,7 @@ fn every_habit_of_the_hello_ends_in_a_flash() {
 
 #[test]
 fn a_late_hello_of_an_unlisted_modem_ends_in_a_flash() {
-    // No id, no family: the port is a bare tty, and the images name no family.
+    // Nothing is known: the port is a bare tty without an id, and the images name no family.
     for seconds in [0, 3, 7, 18] {
         let setup = with_hello(
             "EM7565",
@@ -104,7 +105,8 @@ fn a_hello_that_refuses_after_a_provocation_ends_in_a_flash_after_a_reset() {
 
 #[test]
 fn a_modem_that_answered_too_soon_after_enumeration_is_flashed_after_a_reset() {
-    // EM7565 is known for it and left alone; another one is when it has refused once.
+    // modemflash knows this about EM7565 and leaves the modem alone at first. Another modem is left alone
+    // once it has refused.
     for (model, retries) in [("EM7565", 0), ("EM9191", 1)] {
         let mut setup = setup(model);
         setup.quirks.deaf_after_enumeration = Some(Duration::from_secs(2));
@@ -138,7 +140,8 @@ fn a_crashed_modem_is_reset_and_flashed() {
         for model in ["MC7455", "EM7565"] {
             let (run, images) = run(in_mode(model, Mode::RamDump(dump)));
             assert!(run.result.is_ok(), "{model} {dump:?}\n{}", run.log());
-            // A modem that should speak QDL is asked at once; a crashed one takes that for bytes before its hello.
+            // A modem that should speak QDL gets the probe at once. A crashed modem takes the probe for bytes
+            // before its hello.
             let is_probe = |wrong: &Wrong| matches!(wrong, Wrong::WroteBeforeHello { .. });
             assert!(
                 run.modem()
@@ -170,7 +173,7 @@ fn a_crashed_modem_whose_firmware_runs_after_the_reset_is_said_to_run() {
 }
 
 #[test]
-fn a_normal_mode_in_disguise_is_known_by_its_diag_answer_or_its_echo() {
+fn a_modem_in_normal_mode_is_recognised_by_its_diag_answer_or_its_echo() {
     for mode in [Mode::Diag, Mode::Echo] {
         let setup = in_mode("EM7455", mode);
         let images = images_for(setup.profile, 3, &[9_000]);
@@ -198,7 +201,7 @@ fn another_device_is_refused_by_its_id_and_by_its_answer() {
         Advice::ChooseAnotherPort,
     );
     let by_answer = run_in(SimulatedWorld::new(setup), &forced(), &images);
-    // What the probe was for it, nobody knows.
+    // Nobody knows what the probe did to this device.
     assert_eq!(by_answer.error().exit_code(), 9, "{}", by_answer.log());
     assert_eq!(
         by_answer.error().code(),
@@ -262,7 +265,7 @@ fn images_of_another_family_are_refused_with_nothing_sent() {
 
 #[test]
 fn images_of_a_family_that_can_not_have_this_id_are_refused_with_nothing_sent() {
-    // 1199:68c0 is one of several, and none of these.
+    // The id 1199:68c0 stands for several families, but for none of these.
     for modem in ["MC7354", "RC7620", "WP7607"] {
         for images in ["MC7455", "EM7565", "MC7710", "EM9191"] {
             let images = images_for(Profile::named(images).unwrap(), 3, &[9_000]);
@@ -280,7 +283,8 @@ fn images_of_a_family_that_can_not_have_this_id_are_refused_with_nothing_sent() 
 
 #[test]
 fn images_of_another_family_are_refused_by_the_protocol_when_the_id_says_nothing() {
-    // 1199:68c0 is QDL or Sahara, and this string says nothing: only the modem can tell.
+    // A modem with the id 1199:68c0 speaks QDL or Sahara, and this string doesn't say which: only the modem
+    // itself shows that.
     for (images, modem) in [("MC7354", "RC7620"), ("RC7620", "MC7354")] {
         let images = images_for(Profile::named(images).unwrap(), 3, &[9_000]);
         let run = run_in(
@@ -349,7 +353,7 @@ fn a_port_that_may_not_be_opened_is_said_so_after_2_s() {
 }
 
 #[test]
-fn somebody_elses_device_in_the_modems_place_gets_no_byte() {
+fn a_foreign_device_in_the_modems_place_gets_no_byte() {
     let mut setup = in_mode("EM7565", Mode::RamDump(RamDump::Offers));
     setup.faults = "return:id=0403:6001,return:download".parse().unwrap();
     let (run, _) = run(setup);
@@ -363,7 +367,7 @@ fn somebody_elses_device_in_the_modems_place_gets_no_byte() {
 }
 
 #[test]
-fn a_modem_that_becomes_an_emergency_boot_loader_is_no_wrong_port() {
+fn a_modem_that_comes_back_in_emergency_mode_is_not_called_a_wrong_port() {
     let mut setup = in_mode("EM7565", Mode::RamDump(RamDump::Offers));
     setup.faults = "return:id=05c6:9008,return:download".parse().unwrap();
     let (run, _) = run(setup);
@@ -405,8 +409,9 @@ fn a_wish_to_stop_during_detection_stops_at_once() {
     assert!(run.events.last().unwrap().t < 3.1, "{}", run.log());
 }
 
-/// traces/rc7620_tp1_failed_seed001_2023.txt: the port is opened, nothing comes, the probe brings out the hello, and
-/// other programs throw it away. Neither id nor images say anything about its protocol.
+/// traces/rc7620_tp1_failed_seed001_2023.txt: the port is opened, nothing comes, the modem says hello after
+/// the probe, and other programs throw the hello away. Neither the id nor the images say which protocol the
+/// modem speaks.
 #[test]
 fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
     for habit in [
@@ -427,7 +432,7 @@ fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
             .iter()
             .find(|event| matches!(event.kind, EventKind::Detected { .. }))
             .expect("it is detected");
-        // Silent for 5 s, then the probe.
+        // The modem is silent for 5 s, then modemflash sends the probe.
         assert!((5.0..5.5).contains(&detected.t), "{}", run.log());
         let how = "it said hello after bytes were sent".to_owned();
         let protocol = Protocol::SaharaFirehose;
@@ -438,7 +443,7 @@ fn the_trace_rc7620_tp1_failed_seed001_2023_ends_in_a_flash() {
 #[test]
 fn a_modem_left_in_firehose_by_an_interrupted_run_is_flashed() {
     let images = images_for(Profile::named("EM7565").unwrap(), 3, &[9_000]);
-    // Images of another family: the session is given up behind the switch to Firehose.
+    // The images are for another family, so modemflash ends the session after the switch to Firehose.
     let others = images_for(Profile::named("MC7354").unwrap(), 3, &[9_000]);
     let mut world = SimulatedWorld::new(setup("EM7565"));
     world.hide_device(0);

@@ -1,4 +1,4 @@
-//! The documentation says what the program does.
+//! Checks what the documentation relies on: the form of the error codes.
 
 use std::collections::BTreeSet;
 

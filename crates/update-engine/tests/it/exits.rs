@@ -1,4 +1,4 @@
-//! The exit code says what is true of the modem, and so does the line about its radio.
+//! The exit code and the line about the radio match the real state of the modem.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::storage::ModemImage;
 use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
 
-/// What becomes of a file after it was checked.
+/// What happens to a file after the check.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Changes,
@@ -26,7 +26,7 @@ enum Fate {
     IsPulled,
 }
 
-/// A file that was right when it was checked.
+/// A file that is correct while it is checked, and then changes.
 struct Fickle {
     image: Memory,
     fate: Fate,
@@ -42,7 +42,7 @@ impl ImageSource for Fickle {
     }
     fn open(&self) -> io::Result<Box<dyn io::Read + Send + '_>> {
         let bytes = self.image.bytes.as_slice();
-        // Opened to be checked and to have its header read; what follows is the download.
+        // The first two openings are the check and the reading of the header. The next one is the download.
         if self.openings.fetch_add(1, Ordering::Relaxed) < 2 {
             return Ok(Box::new(bytes));
         }
@@ -55,7 +55,7 @@ impl ImageSource for Fickle {
     }
 }
 
-/// Updates a modem with a file to which this happens once the modem waits for it.
+/// Updates a modem with a file that meets this fate while the modem waits for it.
 fn with_fickle_file(setup: Setup, fate: Fate) -> (SimulatedWorld, UpdateError) {
     let profile = setup.profile;
     let mut images = release(profile);
@@ -76,7 +76,7 @@ fn with_fickle_file(setup: Setup, fate: Fate) -> (SimulatedWorld, UpdateError) {
 }
 
 #[test]
-fn a_file_that_goes_while_the_modem_waits_in_download_mode_does_not_leave_it_untouched() {
+fn a_file_that_is_lost_while_the_modem_waits_in_download_mode_does_not_leave_the_modem_untouched() {
     for model in ["MC7455", "EM7565", "WP7607"] {
         let waiting = Setup::of(Profile::named(model).unwrap());
         for setup in [running(model), waiting] {
@@ -98,7 +98,8 @@ fn a_file_that_goes_while_the_modem_waits_in_download_mode_does_not_leave_it_unt
 
 #[test]
 fn images_that_are_refused_before_a_waiting_modem_gets_any_leave_it_as_it_was_found() {
-    // 1199:68c0 is QDL or Sahara, and this string says nothing: only the modem can tell.
+    // A modem with the id 1199:68c0 speaks QDL or Sahara, and this string doesn't say which: only the modem
+    // itself shows that.
     for (images, model) in [("MC7354", "RC7620"), ("RC7620", "MC7354")] {
         let setup = called(model, "QUSB__BULK");
         let run = run_in(
@@ -176,8 +177,9 @@ fn what_would_be_2_3_or_4_ends_with_the_modems_own_code_once_it_was_changed() {
 #[test]
 fn a_second_pass_that_fails_does_not_say_that_the_old_firmware_runs() {
     for model in ["MC7455", "EM7565", "EM9191"] {
-        // Sent into download mode by hand: the first pass tells it nothing, and nothing brings it there again. What it
-        // preferred can't be put back in earnest, because it doesn't have that.
+        // The user had switched the modem to download mode, so the first pass sets no preference, and the
+        // second pass can't enter download mode again. Putting the old preference back doesn't help, because
+        // the modem doesn't have that firmware.
         let mut setup = Setup::of(Profile::named(model).unwrap());
         setup.storage = running(model).storage;
         setup.storage.preferred = Some(Selection::new("02.00.00.01", "NOBODY", "009.009_009"));
@@ -210,7 +212,7 @@ fn stored_firmware_that_a_failed_update_has_started_is_not_called_the_old_one() 
             age: 2,
         });
         setup.storage.pri_images.push(wanted.pri());
-        // Everything is there, and is to be sent all the same.
+        // The modem has all images stored, and the user wants them sent anyway.
         let request = Request {
             download_override: true,
             ..wish()
@@ -228,7 +230,7 @@ fn stored_firmware_that_a_failed_update_has_started_is_not_called_the_old_one() 
     }
 }
 
-/// The second pass of a modem that comes back with a mismatch or with its old firmware.
+/// Runs the second pass of a modem that comes back with a mismatch or with its old firmware.
 fn returns(setup: Setup, faults: &str) -> Run {
     let mut setup = setup;
     setup.faults = faults.parse().unwrap();
@@ -273,7 +275,7 @@ fn a_modem_that_runs_something_else_is_said_to_have_its_radio_on_or_off() {
 }
 
 #[test]
-fn a_modem_that_is_asked_over_at_says_why_its_radio_is_off() {
+fn a_modem_asked_over_at_commands_says_why_its_radio_is_off() {
     let run = returns(at_only("MC7455"), "return:mismatch");
     let failure = run.error().failure();
     assert_eq!(failure.exit, 7, "{}", run.log());
@@ -288,7 +290,7 @@ fn a_modem_that_is_asked_over_at_says_why_its_radio_is_off() {
 
 #[test]
 fn a_modem_whose_radio_was_off_before_is_not_called_usable_when_it_stays_as_it_was() {
-    // A half update (field-reports.md D1), and no file that could mend it.
+    // An update was left half done (field-reports.md D1), and none of the files can repair that.
     let mut setup = running("MC7455");
     let profile = setup.profile;
     setup.storage.preferred = Some(Selection::new("02.00.00.01", "NOBODY", "009.009_009"));
@@ -307,7 +309,7 @@ fn a_modem_whose_radio_was_off_before_is_not_called_usable_when_it_stays_as_it_w
 }
 
 #[test]
-fn a_preference_that_is_back_leaves_the_modem_as_it_was_found() {
+fn a_preference_that_was_put_back_leaves_the_modem_as_it_was_found() {
     let setup = running("MC7455");
     let profile = setup.profile;
     let run = run_in(

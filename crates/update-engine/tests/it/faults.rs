@@ -1,4 +1,4 @@
-//! What goes wrong in the middle, each with its code, its exit code and the true state of the modem.
+//! Faults during a download: each leads to its error code, its exit code and the true state of the modem.
 
 use std::io;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
 }
 
 #[test]
-fn what_a_module_itself_has_against_a_package_is_said_where_it_belongs() {
+fn a_modules_own_reason_against_a_package_is_in_the_hint() {
     for (line, special) in [
         ("Package not compatible", Some("flash chip")),
         ("could not get FOTA partition name", Some("partition table")),
@@ -134,7 +134,7 @@ fn what_a_module_itself_has_against_a_package_is_said_where_it_belongs() {
 }
 
 #[test]
-fn a_refusal_that_is_about_no_image_is_no_verdict_on_one() {
+fn a_refusal_of_something_else_is_not_called_a_rejected_image() {
     let noise = "XML not formed correctly. Expected < character at loc 0";
     for (step, line, code) in [
         (Asked::Configure, "HANDLE_PROGRAM_FAILURE", Code::FirehoseRefused),
@@ -166,7 +166,7 @@ fn a_refusal_that_is_about_no_image_is_no_verdict_on_one() {
 }
 
 #[test]
-fn an_error_in_the_middle_of_the_data_stops_them() {
+fn an_error_in_the_middle_of_the_data_ends_the_sending() {
     for model in ["MC7455", "EM7565"] {
         let (run, images) = run_with(model, "error:0x1a@chunk:1");
         assert_fails(&run, Code::ImageRejected, 6, NONE_OF_TWO);
@@ -202,22 +202,22 @@ fn a_modem_that_needs_no_image_at_all_is_not_said_to_have_accepted_any() {
     );
 }
 
-/// What becomes of the reset request.
+/// What happens to the reset request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AtReset {
     /// The modem leaves the bus by itself when the request is about to be written.
     LeavesFirst,
-    /// The port takes the request, and nothing comes of it.
+    /// The port takes the request, but the modem doesn't react.
     Swallows,
 }
 
-/// Something happens at the reset.
+/// A habit of the world at the reset request.
 struct Reset {
     habit: AtReset,
     is_asked: bool,
 }
 
-/// A world with one modem, in which something happens at the reset.
+/// A world with one modem and a habit at the reset request.
 fn reset_world(model: &str, habit: AtReset) -> (Through<Reset>, Vec<Memory>) {
     let setup = setup(model, "");
     let images = images_for(setup.profile, 5, &[20_000]);
@@ -259,7 +259,7 @@ impl Habit for Reset {
         if is_qdl_reset || bytes.windows(7).any(|word| word == b"<power ") {
             self.is_asked = true;
             if self.habit == AtReset::LeavesFirst {
-                // What the request would have brought about comes by itself.
+                // The modem does by itself what the request would have asked for.
                 let _ = world.try_write(port, bytes);
             }
             return self.unless_gone(Ok(bytes.len()));
@@ -296,7 +296,7 @@ fn a_modem_that_has_all_images_and_does_not_leave_is_no_success() {
 }
 
 #[test]
-fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
+fn a_stop_while_waiting_for_the_modem_to_leave_says_that_all_is_written() {
     for model in ["MC7455", "EM7565"] {
         let (mut world, images) = reset_world(model, AtReset::Swallows);
         let mut accepted_at = None;
@@ -307,7 +307,8 @@ fn a_stop_while_the_modem_is_to_leave_says_that_all_is_written() {
         };
         update(&mut world, &request(), &firmware(&images), &mut ask).unwrap_err();
         let accepted_at = Duration::from_secs_f64(accepted_at.unwrap());
-        // The first wish comes too late, for the reset is the safe end; the second ends the wait for it.
+        // The first wish to stop comes too late, because the reset is the safe end of the run. The second
+        // wish ends the wait for the reset.
         let (mut world, images) = reset_world(model, AtReset::Swallows);
         for later in [2, 4] {
             let at = Instant::from_start(accepted_at + Duration::from_secs(later));
@@ -366,7 +367,7 @@ fn progress_reaches_the_end_and_never_goes_backwards() {
 #[test]
 fn the_first_wish_to_stop_ends_between_requests_and_the_second_at_once() {
     for model in ["MC7455", "EM7565"] {
-        // The whole takes some seconds of virtual time; stop at many moments.
+        // The whole run takes some seconds of virtual time. Stop it at many moments.
         for milliseconds in (0..6000).step_by(97) {
             let setup = setup(model, "");
             let images = images_for(setup.profile, 5, &[3 << 20, 20_000]);
@@ -427,7 +428,7 @@ fn a_second_wish_to_stop_ends_in_the_middle_and_says_so() {
         130,
         ModemState::PartlyWritten { accepted: 0, of: 1 },
     );
-    // It waits for the rest of the chunk and takes everything for that.
+    // The modem still waits for the rest of the chunk and would take any byte for that.
     assert_eq!(run.error().next, Advice::PowerCycleAndRunAgain);
     assert!(run.told(|kind| matches!(kind, EventKind::Stopping { .. })));
     let last = run.events.last().unwrap();
@@ -447,7 +448,7 @@ fn a_stopped_flash_is_finished_by_the_same_command() {
     }
 }
 
-/// An image whose bytes change after so many openings.
+/// An image whose bytes change after a given number of openings.
 struct Changing {
     image: Memory,
     changed: Vec<u8>,
@@ -479,7 +480,7 @@ fn a_file_that_changes_stops_the_flash_before_the_chunk_that_differs() {
         let images = images_for(setup.profile, 5, &[3 << 20, 20_000]);
         let mut changed = images[0].bytes.clone();
         changed[(2 << 20) + 77] ^= 1;
-        // Opened to be checked, to read its header, and to be sent.
+        // The file is opened for the check, for its header, and to be sent.
         let changing = Changing {
             image: images[0].clone(),
             changed,
@@ -515,7 +516,7 @@ fn a_damaged_image_is_refused_with_nothing_sent() {
 }
 
 #[test]
-fn images_of_different_versions_are_refused_unless_that_is_wanted() {
+fn images_of_different_versions_are_refused_unless_the_user_wants_them() {
     let setup = setup("MC7455", "");
     let version = |number: &str| format!("9999999_9901234_SWI9X30C_{number}_00_GENERIC_002.072_000");
     let images = ["02.33.03.00", "02.30.01.01"].map(|number| Memory {
@@ -551,7 +552,7 @@ fn a_warning_that_is_not_confirmed_stops_before_the_port_is_opened() {
     ));
     let run = run_in(SimulatedWorld::new(setup.clone()), &request(), &images);
     assert!(run.result.is_ok(), "{}", run.log());
-    // A yes to one kind of warning is none to another.
+    // A confirmation of one kind of warning doesn't confirm another kind.
     for (code, is_enough) in [("DOWNGRADE", false), ("PRE-PRODUCTION", true)] {
         let confirmed = modemflash_update_engine::Request {
             confirmed_codes: vec![code.into()],
@@ -569,7 +570,7 @@ fn the_device_is_kept_awake() {
 }
 
 #[test]
-fn a_plan_can_be_had_without_touching_the_modem() {
+fn a_plan_is_made_without_touching_the_modem() {
     let setup = setup("EM7565", "");
     let images = images_for(setup.profile, 5, &[100_000, 20_000]);
     let mut world = SimulatedWorld::new(setup);

@@ -1,14 +1,15 @@
-//! What established updaters do badly, row by row (update-flow.md §9): one test for each row, named after it.
+//! What established updaters do badly (update-flow.md §9): one test for each row of that table, named after
+//! the row.
 //!
-//! Rows that are not here:
-//! * 12, resuming by a journal: nothing is kept on disk yet. That the same command finishes what was stopped is tested
-//!   in `running/stops.rs`.
-//! * 14, as far as it has to outlive a crash of the program: the preference is put back by the run that set it; the durable
-//!   copy comes with the journal.
-//! * 17, ports for ids that no driver knows (`new_id`, usbfs): the id is named with the way out, see
-//!   `running/failures.rs`; nothing is bound yet.
+//! Rows without a complete test here:
+//! * 12, resuming by a journal: nothing is kept on disk yet. `running/stops.rs` tests that the same command
+//!   finishes a stopped update.
+//! * 14, as far as the preference has to survive a crash of the program: the run that set the preference puts
+//!   it back; a durable copy will come with the journal.
+//! * 17, ports for ids that no driver knows (`new_id`, usbfs): the error names the id and the commands that
+//!   help, see `running/failures.rs`; modemflash itself binds nothing yet.
 //!
-//! Rows 21 and 22 have a second test next to the code, in `src/target.rs`.
+//! Rows 21 and 22 have a second test next to the code, in `src/decide/target.rs`.
 #![allow(clippy::cast_possible_truncation)]
 
 use std::collections::VecDeque;
@@ -97,7 +98,7 @@ fn row_04_the_boot_is_polled_and_what_it_reports_is_compared() {
             )
         });
         let proven = run.events.last().unwrap().t;
-        // It has to stay for 3 s; a poll each half second or second.
+        // The modem has to stay on the bus for 3 s; modemflash polls every half second or second.
         let took = proven - appeared - f64::from(ready);
         assert!((3.0..5.0).contains(&took), "{took} s behind its readiness");
     }
@@ -127,7 +128,7 @@ fn row_05_a_modem_that_writes_its_flash_for_minutes_is_waited_for_and_the_wait_i
 
 #[test]
 fn row_06_a_return_is_seen_at_once_and_the_old_port_is_never_taken() {
-    // Nothing has to be downloaded, so the mode doesn't change; the old port is there for 6 s more.
+    // Nothing has to be downloaded, so the mode doesn't change, and the old port stays for another 6 s.
     let (first, _) = update_one(running("MC7455"));
     let mut setup = running("MC7455");
     let old = setup.storage.current.clone();
@@ -138,7 +139,7 @@ fn row_06_a_return_is_seen_at_once_and_the_old_port_is_never_taken() {
     assert_eq!(run.updated().accepted, 0);
     run.assert_runs(&newer(run.modem().setup().profile));
     run.assert_clean();
-    // 6 s to leave, 70 s to boot; the appearance is told in the same moment.
+    // The modem takes 6 s to leave and 70 s to boot; its appearance is told at the same moment.
     let boot = run.begun(|step| *step == Step::Boot);
     let appeared = at(&run, |kind| matches!(kind, EventKind::Appeared { .. }));
     assert!((appeared - boot - 76.0).abs() < 0.05, "{boot} {appeared}");
@@ -188,7 +189,7 @@ fn row_08_frames_come_in_any_pieces_and_several_at_once() {
 
 #[test]
 fn row_09_a_short_write_is_continued() {
-    // A choppy world takes part of every fourth write.
+    // A choppy world accepts only a part of every fourth write.
     for (model, seed) in [("MC7455", 1), ("EM7565", 2), ("MC7710", 3), ("EM9191", 4)] {
         let (run, images) = update_in(SimulatedWorld::new(running(model)).choppy(seed), &wish());
         assert_newer(&run, &images);
@@ -202,7 +203,8 @@ fn row_10_a_damaged_file_is_refused_before_the_modem_is_touched() {
         let mut images = release(profile);
         let middle = images[0].bytes.len() / 2;
         images[0].bytes[middle] ^= 0x10;
-        // A header that vouches for its checksum, and one that doesn't: that needs --force, and a yes.
+        // One header declares its checksum valid, the other doesn't. The second image may be sent with
+        // --force and a confirmation.
         for (indicator, confirmed, force, code, exit) in [
             (Some(b"GOOD"), true, true, Code::ImageDamaged, 3),
             (None, true, false, Code::ImageDamaged, 3),
@@ -267,7 +269,7 @@ fn row_13_a_failed_download_is_tried_again_and_then_says_how_to_recover() {
         assert!(run.told(|kind| matches!(kind, EventKind::Retrying { what, .. } if what == "the download")));
         assert_eq!(run.error().next, Advice::CheckConnection);
         assert!(run.error().hint().contains("run again"), "{}", run.error().hint());
-        // The modem hasn't disappeared: its port is free for the next run.
+        // The modem has not disappeared, and its port is free for the next run.
         let port = run.world.port(0).unwrap().id.clone();
         assert!(run.world.open(&port).is_ok());
     }
@@ -284,7 +286,7 @@ fn row_14_the_old_preference_is_back_when_the_download_never_began() {
             run.modem().setup().storage.preferred
         );
         run.assert_clean();
-        // So the next start has its radio on.
+        // The radio is on after the next start.
         let mut world = run.world;
         errand::reset(&mut world, &Request::default(), &mut |_| {}).unwrap();
         let later = world.now() + Duration::from_secs(30);
@@ -343,7 +345,7 @@ fn row_18_a_modem_found_in_download_mode_is_read_back_too() {
     for model in ["MC7455", "EM7565", "MC7710"] {
         let (run, images) = update_one(in_download_mode(model));
         assert_newer(&run, &images);
-        // "Success although the modem rejected the image" doesn't happen.
+        // The run never reports success after the modem has rejected an image.
         let mut setup = in_download_mode(model);
         setup.faults = "return:download".parse().unwrap();
         let (run, _) = update_one(setup);
@@ -426,7 +428,7 @@ fn row_22_a_difference_is_named_after_what_differs() {
             panic!("{}", run.log())
         };
         assert_eq!(*named, what);
-        // Files that differ among themselves too.
+        // The same holds for files whose versions differ from each other.
         let profile = run.modem().setup().profile;
         let newer = newer(profile);
         let other = Selection::new(&newer.firmware, "SPRINT", "001.002_003");
@@ -444,7 +446,8 @@ fn row_22_a_difference_is_named_after_what_differs() {
 fn row_23_neither_the_modem_nor_the_host_falls_asleep() {
     for model in ["MC7455", "EM7455"] {
         let (run, _) = update_one(running(model));
-        // Before the start, and again in download mode, which may be on another bus.
+        // The host keeps the modem awake before the start, and again in download mode, where the modem may be
+        // on another bus.
         let kept: Vec<String> = run.world.kept_awake().iter().map(ToString::to_string).collect();
         assert!(kept.len() >= 2, "{kept:?}");
         assert_eq!(kept.last().map(String::as_str), Some("1-1"));
@@ -463,7 +466,7 @@ fn row_24_silence_is_told_before_it_begins_and_the_modem_s_log_is_shown() {
         );
         let accepted = at(&run, |kind| matches!(kind, EventKind::ImageAccepted { .. }));
         assert!(told < accepted, "{told} {accepted}");
-        // No second is silent without having been told: every longer gap follows an announcement or a step.
+        // Every longer gap without events follows the announcement of a silence or the start of a step.
         for pair in run.events.windows(2) {
             if pair[1].t - pair[0].t > 5.5 {
                 let announced = run.events.iter().any(|event| {
@@ -567,7 +570,7 @@ fn row_27_no_sync_goes_through_a_shared_proxy() {
     assert!(world.habit.opened > 0);
     assert_eq!(world.habit.syncs, 0);
     assert_eq!(world.world.modem(0).unwrap().violations(), []);
-    // Not even where nothing else frees a client.
+    // That holds even if only a sync would free a client id.
     let mut setup = running("MC7455");
     setup.quirks.has_stale_clients = true;
     let (world, result) = go(setup.clone(), &request);
@@ -577,7 +580,7 @@ fn row_27_no_sync_goes_through_a_shared_proxy() {
         result.map(|outcome| matches!(outcome, Outcome::Updated(_))),
         Ok(true)
     );
-    // Without a proxy it is what helps.
+    // Without a proxy, the sync helps.
     let (world, result) = go(setup, &wish());
     assert!(matches!(result, Ok(Outcome::Updated(_))), "{result:?}");
     assert!(world.habit.syncs > 0);
@@ -585,7 +588,7 @@ fn row_27_no_sync_goes_through_a_shared_proxy() {
 
 #[test]
 fn row_28_a_modem_that_is_still_in_normal_mode_is_said_to_be() {
-    // It came back as it was.
+    // The modem came back in normal mode.
     let (run, _) = update_one(faulty("EM7565", "enter:normal"));
     assert_eq!(run.error().code(), Code::DownloadNotEntered);
     assert!(
@@ -596,7 +599,7 @@ fn row_28_a_modem_that_is_still_in_normal_mode_is_said_to_be() {
         "{}",
         run.log()
     );
-    // The port that the user took for the download port is the DIAG port of running firmware: 0x13.
+    // The user mistook the DIAG port of the running firmware for the download port; it answers 0x13.
     let mut setup = in_download_mode("EM7565");
     setup.mode = Mode::Diag;
     let request = Request {
@@ -610,7 +613,7 @@ fn row_28_a_modem_that_is_still_in_normal_mode_is_said_to_be() {
     let run = run_in(world, &request, &images);
     assert_eq!(run.error().code(), Code::ModeNormal, "{}", run.log());
     assert!(run.error().source.to_string().contains("DIAG"), "{}", run.log());
-    // It never comes: no waiting for ever.
+    // The modem never comes back, and the run doesn't wait for ever.
     let (run, _) = update_one(faulty("EM7565", "enter:never"));
     assert_eq!(run.error().code(), Code::ResetNoReturn);
     assert!(run.events.last().unwrap().t < 200.0);
@@ -628,7 +631,7 @@ fn every_row_has_its_test_or_its_reason() {
     assert_eq!(ControlProtocol::default(), ControlProtocol::Qmi);
 }
 
-/// Notes what ModemManager keeps away from whenever it is waited.
+/// Records, at each wait, which modems ModemManager keeps away from.
 #[derive(Default)]
 struct Watching {
     inhibited: Vec<String>,
@@ -642,11 +645,11 @@ impl Habit for Watching {
     }
 }
 
-/// qmi-proxy, as its clients see it (qmi.md §6).
+/// The qmi-proxy, as its clients see it (qmi.md §6).
 #[derive(Default)]
 struct Proxy {
-    /// Connections to it: the handle given out, the control port behind it once it was named, and what the proxy says
-    /// itself.
+    /// The connections to the proxy: the handle given out, the control port behind it once the client has
+    /// named one, and the proxy's own answers.
     connections: Vec<(PortHandle, Option<PortHandle>, VecDeque<Vec<u8>>)>,
     opened: usize,
     syncs: usize,

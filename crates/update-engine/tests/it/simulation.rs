@@ -48,7 +48,7 @@ fn an_update_that_is_cut_between_two_stages_goes_on_as_if_nothing_had_been() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    // The last one has several modems.
+    // The last run has several modems.
     let several = (1..)
         .step_by(2)
         .find(|seed| simulate::Case::of(*seed).words().contains(';'));

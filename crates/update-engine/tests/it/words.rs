@@ -1,4 +1,4 @@
-//! What a user reads: the four parts of an error, whole and in words.
+//! What the user reads: whole errors, with all four parts in words.
 
 use crate::support::{self, images_for, request, run_in};
 use modemflash_update_engine::Request;
@@ -7,7 +7,8 @@ use virtual_modem::quirk::{HelloHabit, Provoked};
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Mode, Setup};
 
-/// How a run ends that finds this behind the port; the port is a bare one without a USB device when that is hidden.
+/// The error of a run with this modem behind the port. With `is_hidden`, the host sees no USB device behind
+/// the port.
 fn words(model: &str, change: impl Fn(&mut Setup), is_hidden: bool) -> String {
     let mut setup = Setup::of(Profile::named(model).unwrap());
     change(&mut setup);
@@ -37,7 +38,7 @@ fn in_mode(model: &str, mode: Mode, is_hidden: bool) -> String {
 }
 
 #[test]
-fn a_port_that_turns_out_to_be_of_normal_mode_says_how_that_is_known() {
+fn an_error_about_a_port_of_normal_mode_says_how_that_is_known() {
     for (mode, cause) in [
         (
             Mode::Diag,
@@ -77,7 +78,7 @@ fn a_port_of_something_else_is_named_with_what_it_is_or_says() {
 }
 
 #[test]
-fn a_modem_beyond_repair_is_said_to_be_so() {
+fn a_modem_beyond_repair_is_called_that() {
     assert_eq!(
         in_mode("MC7455", Mode::Pbl, true),
         "error[E-MODE-EMERGENCY]: /dev/ttyUSB0: the modem is in Qualcomm's emergency mode\n  \

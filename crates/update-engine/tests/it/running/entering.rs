@@ -1,5 +1,5 @@
-//! What goes wrong between the preference and download mode: each ends in a proven update, or in an error that tells the
-//! true state.
+//! Faults between setting the preference and download mode: each ends in a proven update, or in an error that
+//! names the true state of the modem.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ fn a_refused_preference_changes_nothing() {
 fn a_preference_whose_answer_is_lost_is_not_left_behind() {
     for model in ["MC7455", "EM7565"] {
         let (run, images) = update_one(faulty(model, "lose-answer@0x48"));
-        // Either it goes on, because the modem says that it has the preference, or the old one is back.
+        // Either the update goes on, because the modem says that it has the preference, or the old preference
+        // is back.
         if run.result.is_ok() {
             assert_newer(&run, &images);
         } else {
@@ -49,7 +50,7 @@ fn a_refused_reset_puts_the_old_preference_back() {
         setup.control = control;
         let (run, images) = update_one(setup);
         if run.result.is_ok() {
-            // By one of the other ways.
+            // Another way into download mode has worked.
             assert_newer(&run, &images);
             continue;
         }
@@ -61,7 +62,7 @@ fn a_refused_reset_puts_the_old_preference_back() {
 
 #[test]
 fn a_refused_offline_is_no_obstacle() {
-    // The reset is then refused too, as long as the modem isn't offline: the second try works.
+    // The modem also refuses the reset while it isn't offline. The second try works.
     let (run, images) = update_one(faulty("MC7455", "refuse@0x2e:26"));
     if run.result.is_ok() {
         run.assert_runs(&newer(run.modem().setup().profile));
@@ -75,7 +76,7 @@ fn a_refused_offline_is_no_obstacle() {
 #[test]
 fn a_modem_that_accepts_the_reset_and_stays_gets_its_old_preference_back() {
     let mut setup = running("MC7455");
-    // It would leave an hour later.
+    // The modem would leave the bus an hour later.
     setup.timings.leaving = Duration::from_secs(3600);
     let (run, _) = update_one(setup);
     assert_eq!(run.error().code(), Code::NotRestarted, "{}", run.log());
@@ -91,7 +92,8 @@ fn a_modem_that_accepts_the_reset_and_stays_gets_its_old_preference_back() {
 
 #[test]
 fn a_modem_that_does_not_say_what_it_runs_is_not_said_to_prefer_what_it_has_not_got() {
-    // What it runs, and prefers, lies outside its slots (field-reports.md D9), so that it asks for it when it is told again.
+    // What the modem runs and prefers is stored outside its slots (field-reports.md D9), so the modem asks
+    // for it when the preference is set again.
     let mut setup = faulty(
         "MC7455",
         "refuse@0x5556:94,refuse@0x2e:60,refuse@0x2e:60,refuse@0x2e:60,refuse@0x2e:60",
@@ -105,7 +107,7 @@ fn a_modem_that_does_not_say_what_it_runs_is_not_said_to_prefer_what_it_has_not_
 
 #[test]
 fn a_modem_that_is_slow_to_leave_is_followed_all_the_same() {
-    // Longer than the 30 s of a power cycle, and than the 15 s of boot & hold.
+    // The modem takes longer than the 30 s allowed for a power cycle and the 15 s allowed for boot & hold.
     for (model, seconds) in [("MC7455", 45), ("EM7565", 50), ("MC7710", 20)] {
         let mut setup = running(model);
         setup.timings.leaving = Duration::from_secs(seconds);
@@ -113,7 +115,7 @@ fn a_modem_that_is_slow_to_leave_is_followed_all_the_same() {
         if run.result.is_ok() {
             assert_newer(&run, &images);
         } else {
-            // It was flashed, but takes too long to leave its boot loader too.
+            // The modem was flashed, but also takes too long to leave its boot loader.
             let code = run.error().code();
             assert!(
                 matches!(code, Code::ResetStayed | Code::FirehoseSilent),
@@ -166,9 +168,10 @@ fn modem_manager_that_looks_at_a_boot_loader_is_waited_for() {
 
 #[test]
 fn an_answer_that_is_lost_while_versions_are_read_back_proves_nothing() {
-    // Over AT this model can't be told what it shall prefer, so it ends with its radio off; one of its answers says so.
+    // Over AT commands no preference can be set on this model, so it ends with its radio off. One of its
+    // answers says so.
     for message in 1..30 {
-        // One that comes twice shifts all that follow.
+        // An answer that comes twice shifts all later answers.
         for fault in ["lose", "duplicate"] {
             let setup = crate::support::normal::at_only("MC7305");
             let setup = Setup {

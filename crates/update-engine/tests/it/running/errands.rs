@@ -1,4 +1,4 @@
-//! Short jobs: what a modem is, a restart, its slots, one AT command.
+//! Short jobs: information about a modem, a restart, slots, one AT command.
 
 use modemflash_update_engine::modem::Mode as Seen;
 use modemflash_update_engine::{Cause, Code, ControlChoice, ModemState, Request, Selector, errand};
@@ -18,7 +18,7 @@ fn any() -> Request {
 }
 
 #[test]
-fn every_model_tells_what_it_is_over_whatever_it_has() {
+fn every_model_reports_what_it_is_over_whatever_port_it_has() {
     for profile in Profile::ALL {
         for setup in [
             speaking(profile.name, ControlProtocol::Qmi),
@@ -79,7 +79,7 @@ fn a_restart_is_done_when_the_modem_is_back() {
     for profile in Profile::ALL {
         for setup in [running(profile.name), at_only(profile.name)] {
             let is_at_only = setup.storage.usb.composition.control().is_none();
-            // Locked on old firmwares; the unlock command comes first.
+            // Old firmware locks this command until the unlock command has been sent.
             let mut world = world(Setup {
                 allowed_commands: vec!["AT!RESET".into()],
                 ..setup
@@ -96,20 +96,20 @@ fn a_restart_is_done_when_the_modem_is_back() {
 }
 
 #[test]
-fn a_restart_that_the_control_port_refuses_is_brought_about_by_at() {
+fn a_restart_that_the_control_port_refuses_is_done_with_an_at_command() {
     let mut world = world(faulty(
         "MC7455",
         "refuse@0x2e:82,refuse@0x2e:82,refuse@0x2e:82,refuse@0x2e:82",
     ));
     match errand::reset(&mut world, &any(), &mut |_| {}) {
-        // By AT!RESET.
+        // AT!RESET has restarted the modem, after the control port had refused.
         Ok(restarted) => assert!(restarted.tried[0].contains("access denied (82)"), "{restarted:?}"),
         Err(error) => panic!("{error}: {}", error.source),
     }
 }
 
 #[test]
-fn a_language_that_was_asked_for_and_gets_no_answer_is_not_replaced_by_at() {
+fn a_requested_language_without_an_answer_is_not_replaced_by_at_commands() {
     let request = Request {
         control: ControlChoice::Mbim,
         ..any()
@@ -221,10 +221,10 @@ fn every_refusal_on_the_way_into_download_mode_is_reported() {
 }
 
 #[test]
-fn download_mode_that_was_asked_for_in_vain_does_not_come_with_a_later_restart() {
+fn a_failed_request_for_download_mode_does_not_take_effect_at_a_later_restart() {
     let mut setup = running("MC7455");
     setup.quirks.boot_hold = BootHoldHabit::Unknown;
-    // DMS 0x0050 is taken, the power cycle behind it isn't.
+    // The modem accepts DMS 0x0050 but refuses the power cycle after it.
     setup.faults = "refuse@0x3e:71,refuse@0x2e:71,refuse@0x2e:71".parse().unwrap();
     let mut world = world(setup);
     let error = errand::enter_download_mode(&mut world, &any(), &mut |_| {}).unwrap_err();
@@ -286,9 +286,9 @@ fn a_stored_image_is_deleted_and_one_that_is_not_there_is_refused() {
     assert!(storage.has_modem(&newer.firmware) && storage.has_pri(&newer.pri()));
 }
 
-// Between the question and the deed another run may select the image.
+// Another run may select the image between the user's answer and the deletion.
 #[test]
-fn an_image_that_is_in_use_by_now_is_kept_whatever_it_was_when_somebody_looked() {
+fn an_image_that_has_come_into_use_since_the_user_looked_is_not_deleted() {
     let (first, _) = update_one(running("MC7455"));
     let mut setup = running("MC7455");
     let old = setup.storage.current.clone();
@@ -317,7 +317,7 @@ fn an_image_that_is_in_use_by_now_is_kept_whatever_it_was_when_somebody_looked()
     }
     let storage = world.modem(0).unwrap().storage();
     assert!(storage.has_modem(&old.firmware) && storage.has_pri(&old.pri()));
-    // Whoever means it can.
+    // With force the image is deleted.
     errand::delete_image(&mut world, &any(), &settings, true, &mut |_| {}).unwrap();
     assert!(!world.modem(0).unwrap().storage().has_pri(&old.pri()));
 }

@@ -1,4 +1,5 @@
-//! What goes wrong around a running modem: each ends in a proven update, or in an error that tells the true state.
+//! Faults around a running modem: each ends in a proven update, or in an error that names the true state of
+//! the modem.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::support::normal::{
 };
 use crate::support::{Run, firmware, run_in};
 
-/// An error with this code, exit code and state; the host did nothing wrong.
+/// Asserts an error with this code, exit code and state, and that the modem saw no violation.
 pub(crate) fn assert_fails(run: &Run, code: Code, exit: u8, modem: ModemState) {
     let log = run.log();
     assert_eq!(run.error().code(), code, "{log}");
@@ -23,7 +24,7 @@ pub(crate) fn assert_fails(run: &Run, code: Code, exit: u8, modem: ModemState) {
     run.assert_clean();
 }
 
-/// The modem prefers and runs what it had before.
+/// Asserts that the modem prefers and runs what it had before.
 pub(crate) fn assert_as_before(run: &Run) {
     let old = &run.modem().setup().storage;
     let now = run.modem().storage();
@@ -36,7 +37,7 @@ pub(crate) fn assert_newer(run: &Run, images: &[crate::support::Memory]) {
     run.assert_updated(&newer(run.modem().setup().profile), images);
 }
 
-// On the way back
+// The way back to normal mode
 
 #[test]
 fn a_modem_that_does_not_come_back_after_the_flash_is_said_to_have_everything() {
@@ -68,7 +69,7 @@ fn a_modem_that_restarts_once_more_within_three_seconds_is_proven_only_after_tha
                 .iter()
                 .filter(|event| matches!(event.kind, EventKind::Appeared { .. }))
                 .count();
-            // Download mode, normal mode, and normal mode again.
+            // The modem appears in download mode, in normal mode, and in normal mode again.
             assert_eq!(appeared, 3, "{again}: {}", run.log());
         }
     }
@@ -86,14 +87,14 @@ fn a_modem_that_is_not_ready_for_a_long_time_is_asked_again() {
 }
 
 #[test]
-fn a_modem_that_was_just_started_is_waited_for_before_it_is_told_anything() {
+fn a_modem_that_is_still_starting_is_waited_for_before_its_preference_is_set() {
     for model in ["MC7455", "EM7565"] {
         let mut setup = running(model);
         setup.timings.ready_after = Duration::from_secs(50);
         let (run, images) = update_one(setup);
         assert_newer(&run, &images);
     }
-    // For ever is too long; it isn't taken for one without preferences.
+    // The run doesn't wait for ever, and doesn't take the modem for one without preferences.
     let mut setup = running("MC7455");
     setup.timings.ready_after = Duration::from_secs(5000);
     let (run, _) = update_one(setup);
@@ -149,7 +150,7 @@ fn settings_that_lag_one_flash_are_healed_by_a_second_pass() {
     }
 }
 
-/// All images are downloaded in both passes.
+/// A forced update, in which both passes download all images.
 fn forced(faults: &str) -> (Run, Vec<crate::support::Memory>) {
     let request = Request {
         force: true,
@@ -191,7 +192,7 @@ fn a_silent_control_port_leads_to_the_at_port() {
     assert!(run.updated().proven);
     run.assert_runs(&newer(run.modem().setup().profile));
     assert!(run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == "AT")));
-    // What speaks QMI by its driver isn't sent MBIM (mbim.md §1).
+    // A port that speaks QMI according to its driver gets no MBIM message (mbim.md §1).
     assert_eq!(run.modem().violations(), []);
 }
 
@@ -274,7 +275,7 @@ fn a_late_answer_to_the_preference_is_heard_or_undone() {
 
 #[test]
 fn other_programs_hold_the_ports_for_a_while() {
-    // A control port that qmi-proxy doesn't own is only waited for when that helps; here an AT port answers later.
+    // minicom holds the ports for an hour, which is longer than modemflash waits.
     let mut world = SimulatedWorld::new(running("MC7455"));
     world.hold(0, "minicom (7)", after(3600.0));
     let (run, _) = update_in(world, &wish());
@@ -291,7 +292,7 @@ fn other_programs_hold_the_ports_for_a_while() {
 
 #[test]
 fn an_id_without_a_driver_in_download_mode_is_named() {
-    // The host knows 9070, and the modem comes under another id than expected.
+    // The host knows 9070, but the modem comes back with another id than expected.
     let mut world = SimulatedWorld::new(faulty("MC7455", "enter:id=1199:9fff"));
     world.forget_id(0x1199, 0x9fff);
     let (run, _) = update_in(world, &wish());
@@ -330,7 +331,7 @@ fn a_download_that_fails_leaves_the_new_preference_for_the_next_run_which_finish
         let of = images.len();
         assert_eq!(run.error().modem, ModemState::PartlyWritten { accepted: 0, of });
         assert_eq!(run.modem().mode(), Mode::Download);
-        // The same command again.
+        // Run the same command again.
         let mut world = run.world;
         let profile = world.modem(0).unwrap().setup().profile;
         let mut events = Vec::new();
@@ -375,10 +376,10 @@ fn a_modem_found_in_download_mode_is_followed_and_read_back() {
 }
 
 #[test]
-fn a_rescued_modem_that_was_never_told_its_new_firmware_is_told_by_the_second_pass() {
+fn a_rescued_modem_without_the_new_preference_gets_it_in_the_second_pass() {
     for model in ["MC7455", "EM7565", "EM9191"] {
         let mut setup = in_download_mode(model);
-        // It was sent there by hand: its preference is the old one.
+        // The user had switched the modem to download mode, so its preference is the old one.
         setup.storage = running(model).storage;
         let (run, _) = update_one(setup);
         assert_eq!(run.updated().passes, 2, "{}", run.log());
@@ -426,7 +427,7 @@ fn settings_alone_for_a_rescued_modem_are_not_sent_twice_when_its_firmware_is_an
 }
 
 #[test]
-fn settings_alone_for_a_rescued_modem_are_told_when_its_firmware_is_theirs() {
+fn settings_alone_for_a_rescued_modem_become_its_preference_when_they_match_its_firmware() {
     for model in ["MC7455", "EM7565", "EM9191"] {
         let mut setup = in_download_mode(model);
         setup.storage = running(model).storage;
@@ -459,7 +460,7 @@ fn a_modem_that_is_left_out_of_read_back_is_not_called_proven() {
 }
 
 #[test]
-fn a_language_that_was_asked_for_and_gets_no_answer_ends_the_run_before_anything_is_changed() {
+fn a_requested_language_without_an_answer_ends_the_run_before_anything_is_changed() {
     for (setup, choice) in [
         (speaking("MC7455", ControlProtocol::Qmi), ControlChoice::Mbim),
         (speaking("EM7565", ControlProtocol::Mbim), ControlChoice::Qmi),
@@ -471,7 +472,7 @@ fn a_language_that_was_asked_for_and_gets_no_answer_ends_the_run_before_anything
             ..wish()
         };
         let (run, _) = update_in(SimulatedWorld::new(setup), &request);
-        // Not `assert_fails`: to speak the wrong language is what was asked for.
+        // `assert_fails` would see violations here, because the request asks for the wrong language.
         let (error, log) = (run.error(), run.log());
         assert_eq!(
             (error.code(), error.exit_code()),
@@ -486,7 +487,7 @@ fn a_language_that_was_asked_for_and_gets_no_answer_ends_the_run_before_anything
 }
 
 #[test]
-fn an_unplugged_modem_is_told_as_such() {
+fn an_unplugged_modem_is_reported_as_unplugged() {
     let (run, _) = update_one(faulty("MC7455", "enter:never"));
     let told: Vec<&Event> = run
         .events
@@ -495,7 +496,7 @@ fn an_unplugged_modem_is_told_as_such() {
         .collect();
     assert!(!told.is_empty(), "{}", run.log());
     let images = release(run.modem().setup().profile);
-    // Nothing is on the bus now.
+    // No modem is on the bus now.
     let request = wish();
     let again = run_in(run.world, &request, &images);
     assert_eq!(again.error().code(), Code::ModemNone, "{}", again.log());

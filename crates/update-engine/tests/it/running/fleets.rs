@@ -22,7 +22,7 @@ struct Fleet {
 
 impl Fleet {
     fn took(&self) -> Duration {
-        // The workers end when the last modem is proven.
+        // The last worker ends when the last modem's update is proven.
         let last = self.events.iter().map(|(_, event)| event.t).fold(0.0, f64::max);
         Duration::from_secs_f64(last)
     }
@@ -33,7 +33,7 @@ fn update_these(setups: Vec<Setup>, images: &[Memory], manager: bool) -> Fleet {
     update_in_sockets(SocketKind::default(), setups, images, manager)
 }
 
-/// The same; all but the first are in sockets of this kind.
+/// Updates these modems; all but the first are in sockets of this kind.
 fn update_in_sockets(socket: SocketKind, setups: Vec<Setup>, images: &[Memory], manager: bool) -> Fleet {
     let count = setups.len();
     let mut setups = setups.into_iter();
@@ -109,8 +109,8 @@ fn eight_modems_at_once_take_hardly_longer_than_one() {
     }
 }
 
-// Where the kernel knows no peer, a modem is followed by its serial string; here all have the same, and each is off the bus
-// at another time.
+// If the kernel knows no peer, modemflash follows a modem by its serial string. Here all modems have the same
+// serial string, and each is off the bus at a different time.
 #[test]
 fn modems_with_the_same_serial_are_not_taken_for_each_other_while_one_is_off_the_bus() {
     let profile = Profile::named("EM7565").unwrap();
@@ -135,7 +135,7 @@ fn modems_with_the_same_serial_are_not_taken_for_each_other_while_one_is_off_the
 }
 
 #[test]
-fn one_that_fails_alone_does_not_stop_the_others() {
+fn a_single_failure_does_not_stop_the_other_modems() {
     let images = release(Profile::named("MC7455").unwrap());
     for (fault, code, exit) in [
         ("enter:never", Code::ResetNoReturn, 9),
@@ -166,7 +166,7 @@ fn one_that_fails_alone_does_not_stop_the_others() {
 }
 
 #[test]
-fn all_that_fail_alike_end_in_that_exit_code() {
+fn modems_that_all_fail_alike_lead_to_their_common_exit_code() {
     let images = release(Profile::named("MC7455").unwrap());
     let mut setups = modems("MC7455", 2);
     for setup in &mut setups {
@@ -178,7 +178,7 @@ fn all_that_fail_alike_end_in_that_exit_code() {
 }
 
 #[test]
-fn events_say_whose_they_are_and_tell_no_imei() {
+fn events_name_their_modem_and_contain_no_imei() {
     let images = release(Profile::named("MC7455").unwrap());
     let fleet = update_these(modems("MC7455", 3), &images, false);
     for (number, event) in &fleet.events {

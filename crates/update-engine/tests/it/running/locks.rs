@@ -1,4 +1,5 @@
-//! One modem, one run: what another run has is left alone, and what this run has nobody else gets.
+//! One modem, one run: modemflash leaves a modem alone that another run has locked, and no other run gets a
+//! modem that this run has locked.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ fn images(setup: &Setup) -> modemflash_update_engine::Firmware {
     firmware(&release(setup.profile))
 }
 
-/// A run of any verb.
+/// A run of one verb.
 type Verb = fn(&mut dyn World, &Setup) -> Result<(), UpdateError>;
 
 fn image(kind: &str) -> Image {
@@ -116,7 +117,8 @@ fn a_modem_that_another_run_has_gets_no_byte_from_any_verb() {
     }
 }
 
-/// Another run has the modem until this time, as it does while it only asks; says so each time that it is asked.
+/// A habit: another run holds the modem until this time, and says at every attempt to claim the modem that it
+/// only asks.
 struct AsksUntil {
     until: Duration,
     verbs: Vec<String>,
@@ -158,7 +160,7 @@ fn every_verb_waits_for_a_run_that_has_the_modem_for_a_moment() {
             assert!(world.now().since_start() >= Duration::from_secs(3), "{what}");
             assert_eq!(world.world.opened_unclaimed(), [], "{what}");
 
-            // Not for ever, and not past a wish to stop.
+            // The run doesn't wait for ever, and stops waiting when the user wants to stop.
             let mut world = asked_until(&setup, 3600);
             let error = run(&mut world, &setup).unwrap_err();
             assert_eq!(
@@ -192,7 +194,7 @@ fn warned(world: &mut dyn World, request: &Request, setup: &Setup) -> Vec<(&'sta
 }
 
 #[test]
-fn that_a_run_waits_is_told_once_with_who_has_the_modem() {
+fn a_waiting_run_says_once_that_it_waits_and_for_whom() {
     let setup = running("MC7455");
     let warned = warned(&mut asked_until(&setup, 3), &wish(), &setup);
     let waits: Vec<_> = warned.iter().filter(|(code, _)| *code == "LOCK-WAIT").collect();
@@ -201,7 +203,7 @@ fn that_a_run_waits_is_told_once_with_who_has_the_modem() {
 }
 
 #[test]
-fn a_host_that_gives_no_lock_is_said_once_and_the_modem_is_updated() {
+fn a_host_without_locks_leads_to_one_warning_and_an_update() {
     struct NoLock;
     impl Habit for NoLock {
         fn claim(&mut self, _: &mut SimulatedWorld, _: &Spot, _: &str) -> Result<(), ClaimError> {
@@ -259,7 +261,7 @@ fn two_runs_that_look_for_an_imei_at_the_same_moment_both_find_their_modem() {
 }
 
 #[test]
-fn a_run_that_looks_for_an_imei_is_known_by_its_own_verb() {
+fn a_lock_held_while_looking_for_an_imei_names_the_runs_own_verb() {
     let setup = running("MC7455");
     let mut world = asked_until(&setup, 0);
     let _ = update(
@@ -285,7 +287,7 @@ fn no_verb_opens_a_port_before_it_has_the_lock_and_none_keeps_the_lock() {
             let _ = run(&mut world, &setup);
             assert_eq!(world.opened_unclaimed(), [], "{what}");
             assert_eq!(world.claimed(), [], "{what}");
-            // The next run of the same process isn't locked out by the one before.
+            // A run has released the lock, so the next run of the same process gets it.
             let next = run(&mut world, &setup);
             assert!(
                 !matches!(&next, Err(error) if error.code() == Code::ModemLocked),
@@ -308,7 +310,7 @@ fn a_port_without_a_device_behind_it_is_locked_too() {
     };
     let mut world = SimulatedWorld::new(setup.clone());
     world.hide_device(0);
-    // By the port's own name, whatever link led there.
+    // The lock has the port's own name, whichever link the user named.
     let port = world.port(0).unwrap().id.clone();
     world.lock(Spot::Port(port.clone()), other_run());
     let error = update(&mut world, &request, &images(&setup), &mut |_| {}).unwrap_err();
@@ -320,9 +322,9 @@ fn a_port_without_a_device_behind_it_is_locked_too() {
     assert_eq!((world.opened_unclaimed(), world.claimed()), (&[][..], vec![]));
 }
 
-/// Of two workers that start at the same moment one gets the modem.
+/// If two workers start at the same moment, exactly one gets the modem.
 #[test]
-fn of_two_runs_on_one_modem_one_updates_it_and_the_other_says_who_does() {
+fn two_runs_on_one_modem_lead_to_one_update_and_one_error_that_names_the_holder() {
     for setup in [
         running("EM7565"),
         running("MC7455"),
@@ -359,7 +361,7 @@ fn of_two_runs_on_one_modem_one_updates_it_and_the_other_says_who_does() {
     }
 }
 
-/// Tries, as another run would, to get the modem each time that a port is opened, at every place that it has.
+/// A habit: each time a port is opened, another run tries to claim the modem at each of the modem's places.
 struct Rival {
     tries: usize,
     got: Vec<String>,
@@ -401,7 +403,7 @@ fn the_lock_holds_over_every_enumeration_and_for_both_places_of_a_socket() {
 
 #[test]
 fn a_modem_that_comes_back_at_a_place_that_another_run_has_is_left_to_that_run() {
-    // The kernel doesn't know the peer, and the modem goes to the bus of the other speed.
+    // The kernel doesn't know the peer, and the modem moves to the bus of the other speed.
     struct NoPeer;
     impl Habit for NoPeer {
         fn known(&self, device: modem_world::UsbDevice) -> modem_world::UsbDevice {
@@ -438,8 +440,8 @@ fn a_modem_that_comes_back_at_a_place_that_another_run_has_is_left_to_that_run()
 }
 
 #[test]
-fn a_list_that_catches_the_modem_when_it_comes_back_is_waited_for() {
-    /// Each time that the modem is at a place where it wasn't before, another run has it for five seconds.
+fn an_update_waits_for_a_list_that_claims_the_modem_when_it_comes_back() {
+    /// A habit: each time the modem appears at a new place, another run holds it for five seconds.
     struct Lists {
         met: Vec<(modem_world::UsbDevice, modem_world::Instant)>,
     }
@@ -507,7 +509,8 @@ fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
         assert_eq!(found[1].facts.is_some(), ask.is_some());
     }
     assert_eq!(world.written(0, 0), 0);
-    // Its IMEI can't be read: it may be the modem that is looked for, when no other one is.
+    // The IMEI of the locked modem can't be read. If no other modem has the wanted IMEI, the locked modem may
+    // be the one.
     let own = running("EM7565").storage.imei;
     let error = errand::info(&mut world, &with_imei(&own), &mut |_| {}).unwrap_err();
     assert_eq!((error.code(), error.exit_code()), (Code::ModemLocked, 4));
@@ -522,8 +525,9 @@ fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
 }
 
 #[test]
-fn what_was_found_is_looked_at_again_when_the_lock_is_there() {
-    /// The run that had the modem lets go just now, and has restarted it: it has another number on the bus.
+fn the_bus_is_read_again_once_the_lock_is_held() {
+    /// A habit: the run that held the modem has just restarted and released it, so the modem has another
+    /// number on the bus.
     struct JustLeft;
     impl Habit for JustLeft {
         fn claim(

@@ -1,4 +1,5 @@
-//! Modems that run their firmware: whole updates, what goes wrong in them, short jobs, several at once.
+//! Tests with modems that run their firmware: whole updates and their faults, short jobs, several modems at
+//! once.
 #![allow(clippy::cast_possible_truncation)]
 
 mod entering;

@@ -1,5 +1,5 @@
-//! Names and numbers that go from one modem to another: nothing is ever written to a port that isn't known to be the chosen
-//! modem's (linux.md §4).
+//! Port names and device numbers that pass from one modem to another: modemflash never writes to a port
+//! unless it knows that the port belongs to the chosen modem (linux.md §4).
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::support::through::{Habit, Through};
 use crate::support::truth::is_true;
 use crate::support::{assert_stored, firmware};
 
-/// Is called before each port is opened, with how many were before; it may let time pass. So long a program may stand
-/// between looking at the bus and opening a port.
+/// Called before each port is opened, with the number of ports opened so far. The function may let time pass,
+/// because a program may be delayed between reading the bus and opening a port.
 type Meddle<'m> = &'m mut dyn FnMut(&mut SimulatedWorld, usize);
 
 struct Meddled<'m> {
@@ -114,7 +114,8 @@ fn pass(world: &mut SimulatedWorld, time: Duration) {
     while world.wait(&[], until) != Wake::Deadline {}
 }
 
-/// The neighbour leaves the bus, then the chosen modem, and the neighbour comes back first and has its names.
+/// The neighbour leaves the bus, then the chosen modem leaves. The neighbour comes back first and gets the
+/// chosen modem's port names.
 fn swap_names(world: &mut SimulatedWorld) {
     let now = world.now();
     world.re_enumerate_at(NEIGHBOUR, now);
@@ -126,7 +127,7 @@ fn a_neighbour_that_gets_the_names_while_the_modem_is_on_its_way_to_download_mod
     for model in ["MC7455", "EM7565", "MC7710"] {
         let setup = running(model);
         let before = names(&mut SimulatedWorld::new(setup.clone()), "1-1");
-        // When the modem has been off the bus for a second.
+        // The moment at which the modem has been off the bus for a second.
         let usual = update_beside(&setup, &setup, &mut |_, _| {});
         usual.assert_updated(model);
         let appeared = usual.events.iter().find_map(|event| {
@@ -151,7 +152,7 @@ fn a_neighbour_that_gets_the_names_while_the_modem_is_on_its_way_to_download_mod
     }
 }
 
-// Between a look at the bus and the opening of a port all names may change hands.
+// All port names may change hands between reading the bus and opening a port.
 #[test]
 fn names_that_change_hands_just_before_a_port_is_opened_lead_to_no_write() {
     let mut swapped = 0;
@@ -163,7 +164,8 @@ fn names_that_change_hands_just_before_a_port_is_opened_lead_to_no_write() {
     ] {
         let model = setup.profile.name;
         let usual = update_beside(&setup, &setup, &mut |_, _| {});
-        // Without a control port the preference can't be set: it ends in an error, after many attempts to ask it.
+        // Without a control port the preference can't be set. The run ends in an error after many attempts to
+        // ask the modem.
         let (is_updated, count) = (usual.result.is_ok(), usual.opened.min(12));
         assert!(count >= 3, "{model}: {count}");
         for chosen in 0..count {
@@ -183,7 +185,7 @@ fn names_that_change_hands_just_before_a_port_is_opened_lead_to_no_write() {
             run.assert_neighbour_untouched(&what);
             match &run.result {
                 Ok(_) => run.assert_updated(&what),
-                // As long as it is only asked, a modem that leaves may be an error.
+                // A run that has only asked the modem may fail if the modem leaves.
                 Err(error) => {
                     assert!(!(was_download && is_updated), "{what}: {error}: {}", error.source);
                     is_true(run.world.modem(CHOSEN).unwrap(), 2, error)
@@ -195,7 +197,8 @@ fn names_that_change_hands_just_before_a_port_is_opened_lead_to_no_write() {
     assert!(swapped >= 12, "the names changed hands only {swapped} times");
 }
 
-// A port whose rights aren't set yet is tried again and again, by its name.
+// While the access rights of a port aren't set yet, modemflash tries to open the port again and again by its
+// name.
 #[test]
 fn a_name_that_changes_hands_while_its_rights_are_waited_for_leads_to_no_write() {
     for model in ["MC7455", "EM7565"] {
@@ -241,7 +244,7 @@ fn the_same_number_on_another_bus_is_not_the_device_that_left() {
     }
 }
 
-// The kernel makes the ports of a modem one after the other: the first of them isn't all that it has.
+// The kernel creates the ports of a modem one after the other, so the first port is not the only one.
 #[test]
 fn a_modem_whose_ports_come_one_after_the_other_is_asked_when_all_are_there() {
     let unknown = FaultScript::from_str("return:id=1199:9999").unwrap();
@@ -260,7 +263,7 @@ fn a_modem_whose_ports_come_one_after_the_other_is_asked_when_all_are_there() {
     }
 }
 
-/// A kernel that knows the peers of these places alone, and modems that keep their serial.
+/// A kernel that knows peers only for these places, with modems that keep their serial string.
 struct Peers(&'static [&'static str]);
 
 impl Habit for Peers {
@@ -278,7 +281,8 @@ impl Habit for Peers {
 #[test]
 fn a_modem_that_changes_its_bus_is_followed_where_the_kernel_does_not_know_the_peer() {
     for model in ["EM7455", "EM9191"] {
-        // The other place names it, or only the modem's serial is left, which no other device has.
+        // Either the other place names the peer, or modemflash has only the modem's serial string, which no
+        // other device has.
         for (known, has_twin) in [(&["1-1"][..], true), (&[][..], false)] {
             let mut world = SimulatedWorld::new(running(model));
             if has_twin {

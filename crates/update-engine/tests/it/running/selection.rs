@@ -1,4 +1,4 @@
-//! Which modem is meant, and all of them at a glance.
+//! Choosing a modem, and listing all modems.
 
 use modem_world::World;
 use modemflash_update_engine::modem::Mode as Seen;
@@ -50,7 +50,7 @@ fn every_form_of_a_selector_names_the_modems_that_fit() {
     for (select, paths) in [
         (Selector::Only, vec!["1-1", "1-2", "2-3", "1-4"]),
         (Selector::Place("1-4".into()), vec!["1-4"]),
-        // The other bus of the same socket.
+        // The place of the same socket on the other bus.
         (Selector::Place("1-3".into()), vec!["2-3"]),
         (Selector::Place("2-1".into()), vec!["1-1"]),
         (Selector::Place("1-5".into()), vec![]),
@@ -60,7 +60,7 @@ fn every_form_of_a_selector_names_the_modems_that_fit() {
         (id(0x413c, None), vec![]),
         (number(None, numbers[3]), vec!["1-4"]),
         (number(Some(2), numbers[2]), vec!["2-3"]),
-        // Each bus counts by itself: the first device of the second has the number of the first device of the first.
+        // Each bus has its own numbers: the first devices of both buses have the same number.
         (number(Some(1), numbers[2]), vec!["1-1"]),
         (number(None, numbers[2]), vec!["1-1", "2-3"]),
         (number(Some(2), numbers[3]), vec![]),
@@ -116,7 +116,7 @@ fn an_update_by_any_form_reaches_that_modem_and_no_other() {
 }
 
 #[test]
-fn several_that_fit_are_listed_with_the_way_to_choose() {
+fn several_matching_modems_are_listed_with_the_way_to_choose_one() {
     let mut world = world();
     for select in [
         Selector::Only,
@@ -147,7 +147,7 @@ fn several_that_fit_are_listed_with_the_way_to_choose() {
 }
 
 #[test]
-fn none_that_fits_lists_those_that_are_there() {
+fn an_error_without_a_matching_modem_lists_the_modems_on_the_bus() {
     let mut world = world();
     for select in [
         Selector::Place("9-9".into()),
@@ -177,7 +177,7 @@ fn none_that_fits_lists_those_that_are_there() {
 }
 
 #[test]
-fn the_only_modem_is_meant_when_nothing_is_said_whatever_else_is_plugged_in() {
+fn the_only_modem_is_chosen_by_default_whatever_else_is_plugged_in() {
     let mut world = SimulatedWorld::new(running("MC7455"));
     world.plug_foreign();
     let (run, images) = update_in(world, &wish());
@@ -185,9 +185,9 @@ fn the_only_modem_is_meant_when_nothing_is_said_whatever_else_is_plugged_in() {
 }
 
 #[test]
-fn a_survey_tells_every_modem_and_asks_those_that_run() {
+fn a_survey_lists_every_modem_and_asks_those_that_run() {
     let mut world = world();
-    // They have just been plugged in.
+    // The modems have just been plugged in.
     let later = world.now() + std::time::Duration::from_secs(10);
     let _ = world.wait(&[], later);
     let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
@@ -254,7 +254,7 @@ fn a_survey_without_questions_opens_nothing_and_one_of_a_booting_modem_does_not_
 
 #[test]
 fn a_survey_says_what_keeps_a_modem_off_the_air() {
-    // An update that never came: its preference names what it doesn't have.
+    // An update was never finished: the modem's preference names firmware that it doesn't have.
     let mut setup = running("MC7455");
     setup.storage.preferred = Some(newer(setup.profile));
     let mut world = SimulatedWorld::new(setup);

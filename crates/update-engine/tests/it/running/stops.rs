@@ -1,4 +1,4 @@
-//! The user stops: at every moment of a whole update, once and twice.
+//! The user stops a run once or twice, at every moment of a whole update.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::normal::{faulty, newer, release, running, speaking, update_i
 use crate::support::truth::is_true;
 use crate::support::{Run, firmware};
 
-/// The setups that are stopped: QDL and Firehose, QMI and MBIM, with and without a preference.
+/// The modems whose updates are stopped: QDL and Firehose, QMI and MBIM, with and without a preference.
 fn setups() -> Vec<Setup> {
     vec![
         running("MC7455"),
@@ -33,7 +33,7 @@ fn stopped_at(setup: &Setup, moments: &[Instant]) -> (Run, usize) {
     (run, images.len())
 }
 
-/// Moments just before, at and after everything that happens in a run that nobody stops.
+/// The moments just before, at and just after every event of a run that nobody stops.
 fn moments(setup: &Setup) -> Vec<Instant> {
     let (run, _) = update_one(setup.clone());
     assert!(run.result.is_ok(), "{}", run.log());
@@ -64,7 +64,7 @@ fn judge(run: &Run, of: usize, what: &str) {
             assert_eq!(error.exit_code(), 130, "{what}: {}", run.log());
             assert_eq!(error.code(), Code::Stopped, "{what}: {}", run.log());
             is_true(run.modem(), of, error).unwrap_or_else(|why| panic!("{what}: {why}\n{}", run.log()));
-            // After one wish, the modem's whereabouts are known unless it is starting.
+            // After a single wish to stop, the run knows where the modem is, unless the modem is starting.
             assert_ne!(error.modem, ModemState::Unknown, "{what}: {}", run.log());
         }
     }
@@ -100,7 +100,7 @@ fn a_second_wish_to_stop_ends_at_once_and_in_the_truth() {
 }
 
 #[test]
-fn a_stop_behind_the_preference_puts_the_old_one_back() {
+fn a_stop_after_the_preference_was_set_puts_the_old_one_back() {
     let setup = running("MC7455");
     let (whole, _) = update_one(setup.clone());
     let told = whole.begun(|step| *step == Step::SetPreference);
@@ -120,7 +120,7 @@ fn a_stop_behind_the_preference_puts_the_old_one_back() {
     assert!(run.told(|kind| matches!(kind, EventKind::Stopping { .. })));
 }
 
-// The modem has the new preference, and its answer is on the way.
+// The modem has the new preference, but its answer hasn't arrived yet.
 #[test]
 fn a_second_wish_before_the_answer_to_the_preference_says_that_it_may_be_set() {
     let setup = faulty("RC7620", "late-answer@0x48:2s");
@@ -139,7 +139,7 @@ fn a_second_wish_before_the_answer_to_the_preference_says_that_it_may_be_set() {
 }
 
 #[test]
-fn what_was_stopped_is_finished_by_the_same_command() {
+fn the_same_command_finishes_a_stopped_update() {
     for setup in setups() {
         let all = moments(&setup);
         for moment in all.iter().step_by(17) {
@@ -148,7 +148,7 @@ fn what_was_stopped_is_finished_by_the_same_command() {
                 continue;
             }
             let mut world = run.world;
-            // It may be off the bus just now.
+            // The modem may be off the bus at this moment.
             let settled = modem_world::World::now(&world) + Duration::from_secs(200);
             let _ = modem_world::World::wait(&mut world, &[], settled);
             let (run, _) = update_in(world, &wish());
@@ -181,7 +181,8 @@ const JOBS: [(&str, Job); 4] = [
     }),
 ];
 
-/// A run over MBIM with a modem that is deaf for the next program while a session is open, and everything that was written.
+/// Runs a job over MBIM, with a modem that ignores the next program while a session is open, and records
+/// everything that is written.
 fn recorded(job: Job, setup: &Setup, cancels: &[Instant]) -> (SimulatedWorld, bool, Trace) {
     let mut world = SimulatedWorld::new(setup.clone());
     for moment in cancels {
@@ -195,8 +196,8 @@ fn recorded(job: Job, setup: &Setup, cancels: &[Instant]) -> (SimulatedWorld, bo
     (world, has_succeeded, trace)
 }
 
-/// Opens the control port as another program does, which knows of no session before: one OPEN, and the answer within 2 s. None
-/// while the modem restarts.
+/// Opens the control port like another program that doesn't know about earlier sessions: it sends one OPEN
+/// and expects the answer within 2 s. None while the modem restarts.
 fn opens_at_once(world: &mut SimulatedWorld) -> Option<bool> {
     let modem = modems(world).unwrap().pop()?;
     let port = modem
@@ -213,7 +214,7 @@ fn opens_at_once(world: &mut SimulatedWorld) -> Option<bool> {
     };
     let open = open.encode();
     if world.try_write(handle, &open).ok()? == 0 {
-        // A modem that has accepted a restart takes nothing any more, and leaves.
+        // A modem that has accepted a restart takes no more messages and leaves the bus.
         let until = world.now() + Duration::from_secs(60);
         while world.now() < until {
             world.try_read(handle, &mut [0; 16]).ok()?;
@@ -224,11 +225,12 @@ fn opens_at_once(world: &mut SimulatedWorld) -> Option<bool> {
     let until = world.now() + Duration::from_secs(2);
     let (mut messages, mut buffer) = (Reassembler::default(), [0; 4096]);
     loop {
-        // A modem that leaves meanwhile was on its way already.
+        // A modem that leaves now had already begun to restart.
         let count = world.try_read(handle, &mut buffer).ok()?;
         messages.push(&buffer[..count]);
         if let Some(message) = messages.next_message(world.now()) {
-            // What comes first is the answer: nothing of another program's session is left in the port.
+            // The first message is the answer to the OPEN: no message from another program's session is left
+            // in the port.
             return Some(message.unwrap().body == Body::OpenDone(Status::Success));
         }
         if world.now() >= until {

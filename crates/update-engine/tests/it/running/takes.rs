@@ -1,4 +1,5 @@
-//! Which device takes which package, by what the bus tells of it: real strings, real version texts, and what leaves it open.
+//! Which device takes which package, judged by what the bus shows: real product strings, real version texts,
+//! and cases that stay open.
 
 use firmware_image::Platform;
 use modem_world::{UsbDevice, UsbPath};
@@ -25,7 +26,7 @@ fn on_the_bus(vendor: u16, product: u16, name: &str) -> UsbDevice {
     }
 }
 
-/// What is to come of a package for a device: without a question, after one, or not at all.
+/// Whether a device gets a package: without a question, after a question, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Goes,
@@ -33,7 +34,7 @@ enum Verdict {
     Refused,
 }
 
-// The strings are those of real devices, the version texts those of real packages (images.md §7, devices.md).
+// The strings come from real devices, the version texts from real packages (images.md §7, devices.md).
 #[test]
 fn real_devices_take_real_packages() {
     use Verdict::{Asks, Goes, Refused};
@@ -115,7 +116,8 @@ fn real_devices_take_real_packages() {
             let expected = if takes == platform { Goes } else { Refused };
             assert_eq!(verdict, expected, "{version} for {name} {vendor:04x}:{id:04x}");
         }
-        // What leaves it open: shared ids whose string says little, models of which no package was seen.
+        // Cases that stay open: shared ids with a string that says little, and models for which no package
+        // was seen.
         let open = [
             (
                 0x1199,
@@ -156,7 +158,7 @@ fn verdict(device: &UsbDevice, firmware: &Firmware) -> Verdict {
     }
 }
 
-// The level of applications tells the chip only: 9x07 or 9x06.
+// The version text of the application level names only the chip: 9x07 or 9x06.
 #[test]
 fn the_real_files_are_for_open_modules_and_for_nothing_else() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../firmware-image/tests/data/cwe");
@@ -166,7 +168,7 @@ fn the_real_files_are_for_open_modules_and_for_nothing_else() {
             name: name.into(),
             bytes,
         }]);
-        // 9x07 has two product lines, and nothing in these files tells which is meant.
+        // 9x07 has two product lines, and nothing in these files says which line they are for.
         for (own, expected) in [
             ("Sierra Wireless WP7607", Verdict::Asks),
             ("Sierra Wireless RC7620", Verdict::Asks),
@@ -182,16 +184,16 @@ fn the_real_files_are_for_open_modules_and_for_nothing_else() {
     }
 }
 
-/// What comes of these packages for a device in download mode.
+/// The verdict on these packages for a device in download mode.
 fn verdict_of(vendor: u16, id: u16, name: &str, packages: &[Memory]) -> Verdict {
     verdict(&on_the_bus(vendor, id, name), &firmware(packages))
 }
 
 #[test]
-fn a_product_line_that_nothing_tells_is_asked_about() {
+fn a_product_line_that_nothing_names_leads_to_a_question() {
     use Verdict::{Asks, Goes, Refused};
     let token = |text: &str| [package(text, "????")];
-    // Images that tell the family only, and ids or models that do.
+    // Here the images, the id or the model name only the family.
     for (name, product) in [
         ("RC7620", "Y921"),
         ("WP7607", "9X28"),
@@ -228,14 +230,14 @@ fn a_product_line_that_nothing_tells_is_asked_about() {
         verdict_of(0x1199, 0x9062, "EM7305", &token("SWI9X15C_05.05.58.01")),
         Goes
     );
-    // A model's name in a header tells the line.
+    // A model name in a header names the product line.
     let model = [package(
         "1102662_9905046_RC7620_00.08.24.02_00_GENERIC_001.110_000",
         "Y921",
     )];
     assert_eq!(verdict_of(0x1199, 0x68c0, "WP7607", &model), Refused);
     assert_eq!(verdict_of(0x1199, 0x68c0, "RC7620", &model), Goes);
-    // A name that contradicts the modem, beside headers that leave it open: a question, not more.
+    // A file name that contradicts the modem leads only to a question if the headers leave the line open.
     let named = Memory {
         name: "RC76xx_Release9_GENERIC_GCF_7620.spk".into(),
         ..package("", "Y921")
@@ -244,7 +246,7 @@ fn a_product_line_that_nothing_tells_is_asked_about() {
 }
 
 #[test]
-fn an_id_that_belongs_to_one_model_and_a_string_that_names_another_are_asked_about() {
+fn an_id_of_one_model_with_a_string_that_names_another_leads_to_a_question() {
     let (em7565, mc7455) = ("SWI9X50C_01.14.13.00", "SWI9X30C_02.33.03.00");
     for version in [em7565, mc7455] {
         assert_eq!(
@@ -260,13 +262,14 @@ fn an_id_that_belongs_to_one_model_and_a_string_that_names_another_are_asked_abo
         verdict_of(0x1199, 0xc080, "Sierra Wireless EM7595", &em7590),
         Verdict::Asks
     );
-    // Nor does such a device get the first bytes of either protocol unasked.
+    // No protocol is assumed for such a device, so modemflash sends it nothing before it has detected the
+    // protocol.
     let device = on_the_bus(0x1199, 0x9090, "MC7455");
     assert_eq!(Nature::of_device(&device).protocol(), None);
 }
 
 #[test]
-fn a_file_that_tells_nothing_is_asked_about_also_beside_one_that_does() {
+fn a_file_that_says_nothing_leads_to_a_question_even_beside_one_that_does() {
     let telling = package("SWI9X30C_02.33.03.00", "9X30");
     let silent = Memory {
         name: "other.nvu".into(),
@@ -289,13 +292,14 @@ fn what_the_user_vouches_for_is_one_product_line_and_no_other_file() {
         let platform = Platform::parse(platform);
         fit::judge(Nature::of_device(&device), &firmware(packages), platform.as_ref())
     };
-    // Without the letter it names no product line: nothing is vouched for.
+    // Without its letter the platform names no product line, so the user vouches for nothing.
     let wp76 = [package("SWI9X07Y_02.37.03.00", "Y921")];
     assert!(judge("RC7620", "SWI9X07", &wp76).is_err());
     assert!(judge("RC7620", "SWI9X07H", &wp76).is_err());
     let fit = judge("RC7620", "SWI9X07Y", &wp76).unwrap();
     assert_eq!(fit.doubt.unwrap().code.as_str(), "AS-PLATFORM");
-    // Two files for two platforms stay a contradiction; one that contradicts itself takes the user's word, and two answers.
+    // Two files for two platforms stay a contradiction. A single file that contradicts itself is accepted on
+    // the user's word, with two confirmations.
     let request = Request {
         as_platform: Platform::parse("SWI9X30C"),
         ..Request::default()

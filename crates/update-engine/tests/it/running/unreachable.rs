@@ -1,4 +1,5 @@
-//! Modems that no driver of the host would know in download mode: they aren't sent there.
+//! Modems that no driver of the host would know in download mode: modemflash doesn't switch them to download
+//! mode.
 
 use modem_world::trace::{Event as Traced, Trace, Written};
 use modem_world::{Recorder, Replayer};
@@ -21,7 +22,7 @@ use crate::support::{Memory, Run, firmware, run_in};
 const CONTROLS: [ControlProtocol; 2] = [ControlProtocol::Qmi, ControlProtocol::Mbim];
 const BIND: &str = "`modprobe option`, then `echo 1199 90b0 > /sys/bus/usb-serial/drivers/option1/new_id`";
 
-/// An EM7565 after `AT!USBCOMP=1,1,100D`: MBIM as 1199:90b1, and 1199:90b0 in download mode.
+/// An EM7565 after `AT!USBCOMP=1,1,100D`: 1199:90b1 with MBIM in normal mode, 1199:90b0 in download mode.
 fn em7565_as_90b1() -> Setup {
     let mut setup = speaking("EM7565", ControlProtocol::Mbim);
     let usb = &mut setup.storage.usb;
@@ -38,7 +39,7 @@ fn images_of(world: &SimulatedWorld) -> Vec<Memory> {
     release(world.modem(0).unwrap().setup().profile)
 }
 
-/// An update with a record of what was written.
+/// Runs an update and records what is written.
 fn recorded(world: SimulatedWorld, request: &Request) -> (Run, Trace) {
     let images = images_of(&world);
     let (mut text, mut events) = (Vec::new(), Vec::new());
@@ -56,7 +57,7 @@ fn recorded(world: SimulatedWorld, request: &Request) -> (Run, Trace) {
     (run, trace)
 }
 
-/// How many of the messages have the number of this QMI request in them.
+/// How many of the written messages contain the number of this QMI request.
 fn written(trace: &Trace, request: u8) -> usize {
     let writes = trace.entries.iter().filter_map(|entry| match &entry.event {
         Traced::Written {
@@ -101,7 +102,7 @@ fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
     assert!(error.hint().contains(BIND), "{}", error.hint());
     assert_eq!(error.next, Advice::BindDriver);
 
-    // The refusal is replayed as one.
+    // A replay of the trace ends in the same refusal.
     let mut replayer = Replayer::new(trace);
     let images = images_of(&run.world);
     let again = update(&mut replayer, &wish(), &firmware(&images), &mut |_| {});
@@ -116,7 +117,7 @@ fn the_same_command_goes_through_when_a_driver_was_given_the_id() {
     let (run, trace) = recorded(world, &wish());
     assert_newer(&run, &images_of(&run.world));
     assert_eq!(warnings(&run), [] as [&str; 0]);
-    // So the proof above would have seen them.
+    // This shows that the check above would have noticed such messages.
     for set in SETS {
         assert!(written(&trace, set) > 0, "{set:02x}");
     }
@@ -128,7 +129,7 @@ fn whatever_the_way_into_download_mode_would_be_it_is_not_tried() {
         (speaking("MC7455", ControlProtocol::Qmi), 0x9070),
         (speaking("MC7455", ControlProtocol::Mbim), 0x9070),
         (at_only("MC7455"), 0x9070),
-        // Without preferences.
+        // A modem without preferences.
         (speaking("Gobi2000", ControlProtocol::Qmi), 0x9000),
         (running("EM9191"), 0x90d2),
     ];
@@ -183,7 +184,7 @@ fn what_a_host_can_not_tell_is_asked_and_goes_on_with_a_yes() {
 
         let (run, images) = update_in(world(), &wish());
         assert_newer(&run, &images);
-        // Asked at a terminal.
+        // The user is asked at a terminal.
         let mut world = world();
         let mut asked = 0;
         let result = update_asking(
@@ -214,7 +215,7 @@ fn a_modem_that_keeps_its_id_is_never_asked_about() {
                 run.log()
             );
             let is_sent = run.told(|kind| matches!(kind, EventKind::Appeared { .. }));
-            // Over AT alone another warning ends the run.
+            // With AT commands alone, another warning ends the run.
             assert!(
                 is_sent || warnings(&run).contains(&"NO-CONTROL-PORT"),
                 "{model}: {}",
@@ -263,7 +264,7 @@ fn a_modem_that_waits_in_download_mode_has_its_port_already() {
     }
 }
 
-// devices.md: 1199:9075 is an EM7455 of Fujitsu's; nobody has told its id in download mode.
+// devices.md: 1199:9075 is Fujitsu's EM7455; its id in download mode is not known.
 #[test]
 fn a_guessed_id_asks_and_never_refuses() {
     let world = |is_known: bool| {
@@ -305,7 +306,7 @@ fn a_modem_that_has_everything_stored_only_chooses_it_and_is_not_refused() {
         run.assert_runs(&to);
         run.assert_clean();
         assert_eq!(run.modem().image_bytes(), 0);
-        // To send it all the same needs download mode.
+        // Sending the images anyway needs download mode.
         let mut world = run.world;
         let images = images_of(&world);
         let request = Request {
@@ -318,7 +319,7 @@ fn a_modem_that_has_everything_stored_only_chooses_it_and_is_not_refused() {
 }
 
 #[test]
-fn a_modem_that_asks_for_images_it_has_is_not_sent_where_nobody_may_reach_it() {
+fn a_modem_that_asks_for_images_it_has_is_not_switched_to_download_mode_in_doubt() {
     for control in CONTROLS {
         let world = || {
             let mut setup = speaking("MC7455", control);
@@ -348,7 +349,7 @@ fn a_modem_that_asks_for_images_it_has_is_not_sent_where_nobody_may_reach_it() {
         let (run, _) = update_in(never, &wish());
         assert_fails(&run, Code::DownloadNoPort, 4, ModemState::RunsFirmware);
         assert_as_before(&run);
-        // It goes on where that was agreed to, and where nothing is in doubt.
+        // The run goes on if the user has confirmed the doubt, and if there is no doubt.
         let mut unsure = world();
         unsure.hide_driver_tables();
         let (run, images) = update_in(unsure, &wish());
@@ -370,14 +371,14 @@ fn a_modem_that_comes_back_under_another_id_is_looked_at_again_before_the_next_w
     let error = enter_download_mode(&mut world_without, &wish(), &mut |_| {}).unwrap_err();
     assert_eq!(error.code(), Code::DownloadNoPort, "{error}");
     assert_eq!(error.modem, ModemState::RunsFirmware);
-    // Where a driver knows that id, all ways are tried.
+    // If a driver knows that id, modemflash tries all ways.
     let error = enter_download_mode(&mut world(), &wish(), &mut |_| {}).unwrap_err();
     assert_eq!(error.code(), Code::DownloadNotEntered, "{error}");
 }
 
 // The firmware goes first and alone (field-reports.md F4), and settings may change the id (devices.md, EM7565).
 #[test]
-fn a_second_pass_under_another_id_is_not_sent_where_nobody_reaches_it() {
+fn a_modem_with_another_id_is_not_switched_to_download_mode_for_the_second_pass() {
     let world = || {
         let mut setup = em7565_with("01.00.02.00", "000.001_000");
         setup.faults = "return:id=1199:90b1".parse().unwrap();
@@ -390,14 +391,14 @@ fn a_second_pass_under_another_id_is_not_sent_where_nobody_reaches_it() {
     let mut world = world();
     world.forget_id(0x1199, 0x90b0);
     let run = run_in(world, &wish(), &images);
-    // It has the firmware of the first pass, and lacks the settings.
+    // The modem has the firmware of the first pass, but lacks the settings.
     assert_fails(&run, Code::DownloadNoPort, 7, ModemState::RunsOther);
     assert_eq!(run.modem().mode(), Mode::Normal);
     assert_eq!(run.modem().storage().current.firmware, between.firmware);
 }
 
 #[test]
-fn who_insists_is_warned() {
+fn force_turns_the_refusal_into_a_warning() {
     let mut world = SimulatedWorld::new(running("MC7455"));
     world.forget_id(0x1199, 0x9070);
     let request = Request {
@@ -450,7 +451,7 @@ fn a_restart_into_download_mode_is_refused_or_asked_in_the_same_way() {
     assert_eq!(world.modem(0).unwrap().mode(), Mode::Normal);
     let yes = &mut |warnings: &[_]| warnings.len() == 1;
     enter_download_mode_asking(&mut world, &Request::default(), &mut |_| {}, yes).unwrap();
-    // There already: nothing to ask.
+    // The modem is already in download mode, so there is nothing to ask.
     enter_download_mode(&mut world, &Request::default(), &mut |_| {}).unwrap();
     let mut world = unsure();
     enter_download_mode(&mut world, &wish(), &mut |_| {}).unwrap();
@@ -488,17 +489,17 @@ fn an_at_command_that_leads_into_download_mode_is_refused_in_the_same_way() {
         assert_eq!(told, [] as [&str; 0]);
         assert_eq!(world.modem(0).unwrap().mode(), Mode::Normal);
     }
-    // Others are sent.
+    // Other commands are sent.
     let mut world = unknown();
     hold(&mut world, "ATI").0.unwrap();
     hold(&mut world, "AT!RESET").0.unwrap();
-    // Whoever sends it has been asked whether it is meant; a doubt is said.
+    // The user has already been asked whether the command is meant, so a doubt is only a warning.
     let mut world = SimulatedWorld::new(running("EM7565"));
     world.hide_driver_tables();
     let (answer, told) = hold(&mut world, "AT!BOOTHOLD");
     answer.unwrap();
     assert_eq!(told, ["DOWNLOAD-PORT-UNKNOWN"]);
-    // A host that knows the id sends it without a word, and so does one with a modem that keeps its id.
+    // modemflash sends the command without a warning if the host knows the id, or if the modem keeps its id.
     for model in ["EM7565", "MC7354"] {
         let mut world = SimulatedWorld::new(running(model));
         let (answer, told) = hold(&mut world, "AT!BOOTHOLD");
@@ -526,7 +527,7 @@ fn a_list_of_modems_says_which_an_update_could_not_reach() {
         "{}",
         remark.text
     );
-    // What isn't certain is said when it matters.
+    // An uncertain answer leads to no warning in the list, only later in an update.
     world.hide_driver_tables();
     let listed = survey(&mut world, &Request::default(), None).unwrap();
     assert_eq!(listed[1].warnings, []);

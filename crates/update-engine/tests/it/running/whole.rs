@@ -1,4 +1,4 @@
-//! Whole updates from normal mode to versions that were read back.
+//! Whole updates from normal mode until the versions are read back.
 
 use modemflash_update_engine::{Code, ControlChoice, EventKind, Given, ModemState, Outcome, Request, Step};
 use virtual_modem::profile::Profile;
@@ -38,7 +38,7 @@ fn every_model_is_updated_over_qmi_and_over_mbim() {
 
 #[test]
 fn a_modem_without_a_control_port_is_updated_through_its_at_port() {
-    // One without preferences needs nothing else.
+    // A modem without preferences needs nothing else.
     let (run, images) = update_one(at_only("MC7710"));
     run.assert_updated(&newer(run.modem().setup().profile), &images);
     assert!(run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == "AT")));
@@ -50,7 +50,7 @@ fn a_modem_without_a_control_port_is_updated_through_its_at_port() {
 }
 
 #[test]
-fn one_that_would_have_to_be_told_is_warned_about_and_its_true_end_is_reported() {
+fn a_modem_without_a_control_port_that_needs_a_preference_leads_to_a_warning_and_a_true_error() {
     for model in ["MC7455", "EM7565"] {
         let request = Request {
             confirmed: false,
@@ -64,7 +64,7 @@ fn one_that_would_have_to_be_told_is_warned_about_and_its_true_end_is_reported()
             run.log()
         );
         assert_eq!(run.modem().image_bytes(), 0);
-        // With the confirmation everything is written, and what runs in the end isn't what the modem prefers.
+        // With the confirmation all images are written, but in the end the modem doesn't run what it prefers.
         let (run, _) = update_one(at_only(model));
         assert_eq!(run.error().code(), Code::NotProven, "{}", run.log());
         assert_eq!(run.error().exit_code(), 7);
@@ -75,7 +75,7 @@ fn one_that_would_have_to_be_told_is_warned_about_and_its_true_end_is_reported()
 }
 
 #[test]
-fn gobi_files_are_written_but_nothing_tells_their_version_so_nothing_is_called_proven() {
+fn gobi_files_name_no_version_so_their_update_is_not_called_proven() {
     let (run, images) = update_one(running("Gobi2000"));
     let Ok(Outcome::Accepted(accepted)) = &run.result else {
         panic!("{}", run.log())
@@ -84,7 +84,7 @@ fn gobi_files_are_written_but_nothing_tells_their_version_so_nothing_is_called_p
     assert_eq!(accepted.accepted, images.len());
     run.assert_flashed(&images);
     assert_eq!(run.modem().mode(), Mode::Normal);
-    // It was asked all the same.
+    // The modem was asked anyway.
     let runs = accepted.runs.as_ref().and_then(|runs| runs.firmware.as_deref());
     assert_eq!(runs, Some(run.modem().storage().current.firmware.as_str()));
     let Ok(outcome) = &run.result else { unreachable!() };
@@ -105,12 +105,12 @@ fn one_file_with_everything_is_sent_for_either_half() {
 }
 
 #[test]
-fn a_modem_that_runs_it_already_is_left_alone() {
+fn a_modem_that_already_runs_the_release_is_left_alone() {
     for model in ["MC7455", "EM7565", "EM9191"] {
         let (first, _) = update_one(running(model));
         let mut setup = running(model);
         setup.storage = first.modem().storage().clone();
-        // Being plugged in is a start too.
+        // Plugging the modem in counts as a start, too.
         let resets = setup.storage.resets + 1;
         let (run, _) = update_one(setup.clone());
         let Ok(Outcome::Unchanged(unchanged)) = &run.result else {
@@ -119,7 +119,7 @@ fn a_modem_that_runs_it_already_is_left_alone() {
         assert!(unchanged.proven);
         assert_eq!(run.modem().storage().resets, resets);
         run.assert_clean();
-        // But not when the user insists.
+        // With these options the images are sent anyway.
         for request in [
             Request {
                 force: true,
@@ -148,7 +148,7 @@ fn with_both_stored(model: &str) -> Setup {
 }
 
 #[test]
-fn what_is_stored_is_switched_to_without_a_download() {
+fn a_stored_release_is_selected_without_a_download() {
     for model in ["MC7455", "EM7565", "EM9291"] {
         let (run, _) = update_one(with_both_stored(model));
         assert_eq!(run.updated().accepted, 0, "{}", run.log());
@@ -167,7 +167,7 @@ fn what_is_stored_is_switched_to_without_a_download() {
 }
 
 #[test]
-fn what_is_stored_is_downloaded_all_the_same_when_the_user_wants_that() {
+fn a_stored_release_is_downloaded_anyway_if_the_user_wants_that() {
     let request = Request {
         download_override: true,
         ..wish()
@@ -231,7 +231,7 @@ fn given_versions_fill_gaps_and_contradictions_are_refused_with_both_values() {
     let profile = Profile::named("MC7455").unwrap();
     let newer = newer(profile);
     let firmware_only = vec![firmware_of(profile, &newer, 50_000)];
-    // Nothing tells config and carrier.
+    // No file names the config and the carrier.
     let run = run_in(SimulatedWorld::new(running("MC7455")), &wish(), &firmware_only);
     assert_eq!(run.error().code(), Code::VersionsMissing, "{}", run.log());
     assert_eq!(run.error().exit_code(), 2);
@@ -245,7 +245,7 @@ fn given_versions_fill_gaps_and_contradictions_are_refused_with_both_values() {
         running("MC7455").storage.preferred
     );
     run.assert_clean();
-    // The settings are stored already: the user says which.
+    // The settings are already stored, and the user names them.
     let mut setup = running("MC7455");
     setup.storage.pri_images.push(newer.pri());
     let request = Request {
@@ -258,7 +258,7 @@ fn given_versions_fill_gaps_and_contradictions_are_refused_with_both_values() {
     };
     let run = run_in(SimulatedWorld::new(setup), &request, &firmware_only);
     run.assert_updated(&newer, &firmware_only);
-    // A contradiction.
+    // The user contradicts the files.
     for (given, what, both) in [
         (
             Given {
@@ -319,7 +319,7 @@ fn files_of_two_releases_are_refused_before_the_modem_is_asked() {
 
 #[test]
 fn images_of_another_family_are_refused_by_what_the_modem_says_it_is() {
-    // MC7354 and WP7607 share their ids: only the firmware's answer tells.
+    // MC7354 and WP7607 share their ids: only the firmware's answer tells them apart.
     let profile = Profile::named("WP7607").unwrap();
     let run = run_in(SimulatedWorld::new(running("MC7354")), &wish(), &release(profile));
     assert_eq!(run.error().code(), Code::ImageFamily, "{}", run.log());
@@ -332,7 +332,7 @@ fn images_of_another_family_are_refused_by_what_the_modem_says_it_is() {
 
 #[test]
 fn images_of_another_product_line_are_refused_by_what_the_modem_says_it_is() {
-    // One family and one id, but WP76xx is SWI9X07Y and RC76xx SWI9X07H (devices.md).
+    // Both have the same family and id, but WP76xx takes SWI9X07Y and RC76xx takes SWI9X07H (devices.md).
     for (modem, of) in [("RC7620", "WP7607"), ("WP7607", "RC7620")] {
         let images = release(Profile::named(of).unwrap());
         let run = run_in(SimulatedWorld::new(running(modem)), &wish(), &images);
@@ -340,7 +340,7 @@ fn images_of_another_product_line_are_refused_by_what_the_modem_says_it_is() {
         assert_eq!(run.error().modem, ModemState::RunsFirmware);
         let why = run.error().source.to_string();
         assert!(why.contains("SWI9X07Y") && why.contains("SWI9X07H"), "{why}");
-        // By the name that it gives itself, not by those of all with this id.
+        // The error uses the model name that the modem reports, not the names of all models with this id.
         assert!(why.contains(&format!("the modem is {modem} (")), "{why}");
         let before = &run.modem().setup().storage;
         assert_eq!(run.modem().storage().preferred, before.preferred);
@@ -389,7 +389,7 @@ fn a_release_that_needs_one_in_between_is_refused_before_the_preference_is_touch
 
 // field-reports.md F4
 #[test]
-fn where_signed_settings_came_in_the_firmware_goes_first_alone_and_then_both() {
+fn at_the_first_release_with_signed_settings_the_firmware_goes_alone_first_and_then_both() {
     let setup = em7565_with("01.00.02.00", "000.001_000");
     let profile = setup.profile;
     let between = Selection::new("01.05.01.00", "GENERIC", "001.028_000");
@@ -410,7 +410,7 @@ fn where_signed_settings_came_in_the_firmware_goes_first_alone_and_then_both() {
 }
 
 #[test]
-fn the_control_protocol_can_be_chosen_and_is_found_out_otherwise() {
+fn the_control_protocol_can_be_chosen_and_is_detected_otherwise() {
     for (control, choice) in [
         (ControlProtocol::Qmi, ControlChoice::Qmi),
         (ControlProtocol::Mbim, ControlChoice::Mbim),

@@ -1,5 +1,6 @@
-//! Which images are for which modem: what contradicts is refused before the modem is touched, in normal mode and in download
-//! mode alike; what can't be told is asked; and each modem takes its own package without a question.
+//! Which images are for which modem. A contradiction is refused before the modem is touched, both in normal
+//! mode and in download mode. If modemflash can't tell, the user is asked. Each modem takes its own package
+//! without a question.
 
 use firmware_image::Platform;
 use firmware_image::generate::{Body, Plan};
@@ -15,12 +16,12 @@ use crate::support::normal::{
 };
 use crate::support::{Memory, Run, called, images_for, run_in};
 
-/// An update that answers no question.
+/// A request that confirms no warning.
 fn unasked() -> Request {
     Request::default()
 }
 
-/// A package with this version text and product code, under a name that says nothing.
+/// A package with this version text and product code, and a file name that says nothing.
 pub(crate) fn package(version: &str, product: &str) -> Memory {
     let plan = Plan::new("SPKG", product, version, Body::Noise { seed: 4, size: 9000 });
     Memory {
@@ -29,7 +30,8 @@ pub(crate) fn package(version: &str, product: &str) -> Memory {
     }
 }
 
-/// Packages of platforms that no virtual modem has, listed or not; with the product code of a modem that isn't theirs, too.
+/// Packages of platforms that no virtual modem has. Some of these platforms are in no list, and some packages
+/// have another modem's product code.
 fn strange_packages() -> Vec<Memory> {
     [
         (
@@ -80,7 +82,7 @@ fn assert_refused(run: &Run, before: &Setup, what: &str) {
     assert_untouched(run, before);
 }
 
-/// A modem that runs and one of the same model that waits in download mode.
+/// A modem that runs its firmware, and one of the same model that waits in download mode.
 fn both_modes(profile: &'static Profile) -> [Setup; 2] {
     [Setup::running(profile), Setup::of(profile)]
 }
@@ -123,7 +125,7 @@ fn every_modem_gets_its_own_package_without_a_question_in_both_modes() {
     }
 }
 
-// The same files are right or wrong, whatever happened in between.
+// The verdict on the files is the same before and after the interruption.
 #[test]
 fn an_interrupted_update_repeated_from_download_mode_is_judged_as_before() {
     let mut interrupted = 0;
@@ -169,7 +171,7 @@ fn what_the_modem_says_counts_and_not_its_id() {
     assert_refused(&run, &setup, "SWIX55C for an EM9291");
     let run = run_in(SimulatedWorld::new(setup), &unasked(), &release(profile));
     assert!(run.result.is_ok(), "{}", run.log());
-    // In download mode the id is all there is, and it leaves both open.
+    // In download mode modemflash knows only the id, which leaves both platforms possible.
     for images in [others, release(profile)] {
         let setup = Setup::of(profile);
         let run = run_in(SimulatedWorld::new(setup.clone()), &unasked(), &images);
@@ -227,7 +229,7 @@ fn a_boot_loader_is_known_by_its_string_where_the_id_is_shared() {
             }
         }
     }
-    // WP7702: no profile of its own, but no package of the others is for it.
+    // The WP7702 has no profile of its own, but none of the other packages is for it.
     let setup = called("WP7607", "Sierra Wireless WP7702");
     let wp7607 = Profile::named("WP7607").unwrap();
     let run = run_in(SimulatedWorld::new(setup.clone()), &wish(), &release(wp7607));
@@ -265,7 +267,7 @@ fn no_byte_of_qdl_goes_to_a_sahara_loader_because_the_images_are_for_qdl() {
 }
 
 #[test]
-fn images_that_do_not_say_whom_they_are_for_are_asked_about() {
+fn images_that_do_not_say_which_modems_they_are_for_lead_to_a_question() {
     for setup in [running("MC7455"), Setup::of(Profile::named("MC7455").unwrap())] {
         let images = [package(
             "9999999_9999999_?_02.33.03.00_00_GENERIC_002.072_000",
@@ -280,13 +282,13 @@ fn images_that_do_not_say_whom_they_are_for_are_asked_about() {
 }
 
 #[test]
-fn a_name_for_other_modems_refuses_nothing() {
+fn a_file_name_for_other_modems_is_no_reason_to_refuse() {
     let em7565 = Profile::named("EM7565").unwrap();
     let mut images = release(em7565);
     images[0].name = "MC7455_SWI9X30C_02.33.03.00.cwe".into();
     let run = run_in(SimulatedWorld::new(running("EM7565")), &unasked(), &images);
     assert!(run.result.is_ok(), "{}", run.log());
-    // Where only the name speaks, and for another modem: a question.
+    // If only the file name says anything, and names another modem, the user is asked.
     let nameless = package("9999999_9999999_?_01.14.13.00_00_GENERIC_002.048_000", "????");
     let named = Memory {
         name: "MC7455.cwe".into(),
@@ -315,7 +317,8 @@ fn the_users_word_for_a_platform_opens_the_way_and_nothing_else() {
         as_platform: Platform::parse(name),
         ..request
     };
-    // A modem of a platform that is said to take another one's firmware: here one whose boot loader takes it.
+    // The user vouches that this modem takes firmware of another platform. Here its boot loader does accept
+    // that firmware.
     let images = release(profile);
     for mode in [Mode::Normal, Mode::Download] {
         let mut strange = profile.clone();
@@ -338,11 +341,11 @@ fn the_users_word_for_a_platform_opens_the_way_and_nothing_else() {
         let run = run_in(world(), &as_platform("SWI9X50C", wish()), &images);
         assert_eq!(run.modem().violations(), [], "{}", run.log());
         assert!(run.modem().image_bytes() > 0, "{}", run.log());
-        // It replaces what is known of the modem, never what the images say.
+        // The option replaces what is known about the modem, but never what the images say.
         let other = run_in(world(), &as_platform("SWI9X30C", wish()), &images);
         assert_refused(&other, &setup, "not what the option names");
     }
-    // Where nothing speaks against it, it is superfluous and asks nothing.
+    // If nothing speaks against the option, it is superfluous and leads to no question.
     let run = run_in(
         SimulatedWorld::new(running("EM7565")),
         &as_platform("SWI9X50C", unasked()),
@@ -353,7 +356,7 @@ fn the_users_word_for_a_platform_opens_the_way_and_nothing_else() {
 
 // devices.md: a preference of firmware 00.00.00.00 and carrier AUTO-SIM means "choose by SIM".
 #[test]
-fn a_preference_for_whatever_the_sim_wants_is_replaced_and_never_already_there() {
+fn a_preference_that_leaves_the_choice_to_the_sim_is_always_replaced() {
     let profile = Profile::named("MC7455").unwrap();
     let mut setup = running("MC7455");
     setup.storage.preferred = Some(Selection::new("00.00.00.00", "AUTO-SIM", "000.000_000"));
@@ -367,12 +370,12 @@ fn a_preference_for_whatever_the_sim_wants_is_replaced_and_never_already_there()
 }
 
 #[test]
-fn a_preference_for_whatever_the_sim_wants_is_put_back_after_a_failure() {
+fn a_preference_that_leaves_the_choice_to_the_sim_is_put_back_after_a_failure() {
     let profile = Profile::named("MC7455").unwrap();
     let mut setup = running("MC7455");
     let by_sim = Selection::new("00.00.00.00", "AUTO-SIM", "000.000_000");
     setup.storage.preferred = Some(by_sim.clone());
-    // The modem asks for the firmware, too.
+    // The modem asks for the firmware as well.
     let settings = [settings_of(profile, &newer(profile))];
     let run = run_in(SimulatedWorld::new(setup), &wish(), &settings);
     assert_fails(&run, Code::ImageMissing, 3, ModemState::RunsFirmware);
@@ -395,11 +398,12 @@ fn gobi_files_and_platforms_are_told_apart() {
     assert_refused(&run, &setup, "SWI9X30C to a Gobi modem");
 }
 
-// Found in download mode with a string that says nothing: only when it runs does it say what it takes.
+// This modem is found in download mode with a string that says nothing. Only its running firmware says what
+// it takes.
 #[test]
 fn a_second_pass_is_judged_by_what_the_rescued_modem_says() {
-    // An id that leaves open which platform it is, and a boot loader that takes the package of the other one, as real ones do
-    // (field-reports.md I6).
+    // The id leaves the platform open, and the boot loader accepts the other platform's package, as real boot
+    // loaders do (field-reports.md I6).
     let em9191 = Profile::named("EM9191").unwrap();
     let mut profile = em9191.clone();
     profile.download.product_name = "EM92xx";

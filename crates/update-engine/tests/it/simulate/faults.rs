@@ -1,4 +1,4 @@
-//! What may go wrong in a whole update.
+//! The faults of the simulated whole updates.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use virtual_modem::random::Random;
 use super::Promise::{self, Flash, Truth};
 use super::whole::{Case, Subject, script};
 
-/// Something that goes wrong.
+/// A fault.
 pub struct Trouble {
     pub name: &'static str,
     pub promise: Promise,
@@ -25,10 +25,10 @@ const fn trouble(
     Trouble { name, promise, cause }
 }
 
-/// What may go wrong for this modem.
+/// Picks a fault for this modem.
 pub fn pick(subject: &Subject, random: &mut Random) -> &'static Trouble {
     let list = if subject.setup.mode == Mode::Download {
-        // The way into download mode lies behind it.
+        // The modem is already in download mode, so only later faults make sense.
         if random.once_in(2) { BACK } else { DOWNLOAD }
     } else {
         match random.below(4) {
@@ -41,20 +41,20 @@ pub fn pick(subject: &Subject, random: &mut Random) -> &'static Trouble {
     random.pick(list).expect("there are faults")
 }
 
-/// Whether it is about the world and not about one modem.
+/// Whether the fault is about the world and not about one modem.
 pub fn is_of_world(name: &str) -> bool {
-    // What comes late comes while the others are still at it.
+    // What comes late arrives while the other modems are still being updated.
     name.contains("late")
         || name.starts_with("stopped")
         || name.starts_with("no driver")
         || name.starts_with("ports held")
 }
 
-/// Messages that the engine asks for on its way.
+/// Messages by which the engine asks the modem for something.
 const ASKED: &[&str] = &[
     "0x21", "0x22", "0x23", "0x25", "0x2d", "0x47", "0x49", "0x5556", "ctl:0x22",
 ];
-/// All messages that it may send.
+/// All messages that the engine may send.
 const ALL: &[&str] = &[
     "0x21", "0x22", "0x23", "0x25", "0x2d", "0x2e", "0x3e", "0x47", "0x48", "0x49", "0x50", "0x5556",
     "ctl:0x22", "ctl:0x23", "ctl:0x27",
@@ -190,7 +190,7 @@ const DOWNLOAD: &[Trouble] = &[
     }),
     trouble("message lost, damaged or twice", Truth, |_, subject, random| {
         let fault = random.pick(&["lose", "corrupt", "duplicate"]).unwrap();
-        // USB's own checksums leave nothing damaged; what is damaged in download mode is noticed there.
+        // USB's own checksums leave no message damaged. Damage in download mode is noticed there.
         let place = if random.once_in(2) || *fault == "corrupt" {
             String::new()
         } else {

@@ -1,4 +1,4 @@
-//! Holds what the engine says of a whole update against the virtual modem.
+//! Compares what the engine says about a whole update with the virtual modem.
 
 use std::time::Duration;
 
@@ -58,10 +58,11 @@ impl Judged<'_> {
         }
     }
 
-    /// The rest of the world: time, neighbours, ModemManager.
+    /// Checks the rest of the world: time, neighbours, ModemManager.
     fn others(&self) -> Result<(), String> {
         let took = self.world.now().since_start();
-        // Each step has a deadline: two passes with their waits, and control ports that answer nothing.
+        // Each step has a deadline. The limit covers two passes with their waits, and control ports that
+        // never answer.
         if took > Duration::from_secs(2 * 3600) {
             return Err(format!("it took {took:?}"));
         }
@@ -81,7 +82,7 @@ impl Judged<'_> {
         let Some(neighbour) = self.neighbour.and_then(|place| self.world.modem(place)) else {
             return Ok(());
         };
-        // One appearance, and those of its own.
+        // The neighbour appears once, and again at each of its own restarts.
         let resets = u32::try_from(1 + self.case.restarts.len()).unwrap_or(u32::MAX);
         let is_touched = neighbour.image_bytes() > 0 || neighbour.storage().resets > resets;
         if is_touched || !neighbour.violations().is_empty() {
@@ -101,14 +102,14 @@ impl Judged<'_> {
                     return Err("unchanged, but it isn't as it was".to_owned());
                 }
             }
-            // Gobi: nothing tells the version.
+            // Nothing names the version of Gobi files.
             Outcome::Accepted(accepted) if !accepted.proven && !is_told => {}
             other => return Err(format!("outcome {other:?}")),
         }
         if modem.mode() != Mode::Normal {
             return Err(format!("success, but it is in {:?}", modem.mode()));
         }
-        // One without preferences tells its firmware, and no settings.
+        // A modem without preferences reports its firmware, but not its settings.
         let knows_preference = modem.setup().profile.capabilities.preference;
         if is_told && !knows_preference && storage.current.firmware != wanted.firmware {
             return Err(format!("success, but it runs {}", storage.current));
@@ -120,7 +121,7 @@ impl Judged<'_> {
             if storage.preferred.as_ref() != Some(wanted) {
                 return Err(format!("success, but it prefers {:?}", storage.preferred));
             }
-            // It may restart once more long after it was proven.
+            // The modem may restart once more long after the update was proven.
             if modem.is_on_bus() && !modem.is_online() {
                 return Err("success, but its radio is off".to_owned());
             }
@@ -131,7 +132,7 @@ impl Judged<'_> {
             return Ok(());
         }
         let faults = &modem.setup().faults.0;
-        // A client whose number was never heard, or that couldn't be given back, stays.
+        // A client id stays allocated if its number never arrived, or if it couldn't be released.
         let spoils_clients = |fault: &Fault| {
             matches!(
                 fault,
@@ -145,7 +146,7 @@ impl Judged<'_> {
         let is_silent = modem.setup().quirks.is_control_silent;
         let wrong = modem.violations().iter().find(|wrong| {
             let is_expected = match wrong.what.kind() {
-                // Another language is tried where the driver tells none.
+                // If the driver doesn't name a language, the engine tries another one.
                 "control message" => is_silent,
                 // A program that ends without a word gives nothing back.
                 "clients left" | "reset while busy" => is_ctl_spoiled || self.is_cut,
@@ -158,7 +159,7 @@ impl Judged<'_> {
         })
     }
 
-    /// Whatever the modem accepted is one of the images, byte for byte.
+    /// Checks that everything that the modem accepted is one of the images, byte for byte.
     fn memory(&self) -> Result<(), String> {
         let accepted = self
             .modem()

@@ -1,7 +1,7 @@
-//! Flashes of modems that are in download mode: every habit of the boot loaders, with images of any size.
+//! Simulated flashes of modems in download mode: all habits of the boot loaders, with images of any size.
 //!
-//! These images have no settings and fit no preference, so nothing is read back; modems that are rescued from download
-//! mode and read back are part of [`super::whole`].
+//! These images have no settings and match no preference, so nothing is read back. [`super::whole`] has the
+//! modems that are rescued from download mode and read back.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Case {
             sizes.push(usize::try_from(random.below(64 * KIB)).unwrap());
         }
         if random.once_in(1000) {
-            // Around the borders of chunks, blocks and stretches.
+            // Sizes around the borders of chunks, blocks and stretches.
             let borders = [
                 2 * MIB,
                 2 * MIB + 1,
@@ -76,12 +76,12 @@ impl Case {
         }
         case.choose_fault(&mut random);
         case.add_habits(&mut random);
-        // Last, so that the older seeds stay what they were.
+        // This comes last, so that older seeds lead to the same runs as before.
         case.setup.quirks.leaves_when_configured = random.once_in(3);
         case
     }
 
-    /// Habits that change nothing in what must come of the run.
+    /// Adds habits that don't change how the run must end.
     fn add_habits(&mut self, random: &mut Random) {
         if random.once_in(4) && self.setup.quirks.pieces == Pieces::Whole {
             let at = random.portion(64);
@@ -91,13 +91,15 @@ impl Case {
         if random.once_in(8) && self.setup.mode == Mode::Download {
             self.is_hidden = true;
         }
-        // Neither name nor contents tell the family; then only the modem can tell its protocol.
+        // Neither the names nor the contents of the images name the family, so only the modem itself shows
+        // its protocol.
         if random.once_in(8)
             && !self.setup.profile.image_names.is_empty()
             && self.setup.mode == Mode::Download
         {
-            // The rule gives an unknown modem 5 s; a later hello is spoiled by the probe, and the reset that mends it leads
-            // into firmware that can run (sahara-firehose.md §6). That is no way to a flash.
+            // The rule gives an unknown modem 5 s to say hello. The probe spoils a later hello, and the reset
+            // that helps would start the firmware if it can run (sahara-firehose.md §6). Then there is no
+            // flash.
             self.setup.firmware = Firmware::Missing;
             for (place, image) in self.images.iter_mut().enumerate() {
                 let body = image.bytes.split_off(400);
@@ -228,7 +230,7 @@ const COMMON: &[fn(&mut Case, &mut Random)] = &[
 const QDL: &[fn(&mut Case, &mut Random)] = &[
     |case, random| {
         let size = 1 + u32::try_from(random.below(70_000)).unwrap();
-        // Chunk numbers have 16 bits; the conversation refuses what doesn't fit.
+        // Chunk numbers have 16 bits; the conversation refuses images with too many chunks.
         case.is("smaller chunks wanted", Flash).quirks.chunk_size = Some(size.max(1024));
     },
     |case, random| {
@@ -279,7 +281,8 @@ const SAHARA: &[fn(&mut Case, &mut Random)] = &[
         let span = Duration::from_millis(500 + random.below(1500));
         let setup = case.is("deaf after enumeration", Flash);
         setup.quirks.deaf_after_enumeration = Some(span);
-        // The way out is a new enumeration; where the host can't have one, a reset must not lead to normal mode.
+        // A new enumeration helps. If the host can't cause one, the engine resets the modem, and the reset
+        // must not lead to normal mode.
         setup.firmware = Firmware::Missing;
     },
     |case, random| {
@@ -338,7 +341,7 @@ const SAHARA: &[fn(&mut Case, &mut Random)] = &[
     },
 ];
 
-/// Carries out one run. `sink` gets its events.
+/// Carries out one run. `sink` gets the events.
 pub fn run(case: Case, sink: &mut dyn FnMut(&Event)) -> Verdict {
     let Case {
         fault,
@@ -402,7 +405,8 @@ fn judge(
     result: &Result<Outcome, UpdateError>,
 ) -> Result<(), String> {
     let modem = world.modem(0).expect("there is a modem");
-    // Each step has a deadline, so a run ends; 300 s for a verdict and 120 s for a return are the longest.
+    // Each step has a deadline, so every run ends. The longest deadlines are 300 s for a verdict and 120 s
+    // for a return.
     if world.now().since_start() > Duration::from_secs(3600) {
         return Err(format!("it took {:?}", world.now().since_start()));
     }
@@ -441,7 +445,8 @@ fn judge(
     }
 }
 
-/// After a second session the images of the first are in the modem's memory too: the last ones count.
+/// Compares the last accepted images: after a second session, the modem's memory still has the images of the
+/// first.
 fn last_accepted(modem: &VirtualModem, images: &[Memory]) -> Result<(), String> {
     let accepted = modem
         .images()
@@ -466,9 +471,9 @@ fn last_accepted(modem: &VirtualModem, images: &[Memory]) -> Result<(), String> 
     Err(format!("{accepted} images accepted instead of {}", images.len()))
 }
 
-/// What the rule for an unknown port does on purpose (sahara-firehose.md §6).
+/// Violations that the rule for an unknown port causes on purpose (sahara-firehose.md §6).
 pub(super) fn is_excused(wrong: &Wrong) -> bool {
     matches!(wrong, Wrong::WroteBeforeHello { .. })
-        // The dummy that brings out a lost hello.
+        // The dummy packet that makes the modem repeat a lost hello.
         || matches!(wrong, Wrong::Malformed { request: "Sahara packet", why } if why == "first byte 0x55")
 }

@@ -1,8 +1,9 @@
-//! Seeded complete updates with random faults (docs/architecture.md): one number decides model, state, images, habits,
-//! faults, and how the stream is split. What the engine says is held against the virtual modem's memory.
+//! Seeded complete updates with random faults (docs/architecture.md): one number decides model, state,
+//! images, habits, faults, and how the stream is split. What the engine says is compared with the virtual
+//! modem's memory.
 //!
-//! Three kinds of fault: none and those that the specification calls recoverable must end in a flash, byte for byte; any
-//! other may end in an error, which then names the true state of the modem.
+//! A run without a fault, or with a fault that the specification calls recoverable, must end in a flash, byte
+//! for byte. A run with any other fault may end in an error that names the true state of the modem.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -25,7 +26,7 @@ use modemflash_update_engine::{Event, Outcome, UpdateError};
 
 pub use table::Table;
 
-/// What must come of a run.
+/// How a run must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
     /// A flash, byte for byte.
@@ -69,8 +70,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// This run in a line: seed, modem, whether the user wished to stop, the end, the time. Two versions of the engine can be
-    /// compared by these lines.
+    /// The run in one line: seed, modem, whether the user wished to stop, the end, the time. These lines
+    /// allow two versions of the engine to be compared.
     pub fn line(&self, seed: u64, modem: usize) -> String {
         let wish = if self.stops { "stop" } else { "-" };
         format!("{seed}\t{modem}\t{wish}\t{}\t{}", self.end, self.done_ms)
@@ -109,12 +110,12 @@ fn done_ms(now: Instant) -> u128 {
 pub enum Case {
     /// A modem in download mode.
     Loader(Box<loader::Case>),
-    /// Modems from whatever state to versions that are read back.
+    /// Modems in any state, updated until their versions are read back.
     Whole(Box<whole::Case>),
 }
 
 impl Case {
-    /// The run that belongs to this seed: every other one is a whole update.
+    /// The run that belongs to this seed. Every second run is a whole update.
     pub fn of(seed: u64) -> Self {
         if seed % 2 == 0 {
             Self::Loader(Box::new(loader::Case::of(seed)))
@@ -123,7 +124,7 @@ impl Case {
         }
     }
 
-    /// What is tried, in a line.
+    /// What the run tries, in one line.
     pub fn words(&self) -> String {
         match self {
             Self::Loader(case) => format!("download mode, {} ({:?})", case.fault, case.promise),
@@ -132,7 +133,7 @@ impl Case {
     }
 }
 
-/// Carries out one run; one verdict for each modem that was to be updated. `sink` gets its events.
+/// Carries out one run and returns a verdict for each modem to be updated. `sink` gets the events.
 pub fn run(case: Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
     match case {
         Case::Loader(case) => vec![loader::run(*case, sink)],

@@ -1,11 +1,11 @@
-//! What came of many runs.
+//! The results of many runs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Promise, Verdict};
 
-/// Where every run of [`super::loader`] starts.
+/// The start of every run of [`super::loader`].
 pub const LOADER: &str = "download mode";
 
 /// Runs, successes and failures.
@@ -15,7 +15,7 @@ pub struct Table {
     faults: BTreeMap<(bool, bool, &'static str), Row>,
     /// Of whole updates, by where the modem was.
     starts: BTreeMap<&'static str, Row>,
-    /// Seeds whose run wasn't as it must be, and why.
+    /// The seeds of the runs that didn't end as they must, each with the reason.
     pub wrong: Vec<(u64, &'static str, String)>,
 }
 
@@ -101,7 +101,7 @@ impl Table {
         text
     }
 
-    /// The runs that weren't as they must be, each with the line that replays it.
+    /// The runs that didn't end as they must, each with the line that replays it.
     pub fn complaints(&self) -> String {
         let mut text = String::new();
         for (seed, fault, why) in self.wrong.iter().take(40) {

@@ -1,5 +1,5 @@
-//! Whole updates from whatever state a modem may be in to versions that are read back, of one modem or several on one
-//! clock.
+//! Simulated whole updates, from any state of the modem until its versions are read back, with one modem or
+//! several on one clock.
 
 use std::time::Duration;
 
@@ -25,23 +25,23 @@ pub struct Case {
     pub seed: u64,
     /// The modems that are to be updated: the same model in different states.
     pub modems: Vec<Subject>,
-    /// What they shall run; empty where the images don't tell.
+    /// What the modems are to run; empty if the images don't say.
     pub wanted: Selection,
     pub images: Vec<Memory>,
     pub request: Request,
     socket: SocketKind,
     chop: Option<u64>,
     pub cancels: Vec<modem_world::Instant>,
-    /// An id that no driver knows.
+    /// An id that no driver of the host knows.
     pub unknown_id: Option<(u16, u16)>,
-    /// The ports are somebody else's until then.
+    /// Another program holds the ports until then.
     pub held_until: Option<modem_world::Instant>,
     manager: Option<ModemManager>,
     neighbour: Option<Box<Setup>>,
-    /// When the neighbour enumerates again for reasons of its own: it takes the names that are free then.
+    /// When the neighbour enumerates again by itself. It then takes the port names that are free.
     pub restarts: Vec<modem_world::Instant>,
     has_adapter: bool,
-    /// Drivers bind one after the other, by this seed.
+    /// The seed for drivers that bind one after the other.
     slow_drivers: Option<u64>,
 }
 
@@ -51,8 +51,8 @@ pub struct Subject {
     pub fault: &'static str,
     pub promise: Promise,
     pub setup: Setup,
-    /// ModemManager can't be kept away from its download port: it knows no modem in download mode, and one that changes the
-    /// bus is at another place (linux.md §6).
+    /// Whether ModemManager can't be kept away from the modem's download port: ModemManager knows no modem in
+    /// download mode, and a modem that changes the bus is at another place (linux.md §6).
     pub is_exposed: bool,
 }
 
@@ -161,7 +161,7 @@ impl Case {
             }
             1 => ("download mode, read back", Promise::Flash, Setup::of(profile)),
             2 => {
-                // Sent there by hand: it prefers what it had.
+                // The user had switched the modem to download mode, so it still prefers its old firmware.
                 let setup = Setup {
                     storage: running(profile.name).storage,
                     ..Setup::of(profile)
@@ -187,7 +187,7 @@ impl Case {
         }
     }
 
-    /// What the modem has stored already.
+    /// Decides what the modem already has stored.
     fn stored(&self, setup: &mut Setup, random: &mut Random) {
         let wanted = &self.wanted;
         let storage = &mut setup.storage;
@@ -207,14 +207,14 @@ impl Case {
                 store_firmware(storage);
                 storage.pri_images.push(wanted.pri());
             }
-            // It runs it.
+            // The modem already runs the wanted release.
             3 => {
                 store_firmware(storage);
                 storage.pri_images.push(wanted.pri());
                 storage.current = wanted.clone();
                 storage.preferred = Some(wanted.clone());
             }
-            // An update that never came (field-reports.md D1).
+            // An update was never finished (field-reports.md D1).
             4 => storage.preferred = Some(wanted.clone()),
             5 => storage.preferred = Some(Selection::new("02.00.00.01", "NOBODY", "009.009_009")),
             6 => *storage = storage.clone().emptied(),
@@ -224,11 +224,11 @@ impl Case {
 
     fn trouble(&mut self, subject: &mut Subject, count: u64, random: &mut Random) {
         let Trouble { name, promise, cause } = *faults::pick(subject, random);
-        // What is about the world would be about all of them.
+        // A fault of the world would affect all modems.
         if count > 1 && faults::is_of_world(name) {
             return;
         }
-        // Twice the same can be more than the promise allows: two delays add up.
+        // The same fault twice can be more than the promise allows, because two delays add up.
         if subject.fault == name {
             return;
         }
@@ -243,7 +243,7 @@ impl Case {
         }
     }
 
-    /// What else is on the bus, and how the modem is named.
+    /// Adds other devices to the bus, and decides how the modem is named.
     fn add_company(&mut self, random: &mut Random) {
         if self.modems.len() > 1 {
             return;
@@ -263,7 +263,7 @@ impl Case {
     }
 }
 
-/// Some moments, close together while the modem may be off the bus.
+/// Some moments, close together at times when the modem may be off the bus.
 fn restarts(random: &mut Random) -> Vec<modem_world::Instant> {
     let mut at = Duration::from_millis(random.below(60_000));
     let mut moments = Vec::new();
@@ -292,14 +292,15 @@ fn images(profile: &Profile, wanted: &Selection, random: &mut Random) -> Vec<Mem
     images
 }
 
-/// Habits that change nothing in what must come of the run.
+/// Adds habits that don't change how the run must end.
 fn add_habits(setup: &mut Setup, random: &mut Random) {
     let quirks = &mut setup.quirks;
     if random.once_in(4) {
         let at = random.portion(64);
         let pause = Duration::from_millis(random.below(100));
         quirks.pieces = *random.pick(&[Pieces::Joined, Pieces::Cut { at, pause }]).unwrap();
-        // A message of a control port is never cut (qmi.md §2); only a modem in download mode says anything in pieces.
+        // A message on a control port is never split (qmi.md §2). Only a modem in download mode sends in
+        // pieces.
         if setup.mode == Mode::Normal && quirks.pieces != Pieces::Joined {
             quirks.pieces = Pieces::Whole;
         }
@@ -346,7 +347,7 @@ pub fn run(case: &Case, sink: &mut (dyn FnMut(&Event) + Send)) -> Vec<Verdict> {
 /// Carries out the run; `flash` does it where there is one modem.
 pub fn run_by(case: &Case, sink: &mut (dyn FnMut(&Event) + Send), flash: &mut Flash<'_>) -> Vec<Verdict> {
     let mut setups = case.modems.iter().map(|subject| subject.setup.clone());
-    // The first one is in a socket with USB 3.
+    // The first modem is in a USB 3 socket.
     let mut world = SimulatedWorld::new(setups.next().expect("a modem"));
     for setup in setups {
         world.plug_into(case.socket, setup);
@@ -363,7 +364,7 @@ pub fn run_by(case: &Case, sink: &mut (dyn FnMut(&Event) + Send), flash: &mut Fl
     if case.has_adapter {
         world.plug_foreign();
     }
-    // What was plugged before has its ports already.
+    // Modems that were plugged in earlier already have their ports.
     if let Some(seed) = case.slow_drivers {
         world = world.with_slow_drivers(seed);
     }
@@ -376,7 +377,7 @@ pub fn run_by(case: &Case, sink: &mut (dyn FnMut(&Event) + Send), flash: &mut Fl
     if let Some((vendor, product)) = case.unknown_id {
         world.forget_id(vendor, product);
     }
-    // Where a host can't tell what its drivers know, the confirmed run goes on and meets what comes.
+    // If the host can't tell which ids its drivers know, the confirmed run goes on.
     if case.seed % 8 == 5 {
         world.hide_driver_tables();
     }
@@ -463,7 +464,7 @@ fn update_several(
     (shared.into_world().expect("all workers have ended"), results)
 }
 
-/// Faults as they are written.
+/// Adds faults from their text form.
 pub fn script(setup: &mut Setup, text: &str) {
     let more: FaultScript = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
     setup.faults.0.extend(more.0);

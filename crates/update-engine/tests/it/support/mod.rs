@@ -1,4 +1,4 @@
-//! What the tests share: small images with right checksums, and a run on a virtual modem.
+//! Shared by the tests: small images with correct checksums, and a run on a virtual modem.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -41,7 +41,7 @@ impl ImageSource for Memory {
     }
 }
 
-/// A CWE image with right checksums: header revision 3, opaque body (cwe.md §2).
+/// A CWE image with correct checksums: header revision 3, opaque body (cwe.md §2).
 pub fn cwe(image_type: &str, product: &str, version: &str, body: &[u8]) -> Vec<u8> {
     let mut header = vec![0; 400];
     let psb = checksum(&header[..256]);
@@ -60,7 +60,7 @@ pub fn cwe(image_type: &str, product: &str, version: &str, body: &[u8]) -> Vec<u
     header
 }
 
-/// Bytes that look like nothing.
+/// Random bytes that no reader takes for a known format.
 pub fn noise(seed: u64, count: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     let mut bytes = Vec::with_capacity(count + 8);
@@ -74,7 +74,7 @@ pub fn noise(seed: u64, count: usize) -> Vec<u8> {
 /// Images that fit this profile, with bodies of these sizes in bytes.
 pub fn images_for(profile: &Profile, seed: u64, sizes: &[usize]) -> Vec<Memory> {
     if profile.image_names.is_empty() {
-        // Gobi: the three files have no header.
+        // The three files of a Gobi modem have no header.
         let names = ["amss.mbn", "apps.mbn", "uqcn.mbn"];
         return sizes
             .iter()
@@ -82,7 +82,7 @@ pub fn images_for(profile: &Profile, seed: u64, sizes: &[usize]) -> Vec<Memory> 
             .enumerate()
             .map(|(place, (size, name))| {
                 let mut bytes = noise(seed + place as u64, (*size).max(16));
-                // Noise can look like a gzip file; two zeros can't.
+                // Random bytes may begin like a gzip file, so begin with two zeros.
                 bytes[..2].fill(0);
                 Memory {
                     name: name.to_owned(),
@@ -109,14 +109,14 @@ pub fn images_for(profile: &Profile, seed: u64, sizes: &[usize]) -> Vec<Memory> 
         .collect()
 }
 
-/// A modem in download mode whose boot loader calls itself this on the bus.
+/// A modem in download mode whose boot loader has this product string.
 pub fn called(model: &str, product_name: &'static str) -> Setup {
     let mut profile = Profile::named(model).expect("there is such a model").clone();
     profile.download.product_name = product_name;
     Setup::of(Box::leak(Box::new(profile)))
 }
 
-/// Checked images.
+/// The images, checked.
 pub fn firmware(images: &[Memory]) -> Firmware {
     let sources = images
         .iter()
@@ -136,7 +136,7 @@ pub fn request() -> Request {
     }
 }
 
-/// What came of a run.
+/// A finished run: the world, the result and the events.
 pub struct Run {
     pub world: SimulatedWorld,
     pub events: Vec<Event>,
@@ -170,7 +170,7 @@ impl Run {
         log
     }
 
-    /// The modem holds exactly these images, all accepted, and nothing was done wrong.
+    /// Asserts that the modem holds exactly these images, accepted all of them, and saw no violation.
     pub fn assert_flashed(&self, images: &[Memory]) {
         assert!(self.result.is_ok(), "{}", self.log());
         assert_eq!(self.modem().violations(), [], "{}", self.log());
@@ -224,7 +224,7 @@ pub fn run_in(mut world: SimulatedWorld, request: &Request, images: &[Memory]) -
     }
 }
 
-/// Flashes two images that fit onto a modem made like this.
+/// Flashes two fitting images onto a modem with this setup.
 pub fn run(setup: Setup) -> (Run, Vec<Memory>) {
     let images = images_for(setup.profile, 7, &[70_000, 5_000]);
     (run_in(SimulatedWorld::new(setup), &request(), &images), images)

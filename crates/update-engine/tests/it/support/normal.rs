@@ -1,4 +1,4 @@
-//! What the tests of running modems share: releases that look like real ones, modems, and what holds after a success.
+//! Shared by the tests of running modems: realistic releases, modems, and checks after a success.
 
 use firmware_image::generate::{Body, Plan, models};
 use firmware_image::nvup;
@@ -17,14 +17,14 @@ pub fn running(model: &str) -> Setup {
     Setup::running(Profile::named(model).unwrap())
 }
 
-/// The same with faults.
+/// A model with its old firmware running, with these faults.
 pub fn faulty(model: &str, faults: &str) -> Setup {
     let mut setup = running(model);
     setup.faults = faults.parse::<FaultScript>().unwrap();
     setup
 }
 
-/// The same with another control protocol.
+/// A model with its old firmware running, with this control protocol.
 pub fn speaking(model: &str, control: ControlProtocol) -> Setup {
     let mut setup = running(model);
     setup.control = control;
@@ -40,7 +40,7 @@ pub fn at_only(model: &str) -> Setup {
     setup
 }
 
-/// An update that confirms its warnings, of the only modem there is.
+/// A request that updates the only modem and confirms all warnings.
 pub fn wish() -> Request {
     Request {
         confirmed: true,
@@ -48,7 +48,7 @@ pub fn wish() -> Request {
     }
 }
 
-/// What a modem of this model is to run: a newer release, to which a direct way leads.
+/// What a modem of this model is to run: a newer release that needs no intermediate release.
 pub fn newer(profile: &Profile) -> Selection {
     let (firmware, config) = match profile.family {
         "SWI9200X" => ("03.05.29.03", "000.000_002"),
@@ -119,7 +119,7 @@ pub fn settings_of(profile: &Profile, to: &Selection) -> Memory {
     )
 }
 
-/// Both in one `.spk`.
+/// Firmware and settings of a release in one `.spk`.
 pub fn package_of(profile: &Profile, to: &Selection, size: u64) -> Memory {
     let mut images = system(profile, to, 9, size);
     images.push(settings(profile, to));
@@ -128,7 +128,7 @@ pub fn package_of(profile: &Profile, to: &Selection, size: u64) -> Memory {
     made(&plan, format!("{version}.spk"))
 }
 
-/// Whether its releases are one file (devices.md).
+/// Whether a release for this modem is one file (devices.md).
 pub fn is_single(profile: &Profile) -> bool {
     matches!(profile.family, "SWI9200X" | "SWI9X07Y" | "SWI9X07H")
 }
@@ -149,19 +149,19 @@ pub fn release_of(profile: &Profile, to: &Selection) -> Vec<Memory> {
     vec![firmware_of(profile, to, 60_000), settings_of(profile, to)]
 }
 
-/// Brings the newer release to the only modem of this world.
+/// Updates the only modem of this world to the newer release.
 pub fn update_in(world: SimulatedWorld, request: &Request) -> (Run, Vec<Memory>) {
     let profile = world.modem(0).unwrap().setup().profile;
     let images = release(profile);
     (run_in(world, request, &images), images)
 }
 
-/// The same to one made like this.
+/// Updates a modem with this setup to the newer release.
 pub fn update_one(setup: Setup) -> (Run, Vec<Memory>) {
     update_in(SimulatedWorld::new(setup), &wish())
 }
 
-/// A moment so long after the start.
+/// The moment this long after the start.
 pub fn after(seconds: f64) -> Instant {
     Instant::from_start(Duration::from_secs_f64(seconds))
 }
@@ -175,8 +175,8 @@ impl Run {
         }
     }
 
-    /// A proven success: these images are in the modem's memory, it runs `to` and wants nothing else, its radio is on,
-    /// the host did nothing that a real modem would mind, and no event tells the IMEI.
+    /// Asserts a proven success: these images are in the modem's memory, the modem runs and prefers `to`, its
+    /// radio is on, the host did nothing that a real modem would refuse, and no event contains the IMEI.
     pub fn assert_updated(&self, to: &Selection, images: &[Memory]) {
         let updated = self.updated();
         assert!(updated.proven);
@@ -194,7 +194,7 @@ impl Run {
         assert!(matches!(last, Some(EventKind::Outcome { .. })), "{log}");
     }
 
-    /// The modem runs this and is content with it.
+    /// Asserts that the modem runs and prefers `to`.
     pub fn assert_runs(&self, to: &Selection) {
         let (modem, log) = (self.modem(), self.log());
         assert_eq!(modem.storage().current, *to, "{log}");
@@ -204,13 +204,13 @@ impl Run {
         assert!(modem.is_online(), "its radio is off\n{log}");
     }
 
-    /// Nothing was done wrong, and no event tells the IMEI.
+    /// Asserts that the modem saw no violation and no event contains the IMEI.
     pub fn assert_clean(&self) {
         assert_eq!(self.modem().violations(), [], "{}", self.log());
         self.assert_no_imei();
     }
 
-    /// No event tells the IMEI.
+    /// Asserts that no event contains the IMEI.
     pub fn assert_no_imei(&self) {
         let imei = self.modem().storage().imei.get(..11).unwrap();
         let telling = self
@@ -221,7 +221,7 @@ impl Run {
         assert_eq!(telling, None);
     }
 
-    /// What was told of the ways into download mode.
+    /// The ways into download mode that the events name.
     pub fn ways(&self) -> Vec<String> {
         self.events
             .iter()
@@ -232,7 +232,7 @@ impl Run {
             .collect()
     }
 
-    /// When a step began, in seconds.
+    /// The time at which a step began, in seconds.
     pub fn begun(&self, is_it: impl Fn(&modemflash_update_engine::Step) -> bool) -> f64 {
         let mut begun = self.events.iter().filter_map(|event| match &event.kind {
             EventKind::StepStarted { step, .. } if is_it(step) => Some(event.t),
@@ -244,7 +244,7 @@ impl Run {
     }
 }
 
-/// Bytes for which the name doesn't matter.
+/// A file of random bytes whose name doesn't matter.
 pub fn opaque(seed: u64, count: usize) -> Memory {
     Memory {
         name: format!("{seed}.cwe"),

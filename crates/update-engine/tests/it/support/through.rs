@@ -1,4 +1,4 @@
-//! A simulated world in which one thing is different.
+//! A simulated world in which some calls behave differently.
 
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
@@ -6,7 +6,7 @@ use modem_world::{
 };
 use virtual_modem::simulated::SimulatedWorld;
 
-/// What is different; everything else goes through to the world.
+/// The calls that behave differently. All others go through to the world.
 pub trait Habit {
     fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
         world.wait(interests, deadline)
@@ -33,11 +33,11 @@ pub trait Habit {
     fn claim(&mut self, world: &mut SimulatedWorld, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
         world.claim(spot, verb)
     }
-    /// What is known of a device.
+    /// The device as the engine sees it.
     fn known(&self, device: UsbDevice) -> UsbDevice {
         device
     }
-    /// The world's own port for this one.
+    /// The world's port behind this handle.
     fn behind(&self, port: PortHandle) -> PortHandle {
         port
     }

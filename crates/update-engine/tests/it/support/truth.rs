@@ -1,11 +1,11 @@
-//! Whether what an error says of the modem is true of the modem.
+//! Checks whether what an error says about the modem is true.
 
 use modemflash_update_engine::{Cause, Code, ModemState, Radio, UpdateError};
 use virtual_modem::quirk::HelloHabit;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ImageState, Mode, Storage, VirtualModem};
 
-/// Whether a modem has the images that it prefers.
+/// Whether a modem has stored the images that its preference names.
 pub fn has_what_it_prefers(storage: &Storage) -> bool {
     storage
         .preferred
@@ -13,8 +13,8 @@ pub fn has_what_it_prefers(storage: &Storage) -> bool {
         .is_none_or(|preferred| storage.has_modem(&preferred.firmware) && storage.has_pri(&preferred.pri()))
 }
 
-/// Holds the state that an error names, and its exit code, against the modem; `of` images were given. `Err` says what is
-/// wrong.
+/// Compares the state that an error names, and its exit code, with the modem; `of` is the number of images
+/// given. `Err` says what is wrong.
 pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(), String> {
     let accepted = modem
         .images()
@@ -23,7 +23,7 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
         .count();
     let written = modem.image_bytes();
     let runs = matches!(modem.mode(), Mode::Normal | Mode::Diag | Mode::Echo);
-    // Or as it was found, or what the modem has chosen by itself.
+    // The preference may also be the one that was found, or what the modem runs.
     let is_content = has_what_it_prefers(modem.storage())
         || modem.storage().preferred == modem.setup().storage.preferred
         || modem.storage().preferred.as_ref() == Some(&modem.storage().current);
@@ -42,17 +42,17 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
     let is_true = match error.modem {
         ModemState::Untouched => written == 0 && is_content,
         ModemState::RunsFirmware => runs && is_content,
-        // Whoever stops at once doesn't hear that the old one is back.
+        // A run that stops at once doesn't learn that the old preference is back.
         ModemState::WrongPreference => {
             let is_current = modem.storage().preferred.as_ref() == Some(&modem.storage().current);
             runs && (!is_content || !is_current || *error.source == Cause::StoppedMidway)
         }
         ModemState::RunsOther => {
             let (was, now) = (&modem.setup().storage, modem.storage());
-            // Or stored firmware was started.
+            // Instead of a download, stored firmware may have been started.
             runs && (accepted > 0 || now.current != was.current)
         }
-        // A second pass finds what the first one has written, whole.
+        // A second pass finds what the first pass has written completely.
         ModemState::InDownloadMode => in_loader && (written == 0 || modem.is_bootable()),
         ModemState::Crashed => matches!(modem.mode(), Mode::RamDump(_)),
         // The acknowledgement of the last image can be lost.
@@ -61,16 +61,16 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
             of: of_said,
         } => in_loader && of_said <= of && written > 0 && said <= accepted,
         ModemState::AllWritten => accepted > 0,
-        // It has left, and may be back already.
+        // The modem has left the bus, and may be back already.
         ModemState::Restarting => {
             (accepted > 0 || has_what_it_prefers(modem.storage())) && (runs || !modem.is_on_bus())
         }
         ModemState::Emergency => modem.mode() == Mode::Pbl,
         ModemState::Unknown => {
             !modem.is_on_bus()
-                // It came when nobody waited any more.
+                // The modem came back after the run had stopped waiting.
                 || error.code() == Code::ResetNoReturn
-                // Stopped before the first answer.
+                // The run was stopped before the first answer.
                 || (exit == 130 && written == 0)
                 || matches!(modem.mode(), Mode::Dead | Mode::Foreign | Mode::Pbl | Mode::RamDump(_))
                 || modem.setup().quirks.hello == HelloHabit::Never
@@ -82,7 +82,7 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
     if !is_true {
         return Err(facts);
     }
-    // A run that wrote nothing leaves no preference behind unless it says so.
+    // A run that wrote nothing leaves no new preference behind, unless the error says so.
     let is_midway =
         *error.source == Cause::StoppedMidway || error.modem == ModemState::Unknown && exit == 130;
     if runs
@@ -97,14 +97,14 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
     let fits = match error.modem {
         _ if exit == 130 => error.code().as_str() == "E-STOPPED",
         ModemState::Untouched => matches!(exit, 2..=5),
-        // What is missing is missing on the host: the modem was asked at most.
+        // The host lacks a driver, so the run has only asked the modem.
         ModemState::RunsFirmware if error.code() == Code::DownloadNoPort => exit == 4 && written == 0,
         ModemState::RunsFirmware => matches!(exit, 2 | 3 | 5),
         ModemState::WrongPreference => exit == 5,
         ModemState::RunsOther => exit == 7,
         ModemState::Emergency => matches!(exit, 4 | 9),
         ModemState::Unknown | ModemState::Restarting => exit == 9,
-        // Images that can't be for what was found there, with none of them sent.
+        // The images are not for the modem that was found, and none was sent.
         ModemState::InDownloadMode if error.is_as_found => matches!(exit, 3 | 6),
         _ => exit == 6,
     };
@@ -114,7 +114,8 @@ pub fn is_true(modem: &VirtualModem, of: usize, error: &UpdateError) -> Result<(
     exit_is_true(modem, error).map_err(|why| format!("exit code {exit}: {why}; {facts}"))
 }
 
-/// Holds the exit code against what the modem remembers, whatever the error says in words (docs/errors.md).
+/// Compares the exit code with what the modem has stored, whatever the words of the error say
+/// (docs/errors.md).
 fn exit_is_true(modem: &VirtualModem, error: &UpdateError) -> Result<(), String> {
     let runs = matches!(modem.mode(), Mode::Normal | Mode::Diag | Mode::Echo);
     let waits = matches!(modem.mode(), Mode::Download | Mode::RamDump(_));
@@ -131,13 +132,13 @@ fn exit_is_true(modem: &VirtualModem, error: &UpdateError) -> Result<(), String>
             format!("called untouched, but it has another {}", changed.join(" and "))
         }
         5 | 7 if !runs || !modem.is_on_bus() => "called running".to_owned(),
-        // A restart lets it start what it preferred already when it was found.
+        // After a restart the modem may run what it already preferred when it was found.
         5 if modem.storage().current != was.current
             && Some(&modem.storage().current) != was.preferred.as_ref() =>
         {
             format!("its old firmware {} is said to run", was.current)
         }
-        // One that was to restart and didn't may leave when nobody waits any more.
+        // A modem that did not restart in time may leave the bus later.
         6 if !(waits && modem.is_on_bus() || error.code() == Code::ResetStayed) => {
             "said to wait in download mode".to_owned()
         }
@@ -148,9 +149,9 @@ fn exit_is_true(modem: &VirtualModem, error: &UpdateError) -> Result<(), String>
     Err(wrong)
 }
 
-/// What of the modem isn't as it was when the run began.
+/// What has changed on the modem since the run began.
 fn changes(modem: &VirtualModem) -> Vec<&'static str> {
-    // The first start of its firmware, before the run, writes to its memory too.
+    // The firmware's first start, before the run, also writes to the modem's memory.
     let found = SimulatedWorld::new(modem.setup().clone());
     let was = found.modem(0).expect("there is a modem").storage();
     let now = modem.storage();
