@@ -1,8 +1,9 @@
-//! Many seeded flashes with random faults, or one of them with all its events; `cargo xtask simulate` calls it.
+//! Runs many seeded flashes with random faults, or one flash with all its events. `cargo xtask simulate`
+//! calls this program.
 //!
-//! Arguments: `--runs N` (100000), `--from SEED` (0), `--threads N` (2), `--outcomes FILE` (a line for each modem of each run),
-//! or `--seed SEED` for one run. `--cuts`: the runs with one
-//! modem are cut before each stage, and a new engine goes on; `--seed SEED --before STAGE` for one of them.
+//! Arguments: `--runs N` (100000), `--from SEED` (0), `--threads N` (2), `--outcomes FILE` (one line for each
+//! modem of each run), or `--seed SEED` for a single run. With `--cuts` every run with one modem is cut before
+//! each of its stages, and a new engine goes on; `--seed SEED --before STAGE` shows one such run.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -95,8 +96,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!table.wrong.is_empty()))
 }
 
-/// One run with all its events.
-/// Cuts runs, and says what came of that.
+/// Cuts runs and prints what came of that.
 fn cut(from: u64, runs: u64, threads: u64) -> ExitCode {
     let share = runs.div_ceil(threads);
     let workers: Vec<_> = (0..threads)
@@ -130,6 +130,7 @@ fn cut(from: u64, runs: u64, threads: u64) -> ExitCode {
     }
 }
 
+/// Prints the events of one run.
 fn replay(seed: u64, cut_before: Option<usize>) -> ExitCode {
     let case = simulate::Case::of(seed);
     println!("seed {seed}: {}", case.words());
