@@ -39,7 +39,7 @@ impl Asker {
     /// Remembers signals from now on, for the questions to come. Call this after making the world that handles signals.
     pub(crate) fn new() -> Result<Self, VerbFailure> {
         Questions::new().map(Self).map_err(|error| {
-            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+            VerbFailure::new(Code::Bug, "this system gives no signals or file descriptors").because(&error)
         })
     }
 

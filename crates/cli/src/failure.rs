@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use modem_world::DiscoveryError;
 use update_engine::codes::Code;
+use update_engine::exit::{self, Class, Standing};
 use update_engine::{Cause, DeviceId, UpdateError};
 
 use crate::text::amounts;
@@ -14,7 +15,62 @@ use crate::text::terminal;
 pub(crate) type Verdict = Result<u8, VerbFailure>;
 
 /// Exit code of a run that the user stopped (docs/errors.md).
-pub(crate) const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = untouched(Class::Stopped);
+
+/// The exit code of a failure of this class, if no modem was changed.
+pub(crate) const fn untouched(class: Class) -> u8 {
+    exit::code(class, Standing::Untouched)
+}
+
+/// The codes that only the command line has (docs/errors.md); no modem was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnCode {
+    AtInvalid,
+    #[cfg(feature = "rehearse")]
+    FaultUnknown,
+    #[cfg(feature = "rehearse")]
+    ModelUnknown,
+    NotAgreed,
+    OutputWrite,
+    SlotAmbiguous,
+    SlotMissing,
+    TraceDiffers,
+    TraceRead,
+    TraceWrite,
+}
+
+impl OwnCode {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtInvalid => "E-AT-INVALID",
+            #[cfg(feature = "rehearse")]
+            Self::FaultUnknown => "E-FAULT-UNKNOWN",
+            #[cfg(feature = "rehearse")]
+            Self::ModelUnknown => "E-MODEL-UNKNOWN",
+            Self::NotAgreed => "E-NOT-AGREED",
+            Self::OutputWrite => "E-OUTPUT-WRITE",
+            Self::SlotAmbiguous => "E-SLOT-AMBIGUOUS",
+            Self::SlotMissing => "E-SLOT-MISSING",
+            Self::TraceDiffers => "E-TRACE-DIFFERS",
+            Self::TraceRead => "E-TRACE-READ",
+            Self::TraceWrite => "E-TRACE-WRITE",
+        }
+    }
+
+    const fn class(self) -> Class {
+        match self {
+            Self::OutputWrite | Self::TraceDiffers => Class::Fault,
+            Self::AtInvalid
+            | Self::NotAgreed
+            | Self::SlotAmbiguous
+            | Self::SlotMissing
+            | Self::TraceRead
+            | Self::TraceWrite => Class::Request,
+            #[cfg(feature = "rehearse")]
+            Self::FaultUnknown | Self::ModelUnknown => Class::Request,
+        }
+    }
+}
 
 /// Why a verb failed: the words and the exit code.
 #[derive(Debug)]
@@ -30,33 +86,35 @@ pub(crate) struct VerbFailure {
 
 impl VerbFailure {
     /// A failure that the engine didn't report; no modem is involved.
-    pub(crate) fn new(code: Code, exit: u8, what: impl Into<String>) -> Self {
-        Self {
-            code: code.as_str(),
-            what: what.into(),
-            causes: Vec::new(),
-            hint: code.advice().into(),
-            exit,
-            engine: None,
-        }
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self::of(code.as_str(), code.class(), what.into(), code.advice().into())
     }
 
-    /// A failure with a code that isn't one of the engine's.
-    pub(crate) fn of_code(code: &'static str, exit: u8, what: impl Into<String>) -> Self {
-        let hint = "`modemflash inspect FILE` shows what a file is".into();
+    /// A failure with a code that only the command line has, and what to do.
+    pub(crate) fn own(code: OwnCode, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::of(code.as_str(), code.class(), what.into(), hint.into())
+    }
+
+    /// Files can't be used as they are. `class` says whether the user should name other files or the images are refused.
+    pub(crate) fn of_files(code: &'static str, class: Class, what: String, hint: Option<String>) -> Self {
+        let hint = hint.unwrap_or_else(|| "`modemflash inspect FILE` shows what a file is".to_owned());
+        Self::of(code, class, what, hint)
+    }
+
+    fn of(code: &'static str, class: Class, what: String, hint: String) -> Self {
         Self {
             code,
-            what: what.into(),
+            what,
             causes: Vec::new(),
             hint,
-            exit,
+            exit: untouched(class),
             engine: None,
         }
     }
 
     /// The modems of this host can't be listed.
     pub(crate) fn unreadable_bus(error: &DiscoveryError) -> Self {
-        Self::new(Code::BusUnreadable, 4, "the modems of this host can't be listed").because(error)
+        Self::new(Code::BusUnreadable, "the modems of this host can't be listed").because(error)
     }
 
     /// Adds the error that caused the failure, and all errors that caused that error.

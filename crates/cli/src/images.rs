@@ -8,6 +8,7 @@ use firmware_image::source::{
     ChoiceError, FirmwareSet, Gathered, Inspected, Options, Progress, SourceError, SpoolPolicy, Wanted,
     gather, inspect,
 };
+use update_engine::exit::Class;
 
 use crate::arguments::FirmwareOptions;
 use crate::failure::VerbFailure;
@@ -115,23 +116,14 @@ pub(crate) fn check(gathered: Gathered) -> Inspected {
 pub(crate) fn unusable(error: &SourceError) -> VerbFailure {
     // A path that doesn't exist is probably mistyped: that is a wrong command line. A file that exists but can't be used is a
     // refused image.
-    let exit = if matches!(error, SourceError::Missing { .. }) {
-        2
-    } else {
-        3
+    let class = match error {
+        SourceError::Missing { .. } => Class::Request,
+        _ => Class::Image,
     };
-    let failure = VerbFailure::of_code(error.code(), exit, error.to_string());
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    VerbFailure::of_files(error.code(), class, error.to_string(), error.hint())
 }
 
 /// The failure when no set of images can be chosen.
 fn refused(error: &ChoiceError) -> VerbFailure {
-    let failure = VerbFailure::of_code(error.code(), 3, error.to_string());
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    VerbFailure::of_files(error.code(), Class::Image, error.to_string(), error.hint())
 }

@@ -214,7 +214,7 @@ impl fmt::Display for NvChange {
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     report: NvReport,
-    state: State,
+    state: NvupState,
     /// The bytes of the present fixed-size part that have come so far.
     fixed: Fixed,
     /// How many of the coming bytes still belong to the present item.
@@ -249,7 +249,7 @@ impl Fixed {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum NvupState {
     /// 10 bytes at the beginning.
     #[default]
     Head,
@@ -275,7 +275,7 @@ enum Data {
 impl Decoder {
     /// Starts the next settings image of the file; the counts continue.
     pub(crate) fn start(&mut self) {
-        self.state = State::Head;
+        self.state = NvupState::Head;
         self.fixed = Fixed::default();
         self.understood = 0;
     }
@@ -284,8 +284,8 @@ impl Decoder {
     pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.state {
-                State::Done | State::Lost => return,
-                State::Head => {
+                NvupState::Done | NvupState::Lost => return,
+                NvupState::Head => {
                     let Some([v0, v1, c0, c1, ..]) = self.fixed.take(&mut bytes, 10) else {
                         return;
                     };
@@ -293,12 +293,16 @@ impl Decoder {
                     self.report.items_declared = self.report.items_declared.saturating_add(items);
                     self.items_left = items;
                     let is_known = u16::from_le_bytes([v0, v1]) == 1;
-                    self.state = if is_known { self.next_item() } else { State::Lost };
+                    self.state = if is_known {
+                        self.next_item()
+                    } else {
+                        NvupState::Lost
+                    };
                     if is_known {
                         self.understood = 10;
                     }
                 }
-                State::Item => {
+                NvupState::Item => {
                     let Some([l0, l1, l2, l3, ..]) = self.fixed.take(&mut bytes, 8) else {
                         return;
                     };
@@ -313,7 +317,7 @@ impl Decoder {
                         None => self.lose(length),
                     }
                 }
-                State::Record => {
+                NvupState::Record => {
                     let Some([k0, k1, l0, l1, l2, l3, ..]) = self.fixed.take(&mut bytes, 6) else {
                         return;
                     };
@@ -338,7 +342,7 @@ impl Decoder {
                                 }
                                 Data::Number => self.has_number = true,
                             }
-                            self.state = State::Data { what, left: length };
+                            self.state = NvupState::Data { what, left: length };
                             if length == 0 {
                                 self.after_data(self.item_left);
                             }
@@ -346,7 +350,7 @@ impl Decoder {
                         None => self.lose(self.item_left),
                     }
                 }
-                State::Data { what, left } => {
+                NvupState::Data { what, left } => {
                     let count = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     let (data, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
                     bytes = rest;
@@ -361,7 +365,7 @@ impl Decoder {
                     if left == 0 {
                         self.after_data(self.item_left);
                     } else {
-                        self.state = State::Data { what, left };
+                        self.state = NvupState::Data { what, left };
                     }
                 }
             }
@@ -370,8 +374,8 @@ impl Decoder {
 
     /// Ends the image. If some of its `size` bytes were not understood, returns how many were.
     pub(crate) fn end(&mut self, size: u64) -> Option<u64> {
-        let is_done = self.state == State::Done;
-        if !is_done && !matches!(self.state, State::Lost | State::Head | State::Item) {
+        let is_done = self.state == NvupState::Done;
+        if !is_done && !matches!(self.state, NvupState::Lost | NvupState::Head | NvupState::Item) {
             // The body ended inside an item: don't count the records of that item that never came.
             self.understood = self.understood.saturating_sub(u64::from(self.item_left));
         }
@@ -389,14 +393,14 @@ impl Decoder {
     /// From here on the layout isn't the known one. Takes back `bytes` that were already counted as understood.
     fn lose(&mut self, bytes: u32) {
         self.understood = self.understood.saturating_sub(u64::from(bytes));
-        self.state = State::Lost;
+        self.state = NvupState::Lost;
     }
 
-    fn next_item(&self) -> State {
+    fn next_item(&self) -> NvupState {
         if self.items_left == 0 {
-            State::Done
+            NvupState::Done
         } else {
-            State::Item
+            NvupState::Item
         }
     }
 
@@ -405,7 +409,7 @@ impl Decoder {
     fn after_data(&mut self, left: u32) {
         self.item_left = left;
         if left > 0 {
-            self.state = State::Record;
+            self.state = NvupState::Record;
             return;
         }
         self.report.items_read = self.report.items_read.saturating_add(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modem_protocol::firehose::message::{Answer, Request as FirehoseRequest};
+use modem_protocol::firehose::message::{Answer, FirehoseRequest};
 use modem_protocol::firehose::session::Session;
 use modem_protocol::firehose::stream::Splitter;
 use modem_protocol::first_answer::{Classifier, FirstAnswer};

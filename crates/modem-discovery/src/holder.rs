@@ -3,32 +3,16 @@
 //! This needs no D-Bus and no helper program. Without root only the user's own processes can be looked into,
 //! and a container sees only its own processes. So finding nobody doesn't prove that nobody has the port.
 
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use modem_world::PortId;
+use modem_world::{PortHolder, PortId};
 
 use crate::sysfs::{Sysfs, text};
 
-/// A process that has a port open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// Its name as the kernel reports it, at most 15 bytes: `ModemManager`.
-    pub name: String,
-    /// Its process id.
-    pub process: u32,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {})", self.name, self.process)
-    }
-}
-
 impl Sysfs {
     /// The first process that has the port open, other than `own_process`.
-    pub fn holder(&self, port: &PortId, own_process: u32) -> Option<Holder> {
+    pub fn holder(&self, port: &PortId, own_process: u32) -> Option<PortHolder> {
         let node = self.below_root(port.as_str());
         let processes = fs::read_dir(self.root().join("proc")).ok()?;
         for entry in processes.flatten() {
@@ -43,7 +27,10 @@ impl Sysfs {
             if is_other && !self.is_just_forked(process, own_process) {
                 let processes = self.root().join("proc");
                 let name = process_name(&processes, process).unwrap_or_else(|| "a process".to_owned());
-                return Some(Holder { name, process });
+                return Some(PortHolder {
+                    name,
+                    process: Some(process),
+                });
             }
         }
         None

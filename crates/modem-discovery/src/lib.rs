@@ -61,7 +61,7 @@ mod sysfs;
 mod uevent;
 mod uevent_socket;
 
-pub use holder::{Holder, process_name};
+pub use holder::process_name;
 pub use host::PowerBefore;
 pub use lock::{LockKind, LockPoint};
 pub use sysfs::{Snapshot, Sysfs};

@@ -90,11 +90,11 @@ pub struct Decoder {
     searched: usize,
     /// The most payload bytes of a frame.
     longest: usize,
-    state: State,
+    state: DecoderState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     /// The bytes belong to a frame.
     Collecting,
     /// The bytes belong to a frame that is too long; they are dropped up to the next flag.
@@ -119,7 +119,7 @@ impl Decoder {
             bytes: Vec::new(),
             searched: 0,
             longest,
-            state: State::Collecting,
+            state: DecoderState::Collecting,
         }
     }
 
@@ -141,7 +141,9 @@ impl Decoder {
             let end = self.searched + found;
             let raw: Vec<u8> = self.bytes.drain(..=end).take(end).collect();
             self.searched = 0;
-            if core::mem::replace(&mut self.state, State::Collecting) == State::Skipping || raw.is_empty() {
+            if core::mem::replace(&mut self.state, DecoderState::Collecting) == DecoderState::Skipping
+                || raw.is_empty()
+            {
                 continue;
             }
             return Some(unframe(raw, self.longest));
@@ -168,12 +170,12 @@ impl Decoder {
     /// Gives up on a frame if more bytes came without a flag than the longest frame can have on the wire.
     fn too_long(&mut self) -> Option<FrameError> {
         let limit = self.longest.saturating_add(CHECKSUM).saturating_mul(2);
-        if self.bytes.len() <= limit && self.state == State::Collecting {
+        if self.bytes.len() <= limit && self.state == DecoderState::Collecting {
             return None;
         }
         let mut bytes = core::mem::take(&mut self.bytes);
         self.searched = 0;
-        if core::mem::replace(&mut self.state, State::Skipping) == State::Skipping {
+        if core::mem::replace(&mut self.state, DecoderState::Skipping) == DecoderState::Skipping {
             return None;
         }
         bytes.truncate(Self::SHOWN);

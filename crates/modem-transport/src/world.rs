@@ -8,7 +8,8 @@ use std::time::Duration;
 use modem_discovery::{PowerBefore, Received, Sysfs, UeventSocket};
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
+    LockHolder, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo, PortKind, Spot, UsbPath,
+    Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -324,7 +325,7 @@ impl World for LinuxWorld {
         };
         if self.ports.values().any(|open| open.id == *port) {
             return Err(failed(PortErrorKind::Busy {
-                holder: Some("this program".to_owned()),
+                holder: Some(PortHolder::named("this program")),
             }));
         }
         let node = self.node(port);
@@ -460,9 +461,7 @@ fn open_alone(
     let own_process = std::process::id();
     let busy = || {
         let holder = sysfs.holder(port, own_process)?;
-        Some(PortErrorKind::Busy {
-            holder: Some(holder.to_string()),
-        })
+        Some(PortErrorKind::Busy { holder: Some(holder) })
     };
     // Checked before opening, because root can open a port that another program uses, and such a port mustn't
     // be touched.
@@ -517,7 +516,7 @@ mod tests {
             symlink(&name, process.join("fd/7")).unwrap();
             opened
         });
-        let holder = Some("gpsd (pid 812)".to_owned());
+        let holder = Some(PortHolder::parse("gpsd (pid 812)"));
         assert_eq!(opened.unwrap_err(), PortErrorKind::Busy { holder });
         // No one has the port open any more, and nothing was written to it.
         let read = rustix::io::read(&master, &mut [0_u8; 16]);

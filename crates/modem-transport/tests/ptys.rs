@@ -17,7 +17,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use modem_world::{Binding, Instant, Interest, PortErrorKind, PortHandle, PortId, UsbPath, Wake, World};
+use modem_world::{
+    Binding, Instant, Interest, PortErrorKind, PortHandle, PortHolder, PortId, UsbPath, Wake, World,
+};
 use modemflash_modem_transport::LinuxWorld;
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -216,7 +218,7 @@ fn a_port_is_opened_once() {
     assert_eq!(
         error.kind,
         PortErrorKind::Busy {
-            holder: Some("this program".to_owned())
+            holder: Some(PortHolder::named("this program"))
         }
     );
 }
@@ -249,11 +251,11 @@ fn the_program_that_has_a_port_is_named() {
     let error = world.open(&pty.port).unwrap_err();
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let PortErrorKind::Busy { holder: Some(name) } = error.kind else {
+    let PortErrorKind::Busy { holder: Some(found) } = error.kind else {
         panic!("{error}")
     };
     // Between fork and exec it still has the name of this test.
-    assert!(name.ends_with(&format!("(pid {})", holder.id())), "{name}");
+    assert_eq!(found.process, Some(holder.id()), "{found}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What can go wrong at the seam: kind for the program, errno and path for support.
 
-use crate::{PortId, UsbPath};
+use crate::{PortHolder, PortId, UsbPath};
 
 /// A port can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +25,8 @@ pub enum PortErrorKind {
     /// Another process has it open.
     #[error("in use{}", holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
     Busy {
-        /// `ModemManager (pid 812)`, when it can be found out.
-        holder: Option<String>,
+        /// The process, when it can be found out.
+        holder: Option<PortHolder>,
     },
     /// The port isn't a serial port.
     #[error("not a serial port")]

@@ -12,6 +12,7 @@ mod bus;
 mod claim;
 mod damaged;
 mod error;
+mod holder;
 mod mask;
 mod recorder;
 mod replayer;
@@ -22,6 +23,7 @@ pub use bus::{Attached, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, Usb
 pub use claim::{ClaimError, LockHolder, Spot};
 pub use damaged::{Damage, Damaged};
 pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};
+pub use holder::{PortHolder, Program};
 pub use modem_protocol::Instant;
 pub use recorder::Recorder;
 pub use replayer::{Difference, Replayer};

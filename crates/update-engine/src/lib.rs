@@ -20,9 +20,12 @@ pub mod told;
 pub mod update;
 
 pub use decide::{BootIds, Firmware, boot_ids, checks, fit};
-pub use jobs::{boot_loop, errand, survey};
-pub use modem::{DeviceId, Facts, Given, Image, Modem, Protocol, Radio, Selector, Trio, devices, selector};
-pub use request::{ControlChoice, Request};
+pub use jobs::{LeftOut, boot_loop, errand, left_out, survey};
+pub use modem::{
+    AskedOver, DeviceId, Facts, Given, Image, ImageType, Modem, Protocol, Radio, Selector, Trio, devices,
+    selector,
+};
+pub use request::{ControlChoice, Request, Verb};
 pub use talk::find_one;
 pub use told::{
     ALL_CODES, ALL_REMARKS, Accepted, Advice, Cause, Code, Event, EventKind, Failure, Layer, ModemState,

@@ -33,6 +33,65 @@ impl fmt::Display for ControlChoice {
     }
 }
 
+/// What a run does. Its lock tells other runs that in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Says what an update would do.
+    Plan,
+    /// Updates a modem.
+    Update,
+    /// Shows all modems.
+    List,
+    /// Shows everything about one modem.
+    Info,
+    /// Shows, selects and deletes stored images.
+    Slots,
+    /// Restarts a modem.
+    Reset,
+    /// Sends one AT command.
+    At,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Plan,
+        Self::Update,
+        Self::List,
+        Self::Info,
+        Self::Slots,
+        Self::Reset,
+        Self::At,
+    ];
+
+    /// Whether such a run only asks the modem and leaves it free again within seconds. Every other run works on the modem.
+    /// Of `slots` and `at` only the first half asks, so they don't count.
+    pub const fn only_asks(self) -> bool {
+        match self {
+            Self::List | Self::Info => true,
+            Self::Plan | Self::Update | Self::Slots | Self::Reset | Self::At => false,
+        }
+    }
+
+    /// The word in the lock.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Update => "update",
+            Self::List => "list",
+            Self::Info => "info",
+            Self::Slots => "slots",
+            Self::Reset => "reset",
+            Self::At => "at",
+        }
+    }
+
+    /// The verb with this word in the lock. `None` for any other word: the holder may be a newer version of this program.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.word() == word)
+    }
+}
+
 /// What the user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -77,5 +136,31 @@ impl Request {
             select: Selector::Port(name.into()),
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_tells_the_verb_and_other_words_are_no_verb() {
+        for verb in Verb::ALL {
+            assert_eq!(Verb::of_word(verb.word()), Some(verb));
+        }
+        for word in ["", "List", "list ", "rehearse"] {
+            assert_eq!(Verb::of_word(word), None, "{word:?}");
+        }
+    }
+
+    // docs/architecture.md, "One modem, one run"
+    #[test]
+    fn only_list_and_info_leave_the_modem_at_once() {
+        let asking: Vec<&str> = Verb::ALL
+            .into_iter()
+            .filter(|verb| verb.only_asks())
+            .map(Verb::word)
+            .collect();
+        assert_eq!(asking, ["list", "info"]);
     }
 }

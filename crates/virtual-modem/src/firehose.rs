@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modem_protocol::firehose::message::{Answer, Configure, Program, Request, Response, Verdict};
+use modem_protocol::firehose::message::{Answer, Configure, FirehoseRequest, Program, Response, Verdict};
 use modem_world::Instant;
 
 use crate::board::Board;
@@ -268,7 +268,7 @@ impl Firehose {
             let noise = board.setup.quirks.noise;
             now += noise.map_or(Duration::ZERO, |noise| noise.spacing * u32::from(noise.messages));
         }
-        match Request::parse(document) {
+        match FirehoseRequest::parse(document) {
             Ok(requests) => {
                 for request in requests {
                     self.request(request, board, now);
@@ -281,11 +281,11 @@ impl Firehose {
         }
     }
 
-    fn request(&mut self, request: Request, board: &mut Board, now: Instant) {
+    fn request(&mut self, request: FirehoseRequest, board: &mut Board, now: Instant) {
         match request {
-            Request::Ping => respond(Response::plain(Verdict::Ack), board, now),
-            Request::Configure(configure) => self.configure(&configure, board, now),
-            Request::StorageInfo { .. } => {
+            FirehoseRequest::Ping => respond(Response::plain(Verdict::Ack), board, now),
+            FirehoseRequest::Configure(configure) => self.configure(&configure, board, now),
+            FirehoseRequest::StorageInfo { .. } => {
                 if self.traits.tells_sectors {
                     log(
                         &format!("SECTOR_SIZE_IN_BYTES={}", self.traits.sector_size_bytes),
@@ -300,8 +300,8 @@ impl Firehose {
                 }
                 respond(Response::plain(Verdict::Ack), board, now);
             }
-            Request::Program(program) => self.program(&program, board, now),
-            Request::Power(power) => {
+            FirehoseRequest::Program(program) => self.program(&program, board, now),
+            FirehoseRequest::Power(power) => {
                 if power.value != "reset" {
                     return self.attribute("power", "value", "reset", &power.value, board, now);
                 }
@@ -309,7 +309,7 @@ impl Firehose {
                 respond(Response::plain(Verdict::Ack), board, now);
                 board.restart(now);
             }
-            Request::Other { name, .. } => {
+            FirehoseRequest::Other { name, .. } => {
                 board.wrong(Wrong::Document(format!("unknown request {name}")), now);
                 nak(&[format!("ERROR: {name} is not supported")], board, now);
             }

@@ -106,9 +106,10 @@ fn hint(error: &UpdateError) -> String {
 
 /// The advice to run again. The modem waits in its boot loader, where it has another USB id and port than before.
 fn again(error: &UpdateError) -> String {
+    let tty = error.device.port().map(|port| format!(" --tty {port}"));
     format!(
-        "run again with --update-download --tty {} (safe to repeat)",
-        error.device.port()
+        "run again with --update-download{} (safe to repeat)",
+        tty.unwrap_or_default()
     )
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn write(event: &Event) -> io::Result<()> {
     stdout::write(&stdout::json_line(&EventLine {
         v: event.v,
         t: event.t,
-        device: EventDevice::from(&event.device),
+        device: &event.device,
         kind: EventOrigin::Engine(&event.kind),
     }))
 }
@@ -57,7 +57,7 @@ pub(crate) fn failed(failure: &VerbFailure) {
     // Ignore an error: standard error gets the same failure.
     let _ = stdout::write(&stdout::json_line(&FailedLine {
         v: SCHEMA_VERSION,
-        device: engine.map(|(device, _)| device.into()),
+        device: engine.map(|(device, _)| device),
         event: "failed",
         code: failure.code,
         exit: failure.exit(),
@@ -73,36 +73,9 @@ pub(crate) fn failed(failure: &VerbFailure) {
 struct EventLine<'a> {
     v: u16,
     t: f64,
-    device: EventDevice<'a>,
+    device: &'a DeviceId,
     #[serde(flatten)]
     kind: EventOrigin<'a>,
-}
-
-/// The modem, as far as it is known.
-#[derive(Serialize)]
-struct EventDevice<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usb_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-}
-
-impl<'a> From<&'a DeviceId> for EventDevice<'a> {
-    fn from(device: &'a DeviceId) -> Self {
-        // Before the engine has found the modem, it gives the words of the selection instead of a port. For a modem without ports
-        // it gives nothing.
-        let is_port = |name: &&str| name.contains('/') || name.starts_with('@');
-        Self {
-            path: device.path(),
-            port: Some(device.port()).filter(is_port),
-            usb_id: device.usb_id(),
-            model: device.model(),
-        }
-    }
 }
 
 /// What happened.
@@ -126,7 +99,7 @@ enum ProgramEvent<'a> {
 struct FailedLine<'a> {
     v: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<EventDevice<'a>>,
+    device: Option<&'a DeviceId>,
     event: &'static str,
     code: &'static str,
     exit: u8,
@@ -158,7 +131,7 @@ pub(crate) fn left_out(now: Instant, device: &DeviceId, why: &str) -> Result<(),
     stdout::print_json(&EventLine {
         v: SCHEMA_VERSION,
         t: stdout::seconds(now),
-        device: device.into(),
+        device,
         kind: EventOrigin::Program(ProgramEvent::LeftOut { why }),
     })
 }

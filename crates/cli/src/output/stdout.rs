@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use modem_world::Instant;
 
-use crate::failure::VerbFailure;
+use crate::failure::{OwnCode, VerbFailure};
 use crate::text::terminal;
 
 /// Prints text on standard output; on a terminal its lines are folded.
@@ -55,7 +55,6 @@ pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
 /// The failure when standard output can't be written. The exit code must not be 0, or the reading program would take a part of the
 /// data for all of it.
 pub(crate) fn unwritable(error: &io::Error) -> VerbFailure {
-    VerbFailure::of_code("E-OUTPUT-WRITE", 1, "standard output can't be written")
-        .because(error)
-        .hint("what was printed is incomplete; see that there is room where it goes")
+    let hint = "what was printed is incomplete; see that there is room where it goes";
+    VerbFailure::own(OwnCode::OutputWrite, "standard output can't be written", hint).because(error)
 }

@@ -124,8 +124,8 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
 fn device(event: &Event) -> String {
     let device = &event.device;
     let mut words = device.to_string();
-    if device.path().is_some() {
-        words.push_str(&format!(" on {}", device.port()));
+    if let (Some(_), Some(port)) = (device.path(), device.port()) {
+        words.push_str(&format!(" on {port}"));
     }
     if let Some(id) = device.usb_id() {
         words.push_str(&format!(", USB id {id}"));

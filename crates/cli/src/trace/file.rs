@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use modem_world::trace::is_begun;
 
 use crate::arguments::OutputOptions;
-use crate::failure::VerbFailure;
+use crate::failure::{OwnCode, VerbFailure};
 use crate::output::file::{OutputFile, Unwritable};
 
 /// The file that `--trace` names, if it is given. The file is judged but not changed. `inputs` are the files to be read.
@@ -47,5 +47,5 @@ pub(crate) fn refused(path: &Path, why: &Unwritable) -> VerbFailure {
         Unwritable::System(_) => "choose another file, or leave --trace out".to_owned(),
     };
     let what = format!("the trace {name} can't be written: {why}");
-    VerbFailure::of_code("E-TRACE-WRITE", 2, what).hint(hint)
+    VerbFailure::own(OwnCode::TraceWrite, what, hint)
 }

@@ -6,11 +6,10 @@ use update_engine::{Request, errand};
 
 use crate::arguments::At;
 use crate::ask::{self, Asker, UserAnswer};
-use crate::failure::{VerbFailure, Verdict};
+use crate::failure::{OwnCode, VerbFailure, Verdict};
 use crate::output::stderr::{say, say_warnings};
 use crate::output::stdout::{print, print_json};
 use crate::verbs::modem_view::SCHEMA;
-use crate::verbs::running_modem;
 use crate::worlds::chosen_world::ChosenWorld;
 
 /// The modem's answer as JSON.
@@ -26,14 +25,14 @@ pub(crate) fn run(arguments: &At, mut chosen: ChosenWorld) -> Verdict {
     let command = arguments.command.trim();
     if !is_valid_text(command) {
         let what = format!("{command:?} is no AT command");
-        return Err(VerbFailure::of_code("E-AT-INVALID", 2, what)
-            .hint("give one command of printable characters that begins with AT, in quotes: 'AT!IMPREF?'"));
+        let hint = "give one command of printable characters that begins with AT, in quotes: 'AT!IMPREF?'";
+        return Err(VerbFailure::own(OwnCode::AtInvalid, what, hint));
     }
     let request = Request {
         select: arguments.select.one(),
         ..Request::default()
     };
-    running_modem::require(chosen.world(), &request)?;
+    errand::require_running(chosen.world(), &request)?;
     match consents(arguments, command, chosen.asker())? {
         UserAnswer::Yes => {}
         refused => return refused.end("nothing was sent to the modem"),
@@ -60,8 +59,8 @@ fn consents(arguments: &At, command: &str, asker: &Asker) -> Result<UserAnswer, 
     };
     let refused = |option| {
         let what = format!("{command} {}", danger.words);
-        VerbFailure::of_code("E-NOT-AGREED", 2, what)
-            .hint(format!("if that is meant, run again with {option}"))
+        let hint = format!("if that is meant, run again with {option}");
+        VerbFailure::own(OwnCode::NotAgreed, what, hint)
     };
     match danger.consent {
         Consent::Knowledge if arguments.i_know => Ok(UserAnswer::Yes),

@@ -1,9 +1,7 @@
 //! `modemflash info`: shows everything about one modem.
 
-use update_engine::errand;
-use update_engine::modem::Mode;
-use update_engine::survey::{Surveyed, locked, look, remarks, unreachable_later};
-use update_engine::{Cause, Facts, Modem, Trio, UpdateError};
+use update_engine::survey::{self, Surveyed, Unasked};
+use update_engine::{Facts, ImageType, Trio};
 
 use crate::arguments::{self, Info};
 use crate::failure::{VerbFailure, Verdict};
@@ -15,40 +13,22 @@ use crate::worlds::chosen_world::ChosenWorld;
 /// Asks the modem and prints its answers.
 pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
     let request = arguments::request(&arguments.select, &arguments.control);
-    // A modem that isn't in normal mode can't be asked, so show what the bus tells. If the selection leads to no modem or to
-    // several, the engine reports that.
-    let candidates = request.select.candidates(chosen.world()).unwrap_or_default();
-    let surveyed = match candidates.as_slice() {
-        [modem] if modem.mode != Mode::Normal => look(chosen.world(), modem.clone(), &request, None),
-        _ => {
-            let asked = chosen.talk(|world| errand::info(world, &request, &mut say_warnings));
-            match (asked, candidates.as_slice()) {
-                (Ok((modem, facts)), _) => {
-                    let mut warnings = remarks(&modem, Some(&facts), None);
-                    warnings.extend(unreachable_later(chosen.world(), &modem));
-                    Surveyed {
-                        warnings,
-                        modem,
-                        facts: Some(facts),
-                        lock: None,
-                        problem: None,
-                        is_stopped: false,
-                    }
-                }
-                (Err(error), [modem]) => {
-                    let (surveyed, error) = left_alone(modem, error)?;
-                    chosen.finish();
-                    show(&surveyed, arguments.json)?;
-                    // Show what the bus tells, but fail: a script asked for more than that.
-                    return Err(error.into());
-                }
-                (Err(error), _) => return Err(error.into()),
-            }
-        }
-    };
+    let asked = chosen.talk(|world| survey::one(world, &request, &mut say_warnings));
     chosen.finish();
-    show(&surveyed, arguments.json)?;
-    Ok(0)
+    match asked {
+        Ok(surveyed) => {
+            show(&surveyed, arguments.json)?;
+            Ok(0)
+        }
+        Err(unasked) => {
+            let Unasked { error, seen } = *unasked;
+            if let Some(surveyed) = seen {
+                // Show what the bus tells, but fail: a script asked for more than that.
+                show(&surveyed, arguments.json)?;
+            }
+            Err(error.into())
+        }
+    }
 }
 
 fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), VerbFailure> {
@@ -57,27 +37,6 @@ fn show(surveyed: &Surveyed, is_json: bool) -> Result<(), VerbFailure> {
     } else {
         print(&text(surveyed))
     }
-}
-
-/// If another run has locked the modem: what the bus tells of it, and the error.
-///
-/// # Errors
-/// The error, if it is any other.
-fn left_alone(modem: &Modem, error: UpdateError) -> Result<(Surveyed, UpdateError), VerbFailure> {
-    let Cause::Locked { holder, .. } = &*error.source else {
-        return Err(error.into());
-    };
-    let mut warnings = remarks(modem, None, None);
-    warnings.push(locked(holder));
-    let surveyed = Surveyed {
-        warnings,
-        modem: modem.clone(),
-        facts: None,
-        lock: Some(holder.clone()),
-        problem: None,
-        is_stopped: false,
-    };
-    Ok((surveyed, error))
 }
 
 fn text(surveyed: &Surveyed) -> String {
@@ -125,15 +84,15 @@ fn of_itself(page: &mut InfoPage, facts: &Facts) {
     page.option("radio", facts.operating_mode.as_deref());
     page.option("mismatch", facts.mismatch.as_deref());
     if !facts.images.is_empty() {
-        let count = |kind: &str| facts.images.iter().filter(|image| image.kind == kind).count();
+        let count = |kind| facts.images.iter().filter(|image| image.kind == kind).count();
         let of = |slots: Option<u8>| slots.map(|slots| format!(" of {slots}")).unwrap_or_default();
         page.line(
             "stored",
             &format!(
                 "{}{} firmware, {}{} carrier settings (`modemflash slots`)",
-                count("modem"),
+                count(ImageType::Modem),
                 of(facts.modem_slots),
-                count("PRI"),
+                count(ImageType::Pri),
                 of(facts.pri_slots)
             ),
         );
@@ -197,9 +156,9 @@ mod tests {
             held_for: Some(Duration::from_secs(12)),
         };
         world.lock(Spot::of_device(&modem.device), holder);
-        let error = errand::info(&mut world, &Request::default(), &mut |_| {}).unwrap_err();
-        let (told, error) = left_alone(&modem, error).unwrap();
-        assert_eq!(VerbFailure::from(error).exit(), 4);
+        let unasked = survey::one(&mut world, &Request::default(), &mut |_| {}).unwrap_err();
+        let told = unasked.seen.unwrap();
+        assert_eq!(VerbFailure::from(unasked.error).exit(), 4);
         let text = text(&told);
         assert!(text.contains("place         1-1\n"), "{text}");
         assert!(text.contains("QMI /dev/cdc-wdm0"), "{text}");
@@ -215,17 +174,13 @@ mod tests {
         assert_eq!(json["warnings"][0]["code"], "LOCKED");
         assert_eq!(world.written(0, 0), 0);
 
-        // Any other failure is returned as it is.
-        let gone = errand::reset(
-            &mut SimulatedWorld::new(Setup {
-                mode: Mode::Foreign,
-                ..Setup::running(Profile::named("MC7455").unwrap())
-            }),
-            &Request::default(),
-            &mut |_| {},
-        );
-        let error = gone.unwrap_err();
-        assert_eq!(error.code(), Code::ModemNone);
-        assert_eq!(left_alone(&modem, error).unwrap_err().exit(), 4);
+        // Where there is no modem there is nothing to show.
+        let mut nobody = SimulatedWorld::new(Setup {
+            mode: Mode::Foreign,
+            ..Setup::running(Profile::named("MC7455").unwrap())
+        });
+        let unasked = survey::one(&mut nobody, &Request::default(), &mut |_| {}).unwrap_err();
+        assert_eq!(unasked.error.code(), Code::ModemNone);
+        assert!(unasked.seen.is_none());
     }
 }

@@ -9,7 +9,6 @@ mod modem_view;
 mod rehearse;
 mod replay;
 mod reset;
-mod running_modem;
 mod slots;
 mod update_one;
 mod update_several;

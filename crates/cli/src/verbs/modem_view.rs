@@ -135,7 +135,7 @@ pub(crate) fn mode(modem: &Modem, facts: Option<&Facts>) -> String {
         other => return other.to_string(),
     }
     match (facts, modem.ports.control.first()) {
-        (Some(facts), Some(_)) => facts.over.clone(),
+        (Some(facts), Some(_)) => facts.over.to_string(),
         (None, Some(control)) => control.language.to_string(),
         (_, None) if modem.can_be_reached() => "AT only".to_owned(),
         (_, None) => "no driver".to_owned(),

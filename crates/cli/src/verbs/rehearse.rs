@@ -15,7 +15,7 @@ use virtual_modem::{Fault, FaultScript, Setup};
 
 use crate::arguments::{RehearsalStart, Rehearse};
 use crate::ask::Asker;
-use crate::failure::{VerbFailure, Verdict};
+use crate::failure::{OwnCode, VerbFailure, Verdict};
 use crate::images;
 use crate::output::stderr::say;
 use crate::screen::Pace;
@@ -126,7 +126,7 @@ fn choose_model(name: Option<&str>, firmware: Option<&Firmware>) -> Result<&'sta
     let fitting = Profile::ALL.iter().find(takes);
     fitting
         .or_else(|| Profile::named(USUAL_MODEL))
-        .ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no usual model"))
+        .ok_or_else(|| VerbFailure::new(Code::Bug, "no usual model"))
 }
 
 /// The family of firmware that a model takes.
@@ -137,7 +137,7 @@ fn family(profile: &Profile) -> Family {
 /// Makes images with the structure and the usual size of real images of the family (images.md §7).
 fn make_images(profile: &Profile, seed: u64) -> Result<Firmware, VerbFailure> {
     let bug = |error: &dyn std::error::Error| {
-        VerbFailure::new(Code::Bug, 1, "the images can't be made").because(error)
+        VerbFailure::new(Code::Bug, "the images can't be made").because(error)
     };
     let files = if profile.name == "RC7620" {
         // Firmware for the RC7620 has its own platform name. This package has the published layout of a real one.
@@ -163,8 +163,8 @@ fn faults(scripts: &[String]) -> Result<FaultScript, VerbFailure> {
         let script: FaultScript = script
             .parse()
             .map_err(|error: virtual_modem::fault::FaultError| {
-                VerbFailure::of_code("E-FAULT-UNKNOWN", 2, error.to_string())
-                    .hint("`modemflash rehearse --help` lists the faults")
+                let hint = "`modemflash rehearse --help` lists the faults";
+                VerbFailure::own(OwnCode::FaultUnknown, error.to_string(), hint)
             })?;
         all.extend(script.0);
     }

@@ -7,15 +7,12 @@ use modem_world::trace::Trace;
 use update_engine::{Firmware, update};
 
 use crate::arguments::Replay;
-use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
+use crate::failure::{INTERRUPTED, OwnCode, VerbFailure, Verdict};
 use crate::images;
 use crate::output::json_events;
 use crate::output::stderr::say;
 use crate::screen::{self, Pace};
 use crate::trace::head::TraceHead;
-
-/// Exit code if the engine does something else than recorded.
-const DIFFERS: u8 = 1;
 
 /// Runs the engine against the trace and says whether it does the same as when the trace was recorded.
 pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
@@ -46,16 +43,16 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
         Ok(()) => say("replayed as far as the trace goes; it was cut off (no `end`)"),
         Err(difference) => {
             let what = format!("the engine does something else than recorded: {difference}");
-            return Err(VerbFailure::of_code("E-TRACE-DIFFERS", DIFFERS, what).hint(
-                "with another version of modemflash that may be meant; otherwise report it with the trace",
-            ));
+            let hint =
+                "with another version of modemflash that may be meant; otherwise report it with the trace";
+            return Err(VerbFailure::own(OwnCode::TraceDiffers, what, hint));
         }
     }
     if let Some(lost) = lost {
         return Err(lost);
     }
     // The replay went well, even if the recorded run failed. Only the exit code of a run that the user stopped is passed on.
-    Ok(if result.is_err_and(|error| error.exit_code() == INTERRUPTED) {
+    Ok(if result.is_err_and(|error| error.is_stopped()) {
         INTERRUPTED
     } else {
         0
@@ -71,6 +68,9 @@ fn read(arguments: &Replay) -> Result<(Trace, TraceHead), VerbFailure> {
 }
 
 fn unusable(arguments: &Replay, why: &str) -> VerbFailure {
-    VerbFailure::of_code("E-TRACE-READ", 2, format!("{}: {why}", arguments.trace.display()))
-        .hint("give a file that was written by `modemflash update --trace FILE` (docs/trace-format.md)")
+    VerbFailure::own(
+        OwnCode::TraceRead,
+        format!("{}: {why}", arguments.trace.display()),
+        "give a file that was written by `modemflash update --trace FILE` (docs/trace-format.md)",
+    )
 }

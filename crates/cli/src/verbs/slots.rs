@@ -2,16 +2,15 @@
 
 use serde::Serialize;
 use update_engine::modem::Modem;
-use update_engine::{Advice, Code, Facts, Image, Request, errand};
+use update_engine::{Advice, Code, Facts, Image, ImageType, Request, errand};
 
 use crate::arguments::{Slots, SlotsAction, SlotsDelete, SlotsSelect};
 use crate::ask::{self, UserAnswer};
-use crate::failure::{VerbFailure, Verdict};
+use crate::failure::{OwnCode, VerbFailure, Verdict};
 use crate::output::stderr::{say, say_warnings};
 use crate::output::stdout::{print, print_json};
 use crate::text::table::{Table, or_hyphen};
 use crate::verbs::modem_view::{SCHEMA, name};
-use crate::verbs::running_modem;
 use crate::worlds::chosen_world::ChosenWorld;
 
 /// Does what the action says.
@@ -27,7 +26,7 @@ pub(crate) fn run(arguments: &Slots, mut chosen: ChosenWorld) -> Verdict {
 }
 
 fn read(chosen: &mut ChosenWorld, request: &Request) -> Result<(Modem, Facts), VerbFailure> {
-    running_modem::require(chosen.world(), request)?;
+    errand::require_running(chosen.world(), request)?;
     Ok(chosen.talk(|world| errand::stored_images(world, request, &mut say_warnings))?)
 }
 
@@ -87,13 +86,12 @@ fn text(modem: &Modem, facts: &Facts) -> String {
         "",
     ]);
     for image in &facts.images {
-        let (firmware, carrier) = parts(image);
         table.push(vec![
-            if is_modem(image) { "firmware" } else { "settings" }.to_owned(),
+            kind_words(image.kind),
             or_hyphen(image.slot.map(|slot| slot.to_string()).as_deref()),
-            firmware.to_owned(),
-            or_hyphen(carrier.filter(|carrier| *carrier != "?")),
-            or_hyphen(Some(image.unique_id.as_str()).filter(|_| !is_modem(image))),
+            image.firmware().to_owned(),
+            or_hyphen(image.carrier().filter(|carrier| *carrier != "?")),
+            or_hyphen(Some(image.unique_id.as_str()).filter(|_| !image.is_firmware())),
             or_hyphen(image.failures.map(|count| count.to_string()).as_deref()),
             image.uses().collect::<Vec<_>>().join(", "),
         ]);
@@ -104,7 +102,7 @@ fn text(modem: &Modem, facts: &Facts) -> String {
         }
     }
     if let Some(slots) = facts.modem_slots {
-        let used = facts.images.iter().filter(|image| is_modem(image)).count();
+        let used = facts.images.iter().filter(|image| image.is_firmware()).count();
         text.push_str(&format!("  {used} of {slots} slots for firmware are in use\n"));
     }
     if let Some(preferred) = &facts.preferred {
@@ -119,35 +117,33 @@ fn text(modem: &Modem, facts: &Facts) -> String {
     text
 }
 
-fn is_modem(image: &Image) -> bool {
-    image.kind == "modem"
-}
-
-/// The two parts of a build id: firmware version and carrier.
-fn parts(image: &Image) -> (&str, Option<&str>) {
-    match image.build_id.split_once('_') {
-        Some((firmware, rest)) => (firmware, Some(rest)),
-        None => (&image.build_id, None),
+/// What a stored image is, in a user's words.
+fn kind_words(kind: ImageType) -> String {
+    match kind {
+        ImageType::Modem => "firmware".to_owned(),
+        ImageType::Pri => "settings".to_owned(),
+        other => other.to_string(),
     }
 }
 
 /// The verb that fits behind [`words`]: firmware is one, settings are many.
 fn verb(image: &Image) -> &'static str {
-    if is_modem(image) { "is" } else { "are" }
+    if image.kind == ImageType::Pri { "are" } else { "is" }
 }
 
 /// One image in words, for a sentence.
 fn words(image: &Image) -> String {
-    let (firmware, carrier) = parts(image);
+    let firmware = image.firmware();
     let slot = image
         .slot
         .map(|slot| format!(" in slot {slot}"))
         .unwrap_or_default();
-    if is_modem(image) {
-        format!("firmware {firmware}{slot}")
+    let kind = kind_words(image.kind);
+    if image.is_firmware() {
+        format!("{kind} {firmware}{slot}")
     } else {
-        let carrier = carrier.unwrap_or("?");
-        format!("settings {carrier} {} of firmware {firmware}", image.unique_id)
+        let carrier = image.carrier().unwrap_or("?");
+        format!("{kind} {carrier} {} of firmware {firmware}", image.unique_id)
     }
 }
 
@@ -157,12 +153,12 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, chosen: 
         facts
             .images
             .iter()
-            .filter(|image| is_modem(image) && is_meant(image, &arguments.image)),
+            .filter(|image| image.is_firmware_called(&arguments.image)),
         &facts,
         &format!("no firmware {} is stored", arguments.image),
     )?;
-    let (version, _) = parts(firmware);
-    let belongs = |image: &&Image| !is_modem(image) && parts(image).0 == version;
+    let version = firmware.firmware();
+    let belongs = |image: &&Image| image.kind == ImageType::Pri && image.firmware() == version;
     let wish = arguments.pri.as_deref();
     let missing = match wish {
         Some(wish) => format!("no settings {wish} of firmware {version} are stored"),
@@ -175,18 +171,17 @@ fn select(arguments: &SlotsSelect, mut request: Request, is_json: bool, chosen: 
             .images
             .iter()
             .filter(belongs)
-            .filter(|image| wish.is_none_or(|wish| is_settings(image, wish))),
+            .filter(|image| wish.is_none_or(|wish| image.are_settings_called(wish))),
         &facts,
         &missing,
     )?;
     // Keep to the modem that was asked, even if the selection leads to another modem by now.
     request.select = update_engine::Selector::Place(modem.path().to_string());
     chosen.talk(|world| errand::select_images(world, &request, firmware, settings, &mut say_warnings))?;
-    let (_, carrier) = parts(settings);
     say(&format!(
         "{} now prefers firmware {version} with {} {}; `modemflash reset` makes it run",
         modem.path(),
-        carrier.unwrap_or("settings"),
+        settings.carrier().unwrap_or("settings"),
         settings.unique_id
     ));
     if is_json {
@@ -207,13 +202,10 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
     let (modem, facts) = read(chosen, &request)?;
     let wish = &arguments.image;
     let image = one(
-        facts.images.iter().filter(|image| {
-            if is_modem(image) {
-                is_meant(image, wish)
-            } else {
-                image.unique_id == *wish || image.build_id == *wish
-            }
-        }),
+        facts
+            .images
+            .iter()
+            .filter(|image| image.is_firmware_called(wish) || (!image.is_firmware() && image.has_id(wish))),
         &facts,
         &format!("no image {wish} is stored"),
     )?;
@@ -226,7 +218,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
             verb(image),
             marks.join(", ")
         );
-        return Err(VerbFailure::new(Code::SlotInUse, 2, what).hint(Advice::SelectOthers.to_string()));
+        return Err(VerbFailure::new(Code::SlotInUse, what).hint(Advice::SelectOthers.to_string()));
     }
     if !arguments.yes {
         // A script can't be asked: it needs `--yes`.
@@ -236,7 +228,7 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
                 modem.path(),
                 words(image)
             );
-            return Err(VerbFailure::of_code("E-NOT-AGREED", 2, what).hint("run again with --yes"));
+            return Err(VerbFailure::own(OwnCode::NotAgreed, what, "run again with --yes"));
         }
         let question = format!("delete {} from {} for good?", words(image), modem.path());
         match chosen.asker().ask(&question) {
@@ -262,20 +254,6 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
     Ok(0)
 }
 
-/// Whether the user means this firmware: by slot, version or build id.
-fn is_meant(image: &Image, wish: &str) -> bool {
-    let is_slot = wish.parse::<u8>().is_ok_and(|slot| image.slot == Some(slot));
-    is_slot || image.build_id == wish || parts(image).0 == wish
-}
-
-/// Whether the user means these settings: by config version, carrier or build id.
-fn is_settings(image: &Image, wish: &str) -> bool {
-    let is_carrier = parts(image)
-        .1
-        .is_some_and(|carrier| carrier.eq_ignore_ascii_case(wish));
-    is_carrier || image.unique_id == wish || image.build_id == wish
-}
-
 /// The only image that was found.
 fn one<'a>(
     mut found: impl Iterator<Item = &'a Image>,
@@ -290,8 +268,8 @@ fn one<'a>(
         (Some(first), Some(second)) => {
             let all = lines(&mut [first, second].into_iter().chain(found));
             let what = format!("more than one image fits:{all}");
-            Err(VerbFailure::of_code("E-SLOT-AMBIGUOUS", 2, what)
-                .hint("say which: a slot, a config version, or a whole build id such as 02.33.03.00_GENERIC"))
+            let hint = "say which: a slot, a config version, or a whole build id such as 02.33.03.00_GENERIC";
+            Err(VerbFailure::own(OwnCode::SlotAmbiguous, what, hint))
         }
         (None, _) => {
             let what = if facts.images.is_empty() {
@@ -299,8 +277,8 @@ fn one<'a>(
             } else {
                 format!("{missing}; there is:{}", lines(&mut facts.images.iter()))
             };
-            Err(VerbFailure::of_code("E-SLOT-MISSING", 2, what)
-                .hint("`modemflash slots` lists what is stored"))
+            let hint = "`modemflash slots` lists what is stored";
+            Err(VerbFailure::own(OwnCode::SlotMissing, what, hint))
         }
     }
 }
@@ -308,10 +286,11 @@ fn one<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use update_engine::AskedOver;
 
-    fn image(kind: &str, slot: Option<u8>, unique_id: &str, build_id: &str) -> Image {
+    fn image(kind: ImageType, slot: Option<u8>, unique_id: &str, build_id: &str) -> Image {
         Image {
-            kind: kind.into(),
+            kind,
             slot,
             unique_id: unique_id.into(),
             build_id: build_id.into(),
@@ -322,32 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn firmware_is_meant_by_slot_version_or_build_id() {
-        let firmware = image("modem", Some(2), "?_?", "02.33.03.00_?");
-        for wish in ["2", "02.33.03.00", "02.33.03.00_?"] {
-            assert!(is_meant(&firmware, wish), "{wish}");
-        }
-        for wish in ["1", "02.33", "?_?", ""] {
-            assert!(!is_meant(&firmware, wish), "{wish}");
-        }
-    }
-
-    #[test]
-    fn settings_are_meant_by_config_carrier_or_build_id() {
-        let settings = image("PRI", None, "002.072_000", "02.33.03.00_GENERIC");
-        for wish in ["002.072_000", "generic", "02.33.03.00_GENERIC"] {
-            assert!(is_settings(&settings, wish), "{wish}");
-        }
-        assert!(!is_settings(&settings, "02.33.03.00"));
-    }
-
-    #[test]
     fn of_two_images_that_fit_both_are_named() {
         let images = [
-            image("PRI", None, "002.072_000", "02.33.03.00_GENERIC"),
-            image("PRI", None, "002.079_001", "02.33.03.00_VERIZON"),
+            image(ImageType::Pri, None, "002.072_000", "02.33.03.00_GENERIC"),
+            image(ImageType::Pri, None, "002.079_001", "02.33.03.00_VERIZON"),
         ];
-        let failure = one(images.iter(), &Facts::default(), "nothing").unwrap_err();
+        let failure = one(images.iter(), &Facts::unknown(AskedOver::At), "nothing").unwrap_err();
         assert!(
             format!("{failure:?}").contains("VERIZON 002.079_001"),
             "{failure:?}"

@@ -6,7 +6,7 @@ use std::io;
 use modem_world::{Recorder, World};
 use update_engine::RunWarning;
 use update_engine::codes::Code;
-use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, update_asking};
+use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, Verb, update_asking};
 
 use crate::arguments::OutputOptions;
 use crate::ask::{self, Asker, UserAnswer};
@@ -48,7 +48,7 @@ pub(crate) fn run(
         })?,
         Some(file) => {
             let head = trace::head::write(request, firmware).map_err(|error| {
-                VerbFailure::new(Code::ImageRead, 3, "the images can't be read for the trace").because(&error)
+                VerbFailure::new(Code::ImageRead, "the images can't be read for the trace").because(&error)
             })?;
             record(world, file, &head, |world| {
                 on_screen(world, asker, request, firmware, show)
@@ -69,7 +69,7 @@ fn is_there(world: &mut dyn World, request: &Request) -> bool {
     match &request.select {
         // The port alone decides: behind a pseudo-terminal there is no modem on the bus.
         Selector::Port(name) => world.find(name).is_ok(),
-        _ => update_engine::find_one(world, request, "update").is_ok(),
+        _ => update_engine::find_one(world, request, Verb::Update).is_ok(),
     }
 }
 

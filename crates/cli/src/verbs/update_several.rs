@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 
 use modem_world::World;
-use update_engine::fit::{self, Nature};
 use update_engine::fleet::{Worker, exit_code, update_all};
-use update_engine::modem::{Mode, modems};
-use update_engine::survey::look;
+use update_engine::modem::modems;
 use update_engine::{
-    Code, DeviceId, EventKind, Firmware, Modem, ModemState, Outcome, Plan, Request, Selector, Step, Trio,
-    UpdateError, prepare,
+    Code, DeviceId, EventKind, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, Verb,
+    left_out, prepare,
 };
 
 use crate::arguments::{Arguments, Update};
 use crate::ask::{self, Asker, UserAnswer};
-use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
+use crate::failure::{VerbFailure, Verdict};
 use crate::images;
 use crate::output::json_events;
 use crate::output::stderr::say;
@@ -35,7 +33,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let selected = choose(chosen.world(), &request, named, &firmware, is_json)?;
     if selected.is_empty() {
         let what = "no modem is there that these images are for";
-        return Err(VerbFailure::new(Code::ModemNone, 4, what));
+        return Err(VerbFailure::new(Code::ModemNone, what));
     }
     let mut requests: Vec<Request> = selected
         .iter()
@@ -62,11 +60,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     if asker.is_stopped() {
         crew.worlds.clear();
         crew.finish();
-        return Err(VerbFailure::new(
-            Code::Stopped,
-            INTERRUPTED,
-            format!("stopped; {UNCHANGED}"),
-        ));
+        return Err(VerbFailure::new(Code::Stopped, format!("stopped; {UNCHANGED}")));
     }
     let workers = std::mem::take(&mut crew.worlds).into_iter().zip(requests);
     let workers = workers
@@ -113,8 +107,9 @@ fn choose(
     let mut selected: Vec<Selector> = Vec::new();
     if named.is_empty() {
         for modem in modems(world).map_err(|error| VerbFailure::unreadable_bus(&error))? {
-            match unfit(world, &modem, request, firmware) {
+            match left_out(world, &modem, request, firmware, &mut say_asking) {
                 Some(why) => {
+                    let why = why.to_string();
                     if is_json {
                         json_events::left_out(world.now(), &DeviceId::from_modem(&modem), &why)?;
                     }
@@ -141,7 +136,7 @@ fn choose(
                 select: select.clone(),
                 ..request.clone()
             };
-            let modem = find(world, &request)?;
+            let modem = update_engine::find_one(world, &request, Verb::Update)?;
             Selector::Place(modem.path().to_string())
         };
         if !selected.contains(&select) {
@@ -151,43 +146,11 @@ fn choose(
     Ok(selected)
 }
 
-/// The selected modem, or the engine's error if there is none.
-fn find(world: &mut dyn World, request: &Request) -> Result<Modem, VerbFailure> {
-    update_engine::find_one(world, request, "update").map_err(|cause| {
-        let device = DeviceId::from_selection(&request.select);
-        UpdateError::new(&device, Step::CheckDevice, ModemState::Untouched, cause).into()
-    })
-}
-
-/// Why the images aren't for this modem. If the USB id doesn't tell the family, a running modem is asked. If the answer doesn't
-/// tell either, the modem isn't left out: its boot loader will tell.
-fn unfit(world: &mut dyn World, modem: &Modem, request: &Request, firmware: &Firmware) -> Option<String> {
-    match modem.mode {
-        Mode::Emergency => return Some("its own boot loader is gone".to_owned()),
-        Mode::NotConfigured => return Some("it isn't configured yet".to_owned()),
-        Mode::Normal | Mode::Download => {}
-    }
-    let nature = Nature::of_modem(modem);
-    let judge = |nature| fit::judge(nature, firmware, None);
-    let fit = match judge(nature) {
-        Ok(fit) => fit,
-        Err(_) => {
-            return Some(format!(
-                "the images are for {}",
-                fit::words(firmware.combination())
-            ));
-        }
-    };
-    if modem.mode == Mode::Download || fit.doubt.is_none() {
-        return None;
-    }
+/// Says, where a user sits at the terminal, that a modem is asked: that takes seconds.
+fn say_asking(modem: &Modem) {
     if ask::is_possible() {
         say(&format!("asking {} what it is", modem.path()));
     }
-    let facts = look(world, modem.clone(), request, Some("update")).facts?;
-    judge(nature.with_facts(&facts))
-        .err()
-        .map(|cause| cause.to_string())
 }
 
 /// Shows the plans for all modems and asks once about all warnings in them. A yes confirms only the warnings that were shown, not
@@ -214,7 +177,7 @@ fn confirm(
                 request.confirmed_codes = shown.collect();
                 is_doubtful |= !request.confirmed_codes.is_empty();
             }
-            Err(error) if error.exit_code() == INTERRUPTED => return Some(UserAnswer::Left),
+            Err(error) if error.is_stopped() => return Some(UserAnswer::Left),
             Err(error) => say(&format!("{place}: {}", error.what())),
         }
     }

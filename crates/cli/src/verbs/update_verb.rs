@@ -1,9 +1,7 @@
 //! `modemflash update`: updates one modem or several.
 
 use firmware_image::Target;
-use modem_world::World;
-use update_engine::fit::Nature;
-use update_engine::{Firmware, Request, Selector};
+use update_engine::{Firmware, Request, fit};
 
 use crate::arguments::{Arguments, Update};
 use crate::failure::Verdict;
@@ -25,7 +23,8 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     let select = arguments.select.one();
     let target = match &arguments.as_platform {
         Some(platform) => Some(Target::from(platform.clone())),
-        None => target_of(chosen.world(), &select),
+        // Needed to choose from a folder with firmware for several models.
+        None => select.single(chosen.world()).as_ref().and_then(fit::sure_target),
     };
     let firmware = Firmware::from(images::load(&arguments.files, &arguments.images, target)?);
     let request = Request {
@@ -46,19 +45,4 @@ pub(crate) fn run(arguments: &Update, all: &Arguments) -> Verdict {
     let verdict = update_one::run(world, asker, &request, &firmware, show);
     chosen.finish();
     verdict
-}
-
-/// The firmware that the modem takes, if the bus tells it. It is needed to choose from a folder with firmware for several models.
-/// Targets without a platform don't count, because Gobi files don't tell their generation. If the selection leads to no modem or to
-/// several, the engine reports that later.
-fn target_of(world: &mut dyn World, select: &Selector) -> Option<Target> {
-    let candidates = select.candidates(world).ok()?;
-    let [modem] = candidates.as_slice() else {
-        return None;
-    };
-    let takes = Nature::of_modem(modem).candidates();
-    match takes.targets.as_slice() {
-        [target] if target.platform.is_some() && !takes.is_doubtful => Some(target.clone()),
-        _ => None,
-    }
 }

@@ -11,7 +11,7 @@ pub(crate) fn with_signals() -> Result<LinuxWorld, VerbFailure> {
     LinuxWorld::new()
         .and_then(|mut world| world.handle_signals().map(|()| world))
         .map_err(|error| {
-            VerbFailure::new(Code::Bug, 1, "this system gives no signals or file descriptors").because(&error)
+            VerbFailure::new(Code::Bug, "this system gives no signals or file descriptors").because(&error)
         })
 }
 

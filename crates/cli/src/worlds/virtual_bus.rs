@@ -9,7 +9,7 @@ use virtual_modem::Setup;
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{self, SimulatedWorld};
 
-use crate::failure::VerbFailure;
+use crate::failure::{OwnCode, VerbFailure};
 use crate::output::stderr::say;
 use crate::worlds::linux_world;
 
@@ -43,7 +43,7 @@ pub(crate) fn bus(models: &[String]) -> Result<SimulatedWorld, VerbFailure> {
             }
         }
     }
-    let mut world = world.ok_or_else(|| VerbFailure::new(Code::Bug, 1, "no model was named"))?;
+    let mut world = world.ok_or_else(|| VerbFailure::new(Code::Bug, "no model was named"))?;
     world.set_pacer(pacer(AT_ONCE)?);
     Ok(world)
 }
@@ -74,8 +74,11 @@ fn pause(real: &mut LinuxWorld, until: Instant) -> simulated::Pace {
 /// The virtual modem of this name.
 pub(crate) fn named(name: &str) -> Result<&'static Profile, VerbFailure> {
     Profile::named(name).ok_or_else(|| {
-        VerbFailure::of_code("E-MODEL-UNKNOWN", 2, format!("there is no virtual {name}"))
-            .hint(format!("models: {}", model_names().join(", ")))
+        VerbFailure::own(
+            OwnCode::ModelUnknown,
+            format!("there is no virtual {name}"),
+            format!("models: {}", model_names().join(", ")),
+        )
     })
 }
 

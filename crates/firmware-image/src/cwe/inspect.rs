@@ -34,7 +34,7 @@ pub struct Inspector {
     size: u64,
     kind: FileKind,
     offset: u64,
-    state: State,
+    state: InspectorState,
     blocks: Blocks,
     images: Vec<ImageNode>,
     /// The images around the present offset, outermost first.
@@ -48,7 +48,7 @@ pub struct Inspector {
 }
 
 #[derive(Debug)]
-enum State {
+enum InspectorState {
     /// Collecting the 400 bytes that may be a header.
     Header { filled: usize, buffer: Sum, rest: Sum },
     /// Inside the innermost open image; no header is expected before that image ends.
@@ -59,7 +59,7 @@ enum State {
     Plain,
 }
 
-impl State {
+impl InspectorState {
     fn header() -> Self {
         Self::Header {
             filled: 0,
@@ -86,8 +86,8 @@ impl Inspector {
     pub fn new(name: &str, size: u64) -> Self {
         let kind = GobiType::of_name(name).map_or(FileKind::Cwe, FileKind::Gobi);
         let state = match kind {
-            FileKind::Cwe => State::header(),
-            FileKind::Gobi(_) => State::Plain,
+            FileKind::Cwe => InspectorState::header(),
+            FileKind::Gobi(_) => InspectorState::Plain,
         };
         let mut inspector = Self {
             name: name.into(),
@@ -151,7 +151,7 @@ impl Inspector {
                 return Err(ImageError::Grew { size: self.size });
             }
             match &mut self.state {
-                State::Header { filled, buffer, rest } => {
+                InspectorState::Header { filled, buffer, rest } => {
                     // The product buffer has a checksum of its own, so it is summed separately. `judge_header` joins
                     // both sums to that of the header.
                     let (until, sum) = if *filled < 256 {
@@ -170,9 +170,9 @@ impl Inspector {
                         self.judge_header()?;
                     }
                 }
-                State::Opaque => {
+                InspectorState::Opaque => {
                     let Some(image) = self.open.last_mut() else {
-                        self.state = State::Tail { filled: 0 };
+                        self.state = InspectorState::Tail { filled: 0 };
                         continue;
                     };
                     let left = usize::try_from(image.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
@@ -184,7 +184,7 @@ impl Inspector {
                     self.offset = self.offset.saturating_add(length(piece));
                     self.close_ended();
                 }
-                State::Tail { filled } => {
+                InspectorState::Tail { filled } => {
                     let room = self.tail.len().saturating_sub(*filled);
                     let piece = split_off(bytes, room);
                     if piece.is_empty() {
@@ -197,7 +197,7 @@ impl Inspector {
                     *filled += piece.len();
                     self.offset = self.offset.saturating_add(length(piece));
                 }
-                State::Plain => {
+                InspectorState::Plain => {
                     let left = usize::try_from(self.size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
                     let piece = split_off(bytes, left);
                     self.blocks.absorb(piece, &mut Sum::new());
@@ -216,7 +216,9 @@ impl Inspector {
 
     /// Judges the last 400 bytes: either an image begins with them, or from here on the body around them is opaque.
     fn judge_header(&mut self) -> Result<(), ImageError> {
-        let State::Header { buffer, rest, .. } = core::mem::replace(&mut self.state, State::Opaque) else {
+        let InspectorState::Header { buffer, rest, .. } =
+            core::mem::replace(&mut self.state, InspectorState::Opaque)
+        else {
             return Ok(());
         };
         let start = self.offset.saturating_sub(HEADER_SIZE_U64);
@@ -339,9 +341,9 @@ impl Inspector {
         let may_nest = image_type != ImageType::Meta && !is_settings;
         let room = end.saturating_sub(self.offset);
         self.state = if may_nest && room > HEADER_SIZE_U64 {
-            State::header()
+            InspectorState::header()
         } else {
-            State::Opaque
+            InspectorState::Opaque
         };
     }
 
@@ -357,9 +359,11 @@ impl Inspector {
             return;
         }
         self.state = match self.open.last() {
-            None => State::Tail { filled: 0 },
-            Some(parent) if parent.end.saturating_sub(self.offset) > HEADER_SIZE_U64 => State::header(),
-            Some(_) => State::Opaque,
+            None => InspectorState::Tail { filled: 0 },
+            Some(parent) if parent.end.saturating_sub(self.offset) > HEADER_SIZE_U64 => {
+                InspectorState::header()
+            }
+            Some(_) => InspectorState::Opaque,
         };
     }
 

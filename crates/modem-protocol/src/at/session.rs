@@ -116,7 +116,7 @@ fn after(command: Option<&str>) -> String {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Session {
-    state: State,
+    state: AtState,
     /// Collects the answer to the last command that was sent.
     collector: Collector,
     /// How many commands were sent and have got no final line yet.
@@ -128,7 +128,7 @@ pub struct Session {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+enum AtState {
     /// AT is to be sent.
     Sync(Sync),
     AwaitSync {
@@ -182,7 +182,7 @@ impl Default for Session {
 impl Session {
     /// Begins with AT, because the port may not be an AT port.
     pub fn new() -> Self {
-        Self::beginning(State::Sync(Sync {
+        Self::beginning(AtState::Sync(Sync {
             tries_left: SYNC_TRIES,
             port: Port::New,
             next: None,
@@ -191,10 +191,10 @@ impl Session {
 
     /// Begins with the first command. For a port with which another session has just ended well.
     pub fn on_known_port() -> Self {
-        Self::beginning(State::Idle)
+        Self::beginning(AtState::Idle)
     }
 
-    fn beginning(state: State) -> Self {
+    fn beginning(state: AtState) -> Self {
         Self {
             state,
             collector: Collector::new(""),
@@ -208,20 +208,20 @@ impl Session {
     /// one hasn't ended yet, it is dropped, and so is its answer.
     pub fn ask(&mut self, command: Command) {
         match &mut self.state {
-            State::Sync(sync) | State::AwaitSync { sync, .. } => sync.next = Some(command),
-            State::Settle { next, .. } => *next = Some(command),
-            State::Idle | State::Ask(_) | State::Ended(_) if self.unanswered == 0 => {
-                self.state = State::Ask(command);
+            AtState::Sync(sync) | AtState::AwaitSync { sync, .. } => sync.next = Some(command),
+            AtState::Settle { next, .. } => *next = Some(command),
+            AtState::Idle | AtState::Ask(_) | AtState::Ended(_) if self.unanswered == 0 => {
+                self.state = AtState::Ask(command);
             }
-            State::Idle | State::Ask(_) | State::Ended(_) | State::Await { .. } => {
-                self.state = State::Sync(Sync {
+            AtState::Idle | AtState::Ask(_) | AtState::Ended(_) | AtState::Await { .. } => {
+                self.state = AtState::Sync(Sync {
                     tries_left: SYNC_TRIES,
                     port: Port::Known,
                     next: Some(command),
                 });
             }
-            State::EndedAndGone(_) => self.state = State::Failed(self.left()),
-            State::Failed(_) => {}
+            AtState::EndedAndGone(_) => self.state = AtState::Failed(self.left()),
+            AtState::Failed(_) => {}
         }
     }
 
@@ -233,7 +233,7 @@ impl Session {
                 self.answered(answer, now);
             }
         }
-        if let State::Settle { until, at_most, .. } = &mut self.state {
+        if let AtState::Settle { until, at_most, .. } = &mut self.state {
             *until = (now + QUIET).min(*at_most);
         }
     }
@@ -241,47 +241,47 @@ impl Session {
     /// Notes that the port has disappeared.
     pub fn closed(&mut self) {
         let left = self.left();
-        self.state = match core::mem::replace(&mut self.state, State::Idle) {
-            State::Await { command, .. } if command.effect() == Effect::Restarts => {
-                State::EndedAndGone(Outcome::LeftBus)
+        self.state = match core::mem::replace(&mut self.state, AtState::Idle) {
+            AtState::Await { command, .. } if command.effect() == Effect::Restarts => {
+                AtState::EndedAndGone(Outcome::LeftBus)
             }
-            State::Ended(Ok(outcome)) | State::EndedAndGone(outcome) => State::EndedAndGone(outcome),
-            State::Failed(error) => State::Failed(error),
-            _ => State::Failed(left),
+            AtState::Ended(Ok(outcome)) | AtState::EndedAndGone(outcome) => AtState::EndedAndGone(outcome),
+            AtState::Failed(error) => AtState::Failed(error),
+            _ => AtState::Failed(left),
         };
     }
 
     /// What to do now. After the end of the session this is always the same error.
     pub fn poll(&mut self, now: Instant) -> Step {
         loop {
-            match core::mem::replace(&mut self.state, State::Idle) {
-                State::Sync(mut sync) => {
+            match core::mem::replace(&mut self.state, AtState::Idle) {
+                AtState::Sync(mut sync) => {
                     let Some(tries_left) = sync.tries_left.checked_sub(1) else {
                         self.state = self.without_sync(sync.port);
                         continue;
                     };
                     sync.tries_left = tries_left;
                     let until = now + Command::SYNC.patience();
-                    self.state = State::AwaitSync { sync, until };
+                    self.state = AtState::AwaitSync { sync, until };
                     return self.send(&Command::SYNC);
                 }
-                State::AwaitSync { sync, until } if now >= until => {
+                AtState::AwaitSync { sync, until } if now >= until => {
                     let heard = self.collector.heard();
                     self.hear(heard);
-                    self.state = State::Sync(sync);
+                    self.state = AtState::Sync(sync);
                 }
-                State::Settle { next, until, .. } if now >= until => {
+                AtState::Settle { next, until, .. } if now >= until => {
                     self.unanswered = 0;
-                    self.state = next.map_or(State::Idle, State::Ask);
+                    self.state = next.map_or(AtState::Idle, AtState::Ask);
                 }
-                State::Idle => return Step::Ready,
-                State::Ask(command) => {
+                AtState::Idle => return Step::Ready,
+                AtState::Ask(command) => {
                     let step = self.send(&command);
                     let until = now + command.patience();
-                    self.state = State::Await { command, until };
+                    self.state = AtState::Await { command, until };
                     return step;
                 }
-                State::Await { command, until } if now >= until => {
+                AtState::Await { command, until } if now >= until => {
                     let mut heard = self.collector.heard();
                     heard.truncate(MOST_HEARD);
                     return Step::Answer(Err(AtError::Silent {
@@ -290,26 +290,26 @@ impl Session {
                         heard,
                     }));
                 }
-                State::Ended(result) => return Step::Answer(result),
-                State::EndedAndGone(outcome) => {
-                    self.state = State::Failed(self.left());
+                AtState::Ended(result) => return Step::Answer(result),
+                AtState::EndedAndGone(outcome) => {
+                    self.state = AtState::Failed(self.left());
                     return Step::Answer(Ok(outcome));
                 }
-                State::Failed(error) => {
-                    self.state = State::Failed(error.clone());
+                AtState::Failed(error) => {
+                    self.state = AtState::Failed(error.clone());
                     return Step::Answer(Err(error));
                 }
                 // Merging these three arms would need a newer Rust than the supported minimum.
-                State::AwaitSync { sync, until } => {
-                    self.state = State::AwaitSync { sync, until };
+                AtState::AwaitSync { sync, until } => {
+                    self.state = AtState::AwaitSync { sync, until };
                     return Step::Wait { until };
                 }
-                State::Settle { next, until, at_most } => {
-                    self.state = State::Settle { next, until, at_most };
+                AtState::Settle { next, until, at_most } => {
+                    self.state = AtState::Settle { next, until, at_most };
                     return Step::Wait { until };
                 }
-                State::Await { command, until } => {
-                    self.state = State::Await { command, until };
+                AtState::Await { command, until } => {
+                    self.state = AtState::Await { command, until };
                     return Step::Wait { until };
                 }
             }
@@ -325,37 +325,37 @@ impl Session {
 
     /// A final line came.
     fn answered(&mut self, answer: Answer, now: Instant) {
-        self.state = match core::mem::replace(&mut self.state, State::Idle) {
-            State::AwaitSync { sync, .. } if answer.result == Final::Ok => {
+        self.state = match core::mem::replace(&mut self.state, AtState::Idle) {
+            AtState::AwaitSync { sync, .. } if answer.result == Final::Ok => {
                 self.heard.clear();
                 match (self.unanswered, sync.next) {
-                    (0, None) => State::Idle,
-                    (0, Some(command)) => State::Ask(command),
-                    (_, next) => State::Settle {
+                    (0, None) => AtState::Idle,
+                    (0, Some(command)) => AtState::Ask(command),
+                    (_, next) => AtState::Settle {
                         next,
                         until: now + QUIET,
                         at_most: now + QUIET_AT_MOST,
                     },
                 }
             }
-            State::AwaitSync { sync, .. } => {
+            AtState::AwaitSync { sync, .. } => {
                 self.hear(answer.lines);
                 self.hear([alloc::format!("{}", answer.result)]);
-                State::Sync(sync)
+                AtState::Sync(sync)
             }
-            State::Settle { next, .. } if self.unanswered == 0 => next.map_or(State::Idle, State::Ask),
-            State::Await { .. } => State::Ended(Ok(Outcome::Answered(answer))),
+            AtState::Settle { next, .. } if self.unanswered == 0 => next.map_or(AtState::Idle, AtState::Ask),
+            AtState::Await { .. } => AtState::Ended(Ok(Outcome::Answered(answer))),
             // A late answer; it was already subtracted from `unanswered`.
             state => state,
         };
     }
 
     /// The state after the last AT stayed without an OK.
-    fn without_sync(&mut self, port: Port) -> State {
+    fn without_sync(&mut self, port: Port) -> AtState {
         let heard = core::mem::take(&mut self.heard);
         match port {
-            Port::New => State::Failed(AtError::NotAnAtPort { heard }),
-            Port::Known => State::Ended(Err(AtError::Silent {
+            Port::New => AtState::Failed(AtError::NotAnAtPort { heard }),
+            Port::Known => AtState::Ended(Err(AtError::Silent {
                 command: Command::SYNC.text().into(),
                 waited: Command::SYNC.patience() * u32::from(SYNC_TRIES),
                 heard,

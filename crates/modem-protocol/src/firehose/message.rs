@@ -1,6 +1,6 @@
 //! Firehose documents: bytes to types and back, for both sides (sahara-firehose.md §4 and §5).
 //!
-//! [`Request`] is what the host sends, [`Answer`] what the modem sends. [`super::stream::Splitter`] cuts
+//! [`FirehoseRequest`] is what the host sends, [`Answer`] what the modem sends. [`super::stream::Splitter`] cuts
 //! documents out of a stream.
 
 use alloc::string::{String, ToString};
@@ -17,7 +17,7 @@ const USB_PACKET: usize = 512;
 
 /// A request of the host. Each is sent as one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum FirehoseRequest {
     /// `NOP`: does nothing; the modem answers ACK.
     Ping,
     /// `configure`.
@@ -131,7 +131,7 @@ impl Power {
     }
 }
 
-impl Request {
+impl FirehoseRequest {
     /// All requests in a document; nearly always one. Attributes may come in any order. A missing attribute gets the
     /// value that the vendor's tool sends.
     ///

@@ -20,12 +20,12 @@ const ANSWER: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Reset {
     framer: Framer,
-    state: State,
+    state: ResetState,
     out: Outbox,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ResetState {
     /// The port has taken no byte of the request yet.
     Asking {
         since: Instant,
@@ -45,7 +45,7 @@ impl Reset {
         out.send(Packet::Reset.to_bytes());
         Self {
             framer: Framer::default(),
-            state: State::Asking { since: now },
+            state: ResetState::Asking { since: now },
             out,
         }
     }
@@ -58,9 +58,9 @@ impl Conversation for Reset {
             match (&mut self.state, packet) {
                 // The bytes aren't Sahara, or not any more. Drop them, because the framer would keep them for ever.
                 (_, Err(_)) => self.framer.clear(),
-                (State::Finished, _) => {}
-                (_, Ok(Packet::ResetResponse)) => self.state = State::Finished,
-                (State::Asked { refused, .. }, Ok(Packet::EndOfImage { status, .. })) => {
+                (ResetState::Finished, _) => {}
+                (_, Ok(Packet::ResetResponse)) => self.state = ResetState::Finished,
+                (ResetState::Asked { refused, .. }, Ok(Packet::EndOfImage { status, .. })) => {
                     *refused = Some(status);
                 }
                 (_, Ok(_)) => {}
@@ -70,11 +70,11 @@ impl Conversation for Reset {
 
     fn wrote(&mut self, count: usize, left: u64, now: Instant) {
         self.out.wrote(count, left, now);
-        if left == 0 && self.state != State::Finished {
+        if left == 0 && self.state != ResetState::Finished {
             self.out.report(Report::ResetSent);
         }
-        if count > 0 && matches!(self.state, State::Asking { .. }) {
-            self.state = State::Asked {
+        if count > 0 && matches!(self.state, ResetState::Asking { .. }) {
+            self.state = ResetState::Asked {
                 since: now,
                 refused: None,
             };
@@ -83,8 +83,8 @@ impl Conversation for Reset {
 
     fn closed(&mut self, _now: Instant) {
         match self.state {
-            State::Asking { .. } => self.out.fail(ProtocolError::Left { step: Step::Reset }),
-            State::Asked { .. } | State::Finished => self.state = State::Finished,
+            ResetState::Asking { .. } => self.out.fail(ProtocolError::Left { step: Step::Reset }),
+            ResetState::Asked { .. } | ResetState::Finished => self.state = ResetState::Finished,
         }
     }
 
@@ -95,9 +95,9 @@ impl Conversation for Reset {
             return ready;
         }
         let (since, refused) = match self.state {
-            State::Finished => return Ok(Action::Finished),
-            State::Asking { since } => (since, None),
-            State::Asked { since, refused } => (since, refused),
+            ResetState::Finished => return Ok(Action::Finished),
+            ResetState::Asking { since } => (since, None),
+            ResetState::Asked { since, refused } => (since, refused),
         };
         let until = since + ANSWER;
         if now >= until {

@@ -75,7 +75,7 @@ pub enum Start {
 pub struct Switch {
     framer: Framer,
     command: ClientCommand,
-    state: State,
+    state: SwitchState,
     hello: Option<Hello>,
     hellos: u8,
     strangers: usize,
@@ -90,7 +90,7 @@ enum Stop {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SwitchState {
     AwaitHello {
         since: Instant,
         until: Instant,
@@ -132,7 +132,7 @@ impl Switch {
     /// Begins a conversation for any client command; [`Connected::Sahara`] reports the data that the command returns,
     /// which has to be text.
     pub fn executing(command: ClientCommand, start: Start, now: Instant) -> Self {
-        let await_hello = |up_to| State::AwaitHello {
+        let await_hello = |up_to| SwitchState::AwaitHello {
             since: now,
             until: now + up_to,
         };
@@ -150,7 +150,7 @@ impl Switch {
             }
             Start::Unasked => {
                 out.send(Packet::HelloResponse(HelloResponse::COMMAND_MODE).to_bytes());
-                State::AwaitReady {
+                SwitchState::AwaitReady {
                     ready: Ready::No,
                     since: now,
                 }
@@ -186,17 +186,17 @@ impl Switch {
 
     fn step(&self) -> Step {
         match self.state {
-            State::AwaitHello { .. } => Step::SaharaHello,
-            State::Quiet { .. } | State::AwaitReady { .. } => Step::CommandReady,
-            State::AwaitExecuteResponse { .. } => Step::SwitchToFirehose,
-            State::AwaitData { .. } | State::Finished => Step::Confirmation,
+            SwitchState::AwaitHello { .. } => Step::SaharaHello,
+            SwitchState::Quiet { .. } | SwitchState::AwaitReady { .. } => Step::CommandReady,
+            SwitchState::AwaitExecuteResponse { .. } => Step::SwitchToFirehose,
+            SwitchState::AwaitData { .. } | SwitchState::Finished => Step::Confirmation,
         }
     }
 
     /// Reads the bytes that have come, packet by packet.
     fn read(&mut self, now: Instant) {
-        while self.state != State::Finished && !self.out.has_failed() {
-            if let State::AwaitData { count, .. } = self.state {
+        while self.state != SwitchState::Finished && !self.out.has_failed() {
+            if let SwitchState::AwaitData { count, .. } = self.state {
                 if !looks_like_packet(self.framer.buffered()) {
                     match self.framer.take_raw(count) {
                         Some(data) => self.data(&data),
@@ -205,7 +205,7 @@ impl Switch {
                     continue;
                 }
             }
-            let is_before_hello = matches!(self.state, State::AwaitHello { .. });
+            let is_before_hello = matches!(self.state, SwitchState::AwaitHello { .. });
             if is_before_hello && !begins_like_packet(self.framer.buffered()) {
                 self.pass_over_strangers();
                 if self.framer.buffered().len() < HEADER_SIZE {
@@ -257,12 +257,15 @@ impl Switch {
                     refusal: Refusal::MemoryDebug,
                 });
             }
-            (State::Quiet { ready, .. } | State::AwaitReady { ready, .. }, Packet::CommandReady) => {
+            (
+                SwitchState::Quiet { ready, .. } | SwitchState::AwaitReady { ready, .. },
+                Packet::CommandReady,
+            ) => {
                 *ready = Ready::Yes;
             }
             // An earlier "command ready" came before the hello response; this one answers the hello response.
-            (State::AwaitExecuteResponse { .. }, Packet::CommandReady) => {}
-            (State::AwaitExecuteResponse { .. }, Packet::ExecuteResponse { command, length })
+            (SwitchState::AwaitExecuteResponse { .. }, Packet::CommandReady) => {}
+            (SwitchState::AwaitExecuteResponse { .. }, Packet::ExecuteResponse { command, length })
                 if *command == self.command =>
             {
                 self.answered(*length, now);
@@ -279,10 +282,10 @@ impl Switch {
 
     fn expected(&self) -> &'static str {
         match self.state {
-            State::AwaitHello { .. } => "a hello",
-            State::Quiet { .. } | State::AwaitReady { .. } => "command ready",
-            State::AwaitExecuteResponse { .. } => "an execute response to this command",
-            State::AwaitData { .. } | State::Finished => "the confirmation",
+            SwitchState::AwaitHello { .. } => "a hello",
+            SwitchState::Quiet { .. } | SwitchState::AwaitReady { .. } => "command ready",
+            SwitchState::AwaitExecuteResponse { .. } => "an execute response to this command",
+            SwitchState::AwaitData { .. } | SwitchState::Finished => "the confirmation",
         }
     }
 
@@ -321,7 +324,7 @@ impl Switch {
         }
         self.hello = Some(hello);
         self.out.cancel_output();
-        self.state = State::Quiet {
+        self.state = SwitchState::Quiet {
             ready: Ready::No,
             until: now + QUIET,
             at_most: now + QUIET_AT_MOST,
@@ -349,7 +352,7 @@ impl Switch {
                     }
                     .to_bytes(),
                 );
-                self.state = State::AwaitData { count, since: now };
+                self.state = SwitchState::AwaitData { count, since: now };
             }
             _ => self.out.fail(ProtocolError::Unexpected {
                 step: self.step(),
@@ -383,22 +386,22 @@ impl Switch {
             version,
             confirmation,
         }));
-        self.state = State::Finished;
+        self.state = SwitchState::Finished;
     }
 
     /// Sends the next packet if the session was only waiting for a moment, or for the port to take the last output.
     fn advance(&mut self, now: Instant) {
         match self.state {
-            State::Quiet {
+            SwitchState::Quiet {
                 ready,
                 until,
                 at_most,
             } if now >= until.min(at_most) && self.out.is_clear() => {
                 self.out
                     .send(Packet::HelloResponse(HelloResponse::COMMAND_MODE).to_bytes());
-                self.state = State::AwaitReady { ready, since: now };
+                self.state = SwitchState::AwaitReady { ready, since: now };
             }
-            State::AwaitReady {
+            SwitchState::AwaitReady {
                 ready: Ready::Yes, ..
             } if self.out.is_clear() => {
                 self.out.send(
@@ -407,7 +410,7 @@ impl Switch {
                     }
                     .to_bytes(),
                 );
-                self.state = State::AwaitExecuteResponse { since: now };
+                self.state = SwitchState::AwaitExecuteResponse { since: now };
             }
             _ => {}
         }
@@ -416,12 +419,12 @@ impl Switch {
     /// When the present step began to wait, and how long it may wait.
     fn span(&self) -> (Instant, Instant) {
         match self.state {
-            State::AwaitHello { since, until } => (since, until),
-            State::Quiet { until, at_most, .. } => (until, until.min(at_most)),
-            State::AwaitReady { since, .. }
-            | State::AwaitExecuteResponse { since }
-            | State::AwaitData { since, .. } => (since, since + ANSWER),
-            State::Finished => (Instant::FAR, Instant::FAR),
+            SwitchState::AwaitHello { since, until } => (since, until),
+            SwitchState::Quiet { until, at_most, .. } => (until, until.min(at_most)),
+            SwitchState::AwaitReady { since, .. }
+            | SwitchState::AwaitExecuteResponse { since }
+            | SwitchState::AwaitData { since, .. } => (since, since + ANSWER),
+            SwitchState::Finished => (Instant::FAR, Instant::FAR),
         }
     }
 
@@ -429,7 +432,7 @@ impl Switch {
         let step = self.step();
         let strangers = self.strangers + self.framer.buffered().len();
         match self.state {
-            State::AwaitHello { .. } if strangers > 0 => ProtocolError::Unexpected {
+            SwitchState::AwaitHello { .. } if strangers > 0 => ProtocolError::Unexpected {
                 step,
                 expected: self.expected(),
                 got: format!("{strangers} bytes of something else"),
@@ -444,7 +447,7 @@ impl Conversation for Switch {
         if self.out.has_failed() || bytes.is_empty() {
             return;
         }
-        if let State::Quiet { until, .. } = &mut self.state {
+        if let SwitchState::Quiet { until, .. } = &mut self.state {
             *until = now + QUIET;
         }
         self.framer.push(bytes);
@@ -455,16 +458,16 @@ impl Conversation for Switch {
         self.out.wrote(count, left, now);
         if left == 0 {
             match &mut self.state {
-                State::AwaitReady { since, .. }
-                | State::AwaitExecuteResponse { since }
-                | State::AwaitData { since, .. } => *since = now,
-                State::AwaitHello { .. } | State::Quiet { .. } | State::Finished => {}
+                SwitchState::AwaitReady { since, .. }
+                | SwitchState::AwaitExecuteResponse { since }
+                | SwitchState::AwaitData { since, .. } => *since = now,
+                SwitchState::AwaitHello { .. } | SwitchState::Quiet { .. } | SwitchState::Finished => {}
             }
         }
     }
 
     fn closed(&mut self, _now: Instant) {
-        if self.state != State::Finished {
+        if self.state != SwitchState::Finished {
             let step = self.step();
             self.out.fail(ProtocolError::Left { step });
         }
@@ -478,7 +481,7 @@ impl Conversation for Switch {
         if let Some(ready) = self.out.next(now) {
             return ready;
         }
-        if self.state == State::Finished && self.out.is_clear() {
+        if self.state == SwitchState::Finished && self.out.is_clear() {
             return Ok(Action::Finished);
         }
         if self.stop == Stop::Asked {
@@ -493,7 +496,7 @@ impl Conversation for Switch {
                 self.out.next(now).unwrap_or(Ok(Action::Wait { until: stalled }))
             }
             None => {
-                if now >= until && !matches!(self.state, State::Quiet { .. }) {
+                if now >= until && !matches!(self.state, SwitchState::Quiet { .. }) {
                     let error = self.silence(now - since);
                     self.out.fail(error);
                 }

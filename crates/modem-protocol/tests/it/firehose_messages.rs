@@ -4,34 +4,34 @@ use crate::common::{document, vector};
 use modemflash_modem_protocol::ParseError;
 use modemflash_modem_protocol::firehose::failure;
 use modemflash_modem_protocol::firehose::message::{
-    Answer, Configure, Nak, Power, Program, Request, Response, Verdict,
+    Answer, Configure, FirehoseRequest, Nak, Power, Program, Response, Verdict,
 };
 use modemflash_modem_protocol::firehose::stream::{LARGEST_DOCUMENT, Splitter};
 use proptest::prelude::*;
 
-fn requests() -> Vec<(Request, usize, &'static str)> {
+fn requests() -> Vec<(FirehoseRequest, usize, &'static str)> {
     // sahara-firehose.md §4: request, length of the document, element
     vec![
-        (Request::Ping, 77, r#"<NOP value="ping" />"#),
+        (FirehoseRequest::Ping, 77, r#"<NOP value="ping" />"#),
         (
-            Request::Configure(Configure::asking_for(Configure::WISH_BYTES)),
+            FirehoseRequest::Configure(Configure::asking_for(Configure::WISH_BYTES)),
             247,
             r#"<configure MemoryName="eMMC" Verbose="0" AlwaysValidate="0" MaxDigestTableSizeInBytes="8192" MaxPayloadSizeToTargetInBytes="1048576" ZlpAwareHost="0" SkipStorageInit="0" TargetName="8960" />"#,
         ),
         (
-            Request::StorageInfo {
+            FirehoseRequest::StorageInfo {
                 physical_partition: 0,
             },
             105,
             r#"<getStorageInfo physical_partition_number="0" />"#,
         ),
         (
-            Request::Program(Program::image(19591, 4096, 64)),
+            FirehoseRequest::Program(Program::image(19591, 4096, 64)),
             215,
             r#"<program PAGES_PER_BLOCK="64" SECTOR_SIZE_IN_BYTES="4096" filename="spkg.cwe" num_partition_sectors="19591" physical_partition_number="0" start_sector="-1" />"#,
         ),
         (
-            Request::Power(Power::reset()),
+            FirehoseRequest::Power(Power::reset()),
             99,
             r#"<power DelayInSeconds="0" value="reset" />"#,
         ),
@@ -50,13 +50,13 @@ fn requests_have_exactly_the_bytes_of_the_table() {
 
 #[test]
 fn vector_11_ping_is_these_bytes() {
-    assert_eq!(Request::Ping.to_bytes(), vector("ping"));
+    assert_eq!(FirehoseRequest::Ping.to_bytes(), vector("ping"));
 }
 
 #[test]
 fn requests_are_read_back() {
     for (request, ..) in requests() {
-        assert_eq!(Request::parse(&request.to_bytes()), Ok(vec![request]));
+        assert_eq!(FirehoseRequest::parse(&request.to_bytes()), Ok(vec![request]));
     }
 }
 
@@ -67,8 +67,8 @@ fn the_vendor_tools_order_of_program_attributes_is_read() {
         r#"<program PAGES_PER_BLOCK="64" SECTOR_SIZE_IN_BYTES="4096" num_partition_sectors="7" filename="spkg.cwe" physical_partition_number="0" start_sector="-1" />"#,
     );
     assert_eq!(
-        Request::parse(&bytes),
-        Ok(vec![Request::Program(Program::image(7, 4096, 64))])
+        FirehoseRequest::parse(&bytes),
+        Ok(vec![FirehoseRequest::Program(Program::image(7, 4096, 64))])
     );
 }
 
@@ -76,7 +76,7 @@ fn the_vendor_tools_order_of_program_attributes_is_read() {
 fn a_request_of_a_multiple_of_512_bytes_gets_one_more_line_feed() {
     let with_name = |length| {
         let filename = "x".repeat(length);
-        Request::Program(Program {
+        FirehoseRequest::Program(Program {
             filename,
             ..Program::image(1, 4096, 64)
         })
@@ -295,7 +295,7 @@ fn a_document_that_never_ends_is_dropped_and_the_next_one_is_found() {
 #[test]
 fn raw_data_and_documents_share_a_stream() {
     let mut splitter = Splitter::default();
-    splitter.push(&Request::Ping.to_bytes());
+    splitter.push(&FirehoseRequest::Ping.to_bytes());
     splitter.push(b"12345<dat");
     assert!(splitter.next_document().is_some());
     assert_eq!(splitter.take_raw(2).as_deref(), Some(&b"\n\n"[..]));
@@ -373,7 +373,7 @@ proptest! {
 
     #[test]
     fn any_program_survives(pages: u32, sector: u32, sectors: u64, filename in text(), partition: u32, start: i64) {
-        let request = Request::Program(Program {
+        let request = FirehoseRequest::Program(Program {
             pages_per_block: pages,
             sector_size_bytes: sector,
             filename,
@@ -381,7 +381,7 @@ proptest! {
             physical_partition: partition,
             start_sector: start,
         });
-        prop_assert_eq!(Request::parse(&request.to_bytes()), Ok(vec![request]));
+        prop_assert_eq!(FirehoseRequest::parse(&request.to_bytes()), Ok(vec![request]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::{self, Ended, Host, document, image};
 use modemflash_modem_protocol::conversation::{Connected, Step};
-use modemflash_modem_protocol::firehose::message::{Answer, Request, Response, Verdict};
+use modemflash_modem_protocol::firehose::message::{Answer, FirehoseRequest, Response, Verdict};
 use modemflash_modem_protocol::firehose::session::{Session, VERDICT};
 use modemflash_modem_protocol::{Conversation, Instant, ParseError, ProtocolError, Report};
 use proptest::prelude::*;
@@ -15,20 +15,20 @@ use crate::firehose_host::*;
 fn the_trace_of_an_em7565_is_replayed_byte_for_byte_from_first_ping_to_reset() {
     // em7565_sahara-firehose_libqmi_rules; image of vector 14
     let mut host = Host::new(Session::new(&[5044], &documents(&[BUILD_DATE]), Instant::START));
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(configure());
     host.says(&[LIMIT]);
     host.asks(STORAGE_INFO);
     host.says(&[SECTOR, PAGES, ACK]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(program(2));
     host.says(&[ACK_RAW]);
     assert_eq!(host.sent(), padded(0, 5044, 8192 - 5044 + 512));
     host.pass(40 * SECOND);
     host.says(&[PROCESSED, ACK_DONE]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[COMPLAINT, NAK, ACK]);
     host.asks(power());
     assert_eq!(host.says(&[ACK]), Ended::Finished);
@@ -68,17 +68,17 @@ fn the_two_images_of_the_vendor_tools_trace_go_out_one_after_the_other() {
     assert_eq!(host.sent(), image(0, 3 * MIB), "vector 13: no zero block");
     host.says(&[PROCESSED]);
     host.says(&[ACK_DONE]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[COMPLAINT]);
     host.says(&[NAK]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(program(3));
     host.says(&[ACK_RAW]);
     assert_eq!(host.sent(), padded(1, 12288, 512), "vector 15");
     host.says(&[PROCESSED, ACK_DONE]);
     assert_eq!(host.reports.last(), Some(&Report::ImageAccepted { image: 1 }));
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(power());
     host.says(&[r#"<log value="Requested POWER_RESET" />"#]);
@@ -91,7 +91,7 @@ fn vector_22_the_first_verdict_wins_over_the_noise_in_the_same_read() {
     let mut host = finalising(5044);
     host.says(&[ACK_DONE, COMPLAINT, NAK]);
     assert!(host.reports.contains(&Report::ImageAccepted { image: 0 }));
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_port_that_goes_away_is_success_only_once_the_reset_request_is_on_its_way() 
 fn a_modem_that_answers_no_nop_after_the_last_image_is_still_asked_to_reset() {
     let mut host = finalising(8192);
     host.says(&[ACK_DONE]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     while host.sent() != power().to_bytes() {
         assert!(matches!(host.pass_deadlines(1), Ended::Waiting(_)));
     }
@@ -241,7 +241,7 @@ fn a_verdict_before_the_last_byte_is_an_error_and_one_before_the_last_zero_is_no
     host.pass(SECOND);
     assert_eq!(host.sent(), b"", "the zero block goes out first");
     host.take(512);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
 }
 
 #[test]
@@ -487,13 +487,13 @@ fn silence_ends_each_step_of_the_start_after_30_s_and_nop_is_tried_again() {
         host.pass_deadlines(20),
         Ended::Failed(ProtocolError::Silent { step, waited })
     );
-    assert_eq!(host.sent(), Request::Ping.to_bytes().repeat(10));
+    assert_eq!(host.sent(), FirehoseRequest::Ping.to_bytes().repeat(10));
 }
 
 #[test]
 fn bytes_that_are_no_firehose_are_named() {
     let mut host = host(&[5044]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.hear(&common::vector("hello"));
     let error = ProtocolError::Unexpected {
         step: Step::Ping,
@@ -529,13 +529,13 @@ fn an_empty_image_cannot_be_sent() {
 #[test]
 fn without_images_the_modem_is_only_reset() {
     let mut host = host(&[]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(configure());
     host.says(&[LIMIT]);
     host.asks(STORAGE_INFO);
     host.says(&[ACK]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(power());
     assert_eq!(host.says(&[ACK]), Ended::Finished);
@@ -570,7 +570,7 @@ fn a_stop_after_the_last_image_does_not_keep_the_modem_from_its_reset() {
     let mut host = finalising(8192);
     host.conversation.stop();
     host.says(&[ACK_DONE]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(power());
     assert_eq!(host.says(&[ACK]), Ended::Finished);
@@ -620,10 +620,10 @@ impl Modem {
                     continue;
                 }
             }
-            match &Request::parse(&request).unwrap()[..] {
-                [Request::Configure(_)] => says.extend(documents(&[LIMIT])),
-                [Request::StorageInfo { .. }] => says.extend(documents(&[SECTOR, PAGES, ACK])),
-                [Request::Program(program)] => {
+            match &FirehoseRequest::parse(&request).unwrap()[..] {
+                [FirehoseRequest::Configure(_)] => says.extend(documents(&[LIMIT])),
+                [FirehoseRequest::StorageInfo { .. }] => says.extend(documents(&[SECTOR, PAGES, ACK])),
+                [FirehoseRequest::Program(program)] => {
                     self.raw_left = usize::try_from(program.sectors).unwrap() * 4096;
                     self.written.push(vec![]);
                     says.extend(documents(&[ACK_RAW]));

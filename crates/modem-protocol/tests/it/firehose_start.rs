@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::Ended;
 use modemflash_modem_protocol::conversation::{Connected, Refusal, Step};
-use modemflash_modem_protocol::firehose::message::{Nak, Program, Request};
+use modemflash_modem_protocol::firehose::message::{FirehoseRequest, Nak, Program};
 use modemflash_modem_protocol::{ParseError, ProtocolError, Report};
 
 use crate::firehose_host::*;
@@ -14,7 +14,7 @@ use crate::firehose_host::*;
 /// What a session makes of this answer to configure: the block size, or the failure.
 fn negotiate(answers: &[&str]) -> Result<u32, ProtocolError> {
     let mut host = host(&[10 * MIB]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(configure());
     if let Ended::Failed(error) = host.says(answers) {
@@ -22,7 +22,7 @@ fn negotiate(answers: &[&str]) -> Result<u32, ProtocolError> {
     }
     host.asks(STORAGE_INFO);
     host.says(&[SECTOR, PAGES, ACK]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     if let Ended::Failed(error) = host.pass(QUIET) {
         return Err(error);
@@ -110,7 +110,7 @@ fn a_nak_to_configure_without_a_number_is_a_refusal_with_the_log() {
 /// What a session makes of these answers to getStorageInfo: its program request or its failure.
 fn storage(answers: &[&str]) -> Result<Program, ProtocolError> {
     let mut host = host(&[81920]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(configure());
     host.says(&[LIMIT]);
@@ -118,11 +118,11 @@ fn storage(answers: &[&str]) -> Result<Program, ProtocolError> {
     if let Ended::Failed(error) = host.says(answers) {
         return Err(error);
     }
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.pass(QUIET);
-    match &Request::parse(&host.sent()).unwrap()[..] {
-        [Request::Program(program)] => Ok(program.clone()),
+    match &FirehoseRequest::parse(&host.sent()).unwrap()[..] {
+        [FirehoseRequest::Program(program)] => Ok(program.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -192,10 +192,10 @@ fn noise_that_repeats_many_times_is_outlasted() {
     // WP76xx (sahara-firehose.md §5.3)
     let mut host = finalising(5044);
     host.says(&[ACK_DONE]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     for _ in 0..38 {
         host.says(&[COMPLAINT, NAK]);
-        host.asks(Request::Ping);
+        host.asks(FirehoseRequest::Ping);
     }
     host.says(&[ACK]);
     host.asks(power());
@@ -207,7 +207,7 @@ fn noise_without_end_is_given_up() {
     host.says(&[ACK_RAW]);
     host.says(&[ACK_DONE]);
     host.sent();
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     let mut ended = host.settle();
     while matches!(ended, Ended::Waiting(_)) {
         host.says(&[COMPLAINT, NAK]);

@@ -59,7 +59,7 @@ pub(crate) struct ModemManager {
 
 #[derive(Debug)]
 struct Worker {
-    requests: Sender<Request>,
+    requests: Sender<ManagerRequest>,
     /// Delivers something when the thread has ended.
     ended: Receiver<()>,
 }
@@ -78,7 +78,7 @@ struct Inquiry {
 }
 
 #[derive(Debug)]
-enum Request {
+enum ManagerRequest {
     Inhibit(UsbPath),
     Release(UsbPath),
 }
@@ -155,7 +155,7 @@ impl ModemManager {
         }
         inquiry.is_asked = true;
         drop(inquiries);
-        match self.request(sysfs, Request::Inhibit(device.clone())) {
+        match self.request(sysfs, ManagerRequest::Inhibit(device.clone())) {
             Ok(()) => answer,
             Err(why) => {
                 self.answers.lock().remove(device);
@@ -169,7 +169,7 @@ impl ModemManager {
     pub(crate) fn release(&mut self, sysfs: &Sysfs, device: &UsbPath) {
         // This also works while the answer is on its way, because the thread handles requests in their order.
         if self.answers.lock().remove(device).is_some() {
-            let _ = self.request(sysfs, Request::Release(device.clone()));
+            let _ = self.request(sysfs, ManagerRequest::Release(device.clone()));
         }
     }
 
@@ -178,7 +178,7 @@ impl ModemManager {
         rustix::io::read(&self.answers.news, &mut [0; 8]).is_ok()
     }
 
-    fn request(&mut self, sysfs: &Sysfs, request: Request) -> Result<(), String> {
+    fn request(&mut self, sysfs: &Sysfs, request: ManagerRequest) -> Result<(), String> {
         let worker = match self.worker.take() {
             Some(worker) => worker,
             None => start(self.way.clone(), sysfs.clone(), Arc::clone(&self.answers))
@@ -235,11 +235,11 @@ fn start(way: Way, sysfs: Sysfs, answers: Arc<Answers>) -> std::io::Result<Worke
             };
             for request in received {
                 match request {
-                    Request::Inhibit(device) => {
+                    ManagerRequest::Inhibit(device) => {
                         let answer = ask(asker.as_mut(), &sysfs, &device);
                         answers.put(&device, answer);
                     }
-                    Request::Release(device) => asker.release(&device),
+                    ManagerRequest::Release(device) => asker.release(&device),
                 }
             }
             drop(asker);

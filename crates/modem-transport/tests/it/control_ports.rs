@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
-use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortKind, Wake, World};
+use modem_world::{Interest, PortErrorKind, PortHandle, PortHolder, PortId, PortKind, Wake, World};
 use modemflash_modem_transport::LinuxWorld;
 use rustix::fs::{FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ fn the_program_that_has_a_control_port_is_named() {
     assert_eq!(
         error.kind,
         PortErrorKind::Busy {
-            holder: Some("qmi-proxy (pid 812)".to_owned())
+            holder: Some(PortHolder::parse("qmi-proxy (pid 812)"))
         }
     );
 }

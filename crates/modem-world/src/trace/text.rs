@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Event, Written};
 use crate::{
     Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle,
-    PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
+    PortHolder, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
 };
 
 /// System calls that an error can name. A name read from a file can become a `&'static str` only by way of
@@ -547,7 +547,7 @@ fn port_error(kind: &PortErrorKind) -> String {
         PortErrorKind::NotFound => "not-found".to_owned(),
         PortErrorKind::PermissionDenied => "permission-denied".to_owned(),
         PortErrorKind::Busy { holder: None } => "busy".to_owned(),
-        PortErrorKind::Busy { holder: Some(holder) } => format!("busy {}", quote(holder)),
+        PortErrorKind::Busy { holder: Some(holder) } => format!("busy {}", quote(&holder.to_string())),
         PortErrorKind::NotASerialPort => "not-a-serial-port".to_owned(),
         PortErrorKind::Gone => "gone".to_owned(),
         PortErrorKind::DataLost => "data-lost".to_owned(),
@@ -648,7 +648,12 @@ impl<'a> Words<'a> {
             "not-found" => PortErrorKind::NotFound,
             "permission-denied" => PortErrorKind::PermissionDenied,
             "busy" => PortErrorKind::Busy {
-                holder: self.0.next().map(unquote).transpose()?,
+                holder: self
+                    .0
+                    .next()
+                    .map(unquote)
+                    .transpose()?
+                    .map(|text| PortHolder::parse(&text)),
             },
             "not-a-serial-port" => PortErrorKind::NotASerialPort,
             "gone" => PortErrorKind::Gone,

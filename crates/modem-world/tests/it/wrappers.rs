@@ -564,7 +564,7 @@ fn every_event_is_read_as_it_was_written() {
         })),
         open(Ok(PortHandle(7))),
         open(Err(PortErrorKind::Busy {
-            holder: Some("MM (pid 1)".into()),
+            holder: Some(PortHolder::parse("MM (pid 1)")),
         })),
         open(Err(PortErrorKind::Busy { holder: None })),
         open(Err(PortErrorKind::PermissionDenied)),

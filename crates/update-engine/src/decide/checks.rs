@@ -9,11 +9,13 @@ use super::fit::Nature;
 use super::goal::{Asked, Which};
 use super::shipment::Shipment;
 use crate::download::weight;
-use crate::modem::{Device, Facts, Modem, Protocol, Quirk, Standing, Trio, devices};
+use crate::modem::{
+    Device, DeviceId, Facts, Modem, Protocol, Quirk, Standing, Trio, devices, is_pre_production,
+};
 use crate::request::Request;
 use crate::told::RunWarning;
 use crate::told::WarningCode;
-use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, Warning};
+use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, UpdateError, Warning};
 
 /// What a flash of a modem in download mode would do.
 pub(crate) struct Prepared {
@@ -59,6 +61,18 @@ pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Op
     match vouched.as_ref().and_then(Family::download_protocol) {
         Some(protocol) => Some(protocol.into()),
         None => nature.protocol(),
+    }
+}
+
+/// Whether the images themselves may be sent, whatever the modem is.
+///
+/// # Errors
+/// They aren't to be sent.
+pub fn check_images(request: &Request, firmware: &Firmware) -> Result<(), UpdateError> {
+    let device = DeviceId::from_selection(&request.select);
+    match judge_images(request, firmware) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(UpdateError::untouched(&device, Step::CheckImages, cause)),
     }
 }
 
@@ -252,22 +266,22 @@ pub(crate) fn warn_of_habits(
             confirm: false,
         });
     }
-    let families = &firmware.combination().families;
-    let is_touchy = row.is_some_and(|row| row.has(Quirk::PreProductionBricks))
-        || families
-            .iter()
-            .any(|family| matches!(family, Family::Swi9x30 | Family::Swi9x50));
-    let firmware_version = firmware.combination().versions.firmware.as_ref();
-    if is_touchy && firmware_version.is_some_and(|version| version.text.starts_with("00.")) {
-        let text = "this is pre-production firmware (00.xx) with another partition table; \
-                    modems have been lost on the way between it and releases"
-            .to_owned();
-        warnings.push(Warning {
-            code: RunWarning::PreProduction.into(),
-            text,
-            confirm: true,
-        });
-    }
+    let claims = firmware.combination();
+    let version = claims.versions.firmware.as_ref().map(|known| known.text.as_str());
+    warnings.extend(of_pre_production(row, &claims.families, version));
+}
+
+/// The warning about images with pre-production firmware. Images that don't say which family they are for are for the modem's.
+fn of_pre_production(row: Option<&Device>, families: &[Family], version: Option<&str>) -> Option<Warning> {
+    let takes = row.map(Device::targets).unwrap_or_default();
+    let of_modem = takes.iter().map(|target| &target.family);
+    is_pre_production(families.iter().chain(of_modem), version?).then(|| Warning {
+        code: RunWarning::PreProduction.into(),
+        text: "this is pre-production firmware (00.xx) with another partition table; \
+               modems have been lost on the way between it and releases"
+            .to_owned(),
+        confirm: true,
+    })
 }
 
 fn make_plan(
@@ -360,4 +374,34 @@ pub(crate) fn make_running_plan(
 
 fn is_pseudo_terminal(name: &str) -> bool {
     name.starts_with("/dev/pts/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // devices.md has rows for MC74xx and EM74xx, Lenovo, Fujitsu and Dell; field-reports.md I13 is a Dell's.
+    #[test]
+    fn pre_production_images_are_asked_about_on_every_modem_that_takes_the_family() {
+        let rows = |family: &Family| {
+            let takes = |row: &&Device| row.targets().iter().any(|target| target.family == *family);
+            devices::DEVICES.iter().filter(takes).collect::<Vec<_>>()
+        };
+        for family in [Family::Swi9x30, Family::Swi9x50] {
+            for row in rows(&family) {
+                let warned = of_pre_production(Some(row), &[], Some("00.08.02.00"));
+                assert!(warned.is_some_and(|warning| warning.confirm), "{}", row.models);
+                assert_eq!(of_pre_production(Some(row), &[], Some("02.33.03.00")), None);
+            }
+            assert!(of_pre_production(None, std::slice::from_ref(&family), Some("00.08.02.00")).is_some());
+        }
+        for row in rows(&Family::Swi9x07) {
+            assert_eq!(
+                of_pre_production(Some(row), &[Family::Swi9x07], Some("00.08.24.02")),
+                None,
+                "{}",
+                row.models
+            );
+        }
+    }
 }

@@ -118,6 +118,16 @@ impl<'a> Nature<'a> {
     }
 }
 
+/// The firmware that a modem takes, if the bus tells it for sure. Targets without a platform don't count, because Gobi files don't tell
+/// their generation.
+pub fn sure_target(modem: &Modem) -> Option<Target> {
+    let takes = Nature::of_modem(modem).candidates();
+    match takes.targets.as_slice() {
+        [target] if target.platform.is_some() && !takes.is_doubtful => Some(target.clone()),
+        _ => None,
+    }
+}
+
 /// The download protocol of the device behind a port, judged by what the bus shows.
 pub(crate) fn protocol_of(port: &PortInfo) -> Option<Protocol> {
     Nature::of_device(port.device.as_ref()?).protocol()

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boot_id::Agreed;
 use super::firmware::Firmware;
-use crate::modem::{Facts, Protocol, Trio};
+use crate::modem::{AskedOver, Facts, Protocol, Trio};
 use crate::request::Request;
 use crate::told::{Cause, ModemState};
 
@@ -30,7 +30,7 @@ pub(crate) struct Before {
     /// Its IMEI: another modem may be put into the socket meanwhile.
     pub(crate) imei: Option<String>,
     /// How it was asked.
-    pub(crate) over: String,
+    pub(crate) over: AskedOver,
     /// Whether it knows firmware preferences.
     pub(crate) has_preferences: bool,
     /// Whether it stores the firmware that is wanted, so that it may start it without a download.
@@ -93,7 +93,7 @@ impl Before {
         Self {
             running: facts.running.clone(),
             imei: facts.imei.clone(),
-            over: facts.over.clone(),
+            over: facts.over,
             has_preferences: facts.has_preferences(),
             stores_wanted: facts.stores(ImageType::Modem, wanted),
             preference: OldPreference::of(facts),

@@ -3,7 +3,7 @@
 
 use firmware_image::{VersionKind, Versions};
 
-use crate::modem::{Facts, Given, Passage, Trio, VERSION_RULES, Version};
+use crate::modem::{Facts, Given, Passage, Trio, VERSION_RULES, Version, is_pre_production};
 use crate::told::{Cause, RunWarning, Warning};
 
 /// The wanted versions, from the files and the user together.
@@ -82,9 +82,6 @@ pub(crate) fn way(
     else {
         return Ok(way);
     };
-    let (Some(old), Some(new)) = (numbers(from), numbers(to)) else {
-        return Ok(way);
-    };
     let mut warn = |code: RunWarning, text| {
         warnings.push(Warning {
             code: code.into(),
@@ -92,21 +89,25 @@ pub(crate) fn way(
             confirm: true,
         });
     };
+    // Pre-production firmware may follow on its like.
+    if facts.runs_pre_production() && !is_pre_production(&facts.family(), to) {
+        let why = format!(
+            "the modem runs pre-production firmware ({from}) with another partition table; \
+             modems have been lost on the way from there to releases"
+        );
+        if !force {
+            return Err(Cause::PreProduction { why });
+        }
+        warn(RunWarning::PreProduction, why);
+    }
+    let (Some(old), Some(new)) = (numbers(from), numbers(to)) else {
+        return Ok(way);
+    };
     for rule in VERSION_RULES
         .iter()
         .filter(|rule| rule.applies(revision, old, new))
     {
         match rule.passage {
-            Passage::FromPreProduction => {
-                let why = format!(
-                    "the modem runs pre-production firmware ({from}) with another partition table; \
-                     updates from such firmware to released firmware have made modems unusable"
-                );
-                if !force {
-                    return Err(Cause::PreProduction { why });
-                }
-                warn(RunWarning::PreProduction, why);
-            }
             Passage::Through(between) => {
                 let why = format!(
                     "the modem runs {from} and needs {between} before {to}: after a direct update the modem may \
@@ -130,6 +131,7 @@ pub(crate) fn way(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::AskedOver;
     use firmware_image::{Known, VersionSource};
 
     fn files(firmware: &str) -> Versions {
@@ -147,7 +149,7 @@ mod tests {
         Facts {
             revision: Some(revision.into()),
             running: to(firmware),
-            ..Facts::default()
+            ..Facts::unknown(AskedOver::At)
         }
     }
 

@@ -7,14 +7,12 @@ use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
 use modem_protocol::at::session::Outcome as AtOutcome;
 use modem_protocol::control::Closing;
-use modem_protocol::qmi::dms::{
-    FirmwarePreference, ImageReference, ImageType, Request as Dms, Response, UniqueId,
-};
+use modem_protocol::qmi::dms::{FirmwarePreference, ImageReference, Request as Dms, Response, UniqueId};
 use modem_world::World;
 
 use crate::decide::Agreed;
-use crate::modem::{Facts, Image, Mode, Modem};
-use crate::request::Request;
+use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
+use crate::request::{Request, Verb};
 use crate::run::{self, Deed, Run, Target};
 use crate::talk::{PATIENCE, find_patiently};
 use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
@@ -32,6 +30,22 @@ pub struct Restarted {
     pub tried: Vec<String>,
 }
 
+/// Refuses a modem that doesn't run its firmware and so can't be asked anything; nothing is opened. Where the selection leads to no
+/// modem or to several, the job itself says so.
+///
+/// # Errors
+/// The selected modem doesn't run its firmware.
+pub fn require_running(world: &mut dyn World, request: &Request) -> Result<(), UpdateError> {
+    match request.select.single(world) {
+        Some(modem) if modem.mode != Mode::Normal => Err(UpdateError::untouched(
+            &DeviceId::from_modem(&modem),
+            Step::CheckDevice,
+            Cause::not_running(&modem),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Asks the modem everything that is worth knowing.
 ///
 /// # Errors
@@ -41,7 +55,7 @@ pub fn info(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(Modem, Facts), UpdateError> {
-    ask(world, request, sink, "info")
+    ask(world, request, sink, Verb::Info)
 }
 
 /// The same as the first half of a job on the stored images: other runs don't wait for that, because more may follow.
@@ -53,14 +67,14 @@ pub fn stored_images(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(Modem, Facts), UpdateError> {
-    ask(world, request, sink, "slots")
+    ask(world, request, sink, Verb::Slots)
 }
 
 fn ask(
     world: &mut dyn World,
     request: &Request,
     sink: &mut dyn FnMut(&Event),
-    verb: &'static str,
+    verb: Verb,
 ) -> Result<(Modem, Facts), UpdateError> {
     on_modem(world, request, sink, (verb, Touch::Ask), |run| {
         let facts = run.facts(request)?;
@@ -77,7 +91,7 @@ pub fn reset(
     request: &Request,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Restarted, UpdateError> {
-    on_modem(world, request, sink, ("reset", Touch::Change), |run| {
+    on_modem(world, request, sink, RESET, |run| {
         let runs = run.whereabouts().modem()?.mode == Mode::Normal;
         if runs {
             run.check_language(request.control)?;
@@ -118,7 +132,7 @@ pub fn enter_download_mode_asking(
     sink: &mut dyn FnMut(&Event),
     ask: &mut dyn FnMut(&[Warning]) -> bool,
 ) -> Result<Restarted, UpdateError> {
-    on_modem(world, request, sink, ("reset", Touch::Change), |run| {
+    on_modem(world, request, sink, RESET, |run| {
         let modem = run.whereabouts().modem()?;
         if modem.mode == Mode::Download {
             return Ok(Restarted::of(modem, Vec::new()));
@@ -158,7 +172,7 @@ pub fn select_images(
     pri_image: &Image,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
-    on_modem(world, request, sink, ("slots", Touch::Change), |run| {
+    on_modem(world, request, sink, CHANGE_SLOTS, |run| {
         let set = |preference| Dms::SetFirmwarePreference {
             preference,
             download_override: false,
@@ -203,7 +217,7 @@ pub fn delete_image(
     even_in_use: bool,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<(), UpdateError> {
-    on_modem(world, request, sink, ("slots", Touch::Change), |run| {
+    on_modem(world, request, sink, CHANGE_SLOTS, |run| {
         let wanted = reference(image)?;
         let facts = run.facts(request)?;
         let is_meant = |stored: &&Image| {
@@ -239,7 +253,7 @@ pub fn at_command(
     command: &str,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Vec<String>, UpdateError> {
-    on_modem(world, request, sink, ("at", Touch::Ask), |run| {
+    on_modem(world, request, sink, AT, |run| {
         let Some(command) = Command::given(command) else {
             return Err(Cause::NotSupported {
                 what: "an AT command is one line of printable text that begins with AT".to_owned(),
@@ -254,16 +268,13 @@ pub fn at_command(
             }
         }
         let mut opened = run.open_at()?;
-        // Only when it has the port: a connection that runs through it ends with that.
-        if opened
-            .as_ref()
-            .is_err_and(|tried| tried.iter().any(|why| why.contains("ModemManager")))
-        {
+        // Inhibit only if ModemManager has the port: a data connection that runs through ModemManager ends with that.
+        if opened.as_ref().is_err_and(|none| none.is_managers) {
             run.inhibit(request)?;
             opened = run.open_at()?;
         }
-        if let Err(tried) = opened {
-            return Err(Cause::Unreachable { tried });
+        if let Err(none) = opened {
+            return Err(Cause::Unreachable { tried: none.tried });
         }
         run.note_deed(Deed::Changed);
         match run.at(&command)? {
@@ -294,11 +305,15 @@ enum Touch {
     Change,
 }
 
+const RESET: (Verb, Touch) = (Verb::Reset, Touch::Change);
+const CHANGE_SLOTS: (Verb, Touch) = (Verb::Slots, Touch::Change);
+const AT: (Verb, Touch) = (Verb::At, Touch::Ask);
+
 fn on_modem<T>(
     world: &mut dyn World,
     request: &Request,
     sink: &mut dyn FnMut(&Event),
-    (verb, touch): (&'static str, Touch),
+    (verb, touch): (Verb, Touch),
     job: impl FnOnce(&mut Run<'_>) -> Result<T, Cause>,
 ) -> Result<T, UpdateError> {
     let mut run = run::begin(world, sink, verb, &request.select, |world, patience| {
@@ -329,13 +344,8 @@ fn reference(image: &Image) -> Result<ImageReference, Cause> {
     let unique_id = UniqueId::from_text(&image.unique_id).ok_or_else(|| Cause::NotSupported {
         what: format!("the unique id {} has more than 16 bytes", image.unique_id),
     })?;
-    let image_type = if image.kind == ImageType::Pri.to_string() {
-        ImageType::Pri
-    } else {
-        ImageType::Modem
-    };
     Ok(ImageReference {
-        image_type,
+        image_type: image.kind,
         unique_id,
         build_id: image.build_id.clone(),
     })
@@ -358,5 +368,25 @@ impl Run<'_> {
         let answer = self.ask(asked, PATIENCE)?;
         self.close_session(Closing::Release)?;
         answer.map_err(|error| Cause::Control { error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modem::ImageType;
+
+    #[test]
+    fn an_image_of_an_unknown_type_is_asked_for_by_its_own_number() {
+        let image = Image {
+            kind: ImageType::Other(7),
+            slot: Some(1),
+            unique_id: "?_?".to_owned(),
+            build_id: "02.33.03.00_?".to_owned(),
+            is_preferred: false,
+            is_running: false,
+            failures: None,
+        };
+        assert_eq!(reference(&image).unwrap().image_type, ImageType::Other(7));
     }
 }

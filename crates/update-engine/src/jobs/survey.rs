@@ -3,11 +3,12 @@
 use modem_world::{DiscoveryError, LockHolder, World};
 use serde::Serialize;
 
+use super::errand;
 use crate::decide::{Reach, reach};
 use crate::modem::{Facts, Mode, Modem, Quirk, ids};
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::talk::{Look, look_at, look_at_all};
-use crate::told::RemarkCode;
+use crate::told::{Cause, Event, RemarkCode, UpdateError};
 
 /// One modem of a survey.
 #[derive(Clone, Debug)]
@@ -43,14 +44,82 @@ pub struct Remark {
 pub fn survey(
     world: &mut dyn World,
     request: &Request,
-    ask: Option<&'static str>,
+    ask: Option<Verb>,
 ) -> Result<Vec<Surveyed>, DiscoveryError> {
     let looks = look_at_all(world, request, ask)?;
     Ok(looks.into_iter().map(|look| surveyed(world, look)).collect())
 }
 
+/// Why a modem that was meant couldn't be shown in full.
+#[derive(Clone, Debug)]
+pub struct Unasked {
+    /// What went wrong.
+    pub error: UpdateError,
+    /// What the bus tells of it, where another run has locked it.
+    pub seen: Option<Surveyed>,
+}
+
+/// Looks at the one modem that is meant. A running modem is asked everything that is worth knowing; of any other the bus tells all
+/// there is.
+///
+/// # Errors
+/// No such modem, or it answers on none of its ports. Another run has it; what the bus tells of it stands beside that.
+pub fn one(
+    world: &mut dyn World,
+    request: &Request,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Surveyed, Box<Unasked>> {
+    let single = request.select.single(world);
+    match single {
+        Some(modem) if modem.mode != Mode::Normal => Ok(look(world, modem, request, None)),
+        single => match errand::info(world, request, sink) {
+            Ok((modem, facts)) => {
+                let mut warnings = remarks(&modem, Some(&facts), None);
+                warnings.extend(unreachable_later(world, &modem));
+                Ok(Surveyed {
+                    warnings,
+                    facts: Some(facts),
+                    ..Surveyed::unasked(modem)
+                })
+            }
+            Err(error) => Err(Box::new(Unasked {
+                seen: single.and_then(|modem| left_alone(modem, &error)),
+                error,
+            })),
+        },
+    }
+}
+
+/// What the bus tells of a modem that wasn't asked because another run has locked it. `None` if the error is any other.
+fn left_alone(modem: Modem, error: &UpdateError) -> Option<Surveyed> {
+    let Cause::Locked { holder, .. } = &*error.source else {
+        return None;
+    };
+    let mut warnings = remarks(&modem, None, None);
+    warnings.push(locked(holder));
+    Some(Surveyed {
+        warnings,
+        lock: Some(holder.clone()),
+        ..Surveyed::unasked(modem)
+    })
+}
+
+impl Surveyed {
+    /// A modem of which nothing is known but what the bus tells.
+    fn unasked(modem: Modem) -> Self {
+        Self {
+            modem,
+            facts: None,
+            lock: None,
+            problem: None,
+            is_stopped: false,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// Looks at one modem.
-pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<&'static str>) -> Surveyed {
+pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<Verb>) -> Surveyed {
     let look = look_at(world, modem, request, ask);
     surveyed(world, look)
 }
@@ -70,7 +139,7 @@ fn surveyed(world: &mut dyn World, look: Look) -> Surveyed {
 }
 
 /// That another run has a modem.
-pub fn locked(holder: &LockHolder) -> Remark {
+fn locked(holder: &LockHolder) -> Remark {
     Remark {
         code: RemarkCode::Locked,
         text: format!("{holder}; it isn't asked meanwhile"),
@@ -78,7 +147,7 @@ pub fn locked(holder: &LockHolder) -> Remark {
 }
 
 /// That an update would fail, because no driver of this host knows the modem's id in download mode.
-pub fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
+fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
     if modem.mode != Mode::Normal {
         return None;
     }
@@ -96,7 +165,7 @@ pub fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark>
 }
 
 /// What a user should know of a modem, with what to do.
-pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
+fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut remark = |code, text: String| remarks.push(Remark { code, text });
     let id = modem.device.id();
@@ -159,18 +228,7 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
                 ),
             );
         }
-        // Other families have releases that are called 00.xx.
-        let is_touchy = facts
-            .revision
-            .as_deref()
-            .is_some_and(|text| text.contains("SWI9X50C") || text.contains("SWI9X30C"));
-        if is_touchy
-            && facts
-                .running
-                .firmware
-                .as_deref()
-                .is_some_and(|version| version.starts_with("00."))
-        {
+        if facts.runs_pre_production() {
             remark(
                 RemarkCode::PreProduction,
                 "runs pre-production firmware (00.xx)".to_owned(),
@@ -186,6 +244,7 @@ pub fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::AskedOver;
     use modem_world::{Attached, UsbDevice, UsbPath};
 
     fn modem(vendor: u16, product: u16, interfaces: u8, speed: u32) -> Modem {
@@ -240,11 +299,22 @@ mod tests {
         );
         let facts = Facts {
             mismatch: Some("PRI version incompatible".into()),
-            ..Facts::default()
+            ..Facts::unknown(AskedOver::At)
         };
         assert_eq!(
             codes(&modem(0x1199, 0x9071, 6, 480), Some(&facts)),
             ["NO-DRIVER", "IMAGE-MISMATCH"]
         );
+        let mut facts = Facts::unknown(AskedOver::At);
+        facts.running.firmware = Some("00.06.02.00".into());
+        for (platform, is_told) in [("SWI9X50C", true), ("SWI9X30C", true), ("SWI9X07Y", false)] {
+            facts.revision = Some(format!("{platform}_00.06.02.00 dd2f"));
+            let codes = codes(&modem(0x1199, 0x9091, 6, 480), Some(&facts));
+            assert_eq!(
+                codes.contains(&"PRE-PRODUCTION"),
+                is_told,
+                "{platform}: {codes:?}"
+            );
+        }
     }
 }

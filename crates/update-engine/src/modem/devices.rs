@@ -20,9 +20,6 @@ pub enum Quirk {
     HoldBack,
     /// An old boot loader fails at the first blocks on a SuperSpeed port (field-reports.md C5).
     BreaksOnUsb3,
-    /// Pre-production firmware 00.xx has another partition table, and released firmware has bricked some of
-    /// these modems (field-reports.md E6, F6).
-    PreProductionBricks,
     /// Nobody has seen the modem's download id. The id in the table follows from the rule (devices.md).
     DownloadIdByRule,
     /// The modem leaves download mode if M.2 pin 25 (DPR) is tied to ground or 1.8 V (field-reports.md B1).
@@ -124,12 +121,12 @@ pub const DEVICES: &[Device] = &[
     Device { models: "DW5570 (MC8805/EM8805)", takes: Platforms(&["SWI9X15C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(DELL, 0x81a3), (DELL, 0x81a4)], download: &[(DELL, 0x81a6)] },
     Device { models: "MC7455/MC7430/EM7455/EM7430", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
-        quirks: &[Quirk::PreProductionBricks], normal: &[(SIERRA, 0x9071)], download: &[(SIERRA, 0x9070)] },
+        quirks: &[], normal: &[(SIERRA, 0x9071)], download: &[(SIERRA, 0x9070)] },
     Device { models: "EM7430", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
-        quirks: &[Quirk::PreProductionBricks, Quirk::DownloadIdByRule], normal: &[(SIERRA, 0x9077)], download: &[(SIERRA, 0x9076)] },
+        quirks: &[Quirk::DownloadIdByRule], normal: &[(SIERRA, 0x9077)], download: &[(SIERRA, 0x9076)] },
     // An MC7455 whose USB composition was set to MBIM only (forum 8499).
     Device { models: "MC7455 (MBIM only)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl),
-        quirks: &[Quirk::PreProductionBricks], normal: &[(SIERRA, 0x68b1)], download: &[] },
+        quirks: &[], normal: &[(SIERRA, 0x68b1)], download: &[] },
     Device { models: "EM7455 (Lenovo)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
         normal: &[(SIERRA, 0x9079), (SIERRA, 0x907b)], download: &[(SIERRA, 0x9078), (SIERRA, 0x907a)] },
     Device { models: "EM7455 (Fujitsu)", takes: Platforms(&["SWI9X30C"]), protocol: Some(Qdl), quirks: &[],
@@ -146,7 +143,7 @@ pub const DEVICES: &[Device] = &[
     Device { models: "DW5826e", takes: Unknown, protocol: None, quirks: &[],
         normal: &[(DELL, 0x8217)], download: &[(DELL, 0x8218)] },
     Device { models: "EM7565/EM7511/EM7411/EM7421/MC7411/MC7421", takes: Platforms(&["SWI9X50C"]), protocol: Some(SaharaFirehose),
-        quirks: &[Quirk::HoldBack, Quirk::BreaksOnUsb3, Quirk::PreProductionBricks, Quirk::DprPin],
+        quirks: &[Quirk::HoldBack, Quirk::BreaksOnUsb3, Quirk::DprPin],
         normal: &[(SIERRA, 0x9091), (SIERRA, 0x90b1), (SIERRA, 0x90c1), (SIERRA, 0x90c3)],
         download: &[(SIERRA, 0x9090), (SIERRA, 0x90b0), (SIERRA, 0x90c0), (SIERRA, 0x90c2)] },
     // A modem with the id c082 was seen after a flash (forum 35873).
@@ -177,8 +174,6 @@ pub enum Passage {
     FirmwareFirst,
     /// There is no safe way back to the older version.
     NoWayBack,
-    /// The modem runs pre-production firmware, which has another partition table.
-    FromPreProduction,
 }
 
 /// One rule for updates between firmware versions.
@@ -198,17 +193,10 @@ pub struct VersionRule {
 const SIGNED_SETTINGS: Version = [1, 5, 1, 0];
 /// Release 10 of SWI9X50C, from which there is no safe way back.
 const NO_WAY_BACK: Version = [1, 7, 0, 0];
-/// The first released version. Versions 00.xx are pre-production.
-const RELEASED: Version = [1, 0, 0, 0];
 
-/// All known rules (field-reports.md).
+/// All known rules (field-reports.md). Pre-production firmware has a rule of its own, in `pre_production`.
 #[rustfmt::skip]
 pub const VERSION_RULES: &[VersionRule] = &[
-    // E6, F6
-    VersionRule { firmware: "SWI9X50C", from: (Unbounded, Excluded(RELEASED)), to: (Included(RELEASED), Unbounded),
-        passage: Passage::FromPreProduction },
-    VersionRule { firmware: "SWI9X30C", from: (Unbounded, Excluded(RELEASED)), to: (Included(RELEASED), Unbounded),
-        passage: Passage::FromPreProduction },
     // F1, F4
     VersionRule { firmware: "SWI9X50C", from: (Unbounded, Excluded(SIGNED_SETTINGS)), to: (Excluded(SIGNED_SETTINGS), Unbounded),
         passage: Passage::Through("01.05.01.00 (GENERIC 001.028_000)") },

@@ -1,23 +1,67 @@
 //! What a running modem says of itself, over whichever port answers.
 
-use firmware_image::parse_versions;
+use std::fmt;
+
+use firmware_image::{Family, parse_versions};
 use modem_protocol::at::parse;
 use modem_protocol::qmi::dms::{
     CurrentFirmware, FirmwarePreference, ImageType, OfflineReason, OperatingMode, OperatingState, Response,
     StoredImages,
 };
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::image::Image;
+use super::on_bus::Language;
+use super::pre_production::is_pre_production;
 use super::radio::Radio;
 use super::selector;
 use super::versions::Trio;
 
+/// Over what a modem was asked what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AskedOver {
+    /// A control port, in its language.
+    Control(Language),
+    /// An AT port.
+    At,
+}
+
+impl fmt::Display for AskedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Control(language) => language.fmt(f),
+            Self::At => f.write_str("AT"),
+        }
+    }
+}
+
+impl Serialize for AskedOver {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AskedOver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let all = [
+            Self::Control(Language::Qmi),
+            Self::Control(Language::Mbim),
+            Self::At,
+        ];
+        let word = String::deserialize(deserializer)?;
+        all.into_iter()
+            .find(|over| over.to_string() == word)
+            .ok_or_else(|| D::Error::custom(format!("a modem can't be asked over {word:?}")))
+    }
+}
+
 /// What a running modem says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Facts {
-    /// How it was asked: "QMI", "MBIM", "AT".
-    pub over: String,
+    /// How it was asked, as JSON "QMI", "MBIM" or "AT".
+    pub over: AskedOver,
     /// `Sierra Wireless, Incorporated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manufacturer: Option<String>,
@@ -72,36 +116,32 @@ pub struct Facts {
     pub(crate) has_gaps: bool,
 }
 
-/// A stored image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Image {
-    /// "modem" or "PRI".
-    pub kind: String,
-    /// Storage slot, where it has a number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot: Option<u8>,
-    /// `?_?` for modem images, the config version for PRI images.
-    pub unique_id: String,
-    /// `02.33.03.00_?`, `02.33.03.00_GENERIC`.
-    pub build_id: String,
-    /// Whether it is the one that the preference names.
-    pub is_preferred: bool,
-    /// Whether its versions are those that run. The modem's own index isn't believed (field-reports.md D9).
-    pub is_running: bool,
-    /// How often it failed to boot, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failures: Option<u8>,
-}
-
-impl Image {
-    /// What it is in use for.
-    pub fn uses(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let uses = [(self.is_running, "runs"), (self.is_preferred, "preferred")];
-        uses.into_iter().filter(|(is, _)| *is).map(|(_, word)| word)
-    }
-}
-
 impl Facts {
+    /// Of a modem that hasn't said anything yet.
+    pub fn unknown(over: AskedOver) -> Self {
+        Self {
+            over,
+            manufacturer: None,
+            model: None,
+            revision: None,
+            imei: None,
+            running: Trio::default(),
+            boot_version: None,
+            sku: None,
+            preferred: None,
+            images: Vec::new(),
+            modem_slots: None,
+            pri_slots: None,
+            operating_mode: None,
+            mismatch: None,
+            is_online: None,
+            radio_voters: Vec::new(),
+            preference: None,
+            is_booting: false,
+            has_gaps: false,
+        }
+    }
+
     /// Its IMEI, all but the last digits left out.
     pub fn masked_imei(&self) -> Option<String> {
         self.imei.as_deref().map(selector::masked)
@@ -110,6 +150,17 @@ impl Facts {
     /// Whether it knows firmware preferences.
     pub fn has_preferences(&self) -> bool {
         self.preferred.is_some()
+    }
+
+    /// The family of the firmware that runs, by the platform in the modem's revision.
+    pub(crate) fn family(&self) -> Option<Family> {
+        Family::of_version_text(self.revision.as_deref()?)
+    }
+
+    /// Whether pre-production firmware runs.
+    pub(crate) fn runs_pre_production(&self) -> bool {
+        let version = self.running.firmware.as_deref();
+        version.is_some_and(|version| is_pre_production(&self.family(), version))
     }
 
     /// Whether its radio is on, and why it isn't.
@@ -159,7 +210,7 @@ impl Facts {
         self.images = stored
             .iter()
             .map(|(kind, image)| Image {
-                kind: kind.to_string(),
+                kind,
                 slot: image.storage_index,
                 unique_id: image.unique_id.to_string(),
                 build_id: image.build_id.clone(),
@@ -174,13 +225,13 @@ impl Facts {
         let limit = |most: Option<u32>| most.and_then(|most| u8::try_from(most).ok());
         self.modem_slots = limit(list.most_firmware);
         self.pri_slots = limit(list.most_pri);
-        let rows = list.firmware.iter().map(|row| ("modem", row));
-        let rows = rows.chain(list.pri.iter().map(|row| ("PRI", row)));
+        let rows = list.firmware.iter().map(|row| (ImageType::Modem, row));
+        let rows = rows.chain(list.pri.iter().map(|row| (ImageType::Pri, row)));
         self.images = rows
             .filter_map(|(kind, row)| {
                 let (unique_id, build_id) = row.ids.clone()?;
                 Some(Image {
-                    kind: kind.to_owned(),
+                    kind,
                     slot: (row.slot != u8::MAX).then_some(row.slot),
                     unique_id,
                     build_id,
@@ -215,48 +266,26 @@ impl Facts {
     /// Which of the stored images is meant by the preference, and which one runs: judged by their versions.
     pub(crate) fn mark_images(&mut self) {
         for image in &mut self.images {
-            image.is_preferred = self.preferred.as_ref().is_some_and(|trio| fits(image, trio));
-            image.is_running = fits(image, &self.running);
+            image.is_preferred = self.preferred.as_ref().is_some_and(|trio| image.fits(trio));
+            image.is_running = image.fits(&self.running);
         }
     }
 
     /// Whether it stores the image of this kind that belongs to `trio`.
     pub(crate) fn stores(&self, kind: ImageType, trio: &Trio) -> bool {
-        let kind = kind.to_string();
         self.images
             .iter()
-            .any(|image| image.kind == kind && fits(image, trio))
+            .any(|image| image.kind == kind && image.fits(trio))
     }
 
     /// Whether a stored modem image of this version has failed to boot.
     pub(crate) fn failed_to_boot(&self, firmware: &str) -> Option<u8> {
-        let modem = ImageType::Modem.to_string();
         self.images
             .iter()
-            .filter(|image| image.kind == modem)
-            .filter(|image| {
-                image
-                    .build_id
-                    .split_once('_')
-                    .is_some_and(|(build, _)| build == firmware)
-            })
+            .filter(|image| image.kind == ImageType::Modem)
+            .filter(|image| image.firmware() == firmware)
             .find_map(|image| image.failures.filter(|count| *count > 0))
     }
-}
-
-/// Whether an image has the versions of `trio`.
-fn fits(image: &Image, trio: &Trio) -> bool {
-    let Some(firmware) = trio.firmware.as_deref() else {
-        return false;
-    };
-    let Some((build, rest)) = image.build_id.split_once('_') else {
-        return false;
-    };
-    let is_pri = image.kind == ImageType::Pri.to_string();
-    build == firmware
-        && (!is_pri
-            || (trio.config.as_deref() == Some(image.unique_id.as_str())
-                && trio.carrier.as_deref().is_none_or(|carrier| carrier == rest)))
 }
 
 /// The version in a text such as `SWI9X30C_02.33.03.00 r8209 …`.
@@ -308,7 +337,7 @@ mod tests {
             unique_id: UniqueId::WILDCARD,
             build_id: build.into(),
         };
-        let mut facts = Facts::default();
+        let mut facts = Facts::unknown(AskedOver::At);
         facts.running.firmware = Some("02.24.05.06".into());
         facts.note(Response::StoredImages(StoredImages(vec![StoredImageList {
             image_type: ImageType::Modem,
@@ -324,7 +353,7 @@ mod tests {
 
     #[test]
     fn low_power_counts_only_when_images_are_the_reason() {
-        let mut facts = Facts::default();
+        let mut facts = Facts::unknown(AskedOver::At);
         facts.note(Response::OperatingMode(OperatingState {
             mode: OperatingMode::LowPower,
             offline_reason: None,
@@ -339,11 +368,42 @@ mod tests {
         assert_eq!(facts.mismatch.as_deref(), Some("PRI version incompatible"));
     }
 
+    // docs/events.md
+    #[test]
+    fn programs_read_the_same_words_as_people() {
+        let image = |kind| Image {
+            kind,
+            slot: None,
+            unique_id: String::new(),
+            build_id: String::new(),
+            is_preferred: false,
+            is_running: false,
+            failures: None,
+        };
+        let kinds = [
+            (ImageType::Modem, "modem"),
+            (ImageType::Pri, "PRI"),
+            (ImageType::Other(7), "image type 7"),
+        ];
+        for (kind, word) in kinds {
+            assert_eq!(serde_json::to_value(image(kind)).unwrap()["kind"], word);
+        }
+        let ways = [
+            (AskedOver::Control(Language::Qmi), "QMI"),
+            (AskedOver::Control(Language::Mbim), "MBIM"),
+            (AskedOver::At, "AT"),
+        ];
+        for (over, word) in ways {
+            assert_eq!(serde_json::to_value(Facts::unknown(over)).unwrap()["over"], word);
+            assert_eq!(over.to_string(), word);
+        }
+    }
+
     #[test]
     fn the_imei_is_in_no_event() {
         let facts = Facts {
             imei: Some("359260080110775".into()),
-            ..Facts::default()
+            ..Facts::unknown(AskedOver::At)
         };
         let json = serde_json::to_string(&facts).unwrap();
         assert!(!json.contains("3592600"), "{json}");

@@ -100,6 +100,16 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// The modem that is meant, if the bus alone leads to exactly one. A run that needs it finds it again and says why there is none,
+    /// or more than one.
+    pub fn single(&self, world: &mut dyn World) -> Option<Modem> {
+        let mut candidates = self.candidates(world).ok()?;
+        let modem = candidates.pop()?;
+        candidates.is_empty().then_some(modem)
+    }
+}
+
 /// One line about a modem, for a list of modems.
 pub(crate) fn line(modem: &Modem) -> String {
     let first: Option<&PortId> = modem.all_ports().next().map(|port| &port.id);

@@ -11,6 +11,7 @@ use modem_world::{
 };
 
 use crate::modem::{DeviceId, Modem, Selector};
+use crate::request::Verb;
 use crate::told::RunWarning;
 use crate::told::{Cause, Event, EventKind, Warning};
 
@@ -80,9 +81,6 @@ impl Target {
 /// Why a run doesn't begin, with the modem, where one was found.
 pub(crate) type Refused = Box<(DeviceId, Cause)>;
 
-/// Verbs that only ask a modem, so that it is free again within seconds. Every other one works on it, and a second one beside that
-/// is refused at once. What the holder says of itself decides nothing but this wait.
-const ASKING: [&str; 2] = ["list", "info"];
 /// How long a run that has done nothing yet waits for the lock, and how long another run may have had it to be worth waiting for.
 /// Estimate: no modem is asked for longer.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
@@ -94,7 +92,7 @@ pub(super) const LOCK_POLL: Duration = Duration::from_millis(100);
 pub(super) struct Claimed {
     pub(super) spot: Spot,
     /// What the user asked for, as other runs are told.
-    pub(super) verb: &'static str,
+    pub(super) verb: Verb,
     /// That the host gives no lock.
     pub(super) doubt: Option<Warning>,
 }
@@ -136,7 +134,9 @@ impl<'s> Patience<'s> {
     fn wait(&mut self, world: &mut dyn World, device: &DeviceId, holder: LockHolder) -> Result<(), Cause> {
         let now = world.now();
         let is_long = holder.held_for.is_some_and(|held| held >= LOCK_LIMIT);
-        let is_asking = holder.verb.as_deref().is_some_and(|verb| ASKING.contains(&verb));
+        // What the holder says of itself decides nothing but this wait.
+        let verb = holder.verb.as_deref().and_then(Verb::of_word);
+        let is_asking = verb.is_some_and(Verb::only_asks);
         if is_long || now >= self.until || !(is_asking || self.is_for_all) {
             return Err(Cause::locked(holder));
         }
@@ -163,7 +163,7 @@ impl<'s> Patience<'s> {
 /// `find`'s; another run has it. With the modem, where one was found.
 pub(super) fn find(
     world: &mut dyn World,
-    verb: &'static str,
+    verb: Verb,
     select: &Selector,
     patience: &mut Patience<'_>,
     mut find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<Target, Cause>,
@@ -212,8 +212,8 @@ pub(super) fn find(
 
 /// Claims one place. Where the host gives no lock that is said, and the modem can be used all the same: no other run is known to have
 /// it.
-pub(super) fn claim(world: &mut dyn World, spot: &Spot, verb: &str) -> Result<Option<Warning>, LockHolder> {
-    match world.host().claim(spot, verb) {
+pub(super) fn claim(world: &mut dyn World, spot: &Spot, verb: Verb) -> Result<Option<Warning>, LockHolder> {
+    match world.host().claim(spot, verb.word()) {
         Ok(()) => Ok(None),
         Err(ClaimError::Held(holder)) => Err(holder),
         Err(ClaimError::Io { call, errno }) => Ok(Some(Warning {

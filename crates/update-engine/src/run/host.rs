@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, Spot};
+use modem_world::{HostError, Inhibition, Instant, Interest, PortErrorKind, PortHolder, Program, Spot};
 
 use super::claim;
 use super::parts::Run;
@@ -109,7 +109,7 @@ impl Run<'_> {
     }
 
     /// ModemManager, also behind the programs that share a port for it, as the holder of one of the modem's ports.
-    fn manager_on_modem(&mut self) -> Option<String> {
+    fn manager_on_modem(&mut self) -> Option<PortHolder> {
         let modem = self.whereabouts.known_modem();
         let modem = modem.filter(|modem| modem.mode == Mode::Normal)?;
         let ports: Vec<_> = modem.all_ports().map(|port| port.id.clone()).collect();
@@ -119,10 +119,7 @@ impl Run<'_> {
                 None
             }
             Err(error) => match error.kind {
-                PortErrorKind::Busy { holder } => holder.filter(|holder| {
-                    let names = ["ModemManager", "qmi-proxy", "mbim-proxy"];
-                    names.iter().any(|name| holder.starts_with(name))
-                }),
+                PortErrorKind::Busy { holder } => holder.filter(|holder| holder.program() != Program::Other),
                 _ => None,
             },
         })

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use modem_world::{HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Wake};
+use modem_world::{
+    HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Program, Wake,
+};
 
 use super::parts::Run;
 use super::stops::Heed;
@@ -68,8 +70,8 @@ impl Run<'_> {
             };
             let limit = match &error.kind {
                 PortErrorKind::PermissionDenied | PortErrorKind::NotFound => RIGHTS_LIMIT,
-                // It looks at every new port, for some seconds.
-                PortErrorKind::Busy { holder: Some(holder) } if holder.starts_with("ModemManager") => {
+                // ModemManager looks at every new port, for some seconds.
+                PortErrorKind::Busy { holder: Some(holder) } if holder.program() == Program::ModemManager => {
                     holder_limit.max(HOLDER_LIMIT)
                 }
                 PortErrorKind::Busy { .. } => holder_limit,

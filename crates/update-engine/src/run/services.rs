@@ -2,10 +2,12 @@
 
 use modem_world::{Spot, UsbPath};
 
+use crate::request::Verb;
+
 /// What the host was asked for.
 #[derive(Debug)]
 pub(crate) struct Services {
-    verb: &'static str,
+    verb: Verb,
     claimed: Vec<Spot>,
     is_lock_doubted: bool,
     inhibited: Vec<UsbPath>,
@@ -15,7 +17,7 @@ pub(crate) struct Services {
 
 impl Services {
     /// A run that has this place already.
-    pub(super) fn new(verb: &'static str, spot: Spot) -> Self {
+    pub(super) fn new(verb: Verb, spot: Spot) -> Self {
         Self {
             verb,
             claimed: vec![spot],
@@ -36,7 +38,7 @@ impl Services {
     }
 
     /// What the user asked for, as other runs are told that find the modem locked.
-    pub(super) const fn verb(&self) -> &'static str {
+    pub(super) const fn verb(&self) -> Verb {
         self.verb
     }
 

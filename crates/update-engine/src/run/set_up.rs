@@ -10,6 +10,7 @@ use super::stops::Stops;
 use super::teller::{Teller, Told};
 use super::whereabouts::{KnownPlace, Whereabouts};
 use crate::modem::{DeviceId, Mode, Modem, Selector};
+use crate::request::Verb;
 use crate::told::{Cause, Event, Step, UpdateError};
 
 /// A modem that was found, is kept from other runs, and has a port to use.
@@ -27,7 +28,7 @@ impl Start {
     /// `find`'s; another run has the modem; it can't be helped in its mode, or has no port. With the modem, where one was found.
     pub(crate) fn find(
         world: &mut dyn World,
-        verb: &'static str,
+        verb: Verb,
         select: &Selector,
         patience: &mut Patience<'_>,
         find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<Target, Cause>,
@@ -71,7 +72,7 @@ impl Start {
 pub(crate) fn begin<'r>(
     world: &'r mut dyn World,
     sink: &'r mut dyn FnMut(&Event),
-    verb: &'static str,
+    verb: Verb,
     select: &Selector,
     find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<Target, Cause>,
 ) -> Result<Run<'r>, UpdateError> {
@@ -97,7 +98,7 @@ pub(crate) fn begin<'r>(
 pub(crate) fn resume<'r>(
     world: &'r mut dyn World,
     sink: &'r mut dyn FnMut(&Event),
-    verb: &'static str,
+    verb: Verb,
     select: &Selector,
     known: KnownPlace,
     told: Told,

@@ -5,7 +5,7 @@ use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
 use modem_protocol::at::session::{AtError, Outcome};
 use modem_protocol::control::Closing;
-use modem_world::PortInfo;
+use modem_world::{PortErrorKind, PortInfo, Program};
 
 use crate::run::{AtSaid, AtSession, Run, Session};
 use crate::told::Cause;
@@ -15,27 +15,30 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The user stops; inside: which ports were tried and what came of it.
-    pub(crate) fn open_at(&mut self) -> Result<Result<(), Vec<String>>, Cause> {
-        let mut tried = Vec::new();
+    pub(crate) fn open_at(&mut self) -> Result<Result<(), NoAtPort>, Cause> {
+        let mut none = NoAtPort::default();
         let ports = self.whereabouts().modem()?.ports.at.clone();
         for port in &ports {
             match self.open_one_at(port)? {
                 Ok(()) => return Ok(Ok(())),
-                Err(why) => tried.push(format!("{}: {why}", port.id)),
+                Err(why) => {
+                    none.is_managers |= why.is_managers();
+                    none.tried.push(format!("{}: {why}", port.id));
+                }
             }
         }
         if ports.is_empty() {
-            tried.push("it has no AT port".to_owned());
+            none.tried.push("it has no AT port".to_owned());
         }
-        Ok(Err(tried))
+        Ok(Err(none))
     }
 
     /// Opens this port if it answers `AT`.
-    pub(crate) fn open_one_at(&mut self, port: &PortInfo) -> Result<Result<(), String>, Cause> {
+    pub(crate) fn open_one_at(&mut self, port: &PortInfo) -> Result<Result<(), NoAt>, Cause> {
         let handle = match self.open_for_session(port) {
             Ok(handle) => handle,
             // One that can't be opened doesn't end the search (at.md §2, weaknesses).
-            Err(Cause::Port(error)) => return Ok(Err(error.kind.to_string())),
+            Err(Cause::Port(error)) => return Ok(Err(NoAt::Port(error.kind))),
             Err(other) => return Err(other),
         };
         tracing::info!(port = %port.id, "AT port");
@@ -50,7 +53,7 @@ impl Run<'_> {
             }
             AtSaid::Outcome(Err(error)) => {
                 self.close_session(Closing::Release)?;
-                Ok(Err(error.to_string()))
+                Ok(Err(NoAt::Answer(error)))
             }
             AtSaid::Outcome(Ok(_)) => Err(Cause::Bug {
                 what: "an AT port answered before it was asked".to_owned(),
@@ -97,6 +100,33 @@ impl Run<'_> {
                 }
             }
         })
+    }
+}
+
+/// Why a modem can't be asked over AT.
+#[derive(Debug, Default)]
+pub(crate) struct NoAtPort {
+    /// The ports that were tried, and what came of each.
+    pub(crate) tried: Vec<String>,
+    /// Whether ModemManager has one of them.
+    pub(crate) is_managers: bool,
+}
+
+/// Why a port can't be used for AT commands.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAt {
+    /// It can't be opened.
+    #[error("{0}")]
+    Port(PortErrorKind),
+    /// It is open, and `AT` isn't answered.
+    #[error("{0}")]
+    Answer(AtError),
+}
+
+impl NoAt {
+    /// Whether ModemManager has the port.
+    fn is_managers(&self) -> bool {
+        matches!(self, Self::Port(PortErrorKind::Busy { holder: Some(holder) }) if holder.program() == Program::ModemManager)
     }
 }
 

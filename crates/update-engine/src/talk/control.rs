@@ -8,7 +8,7 @@ use modem_protocol::control::{self, Closing, ControlError, Link};
 use modem_protocol::mbim::proxy::Configuration;
 use modem_protocol::mbim::{Body, Reassembler, ServiceId, Status};
 use modem_protocol::qmi::dms::{Request as Dms, Response};
-use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortInfo};
+use modem_world::{Interest, PortErrorKind, PortHandle, PortId, PortInfo, Program};
 
 use crate::modem::Language;
 use crate::request::ControlChoice;
@@ -260,10 +260,8 @@ impl Run<'_> {
 fn is_shared(kind: &PortErrorKind, choice: ControlChoice, language: Language) -> bool {
     let proxy = match language {
         Language::Qmi if choice == ControlChoice::QmiProxy => return true,
-        Language::Qmi => "qmi-proxy",
-        Language::Mbim => "mbim-proxy",
+        Language::Qmi => Program::QmiProxy,
+        Language::Mbim => Program::MbimProxy,
     };
-    let by_proxy =
-        |holder: &Option<String>| holder.as_deref().is_some_and(|holder| holder.starts_with(proxy));
-    matches!(kind, PortErrorKind::Busy { holder } if by_proxy(holder))
+    matches!(kind, PortErrorKind::Busy { holder: Some(holder) } if holder.program() == proxy)
 }

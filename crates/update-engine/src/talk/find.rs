@@ -4,9 +4,9 @@ use modem_protocol::control::Closing;
 use modem_world::{DiscoveryError, LockHolder, Spot, World};
 
 use crate::modem::{DeviceId, Facts, Mode, Modem, Selector, line, modems};
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::run::{Patience, Run, Start, Target};
-use crate::told::{Cause, Event, Step};
+use crate::told::{Cause, Event, Step, UpdateError};
 
 /// The one modem that is meant.
 ///
@@ -14,17 +14,20 @@ use crate::told::{Cause, Event, Step};
 ///
 /// # Errors
 /// No modem fits, or more than one does; another run has a modem that may be the right one.
-pub fn find_one(world: &mut dyn World, request: &Request, verb: &'static str) -> Result<Modem, Cause> {
+pub fn find_one(world: &mut dyn World, request: &Request, verb: Verb) -> Result<Modem, UpdateError> {
     let mut sink = |_: &Event| {};
     let mut patience = Patience::new(world, &mut sink);
-    find_patiently(world, request, verb, &mut patience)
+    find_patiently(world, request, verb, &mut patience).map_err(|cause| {
+        let device = DeviceId::from_selection(&request.select);
+        UpdateError::untouched(&device, Step::CheckDevice, cause)
+    })
 }
 
 /// The same, with what is left of the patience.
 pub(crate) fn find_patiently(
     world: &mut dyn World,
     request: &Request,
-    verb: &'static str,
+    verb: Verb,
     patience: &mut Patience<'_>,
 ) -> Result<Modem, Cause> {
     match &request.select {
@@ -77,7 +80,7 @@ pub(crate) struct Look {
 pub(crate) fn look_at_all(
     world: &mut dyn World,
     request: &Request,
-    ask: Option<&'static str>,
+    ask: Option<Verb>,
 ) -> Result<Vec<Look>, DiscoveryError> {
     let mut looks = Vec::new();
     for modem in modems(world)? {
@@ -92,12 +95,7 @@ pub(crate) fn look_at_all(
 }
 
 /// Looks at one modem, without waiting for another run that has it.
-pub(crate) fn look_at(
-    world: &mut dyn World,
-    modem: Modem,
-    request: &Request,
-    ask: Option<&'static str>,
-) -> Look {
+pub(crate) fn look_at(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<Verb>) -> Look {
     let mut sink = |_: &Event| {};
     look_patiently(world, modem, request, ask, &mut Patience::none(&mut sink))
 }
@@ -107,7 +105,7 @@ fn look_patiently(
     world: &mut dyn World,
     modem: Modem,
     request: &Request,
-    ask: Option<&'static str>,
+    ask: Option<Verb>,
     patience: &mut Patience<'_>,
 ) -> Look {
     let mut look = Look {
@@ -163,7 +161,7 @@ fn by_imei(
     world: &mut dyn World,
     imei: &str,
     request: &Request,
-    verb: &'static str,
+    verb: Verb,
     patience: &mut Patience<'_>,
 ) -> Result<Modem, Cause> {
     let has_it = |look: &Look| {
@@ -217,11 +215,9 @@ fn by_imei(
 impl Run<'_> {
     /// What a running modem says of itself.
     pub(crate) fn facts(&mut self, request: &Request) -> Result<Facts, Cause> {
-        let mode = self.whereabouts().modem()?.mode;
-        if mode != Mode::Normal {
-            return Err(Cause::NotSupported {
-                what: format!("in {mode} mode it can't be asked anything"),
-            });
+        let modem = self.whereabouts().modem()?;
+        if modem.mode != Mode::Normal {
+            return Err(Cause::not_running(modem));
         }
         self.begin(Step::ReadModem);
         self.open_talk(request.control)?;

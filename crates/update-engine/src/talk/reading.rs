@@ -7,7 +7,7 @@ use modem_protocol::qmi::dms::Request as Dms;
 
 use super::at_port::Told;
 use super::control::{OPEN_PATIENCE, PATIENCE};
-use crate::modem::{Facts, Language, Trio, version_in};
+use crate::modem::{AskedOver, Facts, Trio, version_in};
 use crate::request::ControlChoice;
 use crate::run::Run;
 use crate::told::Cause;
@@ -37,7 +37,7 @@ impl Run<'_> {
         match self.open_at()? {
             Ok(()) => Ok(()),
             Err(more) => {
-                tried.extend(more);
+                tried.extend(more.tried);
                 Err(Cause::Unreachable { tried })
             }
         }
@@ -63,14 +63,10 @@ impl Run<'_> {
     /// The port fails; the user stops for the second time.
     pub(crate) fn read_facts(&mut self) -> Result<Facts, Cause> {
         let over = match self.control().map(|control| control.language) {
-            Some(Language::Qmi) => "QMI",
-            Some(Language::Mbim) => "MBIM",
-            None => "AT",
+            Some(language) => AskedOver::Control(language),
+            None => AskedOver::At,
         };
-        let mut facts = Facts {
-            over: over.to_owned(),
-            ..Facts::default()
-        };
+        let mut facts = Facts::unknown(over);
         if self.has_control_session() {
             self.read_by_qmi(&mut facts)?;
         } else {

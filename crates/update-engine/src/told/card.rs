@@ -16,7 +16,7 @@ use super::advice::Advice;
 use super::cause::{Cause, Layer};
 use super::codes::Code;
 use super::state::ModemState;
-use crate::modem::ids;
+use crate::modem::{Mode, ids};
 
 /// What a cause means to the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,6 +140,16 @@ impl Cause {
             Self::NoSuchSlot { .. } => card(Code::SlotNone, "there is no such slot", Fact, Do::AskForLess),
             Self::SlotInUse { .. } => card(Code::SlotInUse, "the image is in use and was not deleted", Fact, Do::SelectOthers),
             Self::NotSupported { .. } => card(Code::NotSupported, "the modem can't do that", Fact, Do::AskForLess),
+            Self::NotRunning { mode, place } => {
+                let card = card(Code::NotSupported, "the modem can't do that", Fact, Do::AskForLess);
+                match mode {
+                    Mode::Download => card.saying(format!(
+                        "`modemflash reset --port {place}` starts the firmware that it has, \
+                         `modemflash update --port {place} FILE…` gives it some"
+                    )),
+                    _ => card,
+                }
+            }
             Self::NotEntered { is_pin, .. } => {
                 let advice = if *is_pin { Do::CheckPin } else { Do::PowerCycleAndRunAgain };
                 card(Code::DownloadNotEntered, "the modem does not enter download mode", Fact, advice)

@@ -6,7 +6,7 @@ use modem_protocol::control::ControlError;
 use modem_world::{DiscoveryError, LockHolder, PortError};
 
 use super::plan::Warning;
-use crate::modem::{Mode, Protocol, Selector};
+use crate::modem::{Mode, Modem, Protocol, Selector};
 use crate::request::ControlChoice;
 
 /// What happened.
@@ -263,6 +263,14 @@ pub enum Cause {
         /// What the modem can't do.
         what: String,
     },
+    /// Only a modem that runs its firmware can be asked anything.
+    #[error("in {mode} mode it can't be asked anything")]
+    NotRunning {
+        /// Its mode.
+        mode: Mode,
+        /// Its place on the bus.
+        place: String,
+    },
     /// Nothing that was tried switches the modem to download mode.
     #[error("tried: {}", tried.join("; "))]
     NotEntered {
@@ -334,6 +342,14 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// What is asked needs a modem that runs its firmware.
+    pub(crate) fn not_running(modem: &Modem) -> Self {
+        Self::NotRunning {
+            mode: modem.mode,
+            place: modem.path().to_string(),
+        }
+    }
+
     /// Another process holds the modem's lock.
     pub(crate) const fn locked(holder: LockHolder) -> Self {
         Self::Locked {

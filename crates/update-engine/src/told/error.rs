@@ -11,7 +11,7 @@ use super::card::{Card, Subject};
 use super::cause::Cause;
 use super::codes::Code;
 use super::exit;
-use super::exit::Standing;
+use super::exit::{Class, Standing};
 use super::state::ModemState;
 use super::step::Step;
 use crate::modem::{DeviceId, Radio};
@@ -52,6 +52,11 @@ impl UpdateError {
         }
     }
 
+    /// An error of a run that ends before it has sent a byte to the modem.
+    pub(crate) fn untouched(device: &DeviceId, step: Step, cause: Cause) -> Self {
+        Self::new(device, step, ModemState::Untouched, cause)
+    }
+
     /// The stable code, `E-QDL-SILENT`.
     pub fn code(&self) -> Code {
         self.source.code()
@@ -77,6 +82,11 @@ impl UpdateError {
     /// The exit code that belongs to this error (docs/errors.md).
     pub fn exit_code(&self) -> u8 {
         exit::code(self.code().class(), self.standing())
+    }
+
+    /// Whether the user stopped the run.
+    pub fn is_stopped(&self) -> bool {
+        self.code().class() == Class::Stopped
     }
 
     /// The state of the modem as the exit code sees it.

@@ -110,7 +110,7 @@ impl Update<'_> {
     fn ask_for_facts(&mut self, goal: &Goal) -> Result<Asked, Cause> {
         if let Err(mut tried) = self.run.open_control(self.request.control, OPEN_PATIENCE)? {
             if let Err(more) = self.run.open_at()? {
-                tried.extend(more);
+                tried.extend(more.tried);
                 return Ok(Asked::NotYet(tried.join("; ")));
             }
         }

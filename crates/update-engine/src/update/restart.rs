@@ -376,7 +376,7 @@ impl Run<'_> {
             return Ok(Said::No("the port has gone".to_owned()));
         };
         if let Err(why) = self.open_one_at(port)? {
-            return Ok(Said::No(why));
+            return Ok(Said::No(why.to_string()));
         }
         self.note_deed(Deed::Changed);
         let said = self.at_unlocking(&command)?;

@@ -7,12 +7,9 @@ use super::stages::{Checkpoint, Stage};
 use super::work::Update;
 use crate::decide::{Firmware, ImageName};
 use crate::modem::{DeviceId, Mode};
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::run::{self, RETURN_LIMIT};
 use crate::told::{Cause, Event, EventKind, Outcome, Plan, Step, UpdateError};
-
-/// What other runs are told that find the modem locked.
-const VERB: &str = "update";
 
 /// An update that was decided on and hasn't ended. [`advance`](Self::advance) takes it through one stage.
 pub struct Updating<'u> {
@@ -41,7 +38,7 @@ impl<'u> Updating<'u> {
         sink: &'u mut dyn FnMut(&Event),
         ask: &mut dyn FnMut(&Plan) -> bool,
     ) -> Result<Self, UpdateError> {
-        let (mut update, warnings) = Update::begin(world, VERB, request, firmware, sink)?;
+        let (mut update, warnings) = Update::begin(world, Verb::Update, request, firmware, sink)?;
         let begun = match update.look(warnings) {
             Ok(looked) => update.decide(looked, ask),
             Err(cause) => Err(cause),
@@ -74,7 +71,7 @@ impl<'u> Updating<'u> {
         if let Err(cause) = check_version(v).and_then(|()| check_images(&images, firmware)) {
             return Err(run::refuse(world, sink, &device, Step::CheckImages, cause));
         }
-        let run = run::resume(world, sink, VERB, &request.select, place, told)?;
+        let run = run::resume(world, sink, Verb::Update, &request.select, place, told)?;
         let mut update = Update {
             run,
             request,

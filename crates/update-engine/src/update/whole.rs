@@ -10,7 +10,7 @@ use super::look::Looked;
 use super::updating::Updating;
 use super::work::Update;
 use crate::decide::Firmware;
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::told::{Event, Outcome, Plan, UpdateError};
 
 /// Brings `firmware` to the modem that `request` names, and proves it.
@@ -52,7 +52,7 @@ pub fn update_asking(
 /// Anything that speaks against the update.
 pub fn prepare(world: &mut dyn World, request: &Request, firmware: &Firmware) -> Result<Plan, UpdateError> {
     let mut sink = |_: &Event| {};
-    let (mut update, warnings) = Update::begin(world, "plan", request, firmware, &mut sink)?;
+    let (mut update, warnings) = Update::begin(world, Verb::Plan, request, firmware, &mut sink)?;
     let plan = update.look(warnings).map(Looked::into_plan);
     update.run.end(plan)
 }

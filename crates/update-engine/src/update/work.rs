@@ -4,7 +4,7 @@ use modem_world::World;
 
 use crate::decide::{Firmware, checks};
 use crate::modem::{DeviceId, Modem, Selector};
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::run::{self, Patience, Run, Target};
 use crate::talk::find_patiently;
 use crate::told::{Cause, Event, Step, UpdateError, Warning};
@@ -23,7 +23,7 @@ impl<'u> Update<'u> {
     /// The images aren't to be sent; no such modem, or another run has it.
     pub(super) fn begin(
         world: &'u mut dyn World,
-        verb: &'static str,
+        verb: Verb,
         request: &Request,
         firmware: &'u Firmware,
         sink: &'u mut dyn FnMut(&Event),
@@ -51,7 +51,7 @@ impl<'u> Update<'u> {
 fn find(
     world: &mut dyn World,
     request: &Request,
-    verb: &'static str,
+    verb: Verb,
     patience: &mut Patience<'_>,
 ) -> Result<Target, Cause> {
     if let Selector::Port(name) = &request.select {

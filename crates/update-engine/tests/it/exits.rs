@@ -132,6 +132,10 @@ fn what_would_be_2_3_or_4_ends_with_the_modems_own_code_once_it_was_changed() {
                 maximum: None,
             },
             Cause::NotSupported { what: String::new() },
+            Cause::NotRunning {
+                mode: modemflash_update_engine::modem::Mode::Download,
+                place: String::new(),
+            },
             Cause::NoImages,
             Cause::NoModem {
                 wanted: modemflash_update_engine::Selector::Only,
@@ -163,12 +167,17 @@ fn what_would_be_2_3_or_4_ends_with_the_modems_own_code_once_it_was_changed() {
         (ModemState::Unknown, 9),
     ] {
         for cause in causes() {
-            let device = DeviceId::from_port_name("modem");
+            let device = DeviceId::from_selection(&modemflash_update_engine::Selector::Only);
             let error = UpdateError::new(&device, Step::CheckDevice, modem, cause);
             assert_eq!(error.exit_code(), exit, "{:?} and {modem:?}", error.source);
         }
         let stopped = Cause::Stopped { how: "stopped" };
-        let error = UpdateError::new(&DeviceId::from_port_name("modem"), Step::Boot, modem, stopped);
+        let error = UpdateError::new(
+            &DeviceId::from_selection(&modemflash_update_engine::Selector::Only),
+            Step::Boot,
+            modem,
+            stopped,
+        );
         assert_eq!(error.exit_code(), 130);
         assert!(error.failure().modem_words.starts_with(&modem.to_string()));
     }

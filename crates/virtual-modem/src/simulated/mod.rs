@@ -19,8 +19,8 @@ use std::fmt;
 use std::time::Duration;
 
 use modem_world::{
-    Instant, Interest, LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot,
-    UsbPath, Wake,
+    Instant, Interest, LockHolder, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo,
+    PortKind, Spot, UsbPath, Wake,
 };
 
 use crate::modem::{Setup, VirtualModem};
@@ -217,10 +217,10 @@ impl SimulatedWorld {
         }
     }
 
-    /// Makes `holder` use the ports of the modem at `place` until this moment.
+    /// Makes `holder`, such as `ModemManager (pid 812)`, use the ports of the modem at `place` until this moment.
     pub fn hold(&mut self, place: usize, holder: &str, until: Instant) {
         if let Some(socket) = self.sockets.get_mut(place) {
-            let holder = Some(holder.to_owned());
+            let holder = Some(PortHolder::parse(holder));
             socket.refuse(PortErrorKind::Busy { holder }, until);
         }
     }

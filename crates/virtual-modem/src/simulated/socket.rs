@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use modem_world::{
-    Attached, Instant, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, UsbDevice,
-    UsbInterface, UsbPath,
+    Attached, Instant, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo, PortKind,
+    UsbDevice, UsbInterface, UsbPath,
 };
 
 use super::SocketKind;
@@ -280,7 +280,7 @@ impl Socket {
         let openers = self.openers(interface);
         // A control port isn't exclusive (qmi.md §2).
         if let (Some(other), PortKind::Serial) = (openers.first(), kind) {
-            let holder = (*other == Opener::Manager).then(|| "ModemManager".to_owned());
+            let holder = (*other == Opener::Manager).then(|| PortHolder::named("ModemManager"));
             return Err(PortErrorKind::Busy { holder });
         }
         self.open_as(Opener::Host(handle), interface, (port.clone(), kind), now);

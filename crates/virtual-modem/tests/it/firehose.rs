@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Bench, answers, image_for, lines, quick, verdicts};
-use modem_protocol::firehose::message::{Answer, Configure, Power, Program, Request, Verdict};
+use modem_protocol::firehose::message::{Answer, Configure, FirehoseRequest, Power, Program, Verdict};
 use modemflash_virtual_modem::quirk::{Noise, NoiseMoment, NoisyRequest, PayloadAnswer, Pieces};
 use modemflash_virtual_modem::{ImageState, Mode, Output, Profile, Setup, Wrong};
 
@@ -92,7 +92,8 @@ fn every_sahara_model_takes_two_images_in_spite_of_its_noise() {
         for body in [&[9; 20_000][..], b"settings"] {
             let file = image_for(profile.name, body);
             // As a patient host: NOP until an ACK comes.
-            let silenced = (0..5).any(|_| verdicts(&bench.document(&Request::Ping)).last() == Some(&ACK));
+            let silenced =
+                (0..5).any(|_| verdicts(&bench.document(&FirehoseRequest::Ping)).last() == Some(&ACK));
             assert!(silenced, "{}", profile.name);
             assert_eq!(
                 verdicts(&bench.program(sectors(&file))),
@@ -119,7 +120,7 @@ fn storage_information_comes_in_log_lines_or_not_at_all() {
     ] {
         let mut bench = Bench::opened(quick(model));
         bench.firehose();
-        let answer = bench.document(&Request::StorageInfo {
+        let answer = bench.document(&FirehoseRequest::StorageInfo {
             physical_partition: 0,
         });
         assert_eq!(lines(&answer), expected, "{model}");
@@ -132,7 +133,7 @@ fn configure_is_answered_with_a_nak_and_the_real_limit_and_then_with_an_ack() {
     let mut bench = Bench::opened(quick("EM7565"));
     bench.firehose();
     for (wish, verdict) in [(1_048_576, Verdict::Nak), (8192, Verdict::Ack)] {
-        let answer = bench.document(&Request::Configure(Configure::asking_for(wish)));
+        let answer = bench.document(&FirehoseRequest::Configure(Configure::asking_for(wish)));
         let [Answer::Response(response)] = &answer[..] else {
             panic!("{answer:?}")
         };
@@ -156,7 +157,7 @@ fn every_answer_to_configure_can_be_had() {
         setup.quirks.payload = Some(habit);
         let mut bench = Bench::opened(setup);
         bench.firehose();
-        let answer = bench.document(&Request::Configure(Configure::asking_for(1_048_576)));
+        let answer = bench.document(&FirehoseRequest::Configure(Configure::asking_for(1_048_576)));
         let [Answer::Response(response)] = &answer[..] else {
             panic!("{answer:?}")
         };
@@ -227,7 +228,7 @@ fn documents_may_be_cut_at_any_place_or_joined() {
     let whole = {
         let mut bench = configured(None);
         bench.ask(
-            &Request::StorageInfo {
+            &FirehoseRequest::StorageInfo {
                 physical_partition: 0,
             }
             .to_bytes(),
@@ -243,7 +244,7 @@ fn documents_may_be_cut_at_any_place_or_joined() {
         bench.configured();
         assert_eq!(
             bench.ask(
-                &Request::StorageInfo {
+                &FirehoseRequest::StorageInfo {
                     physical_partition: 0
                 }
                 .to_bytes()
@@ -256,7 +257,7 @@ fn documents_may_be_cut_at_any_place_or_joined() {
     let mut bench = Bench::opened(setup);
     bench.configured();
     bench.send(
-        &Request::StorageInfo {
+        &FirehoseRequest::StorageInfo {
             physical_partition: 0,
         }
         .to_bytes(),
@@ -333,9 +334,9 @@ fn the_noise_may_come_in_the_same_transfer_as_the_final_ack() {
 fn the_noise_may_come_many_times() {
     let (mut bench, _) = noisy(Noise::MANY);
     for _ in 0..2 {
-        assert_eq!(verdicts(&bench.document(&Request::Ping)), vec![NAK; 20]);
+        assert_eq!(verdicts(&bench.document(&FirehoseRequest::Ping)), vec![NAK; 20]);
     }
-    assert_eq!(verdicts(&bench.document(&Request::Ping)), [ACK]);
+    assert_eq!(verdicts(&bench.document(&FirehoseRequest::Ping)), [ACK]);
 }
 
 #[test]
@@ -358,7 +359,7 @@ fn the_answer_behind_the_noise_may_come_late() {
         spacing,
     };
     let (mut bench, _) = noisy(noise);
-    bench.send(&Request::Ping.to_bytes());
+    bench.send(&FirehoseRequest::Ping.to_bytes());
     assert_eq!(
         verdicts(&answers(&bench.hear_for(Duration::from_millis(299)))),
         [NAK]
@@ -397,7 +398,10 @@ fn wrong_values_in_a_program_are_caught() {
         let mut bench = configured(None);
         let mut program = Program::image(2, 4096, 64);
         change(&mut program);
-        assert_eq!(verdicts(&bench.document(&Request::Program(program))), [NAK]);
+        assert_eq!(
+            verdicts(&bench.document(&FirehoseRequest::Program(program))),
+            [NAK]
+        );
         let what = &bench.modem.violations()[0].what;
         assert!(
             matches!(what, Wrong::Attribute { name, .. } if *name == wrong),
@@ -413,7 +417,7 @@ fn another_power_value_is_caught() {
         value: "off".to_owned(),
         ..Power::reset()
     };
-    assert_eq!(verdicts(&bench.document(&Request::Power(power))), [NAK]);
+    assert_eq!(verdicts(&bench.document(&FirehoseRequest::Power(power))), [NAK]);
     assert_eq!(bench.kinds(), ["attribute"]);
 }
 
@@ -438,7 +442,7 @@ fn a_document_without_end_is_caught() {
 fn bytes_between_documents_are_caught() {
     let mut bench = configured(None);
     let mut bytes = b"AT\r\n".to_vec();
-    bytes.extend(Request::Ping.to_bytes());
+    bytes.extend(FirehoseRequest::Ping.to_bytes());
     assert_eq!(verdicts(&answers(&bench.ask(&bytes))), [ACK]);
     assert_eq!(bench.modem.violations()[0].what, Wrong::OutsideOfDocument(4));
 }
@@ -542,7 +546,7 @@ fn an_image_of_another_product_is_refused_in_the_middle_of_the_data() {
     assert_eq!(lines(&answer)[0], "Package not compatible");
     // What was on its way is passed over, and the server still answers.
     bench.send(&file[8192..20_000]);
-    assert_eq!(verdicts(&bench.document(&Request::Ping)), [ACK]);
+    assert_eq!(verdicts(&bench.document(&FirehoseRequest::Ping)), [ACK]);
     assert_eq!(bench.kinds(), ["foreign image"]);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{self, Bench, open_request, quick};
-use modem_protocol::firehose::message::{Configure, Program, Request as Document};
+use modem_protocol::firehose::message::{Configure, FirehoseRequest, Program};
 use modem_protocol::mbim;
 use modem_protocol::qdl::message::{HelloRequest, Request};
 use modem_protocol::qmi::{Service, Tlvs, ctl, dms};
@@ -27,10 +27,10 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         Just(Packet::Execute { command }.to_bytes()),
         Just(Packet::ExecuteData { command }.to_bytes()),
         Just(Packet::Reset.to_bytes()),
-        Just(Document::Ping.to_bytes()),
-        Just(Document::Configure(Configure::asking_for(8192)).to_bytes()),
-        Just(Document::Program(Program::image(2, 4096, 64)).to_bytes()),
-        Just(Document::Program(Program::image(u64::MAX, 4096, 64)).to_bytes()),
+        Just(FirehoseRequest::Ping.to_bytes()),
+        Just(FirehoseRequest::Configure(Configure::asking_for(8192)).to_bytes()),
+        Just(FirehoseRequest::Program(Program::image(2, 4096, 64)).to_bytes()),
+        Just(FirehoseRequest::Program(Program::image(u64::MAX, 4096, 64)).to_bytes()),
         Just(vec![0; 9000]),
         proptest::collection::vec(any::<u8>(), 0..600),
     ]

@@ -7,7 +7,7 @@ use crate::common::{hex, image_for, open_request, quick, write_request};
 use modem_protocol::hdlc;
 use modem_protocol::qdl::message::{HelloRequest, Request};
 use modem_world::{
-    DiscoveryError, HostError, Instant, Interest, PortErrorKind, PortHandle, UsbPath, Wake, World,
+    DiscoveryError, HostError, Instant, Interest, PortErrorKind, PortHandle, PortHolder, UsbPath, Wake, World,
 };
 use modemflash_virtual_modem::quirk::HelloHabit;
 use modemflash_virtual_modem::simulated::{Pace, SimulatedWorld};
@@ -255,7 +255,7 @@ fn a_port_is_exclusive_and_names_its_holder() {
     let mut world = SimulatedWorld::new(quick("MC7455"));
     world.hold(0, "ModemManager (pid 812)", at(3));
     let port = world.port(0).unwrap().id.clone();
-    let holder = Some("ModemManager (pid 812)".to_owned());
+    let holder = Some(PortHolder::parse("ModemManager (pid 812)"));
     assert_eq!(
         world.open(&port).unwrap_err().kind,
         PortErrorKind::Busy { holder }

@@ -10,8 +10,8 @@ use modem_protocol::mbim::{Body, Message};
 use modem_protocol::qmi::dms::{self, OperatingMode};
 use modem_protocol::qmi::{Frame, Service, ctl};
 use modem_world::{
-    Binding, Host, Inhibition, Instant, Interest, PortErrorKind, PortHandle, PortInfo, PortKind, UsbPath,
-    Wake, World,
+    Binding, Host, Inhibition, Instant, Interest, PortErrorKind, PortHandle, PortHolder, PortInfo, PortKind,
+    UsbPath, Wake, World,
 };
 use modemflash_virtual_modem::profile::Timings;
 use modemflash_virtual_modem::simulated::{Grants, ModemManager, Shared, SimulatedWorld, SocketKind};
@@ -305,7 +305,7 @@ fn modem_manager_spoils_a_session_unless_it_was_asked_to_keep_away() {
         let port = match world.open(&serial) {
             Ok(port) => port,
             Err(error) => {
-                let holder = Some("ModemManager".to_owned());
+                let holder = Some(PortHolder::named("ModemManager"));
                 assert_eq!(error.kind, PortErrorKind::Busy { holder });
                 // The control port isn't exclusive.
                 let control = ports(&mut world, PortKind::Wdm).remove(0);

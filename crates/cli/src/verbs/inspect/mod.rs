@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use firmware_image::source::{Choice, ChoiceError, FirmwareSet, Inspected, LeftOut, SourceError, Wanted};
 use firmware_image::{Combination, CrcVerdict, Report, Severity};
 use serde::Serialize;
-use update_engine::checks::judge_images;
-use update_engine::{DeviceId, Firmware, ModemState, Request, Selector, Step, UpdateError};
+use update_engine::exit::Class;
+use update_engine::{Firmware, Request, UpdateError, checks};
 
 use crate::arguments::Inspect;
-use crate::failure::Verdict;
+use crate::failure::{Verdict, untouched};
 use crate::images;
 use crate::output::stdout;
 use crate::text::amounts;
@@ -23,7 +23,7 @@ const SCHEMA_VERSION: u16 = 1;
 /// Exit code if all files are sound.
 const SOUND: u8 = 0;
 /// Exit code if an image is refused (docs/errors.md).
-const REFUSED: u8 = 3;
+const REFUSED: u8 = untouched(Class::Image);
 
 /// Shows what the files contain. The exit code is 3 if anything is damaged.
 pub(crate) fn run(arguments: &Inspect) -> Verdict {
@@ -150,22 +150,8 @@ fn choose(inspected: Inspected, unusable: &UnusablePaths) -> Result<WouldSend, U
         left_out: set.left_out.clone(),
         combination: set.combination.clone(),
     };
-    match judge(set) {
-        Some(error) => Err(error.into()),
-        None => Ok(sent),
-    }
-}
-
-/// The engine's objection to the images themselves, whatever the modem is.
-fn judge(set: FirmwareSet) -> Option<UpdateError> {
-    let cause = judge_images(&Request::default(), &Firmware::from(set)).err()?;
-    let nobody = DeviceId::from_selection(&Selector::Only);
-    Some(UpdateError::new(
-        &nobody,
-        Step::CheckImages,
-        ModemState::Untouched,
-        cause,
-    ))
+    checks::check_images(&Request::default(), &Firmware::from(set))?;
+    Ok(sent)
 }
 
 /// What `update` would do with the files, in words.

@@ -4,10 +4,10 @@ mod watch;
 
 use update_engine::codes::Code;
 use update_engine::survey::{Surveyed, survey};
-use update_engine::{Facts, Request};
+use update_engine::{Facts, Request, Verb};
 
 use crate::arguments::List;
-use crate::failure::{INTERRUPTED, VerbFailure, Verdict};
+use crate::failure::{VerbFailure, Verdict};
 use crate::output::stderr::say;
 use crate::output::stdout::{print, print_json};
 use crate::text::table::{Table, or_hyphen};
@@ -23,14 +23,14 @@ pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
     };
     let asks = !arguments.no_ask && !arguments.watch;
     let found = chosen
-        .talk(|world| survey(world, &request, asks.then_some("list")))
+        .talk(|world| survey(world, &request, asks.then_some(Verb::List)))
         .map_err(|error| VerbFailure::unreadable_bus(&error))?;
     let verdict = show(arguments.json, &found).and_then(|()| {
         if arguments.watch {
             watch::run(&mut chosen, found, arguments.json)
         } else if found.iter().any(|surveyed| surveyed.is_stopped) {
             let what = "the user stopped it before every modem was asked";
-            Err(VerbFailure::new(Code::Stopped, INTERRUPTED, what))
+            Err(VerbFailure::new(Code::Stopped, what))
         } else {
             Ok(0)
         }

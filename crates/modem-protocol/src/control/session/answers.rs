@@ -5,7 +5,7 @@ use core::mem;
 use super::super::channel::Heard;
 use super::super::{ControlError, Link};
 use super::goal::{Aim, Exchange, Goal, What};
-use super::{Access, FIRST_PATIENCE, MOST_REOPENINGS, Session, State};
+use super::{Access, ControlState, FIRST_PATIENCE, MOST_REOPENINGS, Session};
 use crate::mbim::{Body, Message, ProtocolFault, Status};
 use crate::qmi::{Frame, Kind, QmiError, Service, ctl, dms};
 use crate::{Instant, ParseError};
@@ -36,7 +36,7 @@ impl Session {
 
     /// Remembers the error to report if the answer doesn't come.
     fn note(&mut self, error: impl FnOnce(&'static str) -> ControlError) {
-        if let State::Working { goal, exchange } = &mut self.state {
+        if let ControlState::Working { goal, exchange } = &mut self.state {
             goal.noted = Some(error(goal.name(exchange.what)));
         }
     }
@@ -58,14 +58,14 @@ impl Session {
         if frame.service == Service::Ctl && self.abandoned.contains(&frame.transaction) {
             return self.give_back(frame);
         }
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Working { goal, exchange } if self.is_answered_by(&goal, &exchange, frame) => {
+        match mem::replace(&mut self.state, ControlState::Closed) {
+            ControlState::Working { goal, exchange } if self.is_answered_by(&goal, &exchange, frame) => {
                 match exchange.what {
                     What::Ask => self.take_answer(frame, goal, now),
                     what => self.take_control_answer(what, frame, goal, now),
                 }
             }
-            State::Closing(exchange)
+            ControlState::Closing(exchange)
                 if exchange.what == What::Release
                     && (frame.service, frame.transaction) == (Service::Ctl, exchange.transaction) =>
             {
@@ -164,7 +164,7 @@ impl Session {
             mbim_transaction: 0,
             deadline: (now + FIRST_PATIENCE).min(goal.until),
         };
-        self.state = State::Working { goal, exchange };
+        self.state = ControlState::Working { goal, exchange };
     }
 
     fn take_answer(&mut self, frame: &Frame, mut goal: Goal, now: Instant) {
@@ -187,7 +187,7 @@ impl Session {
             }
             Err(error) => Err(ControlError::Garbled { request, error }),
         };
-        self.state = State::Answered(answer);
+        self.state = ControlState::Answered(answer);
     }
 
     /// The modem reports that it has started, so the client id is no longer valid.
@@ -196,8 +196,8 @@ impl Session {
             return;
         }
         self.access = Access::Open;
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Working { mut goal, exchange } if exchange.what == What::Ask => {
+        match mem::replace(&mut self.state, ControlState::Closed) {
+            ControlState::Working { mut goal, exchange } if exchange.what == What::Ask => {
                 let request = goal.name(What::Ask);
                 if goal.aim.restarts_the_modem() {
                     // Repeating the request would restart the modem again.
@@ -214,8 +214,8 @@ impl Session {
     }
 
     fn take_open_done(&mut self, transaction: u32, status: Status, now: Instant) {
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Working { mut goal, exchange }
+        match mem::replace(&mut self.state, ControlState::Closed) {
+            ControlState::Working { mut goal, exchange }
                 if exchange.what == What::MbimOpen && exchange.mbim_transaction == transaction =>
             {
                 if status == Status::Success {
@@ -232,13 +232,13 @@ impl Session {
     }
 
     fn take_close_done(&mut self, transaction: u32, now: Instant) {
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Working { goal, exchange }
+        match mem::replace(&mut self.state, ControlState::Closed) {
+            ControlState::Working { goal, exchange }
                 if exchange.what == What::MbimReset && exchange.mbim_transaction == transaction =>
             {
                 self.go_on(goal, now);
             }
-            State::Closing(exchange)
+            ControlState::Closing(exchange)
                 if exchange.what == What::MbimClose && exchange.mbim_transaction == transaction => {}
             other => self.state = other,
         }
@@ -247,7 +247,7 @@ impl Session {
     /// If MBIM is being opened, a stray message belongs to an old session: closes MBIM and opens it again (mbim.md
     /// §4.1).
     fn take_stray(&mut self, now: Instant) {
-        if let State::Working { goal, exchange } = &self.state {
+        if let ControlState::Working { goal, exchange } = &self.state {
             if exchange.what == What::MbimOpen {
                 let goal = goal.clone();
                 self.reopen(goal, now);
@@ -267,7 +267,7 @@ impl Session {
     }
 
     fn take_refused(&mut self, transaction: u32, status: Status, now: Instant) {
-        let State::Working { goal, exchange } = &self.state else {
+        let ControlState::Working { goal, exchange } = &self.state else {
             return;
         };
         if exchange.what == What::MbimOpen {
@@ -290,16 +290,16 @@ impl Session {
     }
 
     fn take_fault(&mut self, transaction: u32, fault: ProtocolFault, now: Instant) {
-        if let State::Closing(exchange) = self.state {
+        if let ControlState::Closing(exchange) = self.state {
             if exchange.mbim_transaction == transaction {
                 match exchange.what {
                     What::Release => self.close_mbim(now),
-                    _ => self.state = State::Closed,
+                    _ => self.state = ControlState::Closed,
                 }
             }
             return;
         }
-        let State::Working { goal, exchange } = &self.state else {
+        let ControlState::Working { goal, exchange } = &self.state else {
             return;
         };
         let is_about_this = exchange.what != What::Pause && exchange.mbim_transaction == transaction;

@@ -4,7 +4,7 @@ use core::mem;
 use core::time::Duration;
 
 use super::super::ControlError;
-use super::State;
+use super::ControlState;
 use crate::Instant;
 use crate::qmi::dms::{self, OperatingMode};
 
@@ -129,10 +129,10 @@ impl Goal {
     }
 
     /// The state after this goal has failed with `error`.
-    pub(super) fn fails_with(&self, error: ControlError) -> State {
+    pub(super) fn fails_with(&self, error: ControlError) -> ControlState {
         match self.aim {
-            Aim::Open => State::Failed(error),
-            Aim::Ask { .. } => State::Answered(Err(error)),
+            Aim::Open => ControlState::Failed(error),
+            Aim::Ask { .. } => ControlState::Answered(Err(error)),
         }
     }
 }

@@ -55,7 +55,7 @@ pub struct Session {
     link: Link,
     channel: Channel,
     access: Access,
-    state: State,
+    state: ControlState,
     /// Whether the modem has answered a greeting, or needs none.
     is_greeted: bool,
     out: VecDeque<Vec<u8>>,
@@ -81,7 +81,7 @@ enum Access {
 }
 
 #[derive(Clone, Debug)]
-enum State {
+enum ControlState {
     Working { goal: Goal, exchange: Exchange },
     Ready,
     Answered(Result<dms::Response, ControlError>),
@@ -102,7 +102,7 @@ impl Session {
             // MBIM needs no greeting, because its open is already a question that the modem answers.
             is_greeted: matches!(link, Link::Mbim { .. }),
             link,
-            state: State::Ready,
+            state: ControlState::Ready,
             out: VecDeque::new(),
             control_transaction: 0,
             transaction: 0,
@@ -117,14 +117,14 @@ impl Session {
     /// tries that again.
     pub fn ask(&mut self, request: dms::Request, patience: Duration, now: Instant) {
         let name = request.name();
-        let is_closed = matches!(self.state, State::Closing(_) | State::Closed);
+        let is_closed = matches!(self.state, ControlState::Closing(_) | ControlState::Closed);
         if self.access == Access::Gone || is_closed {
             let error = match self.access {
                 Access::Gone => ControlError::Gone { request: name },
                 _ => ControlError::Closed { request: name },
             };
             self.access = Access::Gone;
-            self.state = State::Answered(Err(error));
+            self.state = ControlState::Answered(Err(error));
             return;
         }
         self.abandon_allocation();
@@ -139,18 +139,20 @@ impl Session {
     /// Ends the session; `poll` returns [`Step::Closed`] when that is done. Call this after a failure too, or an MBIM
     /// function stays open.
     pub fn close(&mut self, closing: Closing, now: Instant) {
-        if self.access == Access::Gone || matches!(self.state, State::Closing(_) | State::Closed) {
-            return self.state = State::Closed;
+        if self.access == Access::Gone
+            || matches!(self.state, ControlState::Closing(_) | ControlState::Closed)
+        {
+            return self.state = ControlState::Closed;
         }
         match (closing, self.access) {
             (Closing::Release, Access::Client(_)) => {
                 let release = self.start(What::Release, None, now + CLOSE_PATIENCE);
-                self.state = State::Closing(release);
+                self.state = ControlState::Closing(release);
             }
             (Closing::Release, _) => self.close_mbim(now),
             (Closing::Abandon, _) => {
                 self.start(What::MbimClose, None, now);
-                self.state = State::Closed;
+                self.state = ControlState::Closed;
             }
         }
     }
@@ -165,8 +167,8 @@ impl Session {
     pub fn closed(&mut self, _now: Instant) {
         self.access = Access::Gone;
         self.out.clear();
-        self.state = match mem::replace(&mut self.state, State::Closed) {
-            State::Working { goal, exchange } => goal.fails_with(match (exchange.what, &self.link) {
+        self.state = match mem::replace(&mut self.state, ControlState::Closed) {
+            ControlState::Working { goal, exchange } => goal.fails_with(match (exchange.what, &self.link) {
                 (What::ProxyOpen, Link::QmiProxy { device }) => ControlError::ProxyClosed {
                     device: device.clone(),
                 },
@@ -174,7 +176,7 @@ impl Session {
                     request: goal.name(what),
                 },
             }),
-            State::Ready | State::Closing(_) => State::Closed,
+            ControlState::Ready | ControlState::Closing(_) => ControlState::Closed,
             other => other,
         };
     }
@@ -187,18 +189,18 @@ impl Session {
             return Step::Send(bytes);
         }
         let exchange = match &self.state {
-            State::Working { exchange, .. } | State::Closing(exchange) => *exchange,
-            State::Ready => return Step::Ready,
-            State::Failed(error) => return Step::Failed(error.clone()),
-            State::Closed => return Step::Closed,
-            State::Answered(_) => {
+            ControlState::Working { exchange, .. } | ControlState::Closing(exchange) => *exchange,
+            ControlState::Ready => return Step::Ready,
+            ControlState::Failed(error) => return Step::Failed(error.clone()),
+            ControlState::Closed => return Step::Closed,
+            ControlState::Answered(_) => {
                 let next = if self.access == Access::Gone {
-                    State::Closed
+                    ControlState::Closed
                 } else {
-                    State::Ready
+                    ControlState::Ready
                 };
                 return match mem::replace(&mut self.state, next) {
-                    State::Answered(answer) => Step::Answer(answer),
+                    ControlState::Answered(answer) => Step::Answer(answer),
                     _ => Step::Ready,
                 };
             }
@@ -218,7 +220,7 @@ impl Session {
             (Access::Open, _) if !self.is_greeted && goal.greetings < MOST_GREETINGS => What::Greet,
             (Access::Open, _) => What::Allocate,
             (Access::Client(_), Aim::Ask { .. }) => What::Ask,
-            (Access::Client(_) | Access::Gone, _) => return self.state = State::Ready,
+            (Access::Client(_) | Access::Gone, _) => return self.state = ControlState::Ready,
         };
         self.try_to(what, goal, now);
     }
@@ -240,7 +242,7 @@ impl Session {
             Aim::Open => None,
         };
         let exchange = self.start(what, request, deadline);
-        self.state = State::Working { goal, exchange };
+        self.state = ControlState::Working { goal, exchange };
     }
 
     /// Puts a question into the output and returns its transaction numbers.
@@ -302,16 +304,18 @@ impl Session {
 
     fn close_mbim(&mut self, now: Instant) {
         self.state = match self.link {
-            Link::Mbim { .. } => State::Closing(self.start(What::MbimClose, None, now + CLOSE_PATIENCE)),
-            Link::Qmi | Link::QmiProxy { .. } => State::Closed,
+            Link::Mbim { .. } => {
+                ControlState::Closing(self.start(What::MbimClose, None, now + CLOSE_PATIENCE))
+            }
+            Link::Qmi | Link::QmiProxy { .. } => ControlState::Closed,
         };
     }
 
     /// Continues after a passed deadline.
     fn expire(&mut self, now: Instant) {
         let is_over = |exchange: &Exchange| now >= exchange.deadline;
-        match mem::replace(&mut self.state, State::Closed) {
-            State::Working { goal, exchange } if is_over(&exchange) => {
+        match mem::replace(&mut self.state, ControlState::Closed) {
+            ControlState::Working { goal, exchange } if is_over(&exchange) => {
                 if exchange.what == What::Allocate {
                     self.note_abandoned(exchange.transaction);
                 }
@@ -326,9 +330,9 @@ impl Session {
                     self.try_again(exchange.what, goal, now);
                 }
             }
-            State::Closing(exchange) if is_over(&exchange) => match exchange.what {
+            ControlState::Closing(exchange) if is_over(&exchange) => match exchange.what {
                 What::Release => self.close_mbim(now),
-                _ => self.state = State::Closed,
+                _ => self.state = ControlState::Closed,
             },
             other => self.state = other,
         }
@@ -366,7 +370,7 @@ impl Session {
     }
 
     fn abandon_allocation(&mut self) {
-        if let State::Working { exchange, .. } = self.state {
+        if let ControlState::Working { exchange, .. } = self.state {
             if exchange.what == What::Allocate {
                 self.note_abandoned(exchange.transaction);
             }

@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use super::{
-    AFTER_FAILURE, AFTER_NOISE, AFTER_SUCCESS, Announced, Goal, MOST_RESET_NAKS, MOST_TRIES, PROCESSED, Ping,
-    QUIET, RAW_DATA, RAW_DATA_BYTES_PER_S, Session, State,
+    AFTER_FAILURE, AFTER_NOISE, AFTER_SUCCESS, Announced, FirehoseState, Goal, MOST_RESET_NAKS, MOST_TRIES,
+    PROCESSED, Ping, QUIET, RAW_DATA, RAW_DATA_BYTES_PER_S, Session,
 };
 use crate::Instant;
 use crate::conversation::{ProtocolError, Refusal, Report, Step};
@@ -35,7 +35,10 @@ impl Session {
                 let is_response = document
                     .windows(b"<response".len())
                     .any(|window| window == b"<response");
-                let is_awaited = !matches!(self.state, State::Drain { .. } | State::Ping { .. });
+                let is_awaited = !matches!(
+                    self.state,
+                    FirehoseState::Drain { .. } | FirehoseState::Ping { .. }
+                );
                 if is_response && is_awaited {
                     let step = self.step();
                     self.out.fail(ProtocolError::Garbled { step, error });
@@ -63,16 +66,16 @@ impl Session {
         }
         self.log.push_back(line);
         match &mut self.state {
-            State::RawData { image, .. } if is_failure => {
+            FirehoseState::RawData { image, .. } if is_failure => {
                 let step = Step::RawData { image: *image };
                 self.refuse(step);
             }
-            State::Verdict { deadline, .. } if is_failure => {
+            FirehoseState::Verdict { deadline, .. } if is_failure => {
                 self.announced = Announced::Failure;
                 *deadline = (*deadline).min(now + AFTER_FAILURE);
             }
-            State::RawData { .. } if is_success => self.announced = Announced::Success,
-            State::Verdict { deadline, .. } if is_success => {
+            FirehoseState::RawData { .. } if is_success => self.announced = Announced::Success,
+            FirehoseState::Verdict { deadline, .. } if is_success => {
                 self.announced = Announced::Success;
                 *deadline = (*deadline).min(now + AFTER_SUCCESS);
             }
@@ -118,16 +121,16 @@ impl Session {
             self.storage.max_payload_bytes = bytes.min(Configure::WISH_BYTES);
         }
         match (&mut self.state, &response.verdict) {
-            (State::Drain { .. } | State::Finished, _) => {
+            (FirehoseState::Drain { .. } | FirehoseState::Finished, _) => {
                 self.out
                     .report(Report::Noise(format!("{response} that nothing was asked for")));
             }
-            (State::Ping { goal, .. }, Verdict::Ack) => {
+            (FirehoseState::Ping { goal, .. }, Verdict::Ack) => {
                 let goal = *goal;
                 self.drain(goal, Ping::Done, now);
             }
             (
-                State::Ping {
+                FirehoseState::Ping {
                     again_at, nak: last, ..
                 },
                 _,
@@ -137,7 +140,7 @@ impl Session {
             }
             // The usual answer to configure is a NAK with a number, which only corrects the payload.
             (
-                State::Asked {
+                FirehoseState::Asked {
                     goal: Goal::Configure,
                     ..
                 },
@@ -146,7 +149,7 @@ impl Session {
                 self.drain(Goal::StorageInfo, Ping::Done, now);
             }
             (
-                State::Asked {
+                FirehoseState::Asked {
                     goal: Goal::Configure,
                     ..
                 },
@@ -155,7 +158,7 @@ impl Session {
                 self.drain(Goal::StorageInfo, Ping::Done, now);
             }
             (
-                State::Asked {
+                FirehoseState::Asked {
                     goal: Goal::StorageInfo,
                     ..
                 },
@@ -165,7 +168,7 @@ impl Session {
                 self.drain(goal, Ping::Due, now);
             }
             (
-                State::Asked {
+                FirehoseState::Asked {
                     goal: Goal::Program(image),
                     ..
                 },
@@ -180,16 +183,18 @@ impl Session {
                 }
             }
             (
-                State::Asked {
+                FirehoseState::Asked {
                     goal: Goal::Reset, ..
                 },
                 Verdict::Ack,
-            ) => self.enter(State::Finished),
+            ) => self.enter(FirehoseState::Finished),
             // The request may have been lost together with the noise, or the modem may still answer it after the
             // noise. So wait before sending it again.
-            (State::Asked { again_at, .. }, Verdict::Nak) if is_noise => *again_at = now + AFTER_NOISE,
+            (FirehoseState::Asked { again_at, .. }, Verdict::Nak) if is_noise => {
+                *again_at = now + AFTER_NOISE
+            }
             (
-                State::Asked {
+                FirehoseState::Asked {
                     goal: Goal::Reset,
                     naks,
                     again_at,
@@ -200,7 +205,9 @@ impl Session {
                 *naks += 1;
                 *again_at = now + AFTER_NOISE;
             }
-            (State::RawData { image, next, .. }, Verdict::Ack) if response.raw_mode == Some(false) => {
+            (FirehoseState::RawData { image, next, .. }, Verdict::Ack)
+                if response.raw_mode == Some(false) =>
+            {
                 let (image, next) = (*image, *next);
                 let is_sent = self.images.get(image).is_some_and(|&size| next >= size)
                     && self.out.left() <= ZERO_BLOCK.into();
@@ -214,7 +221,7 @@ impl Session {
                     });
                 }
             }
-            (State::Verdict { image, .. }, Verdict::Ack)
+            (FirehoseState::Verdict { image, .. }, Verdict::Ack)
                 if response.raw_mode == Some(false)
                     || (response.raw_mode.is_none() && self.announced == Announced::Success) =>
             {
@@ -225,13 +232,13 @@ impl Session {
                     self.accept(image, now);
                 }
             }
-            (State::RawData { .. } | State::Verdict { .. }, Verdict::Ack) => {
+            (FirehoseState::RawData { .. } | FirehoseState::Verdict { .. }, Verdict::Ack) => {
                 self.out
                     .report(Report::Noise(format!("{response} during raw data")));
             }
             // These are probably late complaints about the image before, which come one by one. If they are about
             // this image, its verdict will not come, and the last complaint is reported as the reason.
-            (State::RawData { .. } | State::Verdict { .. }, Verdict::Nak)
+            (FirehoseState::RawData { .. } | FirehoseState::Verdict { .. }, Verdict::Nak)
                 if is_noise && self.complaints < MOST_TRIES =>
             {
                 self.complaints += 1;
@@ -270,7 +277,7 @@ impl Session {
         self.out.cancel_output();
         let size = self.images.get(image).copied().unwrap_or(0);
         let deadline = now + RAW_DATA + Duration::from_secs(size / RAW_DATA_BYTES_PER_S);
-        self.enter(State::RawData {
+        self.enter(FirehoseState::RawData {
             image,
             next: 0,
             start: 0,

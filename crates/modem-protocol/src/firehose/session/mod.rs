@@ -87,7 +87,7 @@ pub struct Session {
     /// Sizes of the images in bytes.
     images: Vec<u64>,
     splitter: Splitter,
-    state: State,
+    state: FirehoseState,
     start_deadline: Instant,
     storage: Storage,
     geometry: Option<Geometry>,
@@ -161,7 +161,7 @@ impl Goal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+enum FirehoseState {
     /// The session reads until the line is silent.
     Drain {
         goal: Goal,
@@ -221,7 +221,7 @@ impl Session {
         let mut session = Self {
             images: images.to_vec(),
             splitter: Splitter::default(),
-            state: State::Drain {
+            state: FirehoseState::Drain {
                 goal: Goal::Configure,
                 ping: Ping::Due,
                 since: now,
@@ -256,20 +256,20 @@ impl Session {
 
     fn step(&self) -> Step {
         match &self.state {
-            State::Drain {
+            FirehoseState::Drain {
                 goal: Goal::Configure,
                 ping: Ping::Due,
                 ..
             }
-            | State::Ping { .. } => Step::Ping,
-            State::Drain { goal, .. } | State::Asked { goal, .. } => goal.step(),
-            State::RawData { image, .. } => Step::RawData { image: *image },
-            State::Verdict { image, .. } => Step::Verdict { image: *image },
-            State::Finished => Step::Reset,
+            | FirehoseState::Ping { .. } => Step::Ping,
+            FirehoseState::Drain { goal, .. } | FirehoseState::Asked { goal, .. } => goal.step(),
+            FirehoseState::RawData { image, .. } => Step::RawData { image: *image },
+            FirehoseState::Verdict { image, .. } => Step::Verdict { image: *image },
+            FirehoseState::Finished => Step::Reset,
         }
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: FirehoseState) {
         self.heard.bytes = 0;
         self.heard.documents = 0;
         self.state = state;
@@ -277,7 +277,7 @@ impl Session {
 
     fn drain(&mut self, goal: Goal, ping: Ping, now: Instant) {
         let deadline = self.total(goal, DRAIN, now);
-        self.enter(State::Drain {
+        self.enter(FirehoseState::Drain {
             goal,
             ping,
             since: now,
@@ -307,8 +307,8 @@ impl Session {
     /// Whether the session may stop now.
     fn is_at_safe_point(&self) -> bool {
         let goal = match &self.state {
-            State::Drain { goal, .. } | State::Ping { goal, .. } => *goal,
-            State::Asked {
+            FirehoseState::Drain { goal, .. } | FirehoseState::Ping { goal, .. } => *goal,
+            FirehoseState::Asked {
                 goal: goal @ (Goal::Configure | Goal::StorageInfo),
                 ..
             } => *goal,
@@ -320,10 +320,10 @@ impl Session {
     fn wake_at(&self) -> Instant {
         let stalled = self.out.stall_deadline();
         match (&self.state, stalled) {
-            (State::RawData { deadline, .. }, Some(stalled)) => stalled.min(*deadline),
+            (FirehoseState::RawData { deadline, .. }, Some(stalled)) => stalled.min(*deadline),
             (_, Some(stalled)) => stalled,
             (
-                State::Drain {
+                FirehoseState::Drain {
                     quiet_until,
                     deadline,
                     ..
@@ -331,16 +331,18 @@ impl Session {
                 None,
             ) => (*quiet_until).min(*deadline),
             (
-                State::Ping {
+                FirehoseState::Ping {
                     again_at, deadline, ..
                 }
-                | State::Asked {
+                | FirehoseState::Asked {
                     again_at, deadline, ..
                 },
                 None,
             ) => (*again_at).min(*deadline),
-            (State::RawData { deadline, .. } | State::Verdict { deadline, .. }, None) => *deadline,
-            (State::Finished, None) => Instant::FAR,
+            (FirehoseState::RawData { deadline, .. } | FirehoseState::Verdict { deadline, .. }, None) => {
+                *deadline
+            }
+            (FirehoseState::Finished, None) => Instant::FAR,
         }
     }
 }
@@ -353,8 +355,8 @@ impl Conversation for Session {
         self.heard.bytes = self.heard.bytes.saturating_add(bytes.len());
         self.heard.last = now;
         match &mut self.state {
-            State::Drain { quiet_until, .. } => *quiet_until = now + QUIET,
-            State::Ping { again_at, .. } => *again_at = (*again_at).max(now + QUIET),
+            FirehoseState::Drain { quiet_until, .. } => *quiet_until = now + QUIET,
+            FirehoseState::Ping { again_at, .. } => *again_at = (*again_at).max(now + QUIET),
             _ => {}
         }
         self.splitter.push(bytes);
@@ -370,7 +372,7 @@ impl Conversation for Session {
     fn wrote(&mut self, count: usize, left: u64, now: Instant) {
         self.out.wrote(count, left, now);
         match &mut self.state {
-            State::RawData {
+            FirehoseState::RawData {
                 image, next, start, ..
             } => {
                 let (image, next, start) = (*image, *next, *start);
@@ -383,7 +385,7 @@ impl Conversation for Session {
                 let taken = next.saturating_sub(left.saturating_sub(padding)).max(start);
                 self.out.progressed(image, taken);
             }
-            State::Ping {
+            FirehoseState::Ping {
                 goal,
                 tries,
                 again_at,
@@ -395,7 +397,7 @@ impl Conversation for Session {
                     *deadline = now + PING;
                 }
             }
-            State::Asked {
+            FirehoseState::Asked {
                 goal,
                 tries,
                 deadline,
@@ -421,8 +423,8 @@ impl Conversation for Session {
 
     fn closed(&mut self, _now: Instant) {
         match (&self.state, self.reset) {
-            (State::Finished, _) => {}
-            (_, ResetRequest::Sent) if !self.out.has_failed() => self.enter(State::Finished),
+            (FirehoseState::Finished, _) => {}
+            (_, ResetRequest::Sent) if !self.out.has_failed() => self.enter(FirehoseState::Finished),
             _ => {
                 let step = self.step();
                 self.out.fail(ProtocolError::Left { step });
@@ -438,12 +440,12 @@ impl Conversation for Session {
         if let Some(ready) = self.out.next(now) {
             return ready;
         }
-        if self.state == State::Finished {
+        if self.state == FirehoseState::Finished {
             return Ok(Action::Finished);
         }
         if self.stop == Stop::Asked && self.is_at_safe_point() {
             let step = match &self.state {
-                State::Drain { goal, .. } | State::Ping { goal, .. } => goal.step(),
+                FirehoseState::Drain { goal, .. } | FirehoseState::Ping { goal, .. } => goal.step(),
                 _ => self.step(),
             };
             self.out.fail(ProtocolError::Stopped { step });

@@ -5,19 +5,19 @@ use alloc::string::ToString;
 use core::time::Duration;
 
 use super::{
-    AFTER_SUCCESS, ASK_AGAIN, Announced, Goal, MOST_PINGS, MOST_TRIES, PING, PING_AGAIN, PROGRAM, Ping,
-    RESET, Session, State, Storage, VERDICT,
+    AFTER_SUCCESS, ASK_AGAIN, Announced, FirehoseState, Goal, MOST_PINGS, MOST_TRIES, PING, PING_AGAIN,
+    PROGRAM, Ping, RESET, Session, Storage, VERDICT,
 };
 use crate::Instant;
 use crate::conversation::{Connected, ProtocolError, Report, Step};
-use crate::firehose::message::{Configure, Nak, Power, Program, Request};
+use crate::firehose::message::{Configure, FirehoseRequest, Nak, Power, Program};
 use crate::firehose::plan::Geometry;
 
 impl Session {
     pub(super) fn tick(&mut self, now: Instant) {
         let is_clear = self.out.is_clear();
         match self.state {
-            State::Drain {
+            FirehoseState::Drain {
                 goal,
                 ping,
                 since,
@@ -33,7 +33,7 @@ impl Session {
                     self.give_up(since, now);
                 }
             }
-            State::Ping {
+            FirehoseState::Ping {
                 goal,
                 tries,
                 since,
@@ -47,7 +47,7 @@ impl Session {
                     self.ping_again(now);
                 }
             }
-            State::Asked {
+            FirehoseState::Asked {
                 tries,
                 since,
                 again_at,
@@ -60,7 +60,7 @@ impl Session {
                     self.ask_again(now);
                 }
             }
-            State::RawData {
+            FirehoseState::RawData {
                 image,
                 since,
                 deadline,
@@ -72,7 +72,7 @@ impl Session {
                     waited: now - since,
                 });
             }
-            State::RawData {
+            FirehoseState::RawData {
                 image,
                 next,
                 since,
@@ -86,7 +86,7 @@ impl Session {
                 {
                     Some(stretch) => {
                         let (start, next) = (stretch.range.start, stretch.range.end);
-                        self.state = State::RawData {
+                        self.state = FirehoseState::RawData {
                             image,
                             next,
                             start,
@@ -104,7 +104,7 @@ impl Session {
                             image,
                             up_to: VERDICT,
                         });
-                        self.enter(State::Verdict {
+                        self.enter(FirehoseState::Verdict {
                             image,
                             since: now,
                             deadline,
@@ -112,7 +112,7 @@ impl Session {
                     }
                 }
             }
-            State::Verdict {
+            FirehoseState::Verdict {
                 image,
                 since,
                 deadline,
@@ -134,7 +134,7 @@ impl Session {
 
     fn ping(&mut self, goal: Goal, now: Instant) {
         let deadline = self.total(goal, PING, now);
-        self.enter(State::Ping {
+        self.enter(FirehoseState::Ping {
             goal,
             tries: 1,
             since: now,
@@ -142,11 +142,11 @@ impl Session {
             deadline,
             nak: None,
         });
-        self.out.send(Request::Ping.to_bytes());
+        self.out.send(FirehoseRequest::Ping.to_bytes());
     }
 
     fn ping_again(&mut self, now: Instant) {
-        if let State::Ping {
+        if let FirehoseState::Ping {
             tries, again_at, nak, ..
         } = &mut self.state
         {
@@ -157,7 +157,7 @@ impl Session {
             self.out.report(Report::Noise(format!(
                 "sending NOP {tries}, the one before it had no effect: {why}"
             )));
-            self.out.send(Request::Ping.to_bytes());
+            self.out.send(FirehoseRequest::Ping.to_bytes());
         }
     }
 
@@ -171,7 +171,7 @@ impl Session {
             return;
         }
         match &self.state {
-            State::Ping { nak: Some(nak), .. } => {
+            FirehoseState::Ping { nak: Some(nak), .. } => {
                 let nak = nak.clone();
                 self.refuse_with(Step::Ping, nak);
             }
@@ -195,7 +195,7 @@ impl Session {
             (self.complaints, self.complaint) = (0, None);
             self.out.report(Report::ImageStarted { image, attempt: 1 });
         }
-        self.enter(State::Asked {
+        self.enter(FirehoseState::Asked {
             goal,
             tries: 1,
             naks: 0,
@@ -207,7 +207,7 @@ impl Session {
     }
 
     fn ask_again(&mut self, now: Instant) {
-        let State::Asked {
+        let FirehoseState::Asked {
             goal,
             tries,
             again_at,
@@ -234,21 +234,21 @@ impl Session {
         }
     }
 
-    fn request(&self, goal: Goal) -> Option<Request> {
+    fn request(&self, goal: Goal) -> Option<FirehoseRequest> {
         Some(match goal {
-            Goal::Configure => Request::Configure(Configure::asking_for(Configure::WISH_BYTES)),
-            Goal::StorageInfo => Request::StorageInfo {
+            Goal::Configure => FirehoseRequest::Configure(Configure::asking_for(Configure::WISH_BYTES)),
+            Goal::StorageInfo => FirehoseRequest::StorageInfo {
                 physical_partition: 0,
             },
             Goal::Program(image) => {
                 let (geometry, size) = (self.geometry?, self.images.get(image)?);
-                Request::Program(Program::image(
+                FirehoseRequest::Program(Program::image(
                     geometry.sectors(*size),
                     geometry.sector_size_bytes(),
                     geometry.pages_per_block(),
                 ))
             }
-            Goal::Reset => Request::Power(Power::reset()),
+            Goal::Reset => FirehoseRequest::Power(Power::reset()),
         })
     }
 

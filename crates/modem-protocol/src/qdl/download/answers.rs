@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::ToString;
 
-use super::{ASKED_AGAIN, ATTEMPTS, Asked, Download, SAHARA_HELLO, State, VERSIONS};
+use super::{ASKED_AGAIN, ATTEMPTS, Asked, Download, QdlState, SAHARA_HELLO, VERSIONS};
 use crate::conversation::{Connected, Peer, Refusal, Step};
 use crate::hdlc::FrameError;
 use crate::qdl::message::{
@@ -16,7 +16,7 @@ impl Download {
     /// Handles all complete frames, and looks for a Sahara hello.
     pub(super) fn read_frames(&mut self) {
         loop {
-            if matches!(self.state, State::Failed(_) | State::Finished) {
+            if matches!(self.state, QdlState::Failed(_) | QdlState::Finished) {
                 return;
             }
             // A hello has no flags, so the decoder would join it with the next frame. Look for it first.
@@ -56,8 +56,10 @@ impl Download {
 
     pub(super) fn asked(&self) -> Option<Asked> {
         match self.state {
-            State::Ready(asked) | State::Sending { asked, .. } | State::Awaiting { asked, .. } => Some(asked),
-            State::Finished | State::Failed(_) => None,
+            QdlState::Ready(asked) | QdlState::Sending { asked, .. } | QdlState::Awaiting { asked, .. } => {
+                Some(asked)
+            }
+            QdlState::Finished | QdlState::Failed(_) => None,
         }
     }
 
@@ -87,8 +89,8 @@ impl Download {
             return;
         }
         match self.state {
-            State::Awaiting { asked, .. } => self.answer_to(asked, response),
-            State::Sending {
+            QdlState::Awaiting { asked, .. } => self.answer_to(asked, response),
+            QdlState::Sending {
                 asked: asked @ Asked::Write { .. },
                 ..
             } => self.answer_inside_chunk(asked, response),

@@ -92,7 +92,7 @@ pub struct Download {
     /// Bytes of another protocol that the decoder has taken for a frame.
     strange: Vec<u8>,
     reports: VecDeque<Report>,
-    state: State,
+    state: QdlState,
     wish: Wish,
     version: u8,
     /// The index of the present image.
@@ -139,7 +139,7 @@ enum Asked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+enum QdlState {
     /// The request is to be sent.
     Ready(Asked),
     /// The port hasn't taken the whole request yet.
@@ -169,7 +169,7 @@ impl Download {
             decoder: hdlc::Decoder::default(),
             strange: Vec::new(),
             reports: VecDeque::new(),
-            state: State::Ready(Asked::Switch { again: 0 }),
+            state: QdlState::Ready(Asked::Switch { again: 0 }),
             wish: Wish::GoOn,
             version: VERSIONS.first().copied().unwrap_or(6),
             image: 0,
@@ -185,7 +185,7 @@ impl Download {
             Start::SwitchSent { received } => {
                 // No time is known yet; `settle_start` sets it at the first call that has one.
                 let asked = Asked::Switch { again: 0 };
-                download.state = State::Sending {
+                download.state = QdlState::Sending {
                     asked,
                     started: Instant::FAR,
                     progress: Instant::FAR,
@@ -194,7 +194,7 @@ impl Download {
                 download.decoder.push(&received);
             }
             Start::Streaming { unread } => {
-                download.state = State::Ready(download.after_switch());
+                download.state = QdlState::Ready(download.after_switch());
                 download.stray_refusals = 1;
                 download.decoder.push(&unread);
                 download.read_frames();
@@ -253,11 +253,11 @@ impl Download {
     fn ask(&mut self, asked: Asked) {
         self.doubt = None;
         self.noise = 0;
-        self.state = State::Ready(asked);
+        self.state = QdlState::Ready(asked);
     }
 
     fn fail(&mut self, error: ProtocolError) {
-        self.state = State::Failed(error);
+        self.state = QdlState::Failed(error);
     }
 
     /// Begins a request: returns its output.
@@ -284,7 +284,7 @@ impl Download {
             }
             _ => 0,
         };
-        self.state = State::Sending {
+        self.state = QdlState::Sending {
             asked,
             started: now,
             progress: now,
@@ -325,7 +325,7 @@ impl Download {
 
     /// Notes that the port has taken the whole request.
     fn sent(&mut self, asked: Asked, now: Instant) {
-        self.state = State::Awaiting {
+        self.state = QdlState::Awaiting {
             asked,
             sent: now,
             heard: now,
@@ -345,7 +345,7 @@ impl Download {
     /// Handles a passed deadline, and returns the next one.
     fn deadline(&mut self, now: Instant) -> Instant {
         match self.state {
-            State::Sending {
+            QdlState::Sending {
                 asked,
                 started,
                 progress,
@@ -362,7 +362,7 @@ impl Download {
                 }
                 until
             }
-            State::Awaiting {
+            QdlState::Awaiting {
                 asked: Asked::Reset,
                 sent,
                 ..
@@ -376,7 +376,7 @@ impl Download {
                 }
                 sent + RESET_LIMIT
             }
-            State::Awaiting { asked, sent, heard } => {
+            QdlState::Awaiting { asked, sent, heard } => {
                 let silence = silence(asked);
                 let (quiet, total) = (heard + silence, sent + silence.saturating_mul(TOTAL));
                 if now >= quiet.min(total) {
@@ -384,7 +384,7 @@ impl Download {
                 }
                 quiet.min(total)
             }
-            State::Ready(_) | State::Finished | State::Failed(_) => now,
+            QdlState::Ready(_) | QdlState::Finished | QdlState::Failed(_) => now,
         }
     }
 
@@ -409,7 +409,7 @@ impl Download {
 impl Conversation for Download {
     fn receive(&mut self, bytes: &[u8], now: Instant) {
         self.settle_start(now);
-        if let State::Awaiting { heard, .. } = &mut self.state {
+        if let QdlState::Awaiting { heard, .. } = &mut self.state {
             if !bytes.is_empty() {
                 *heard = now;
             }
@@ -420,7 +420,7 @@ impl Conversation for Download {
 
     fn wrote(&mut self, count: usize, left: u64, now: Instant) {
         self.settle_start(now);
-        if let State::Sending {
+        if let QdlState::Sending {
             asked,
             progress,
             left: to_go,
@@ -441,21 +441,21 @@ impl Conversation for Download {
     fn closed(&mut self, _now: Instant) {
         match self.state {
             // A write error during the reset request is normal (qdl.md §4.10).
-            State::Sending {
+            QdlState::Sending {
                 asked: Asked::Reset, ..
             } => {
                 self.report(Report::ResetSent);
-                self.state = State::Finished;
+                self.state = QdlState::Finished;
             }
-            State::Awaiting {
+            QdlState::Awaiting {
                 asked: Asked::Reset, ..
-            } => self.state = State::Finished,
-            State::Ready(asked) | State::Sending { asked, .. } | State::Awaiting { asked, .. } => {
+            } => self.state = QdlState::Finished,
+            QdlState::Ready(asked) | QdlState::Sending { asked, .. } | QdlState::Awaiting { asked, .. } => {
                 self.fail(ProtocolError::Left {
                     step: self.step(asked),
                 });
             }
-            State::Finished | State::Failed(_) => {}
+            QdlState::Finished | QdlState::Failed(_) => {}
         }
     }
 
@@ -470,22 +470,22 @@ impl Conversation for Download {
             return Ok(Action::Report(report));
         }
         match &self.state {
-            State::Ready(asked) => {
+            QdlState::Ready(asked) => {
                 let asked = *asked;
                 if self.wish == Wish::Stop && !matches!(asked, Asked::Done | Asked::Reset) {
                     self.fail(ProtocolError::Stopped {
                         step: self.step(asked),
                     });
                 }
-                if let State::Failed(error) = &self.state {
+                if let QdlState::Failed(error) = &self.state {
                     return Err(error.clone());
                 }
                 self.send(asked, now)
                     .inspect_err(|error| self.fail(error.clone()))
             }
-            State::Sending { .. } | State::Awaiting { .. } => Ok(Action::Wait { until }),
-            State::Finished => Ok(Action::Finished),
-            State::Failed(error) => Err(error.clone()),
+            QdlState::Sending { .. } | QdlState::Awaiting { .. } => Ok(Action::Wait { until }),
+            QdlState::Finished => Ok(Action::Finished),
+            QdlState::Failed(error) => Err(error.clone()),
         }
     }
 }
@@ -494,7 +494,7 @@ impl Download {
     /// For [`Start::SwitchSent`]: the first call that has a time starts the time limit of the request that the caller
     /// has sent, and reads the bytes that already came.
     fn settle_start(&mut self, now: Instant) {
-        if let State::Sending {
+        if let QdlState::Sending {
             asked,
             started: Instant::FAR,
             ..

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::{Ended, Host, document, image};
 use modemflash_modem_protocol::conversation::{Refusal, Step};
-use modemflash_modem_protocol::firehose::message::{Configure, Nak, Power, Program, Request};
+use modemflash_modem_protocol::firehose::message::{Configure, FirehoseRequest, Nak, Power, Program};
 use modemflash_modem_protocol::firehose::session::{Session, VERDICT};
 use modemflash_modem_protocol::{Instant, ProtocolError, Report};
 
@@ -37,7 +37,7 @@ pub(crate) fn documents(elements: &[&str]) -> Vec<u8> {
 
 pub(crate) trait Talk {
     fn says(&mut self, elements: &[&str]) -> Ended;
-    fn asks(&mut self, request: Request);
+    fn asks(&mut self, request: FirehoseRequest);
 }
 
 impl Talk for Host<Session> {
@@ -47,7 +47,7 @@ impl Talk for Host<Session> {
     }
 
     /// After the line was silent, the host sends exactly this.
-    fn asks(&mut self, request: Request) {
+    fn asks(&mut self, request: FirehoseRequest) {
         let ended = self.pass(QUIET);
         let sent = self.sent();
         assert_eq!(
@@ -58,32 +58,32 @@ impl Talk for Host<Session> {
     }
 }
 
-pub(crate) fn configure() -> Request {
-    Request::Configure(Configure::asking_for(Configure::WISH_BYTES))
+pub(crate) fn configure() -> FirehoseRequest {
+    FirehoseRequest::Configure(Configure::asking_for(Configure::WISH_BYTES))
 }
 
-pub(crate) const STORAGE_INFO: Request = Request::StorageInfo {
+pub(crate) const STORAGE_INFO: FirehoseRequest = FirehoseRequest::StorageInfo {
     physical_partition: 0,
 };
 
-pub(crate) fn program(sectors: u64) -> Request {
-    Request::Program(Program::image(sectors, 4096, 64))
+pub(crate) fn program(sectors: u64) -> FirehoseRequest {
+    FirehoseRequest::Program(Program::image(sectors, 4096, 64))
 }
 
-pub(crate) fn power() -> Request {
-    Request::Power(Power::reset())
+pub(crate) fn power() -> FirehoseRequest {
+    FirehoseRequest::Power(Power::reset())
 }
 
 /// A host that was told how large payload, sector and block are, and has asked for the first image.
 pub(crate) fn programming(images: &[u64]) -> Host<Session> {
     let mut host = host(images);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[BUILD_DATE, FUNCTIONS, ACK]);
     host.asks(configure());
     host.says(&[LIMIT]);
     host.asks(STORAGE_INFO);
     host.says(&[SECTOR, PAGES, ACK]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(program(images[0].div_ceil(4096)));
     host
@@ -108,7 +108,7 @@ pub(crate) fn finalising(size: u64) -> Host<Session> {
 pub(crate) fn resetting() -> Host<Session> {
     let mut host = finalising(8192);
     host.says(&[ACK_DONE]);
-    host.asks(Request::Ping);
+    host.asks(FirehoseRequest::Ping);
     host.says(&[ACK]);
     host.asks(power());
     host

@@ -1,7 +1,9 @@
 //! Short jobs: information about a modem, a restart, slots, one AT command.
 
 use modemflash_update_engine::modem::Mode as Seen;
-use modemflash_update_engine::{Cause, Code, ControlChoice, ModemState, Request, Selector, errand};
+use modemflash_update_engine::{
+    AskedOver, Cause, Code, ControlChoice, ImageType, ModemState, Request, Selector, errand,
+};
 use virtual_modem::profile::Profile;
 use virtual_modem::quirk::BootHoldHabit;
 use virtual_modem::simulated::{Grants, ModemManager, SimulatedWorld};
@@ -42,7 +44,8 @@ fn every_model_reports_what_it_is_over_whatever_port_it_has() {
             assert_eq!(facts.imei.as_deref(), Some(storage.imei.as_str()), "{what}");
             assert_eq!(facts.masked_imei().as_deref(), Some("…1237"));
             assert!(!told.contains(&storage.imei), "{what}");
-            let is_locked = facts.over == "AT" && profile.capabilities.locked.contains(&"GOBIIMPREF?");
+            let is_locked =
+                facts.over == AskedOver::At && profile.capabilities.locked.contains(&"GOBIIMPREF?");
             if profile.capabilities.preference && !is_locked {
                 let preferred = facts.preferred.as_ref().map(ToString::to_string);
                 assert_eq!(
@@ -54,7 +57,7 @@ fn every_model_reports_what_it_is_over_whatever_port_it_has() {
                     facts
                         .images
                         .iter()
-                        .any(|image| image.is_running && image.kind == "modem"),
+                        .any(|image| image.is_running && image.kind == ImageType::Modem),
                     "{what}"
                 );
             }
@@ -246,14 +249,21 @@ fn a_stored_pair_is_selected_and_runs_after_a_restart() {
         setup.storage.usb = usb;
         let mut world = world(setup);
         let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
-        let find = |kind: &str| {
+        let find = |kind| {
             let mut images = facts.images.iter();
             images
                 .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))
                 .cloned()
                 .unwrap()
         };
-        errand::select_images(&mut world, &any(), &find("modem"), &find("PRI"), &mut |_| {}).unwrap();
+        errand::select_images(
+            &mut world,
+            &any(),
+            &find(ImageType::Modem),
+            &find(ImageType::Pri),
+            &mut |_| {},
+        )
+        .unwrap();
         assert_eq!(world.modem(0).unwrap().storage().preferred.as_ref(), Some(&old));
         errand::reset(&mut world, &any(), &mut |_| {}).unwrap();
         let modem = world.modem(0).unwrap();
@@ -270,7 +280,7 @@ fn a_stored_image_is_deleted_and_one_that_is_not_there_is_refused() {
     setup.storage = first.modem().storage().clone();
     let mut world = world(setup);
     let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
-    for kind in ["modem", "PRI"] {
+    for kind in [ImageType::Modem, ImageType::Pri] {
         let mut images = facts.images.iter();
         let image = images
             .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))
@@ -295,7 +305,7 @@ fn an_image_that_has_come_into_use_since_the_user_looked_is_not_deleted() {
     setup.storage = first.modem().storage().clone();
     let mut world = world(setup);
     let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
-    let [firmware, settings] = ["modem", "PRI"].map(|kind| {
+    let [firmware, settings] = [ImageType::Modem, ImageType::Pri].map(|kind| {
         let mut images = facts.images.iter();
         images
             .find(|image| image.kind == kind && image.build_id.starts_with(&old.firmware))

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use modemflash_update_engine::{
-    Advice, Code, ControlChoice, Event, EventKind, ModemState, Outcome, Request, Step, update,
+    Advice, AskedOver, Code, ControlChoice, Event, EventKind, ModemState, Outcome, Request, Step, update,
 };
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
@@ -191,7 +191,7 @@ fn a_silent_control_port_leads_to_the_at_port() {
     let (run, _) = update_one(setup);
     assert!(run.updated().proven);
     run.assert_runs(&newer(run.modem().setup().profile));
-    assert!(run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == "AT")));
+    assert!(run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == AskedOver::At)));
     // A port that speaks QMI according to its driver gets no MBIM message (mbim.md §1).
     assert_eq!(run.modem().violations(), []);
 }

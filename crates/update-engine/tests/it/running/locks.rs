@@ -6,7 +6,8 @@ use std::time::Duration;
 use modem_world::{ClaimError, Host, LockHolder, PortError, PortHandle, PortId, Spot, UsbPath, World};
 use modemflash_update_engine::survey::survey;
 use modemflash_update_engine::{
-    Code, EventKind, Image, ModemState, Outcome, Request, Selector, UpdateError, errand, prepare, update,
+    Code, EventKind, Image, ImageType, ModemState, Outcome, Request, Selector, UpdateError, Verb, errand,
+    prepare, update,
 };
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{Shared, SimulatedWorld, SocketKind};
@@ -37,11 +38,11 @@ fn images(setup: &Setup) -> modemflash_update_engine::Firmware {
 }
 
 /// A run of one verb.
-type Verb = fn(&mut dyn World, &Setup) -> Result<(), UpdateError>;
+type RunOf = fn(&mut dyn World, &Setup) -> Result<(), UpdateError>;
 
-fn image(kind: &str) -> Image {
+fn image(kind: ImageType) -> Image {
     Image {
-        kind: kind.to_owned(),
+        kind,
         slot: Some(1),
         unique_id: "002.072_000".to_owned(),
         build_id: "02.33.03.00_GENERIC".to_owned(),
@@ -51,7 +52,7 @@ fn image(kind: &str) -> Image {
     }
 }
 
-const VERBS: [(&str, Verb); 8] = [
+const VERBS: [(&str, RunOf); 8] = [
     ("update", |world, setup| {
         update(world, &wish(), &images(setup), &mut |_| {}).map(|_| ())
     }),
@@ -71,13 +72,19 @@ const VERBS: [(&str, Verb); 8] = [
         errand::select_images(
             world,
             &Request::default(),
-            &image("modem"),
-            &image("PRI"),
+            &image(ImageType::Modem),
+            &image(ImageType::Pri),
             &mut |_| {},
         )
     }),
     ("slots delete", |world, _| {
-        errand::delete_image(world, &Request::default(), &image("modem"), false, &mut |_| {})
+        errand::delete_image(
+            world,
+            &Request::default(),
+            &image(ImageType::Modem),
+            false,
+            &mut |_| {},
+        )
     }),
     ("at", |world, _| {
         errand::at_command(world, &Request::default(), "ATI", &mut |_| {}).map(|_| ())
@@ -295,7 +302,7 @@ fn no_verb_opens_a_port_before_it_has_the_lock_and_none_keeps_the_lock() {
             );
         }
         let mut world = SimulatedWorld::new(setup);
-        survey(&mut world, &Request::default(), Some("list")).unwrap();
+        survey(&mut world, &Request::default(), Some(Verb::List)).unwrap();
         assert_eq!((world.opened_unclaimed(), world.claimed()), (&[][..], vec![]));
     }
 }
@@ -495,7 +502,7 @@ fn a_modem_that_is_off_the_bus_in_another_run_is_called_locked_and_not_missing()
 fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
     let mut world = two_modems();
     world.lock(socket("1-1", Some("2-1")), other_run());
-    for ask in [Some("list"), None] {
+    for ask in [Some(Verb::List), None] {
         let found = survey(&mut world, &Request::default(), ask).unwrap();
         assert_eq!(found[0].lock, Some(other_run()));
         assert_eq!((&found[0].facts, &found[0].problem), (&None, &None));

@@ -2,7 +2,7 @@
 
 use modem_world::World;
 use modemflash_update_engine::modem::Mode as Seen;
-use modemflash_update_engine::{Cause, Code, Request, Selector, errand, survey};
+use modemflash_update_engine::{Cause, Code, Request, Selector, Verb, errand, survey};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Mode, Setup};
@@ -190,7 +190,7 @@ fn a_survey_lists_every_modem_and_asks_those_that_run() {
     // The modems have just been plugged in.
     let later = world.now() + std::time::Duration::from_secs(10);
     let _ = world.wait(&[], later);
-    let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), Some(Verb::List)).unwrap();
     let lines: Vec<_> = found
         .iter()
         .map(|there| {
@@ -260,7 +260,7 @@ fn a_survey_says_what_keeps_a_modem_off_the_air() {
     let mut world = SimulatedWorld::new(setup);
     let later = world.now() + std::time::Duration::from_secs(10);
     let _ = world.wait(&[], later);
-    let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), Some(Verb::List)).unwrap();
     let remark = &found[0].warnings[0];
     assert_eq!(remark.code.as_str(), "IMAGE-MISMATCH");
     assert!(
@@ -275,7 +275,7 @@ fn an_emergency_modem_is_listed_but_never_touched() {
     let mut setup = Setup::of(Profile::named("MC7455").unwrap());
     setup.mode = Mode::Pbl;
     let mut world = SimulatedWorld::new(setup);
-    let found = survey::survey(&mut world, &Request::default(), Some("list")).unwrap();
+    let found = survey::survey(&mut world, &Request::default(), Some(Verb::List)).unwrap();
     assert_eq!(found[0].modem.mode, Seen::Emergency);
     assert_eq!(found[0].warnings[0].code.as_str(), "EMERGENCY");
     let run = run_in(world, &wish(), &release(Profile::named("MC7455").unwrap()));

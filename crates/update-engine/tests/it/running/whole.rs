@@ -1,6 +1,9 @@
 //! Whole updates from normal mode until the versions are read back.
 
-use modemflash_update_engine::{Code, ControlChoice, EventKind, Given, ModemState, Outcome, Request, Step};
+use modemflash_update_engine::modem::Language;
+use modemflash_update_engine::{
+    AskedOver, Code, ControlChoice, EventKind, Given, ModemState, Outcome, Request, Step,
+};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
@@ -21,12 +24,12 @@ fn every_model_is_updated_over_qmi_and_over_mbim() {
         for control in [ControlProtocol::Qmi, ControlProtocol::Mbim] {
             let (run, images) = update_one(speaking(profile.name, control));
             run.assert_updated(&newer(profile), &images);
-            let word = match control {
-                ControlProtocol::Qmi => "QMI",
-                ControlProtocol::Mbim => "MBIM",
-            };
+            let over = AskedOver::Control(match control {
+                ControlProtocol::Qmi => Language::Qmi,
+                ControlProtocol::Mbim => Language::Mbim,
+            });
             assert!(
-                run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == word)),
+                run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == over)),
                 "{}: {}",
                 profile.name,
                 run.log()
@@ -41,7 +44,7 @@ fn a_modem_without_a_control_port_is_updated_through_its_at_port() {
     // A modem without preferences needs nothing else.
     let (run, images) = update_one(at_only("MC7710"));
     run.assert_updated(&newer(run.modem().setup().profile), &images);
-    assert!(run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == "AT")));
+    assert!(run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == AskedOver::At)));
     assert!(
         run.ways()[0].starts_with("AT!BOOTHOLD on /dev/ttyUSB2"),
         "{:?}",

@@ -5,7 +5,7 @@ pub mod normal;
 
 use std::time::Duration;
 
-use modem_protocol::firehose::message::{Answer, Configure, Power, Program, Request as Document, Verdict};
+use modem_protocol::firehose::message::{Answer, Configure, FirehoseRequest, Power, Program, Verdict};
 use modem_protocol::qdl::message::{HelloRequest, ImageType, OpenRequest, Request, Response, WriteHeader};
 use modem_protocol::sahara::message::{ClientCommand, HelloResponse, Packet};
 use modem_protocol::{Instant, hdlc};
@@ -148,7 +148,7 @@ impl Bench {
         answers(greeting.strip_prefix(b"confirmed").expect("a confirmation"))
     }
 
-    pub fn document(&mut self, request: &Document) -> Vec<Answer> {
+    pub fn document(&mut self, request: &FirehoseRequest) -> Vec<Answer> {
         let answer = self.ask(&request.to_bytes());
         answers(&answer)
     }
@@ -156,16 +156,16 @@ impl Bench {
     /// From the hello to the answer of configure.
     pub fn configured(&mut self) {
         self.firehose();
-        let wish = Document::Configure(Configure::asking_for(Configure::WISH_BYTES));
+        let wish = FirehoseRequest::Configure(Configure::asking_for(Configure::WISH_BYTES));
         assert!(!self.document(&wish).is_empty());
     }
 
     pub fn program(&mut self, sectors: u64) -> Vec<Answer> {
-        self.document(&Document::Program(Program::image(sectors, 4096, 64)))
+        self.document(&FirehoseRequest::Program(Program::image(sectors, 4096, 64)))
     }
 
     pub fn reset(&mut self) -> Vec<Answer> {
-        self.document(&Document::Power(Power::reset()))
+        self.document(&FirehoseRequest::Power(Power::reset()))
     }
 
     /// What the modem says to raw data, after up to 100 s.

@@ -233,9 +233,9 @@ impl Normal {
 
     /// NOP until an ACK comes: the zero block leads to complaints.
     fn silence(&mut self) {
-        use modem_protocol::firehose::message::{Request, Verdict};
+        use modem_protocol::firehose::message::{FirehoseRequest, Verdict};
         let is_silent = |bench: &mut Bench| {
-            let answers = bench.document(&Request::Ping);
+            let answers = bench.document(&FirehoseRequest::Ping);
             matches!(super::verdicts(&answers).last(), Some((Verdict::Ack, _)))
         };
         assert!((0..5).any(|_| is_silent(&mut self.bench)));
