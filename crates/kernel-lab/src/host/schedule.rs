@@ -28,8 +28,9 @@ pub(super) fn guests(scenarios: &[Scenario], at_most: usize) -> usize {
     usize::try_from(worth).unwrap_or(at_most).clamp(1, at_most.max(1))
 }
 
-/// What a scenario takes in a guest that has the host for itself, under software emulation: rounded from a whole run. Only the
-/// order depends on it, so a wrong one costs time and nothing else.
+/// An estimate of the time that a scenario takes in a guest that has the host for itself, under software emulation: rounded from a
+/// whole run. The order of the scenarios and the number of guests depend on it, and no result does: a wrong estimate costs time and
+/// nothing else.
 fn estimate(scenario: &Scenario) -> Duration {
     let work = match (scenario.task, scenario.files) {
         (Task::Bind, _) => 1,
