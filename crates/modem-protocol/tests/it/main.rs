@@ -21,6 +21,6 @@ mod mbim_vectors;
 mod qdl_faults;
 mod qdl_session;
 mod qdl_vectors;
-mod qmi_vectors;
+mod qmi;
 mod sahara_messages;
 mod sahara_switch;
