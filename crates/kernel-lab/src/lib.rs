@@ -23,7 +23,6 @@ mod share;
 pub use cases::MEGABYTES;
 pub use guest::Guest;
 pub use host::report::{FAILED, SKIPPED};
-pub use host::tools::prepare_tests;
 pub use host::{Lab, Measuring, measure_updates};
 pub use proc_files::{peak, ticks};
 pub use serve::Serve;

@@ -176,7 +176,7 @@ fn build(target: &Path, profile: &str) -> anyhow::Result<[PathBuf; 2]> {
 /// The folder `target` that this program was built into.
 fn target_folder() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
-    // target/debug/xtask
+    // target/debug/workbench
     let folder = program
         .parent()
         .and_then(Path::parent)

@@ -21,30 +21,6 @@ const NEEDED: [(&[&str], &str); 11] = [
     (&["/usr/bin/dpkg-deb"], "dpkg"),
 ];
 
-/// What some tests need: a bus, ModemManager, and the program that is stood in for.
-const NEEDED_BY_TESTS: [(&[&str], &str); 4] = [
-    (&["/usr/bin/dbus-daemon"], "dbus-daemon"),
-    (&["/usr/sbin/ModemManager"], "modemmanager"),
-    (&["/usr/bin/mmcli"], "modemmanager"),
-    (&["/usr/bin/qmi-firmware-update"], "libqmi-utils"),
-];
-
-/// Gets what the tests need, where we are root on a Debian. A test that still misses something says so itself.
-pub fn prepare_tests() {
-    let absent = NEEDED_BY_TESTS
-        .iter()
-        .filter(|(places, _)| !places.iter().any(|place| Path::new(place).exists()));
-    let mut packages: Vec<&str> = absent.map(|(_, package)| *package).collect();
-    packages.dedup();
-    if packages.is_empty() || !is_root() {
-        return;
-    }
-    println!("   installing {}", packages.join(" "));
-    if !install(&packages) && update_lists() {
-        install(&packages);
-    }
-}
-
 /// Makes sure that everything is there, installing packages when we are root on a Debian.
 ///
 /// # Errors

@@ -10,15 +10,17 @@ mod fuzz;
 mod licences;
 mod msrv;
 mod no_std;
+mod packages;
 mod shell;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::workbench;
 use shell::{cargo, run};
 
 /// Runs all checks.
@@ -261,7 +263,7 @@ fn lints(workspace: &Workspace) -> Result<Done> {
 }
 
 fn tests(workspace: &Workspace) -> Result<Done> {
-    kernel_lab::prepare_tests();
+    packages::install_missing();
     let output = run(cargo(workspace).args([
         "test",
         "--workspace",
@@ -301,9 +303,7 @@ fn docs(workspace: &Workspace) -> Result<Done> {
 
 fn lab(workspace: &Workspace) -> Result<Done> {
     // A program of its own, so that it may end however it likes; it speaks for itself while it works.
-    let this = std::env::current_exe().context("own path")?;
-    let mut lab = Command::new(this)
-        .arg("lab")
+    let mut lab = workbench::program("lab")
         .current_dir(&workspace.root)
         .stdout(Stdio::piped())
         .spawn()
