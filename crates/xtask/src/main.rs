@@ -71,4 +71,22 @@ mod tests {
         };
         assert_eq!(words.as_slice(), ["--only", "bind", "--help", "-x"]);
     }
+
+    #[test]
+    fn chosen_crates_are_for_the_quick_run() {
+        let parse = |words: &[&str]| Arguments::try_parse_from([&["xtask", "test"], words].concat());
+        for words in [
+            &["--quick", "-p", "cli", "-p", "modem-world"] as &[&str],
+            &["--quick", "--package=cli"],
+        ] {
+            assert!(parse(words).is_ok(), "{words:?}");
+        }
+        for words in [
+            &["-p", "cli"] as &[&str],
+            &["--only", "tests", "-p", "cli"],
+            &["--quick", "-p"],
+        ] {
+            assert!(parse(words).is_err(), "{words:?}");
+        }
+    }
 }

@@ -3,7 +3,10 @@
 //! A step prints one heading and the time that it took; what a command printed is shown only when it failed. All
 //! steps run, also after one has failed, and a table at the end says how each went. A step that can't run on this
 //! host is skipped loudly on a laptop, and fails where `CI=true`.
+//!
+//! `--quick` takes a part of the steps, and `--quick -p CRATE` takes those for chosen crates only (`chosen`).
 
+mod chosen;
 mod circles;
 mod feature_sets;
 mod fuzz;
@@ -15,12 +18,13 @@ mod shell;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::workbench;
+use chosen::Chosen;
 use shell::{cargo, run};
 
 /// Runs all checks.
@@ -29,6 +33,9 @@ pub(crate) struct Test {
     /// Only what a developer wants between two edits: format, lints, circles, tests.
     #[arg(long)]
     quick: bool,
+    /// With --quick: only this crate, by the name of its package or its folder in `crates`, without its slow tests; may be given several times.
+    #[arg(short, long = "package", value_name = "CRATE", requires = "quick")]
+    packages: Vec<String>,
     /// Only these steps, by name.
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     only: Vec<String>,
@@ -46,6 +53,8 @@ struct Workspace {
     target: PathBuf,
     /// Nothing may be skipped.
     is_ci: bool,
+    /// Only these crates are checked.
+    chosen: Option<Chosen>,
 }
 
 /// How a step that didn't fail ended.
@@ -139,9 +148,13 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// How many tests run side by side for each processor. The tests of the command line wait for a modem in real time, as a user would:
+/// on two processors they took 115 s two at a time, 44 s eight at a time, and 16 s of processor time either way.
+const TESTS_PER_PROCESSOR: usize = 4;
+
 impl Test {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let workspace = Workspace::find()?;
+        let mut workspace = Workspace::find()?;
         for name in self.only.iter().chain(&self.skip) {
             if !STEPS.iter().any(|step| step.name == name) {
                 let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
@@ -152,17 +165,21 @@ impl Test {
         if workspace.is_ci && is_partial {
             bail!("CI=true: nothing may be left out");
         }
+        if !self.packages.is_empty() {
+            workspace.chosen = Some(Chosen::find(&workspace, &self.packages)?);
+        }
 
         let mut table = Vec::new();
+        let mut left_out = Vec::new();
         for step in STEPS {
-            let named = |list: &[String]| list.iter().any(|name| name == step.name);
-            if (self.quick && !step.is_quick)
-                || (!self.only.is_empty() && !named(&self.only))
-                || named(&self.skip)
-            {
+            if !self.takes(step) {
+                left_out.push(step.name);
                 continue;
             }
-            println!("== {}: {}", step.name, step.heading);
+            match &workspace.chosen {
+                Some(chosen) => println!("== {}: {}", step.name, chosen.names()),
+                None => println!("== {}: {}", step.name, step.heading),
+            }
             let (outcome, time) = timed(|| (step.run)(&workspace));
             let outcome = match outcome {
                 Ok(Done::Skipped(reason)) if workspace.is_ci => {
@@ -178,11 +195,24 @@ impl Test {
             println!("   {}", seconds(time));
             table.push((step.name, outcome, time));
         }
-        Ok(summary(&table, is_partial))
+        let code = summary(&table);
+        if is_partial {
+            println!("not checked; `cargo xtask test` checks all:");
+            for line in workspace.chosen.iter().flat_map(Chosen::left_out) {
+                println!("  {line}");
+            }
+            println!("  steps {}", left_out.join(", "));
+        }
+        Ok(code)
+    }
+
+    fn takes(&self, step: &Step) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == step.name);
+        (step.is_quick || !self.quick) && (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
     }
 }
 
-fn summary(table: &[(&str, Result<Done>, Duration)], is_partial: bool) -> ExitCode {
+fn summary(table: &[(&str, Result<Done>, Duration)]) -> ExitCode {
     println!("== summary");
     for (name, outcome, time) in table {
         let (word, remark) = match outcome {
@@ -206,9 +236,6 @@ fn summary(table: &[(&str, Result<Done>, Duration)], is_partial: bool) -> ExitCo
         table.len(),
         seconds(total)
     );
-    if is_partial {
-        println!("this was a part; `cargo xtask test` runs all");
-    }
     if failed > 0 {
         ExitCode::FAILURE
     } else {
@@ -231,11 +258,32 @@ impl Workspace {
             target: root.join(target),
             root,
             is_ci,
+            chosen: None,
         })
+    }
+
+    /// `cargo` with this command, for the chosen crates or all.
+    fn cargo_for_crates(&self, command: &str) -> Command {
+        let mut cargo = cargo(self);
+        cargo.arg(command);
+        match &self.chosen {
+            Some(chosen) => chosen.choose(&mut cargo),
+            None => {
+                cargo.arg("--workspace");
+            }
+        }
+        cargo
     }
 }
 
 fn format(workspace: &Workspace) -> Result<Done> {
+    if let Some(chosen) = &workspace.chosen {
+        let mut command = cargo(workspace);
+        command.arg("fmt");
+        chosen.choose(&mut command);
+        run(command.args(["--", "--check"]))?;
+        return Done::passed();
+    }
     run(cargo(workspace).args(["fmt", "--all", "--", "--check"]))?;
     for outside in ["fuzz", "crates/xtask/no_std"] {
         let manifest = workspace.root.join(outside).join("Cargo.toml");
@@ -249,9 +297,7 @@ fn format(workspace: &Workspace) -> Result<Done> {
 }
 
 fn lints(workspace: &Workspace) -> Result<Done> {
-    run(cargo(workspace).args([
-        "clippy",
-        "--workspace",
+    run(workspace.cargo_for_crates("clippy").args([
         "--all-targets",
         "--all-features",
         "--locked",
@@ -263,14 +309,25 @@ fn lints(workspace: &Workspace) -> Result<Done> {
 }
 
 fn tests(workspace: &Workspace) -> Result<Done> {
-    packages::install_missing();
-    let output = run(cargo(workspace).args([
-        "test",
-        "--workspace",
-        "--all-features",
-        "--locked",
-        "--no-fail-fast",
-    ]))?;
+    let mut command = workspace.cargo_for_crates("test");
+    command.args(["--all-features", "--locked", "--no-fail-fast"]);
+    match &workspace.chosen {
+        None => packages::install_missing(),
+        Some(chosen) => {
+            // Neither documentation nor examples, which are compiled apart.
+            command.args(["--tests", "--", "--exact"]);
+            for test in chosen.slow_tests() {
+                command.args(["--skip", test]);
+            }
+        }
+    }
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env(
+            "RUST_TEST_THREADS",
+            (processors() * TESTS_PER_PROCESSOR).to_string(),
+        );
+    }
+    let output = run(&mut command)?;
     let results: Vec<&str> = output
         .lines()
         .filter(|line| line.starts_with("test result:"))
@@ -288,10 +345,15 @@ fn tests(workspace: &Workspace) -> Result<Done> {
             .sum()
     };
     let (passed, ignored) = (count(" passed"), count(" ignored"));
-    if passed == 0 {
+    // A chosen crate may be one without tests.
+    if results.is_empty() || (passed == 0 && workspace.chosen.is_none()) {
         bail!("cargo test said nothing of a test that passed");
     }
     Ok(Done::Passed(format!("{passed} passed, {ignored} ignored")))
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn docs(workspace: &Workspace) -> Result<Done> {
