@@ -67,6 +67,16 @@ const SLOW: &[Slow] = &[
     },
     Slow {
         package: "modemflash",
+        test: "flash::one_interrupt_stops_at_the_safe_point",
+        why: "waits 10 s for the modem",
+    },
+    Slow {
+        package: "modemflash",
+        test: "memory::an_update_with_a_large_image_needs_little_memory_besides_its_code",
+        why: "takes 10 s",
+    },
+    Slow {
+        package: "modemflash",
         test: "terminal::an_announced_silence_shows_how_long_it_lasts_and_what_is_normal",
         why: "waits 21 s for the modem",
     },
