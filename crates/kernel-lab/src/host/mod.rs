@@ -16,7 +16,7 @@ use anyhow::ensure;
 use clap::Args;
 use report::{report, skipped};
 use serde_json::Value;
-use session::{SCENARIO_OVERHEAD, Session};
+use session::{Build, SCENARIO_OVERHEAD, Session};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,7 +76,13 @@ impl Lab {
             println!("lab: guest {guest}: {}", scenario.name);
             Some(within(scenario.deadline + SCENARIO_OVERHEAD))
         };
-        let run = session.boot(guests, &names.join(" "), "guest", self.program.as_deref(), heard)?;
+        let run = session.boot(
+            guests,
+            &names.join(" "),
+            Build::Tests,
+            self.program.as_deref(),
+            heard,
+        )?;
         Ok(report(&scenarios, &run))
     }
 }
@@ -120,7 +126,7 @@ pub fn measure_updates(measuring: Measuring<'_>) -> anyhow::Result<Result<Vec<Va
         names.join(" ")
     );
     // Alone: what runs beside it would be measured too.
-    let run = session.boot(1, &words, "release", program, |_, line| {
+    let run = session.boot(1, &words, Build::Release, program, |_, line| {
         let name = line.strip_prefix(BEGINS)?;
         let case = cases.iter().find(|case| case.name() == name)?;
         eprintln!("measuring {name}");

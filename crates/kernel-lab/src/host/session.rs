@@ -25,6 +25,15 @@ const PROGRAMS_IN_GUEST: &str = "/run/programs";
 /// The program of this crate that runs in the guest.
 const AGENT: &str = "lab-guest";
 
+/// How the programs are built.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Build {
+    /// As for the tests, which have compiled everything by then.
+    Tests,
+    /// As for users: what is measured.
+    Release,
+}
+
 /// All that guests need, held until their end.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -66,22 +75,21 @@ impl Session {
         }))
     }
 
-    /// Builds the programs with this profile of cargo, and boots the guests, where the agent gets these words. `program` stands in
-    /// for ours. Each line of a console goes to `line` with the number of its guest, and may give that guest a new deadline.
+    /// Builds the programs, and boots the guests, where the agent gets these words. `program` stands in for ours. Each line of a console goes to `line` with the number of its guest, and may give that guest a new deadline.
     pub(super) fn boot(
         &self,
         guests: usize,
         words: &str,
-        profile: &str,
+        build: Build,
         program: Option<&Path>,
         line: impl Fn(usize, &str) -> Option<Instant> + Sync,
     ) -> anyhow::Result<Run> {
-        let [agent, ours] = build(&self.target, profile)?;
+        let [agent, ours] = build.programs(&self.target)?;
         let share = Share::create(&self.target.join("lab/last-run"), guests)?;
         // Copies, because the guest doesn't see all of the host's root: /tmp, /run and other file systems are its own.
         let programs = share.programs();
-        fs::copy(agent, programs.join(AGENT))?;
-        fs::copy(program.unwrap_or(&ours), programs.join("modemflash"))?;
+        copy_stripped(&agent, &programs.join(AGENT))?;
+        copy_stripped(program.unwrap_or(&ours), &programs.join("modemflash"))?;
         let line = &line;
         let boot = |number| self.boot_one(&share, number, words, move |text| line(number, text));
         let boot = &boot;
@@ -157,20 +165,37 @@ fn pack(kernel: &Kernel, agent: &str) -> anyhow::Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// Builds what runs in the guest, and tells where it is: the agent, and our program.
-///
-/// With some optimization: the guest emulates every instruction, and checksums take seconds without.
-fn build(target: &Path, profile: &str) -> anyhow::Result<[PathBuf; 2]> {
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--quiet", "--profile", profile]);
-    build.args(["--package", "kernel-lab", "--package", "modemflash"]);
-    let status = build.status()?;
-    ensure!(status.success(), "cargo build --profile {profile}: {status}");
-    let programs = [AGENT, "modemflash"].map(|name| target.join(profile).join(name));
-    for program in &programs {
-        ensure!(program.exists(), "{}: not built", program.display());
+impl Build {
+    /// Builds what runs in the guest, and tells where it is: the agent, and our program.
+    fn programs(self, target: &Path) -> anyhow::Result<[PathBuf; 2]> {
+        let (folder, words): (_, &[&str]) = match self {
+            // With other packages or features, cargo would compile most crates once more.
+            Self::Tests => ("debug", &["--workspace", "--all-features", "--bins"]),
+            Self::Release => {
+                let words = &["--release", "--package", "kernel-lab", "--package", "modemflash"];
+                ("release", words)
+            }
+        };
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let status = build.args(["build", "--quiet"]).args(words).status()?;
+        ensure!(status.success(), "cargo build {}: {status}", words.join(" "));
+        let programs = [AGENT, "modemflash"].map(|name| target.join(folder).join(name));
+        for program in &programs {
+            ensure!(program.exists(), "{}: not built", program.display());
+        }
+        Ok(programs)
     }
-    Ok(programs)
+}
+
+/// Copies a program without what only a debugger reads, which is most of it: the guest copies it once more, and that costs an emulated
+/// processor time. If it can't be stripped, it is copied whole.
+fn copy_stripped(program: &Path, copy: &Path) -> anyhow::Result<()> {
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-debug").arg("-o").arg(copy).arg(program);
+    if !strip.output().is_ok_and(|output| output.status.success()) {
+        fs::copy(program, copy).with_context(|| program.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// The folder `target` that this program was built into.
