@@ -82,6 +82,8 @@ pub(crate) struct VerbFailure {
     exit: u8,
     /// The modem, and the engine's description of the failure. Only failures of the engine have this.
     pub(crate) engine: Option<Box<(DeviceId, update_engine::Failure)>>,
+    /// Whether a screen has shown the event of this failure.
+    is_told: bool,
 }
 
 impl VerbFailure {
@@ -109,6 +111,7 @@ impl VerbFailure {
             hint,
             exit: untouched(class),
             engine: None,
+            is_told: false,
         }
     }
 
@@ -127,6 +130,19 @@ impl VerbFailure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
+    }
+
+    /// A failure of a run whose events a screen has shown, the failure among them.
+    pub(crate) fn of_shown_run(error: UpdateError) -> Self {
+        Self {
+            is_told: true,
+            ..Self::from(error)
+        }
+    }
+
+    /// Whether a screen has shown the event of this failure. If so, it must not be printed again.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// The exit code.
@@ -171,6 +187,7 @@ impl From<UpdateError> for VerbFailure {
             hint: error.hint(),
             exit: error.exit_code(),
             engine: Some(Box::new((error.device.clone(), error.failure()))),
+            is_told: false,
         }
     }
 }

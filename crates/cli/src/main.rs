@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // Print the failure here for all verbs, so that a program that reads the output finds each failure exactly once.
-            if arguments.command.is_json() && !json_events::is_failure_told() {
+            if arguments.command.is_json() && !failure.is_told() {
                 json_events::failed(&failure);
             }
             end(&failure)

@@ -1,7 +1,6 @@
 //! Events as JSON on standard output (docs/events.md): those of the engine, and those that only this program knows.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use modem_world::Instant;
 use serde::Serialize;
@@ -10,33 +9,17 @@ use update_engine::{Advice, DeviceId, Event, EventKind, ModemState, Radio, SCHEM
 use crate::failure::VerbFailure;
 use crate::output::stdout;
 
-/// Whether an event `failed` of this run was printed.
-static IS_FAILURE_TOLD: AtomicBool = AtomicBool::new(false);
-
 /// Prints an event of the engine.
 ///
 /// # Errors
 /// Standard output can't be written, or its reader went away.
 pub(crate) fn write(event: &Event) -> io::Result<()> {
-    if matches!(event.kind, EventKind::Failed { .. }) {
-        IS_FAILURE_TOLD.store(true, Ordering::Relaxed);
-    }
     stdout::write(&stdout::json_line(&EventLine {
         v: event.v,
         t: event.t,
         device: &event.device,
         kind: EventOrigin::Engine(&event.kind),
     }))
-}
-
-/// Whether an event `failed` of this run was printed. If so, it must not be printed again.
-pub(crate) fn is_failure_told() -> bool {
-    IS_FAILURE_TOLD.load(Ordering::Relaxed)
-}
-
-/// Says that the events so far came from a recorded run: a failure among them isn't a failure of this run.
-pub(crate) fn was_replayed() {
-    IS_FAILURE_TOLD.store(false, Ordering::Relaxed);
 }
 
 /// Prints the event `failed`.

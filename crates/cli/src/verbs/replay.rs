@@ -9,7 +9,6 @@ use update_engine::{Firmware, update};
 use crate::arguments::Replay;
 use crate::failure::{INTERRUPTED, OwnCode, VerbFailure, Verdict};
 use crate::images;
-use crate::output::json_events;
 use crate::output::stderr::say;
 use crate::screen::{self, Pace};
 use crate::trace::head::TraceHead;
@@ -31,7 +30,6 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
     screen.rest();
     let lost = screen.lost();
     drop(screen);
-    json_events::was_replayed();
     match &result {
         Ok(outcome) => say(&format!("the run ends as: {outcome}")),
         Err(error) => VerbFailure::from(error.clone()).print(),

@@ -9,7 +9,7 @@ use update_engine::{Request, Warning};
 use crate::arguments::{self, Reset};
 use crate::ask;
 use crate::ask::UserAnswer;
-use crate::failure::Verdict;
+use crate::failure::{VerbFailure, Verdict};
 use crate::output::stderr::say;
 use crate::output::stdout::print_json;
 use crate::screen::{self, Pace};
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Reset, mut chosen: ChosenWorld, verbose: u8) -> Ve
     if let Some(answer) = declined.get() {
         return answer.end("nothing was changed on the modem");
     }
-    let restarted = result?;
+    let restarted = result.map_err(VerbFailure::of_shown_run)?;
     say(&format!(
         "the modem is at {} now, USB id {}, in {} mode",
         restarted.path, restarted.usb_id, restarted.mode

@@ -6,7 +6,7 @@ use std::io;
 use modem_world::{Recorder, World};
 use update_engine::RunWarning;
 use update_engine::codes::Code;
-use update_engine::{Firmware, Outcome, Plan, Request, Selector, UpdateError, Verb, update_asking};
+use update_engine::{Firmware, Outcome, Plan, Request, Selector, Verb, update_asking};
 
 use crate::arguments::OutputOptions;
 use crate::ask::{self, Asker, UserAnswer};
@@ -79,7 +79,7 @@ fn on_screen(
     request: &Request,
     firmware: &Firmware,
     show: RunDisplay<'_>,
-) -> Result<UpdateEnd, UpdateError> {
+) -> Result<UpdateEnd, VerbFailure> {
     let screen = RefCell::new(screen::choose(show.output.json, show.verbose, show.pace));
     let declined = Cell::new(None);
     let mut ask = |plan: &Plan| {
@@ -102,9 +102,8 @@ fn on_screen(
     screen.rest();
     match (declined.get(), result) {
         (Some(answer), Err(_)) => Ok(UpdateEnd::Declined(answer)),
-        (_, result) => {
-            result.map(|outcome| UpdateEnd::Outcome(Box::new(outcome), screen.lost().map(Box::new)))
-        }
+        (_, Ok(outcome)) => Ok(UpdateEnd::Outcome(Box::new(outcome), screen.lost().map(Box::new))),
+        (_, Err(error)) => Err(VerbFailure::of_shown_run(error)),
     }
 }
 
@@ -134,7 +133,7 @@ fn record(
     world: &mut dyn World,
     file: OutputFile<'_>,
     head: &str,
-    run: impl FnOnce(&mut dyn World) -> Result<UpdateEnd, UpdateError>,
+    run: impl FnOnce(&mut dyn World) -> Result<UpdateEnd, VerbFailure>,
 ) -> Result<UpdateEnd, VerbFailure> {
     let path = file.path.display();
     let file = file
@@ -145,5 +144,5 @@ fn record(
     recorder.comment(head);
     let result = run(&mut recorder);
     recorder.finish();
-    Ok(result?)
+    result
 }

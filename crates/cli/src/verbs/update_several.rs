@@ -1,13 +1,11 @@
 //! `modemflash update` for several modems. Each modem gets a worker and a line of progress; a table at the end shows all results.
 
-use std::collections::BTreeSet;
-
 use modem_world::World;
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::modems;
 use update_engine::{
-    Code, DeviceId, EventKind, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, Verb,
-    left_out, prepare,
+    Code, DeviceId, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, Verb, left_out,
+    prepare,
 };
 
 use crate::arguments::{Arguments, Update};
@@ -67,19 +65,12 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
         .map(|(world, request)| Worker { world, request })
         .collect();
     let mut screens = screen::choose_for_several(is_json, all.verbose, pace, places.clone());
-    let mut ended = BTreeSet::new();
     let results = update_all(workers, &firmware, &mut |number, event| {
-        if matches!(event.kind, EventKind::Outcome { .. } | EventKind::Failed { .. }) {
-            ended.insert(number);
-        }
         screens.show(number, event);
     });
     screens.rest();
     crew.finish();
     let code = exit_code(&results);
-    if is_json {
-        tell_silent(&results, &ended);
-    }
     summary(places, results);
     match screens.lost() {
         Some(lost) if code == 0 => Err(lost),
@@ -199,15 +190,6 @@ fn in_a_line(plan: &Plan) -> String {
             format!("already runs {from}, which is what was wanted")
         }
         _ => format!("{from}, to become {}, {images}", plan.to),
-    }
-}
-
-/// Prints the event `failed` for workers that couldn't begin or ended without a last event.
-fn tell_silent(results: &[Result<Outcome, UpdateError>], ended: &BTreeSet<usize>) {
-    for (number, result) in results.iter().enumerate() {
-        if let (Err(error), false) = (result, ended.contains(&number)) {
-            json_events::failed(&VerbFailure::from(error.clone()));
-        }
     }
 }
 
