@@ -7,6 +7,29 @@
 //!
 //! Nothing in here prints, reads arguments or the environment, or waits anywhere but in
 //! [`World::wait`](modem_world::World::wait).
+//!
+//! # Example
+//!
+//! A modem gets a release and proves it. The modem is a virtual one, on a clock that costs no time; a program for real modems makes
+//! a `LinuxWorld` of `modem-transport` instead.
+//!
+//! ```
+//! use firmware_image::{Family, generate::models::Release};
+//! use modemflash_update_engine::{Firmware, Outcome, Request, update};
+//! use virtual_modem::{Profile, Setup, simulated::SimulatedWorld};
+//!
+//! let (firmware, config, carrier) = ("02.33.03.00", "002.072_000", "GENERIC");
+//! let release = Release { family: Family::Swi9x30, firmware, config, carrier, seed: 1 };
+//! let package = release.combined(40_000, &[]).build(release.combined_name())?;
+//! let package = Firmware::check(vec![Box::new(package)])?;
+//!
+//! let modem = Setup::running(Profile::named("MC7455").expect("a known model"));
+//! let mut world = SimulatedWorld::new(modem);
+//! let outcome = update(&mut world, &Request::default(), &package, &mut |event| println!("{event:?}"))?;
+//! let Outcome::Updated(updated) = outcome else { panic!("{outcome}") };
+//! assert!(updated.proven && updated.to.firmware.as_deref() == Some(firmware));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod decide;

@@ -20,9 +20,15 @@ pub(crate) struct Simulate {
     /// compared by them.
     #[arg(long, value_name = "FILE")]
     outcomes: Option<std::path::PathBuf>,
+    /// Cuts each run with one modem before each of its stages, and lets a new engine go on.
+    #[arg(long, conflicts_with = "outcomes")]
+    cuts: bool,
     /// Only the run with this seed, with all its events.
     #[arg(long)]
     seed: Option<u64>,
+    /// Cuts this run before stage number STAGE, from 0.
+    #[arg(long, value_name = "STAGE", requires = "seed")]
+    before: Option<usize>,
 }
 
 impl Simulate {
@@ -48,6 +54,12 @@ impl Simulate {
         };
         if let Some(file) = &self.outcomes {
             command.arg("--outcomes").arg(file);
+        }
+        if self.cuts {
+            command.arg("--cuts");
+        }
+        if let Some(stage) = self.before {
+            command.args(["--before", &stage.to_string()]);
         }
         let status = command.status().context("cargo can't be started")?;
         Ok(if status.success() {
