@@ -14,7 +14,7 @@ use super::detect::{Expect, Found};
 use super::watch::Watch;
 use crate::decide::Shipment;
 use crate::modem::{Protocol, Quirk, devices};
-use crate::run::{Deed, DriveError, Heed, ImageFeed, LEAVE_LIMIT, RETURN_LIMIT, Run};
+use crate::run::{Deed, DriveError, Heed, ImageFeed, LEAVE_LIMIT, NoImages, RETURN_LIMIT, Run};
 use crate::told::{Cause, Layer, ModemState, Step, Written};
 
 /// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
@@ -402,20 +402,5 @@ fn after_reset(cause: Cause) -> Cause {
             },
         },
         _ => cause,
-    }
-}
-
-/// No image belongs to a reset or a switch.
-struct NoImages;
-
-impl ImageFeed for NoImages {
-    fn size(&self, _: usize) -> u64 {
-        0
-    }
-
-    fn fill(&mut self, _: usize, _: std::ops::Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
-        Err(Cause::Bug {
-            what: "an image was asked for where none belongs".to_owned(),
-        })
     }
 }

@@ -8,107 +8,73 @@ use std::time::Duration;
 
 use modem_protocol::at;
 use modem_protocol::control::{self, Closing};
-use modem_world::{Instant, Interest, PortHandle, PortInfo};
+use modem_protocol::conversation::ProtocolError;
+use modem_world::{Instant, PortHandle, PortInfo};
 
+use super::drive::{Driven, Manner, Turn};
 use super::parts::Run;
 use super::session::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
 use super::stops::Heed;
 use crate::told::Cause;
 
-/// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
-const READ_SIZE: usize = 8192;
-/// How often a port that takes no message now is tried again.
-const WRITE_AGAIN: Duration = Duration::from_millis(20);
+/// How long a control port may take no message; then the session's own patience ends the wait. It takes a request at once when the last
+/// one is through (qmi.md §2).
+const MESSAGE_LIMIT: Duration = Duration::from_secs(5);
+/// The same for an AT port.
+const BYTES_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a session wants next.
-enum Turn<S> {
-    Send(Vec<u8>),
-    Said(S),
-    Wait { until: Instant },
-}
-
-/// How a port takes what is written.
-#[derive(Clone, Copy)]
-enum Writes {
-    /// A whole message or nothing. Such a port is writable also while a message doesn't fit, so the port is tried again.
-    Messages,
-    /// Any number of bytes; the port tells when there is room for more.
-    Bytes,
-}
-
-impl Writes {
-    /// How long a port may take nothing; then the session's own patience ends the wait. A control port takes a request at once when
-    /// the last one is through (qmi.md §2).
-    const fn limit(self) -> Duration {
-        match self {
-            Self::Messages => Duration::from_secs(5),
-            Self::Bytes => Duration::from_secs(2),
-        }
-    }
-}
-
-/// A session as [`Run::turn`] drives it.
-trait Spoken {
-    type Said;
-    const WRITES: Writes;
-    fn handle(&self) -> PortHandle;
-    fn poll(&mut self, now: Instant) -> Turn<Self::Said>;
-    fn receive(&mut self, bytes: &[u8], now: Instant);
-    fn closed(&mut self, now: Instant);
-}
-
-impl Spoken for ControlSession {
+impl Driven for ControlSession {
     type Said = ControlSaid;
-    const WRITES: Writes = Writes::Messages;
+    const MANNER: Manner = Manner::Messages(MESSAGE_LIMIT);
 
-    fn handle(&self) -> PortHandle {
-        self.handle
-    }
-
-    fn poll(&mut self, now: Instant) -> Turn<ControlSaid> {
-        match self.session.poll(now) {
+    fn poll(&mut self, now: Instant) -> Result<Turn<ControlSaid>, ProtocolError> {
+        Ok(match self.session.poll(now) {
             control::Step::Send(message) => Turn::Send(message),
             control::Step::Ready => Turn::Said(ControlSaid::Ready),
             control::Step::Answer(answer) => Turn::Said(ControlSaid::Answer(answer)),
             control::Step::Failed(error) => Turn::Said(ControlSaid::Failed(error)),
             control::Step::Closed => Turn::Said(ControlSaid::Closed),
             control::Step::Wait { until } => Turn::Wait { until },
-        }
+        })
     }
 
     fn receive(&mut self, bytes: &[u8], now: Instant) {
         self.session.receive(bytes, now);
     }
+
+    fn wrote(&mut self, _: usize, _: u64, _: Instant) {}
 
     fn closed(&mut self, now: Instant) {
         self.session.closed(now);
     }
+
+    fn stop(&mut self) {}
 }
 
-impl Spoken for AtSession {
+impl Driven for AtSession {
     type Said = AtSaid;
-    const WRITES: Writes = Writes::Bytes;
+    const MANNER: Manner = Manner::Bytes(BYTES_LIMIT);
 
-    fn handle(&self) -> PortHandle {
-        self.handle
-    }
-
-    fn poll(&mut self, now: Instant) -> Turn<AtSaid> {
-        match self.session.poll(now) {
+    fn poll(&mut self, now: Instant) -> Result<Turn<AtSaid>, ProtocolError> {
+        Ok(match self.session.poll(now) {
             at::session::Step::Send(bytes) => Turn::Send(bytes),
             at::session::Step::Ready => Turn::Said(AtSaid::Ready),
             at::session::Step::Answer(outcome) => Turn::Said(AtSaid::Outcome(outcome)),
             at::session::Step::Wait { until } => Turn::Wait { until },
-        }
+        })
     }
 
     fn receive(&mut self, bytes: &[u8], now: Instant) {
         self.session.receive(bytes, now);
     }
 
+    fn wrote(&mut self, _: usize, _: u64, _: Instant) {}
+
     fn closed(&mut self, _: Instant) {
         self.session.closed();
     }
+
+    fn stop(&mut self) {}
 }
 
 impl Run<'_> {
@@ -139,11 +105,6 @@ impl Run<'_> {
         self.port.set_session(session);
     }
 
-    /// Whether a session is open.
-    pub(crate) const fn has_session(&mut self) -> bool {
-        self.port.session().is_some()
-    }
-
     /// The open control session, if there is one.
     pub(crate) fn control(&mut self) -> Option<&mut ControlSession> {
         match self.port.session() {
@@ -167,7 +128,7 @@ impl Run<'_> {
     pub(crate) fn turn_control(&mut self) -> Result<ControlSaid, Cause> {
         match self.port.take_session() {
             Some(Session::Control(mut control)) => {
-                let said = self.turn(&mut control, Heed::AfterRequest);
+                let said = self.drive_session(control.handle, &mut control, Heed::AfterRequest);
                 self.port.set_session(Session::Control(control));
                 said
             }
@@ -182,7 +143,7 @@ impl Run<'_> {
     pub(crate) fn turn_at(&mut self) -> Result<AtSaid, Cause> {
         match self.port.take_session() {
             Some(Session::At(mut port)) => {
-                let said = self.turn(&mut port, Heed::AfterRequest);
+                let said = self.drive_session(port.handle, &mut port, Heed::AfterRequest);
                 self.port.set_session(Session::At(port));
                 said
             }
@@ -204,7 +165,7 @@ impl Run<'_> {
             Some(Session::Control(mut control)) => {
                 let before = self.stops.asked();
                 control.session.close(how, self.now());
-                let turned = self.turn(&mut control, Heed::AfterClose);
+                let turned = self.drive_session(control.handle, &mut control, Heed::AfterClose);
                 self.world.close(control.handle);
                 turned?;
                 if self.stops.asked() > before.max(1) {
@@ -221,64 +182,6 @@ impl Run<'_> {
             tracing::info!(%cause, "the session wasn't closed in order");
         }
         self.close();
-    }
-
-    /// Drives a session until it has something to say.
-    fn turn<S: Spoken>(&mut self, session: &mut S, heed: Heed) -> Result<S::Said, Cause> {
-        let mut buffer = vec![0; READ_SIZE];
-        let handle = session.handle();
-        loop {
-            let until = match session.poll(self.now()) {
-                Turn::Send(bytes) => {
-                    self.put(session, &bytes, heed)?;
-                    continue;
-                }
-                Turn::Said(said) => return Ok(said),
-                Turn::Wait { until } => until,
-            };
-            match self.world.try_read(handle, &mut buffer) {
-                Ok(0) => {
-                    self.wait(&[Interest::Readable(handle)], until, heed)?;
-                }
-                Ok(count) => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    session.receive(bytes, self.now());
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "port");
-                    session.closed(self.now());
-                }
-            }
-        }
-    }
-
-    /// Writes all of `bytes`, as far as the port takes them in time.
-    fn put<S: Spoken>(&mut self, session: &mut S, bytes: &[u8], heed: Heed) -> Result<(), Cause> {
-        let handle = session.handle();
-        let until = self.now() + S::WRITES.limit();
-        let mut left = bytes;
-        while !left.is_empty() {
-            match self.world.try_write(handle, left) {
-                Ok(0) => {
-                    let now = self.now();
-                    if now >= until {
-                        tracing::info!(left = left.len(), "the port takes nothing");
-                        return Ok(());
-                    }
-                    match S::WRITES {
-                        Writes::Messages => self.wait(&[], now + WRITE_AGAIN, heed)?,
-                        Writes::Bytes => self.wait(&[Interest::Writable(handle)], until, heed)?,
-                    };
-                }
-                Ok(count) => left = left.get(count..).unwrap_or_default(),
-                Err(error) => {
-                    tracing::debug!(%error, "port");
-                    session.closed(self.now());
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
     }
 
     /// A bug: another kind of session is open, or none.

@@ -21,7 +21,7 @@ mod truth;
 mod whereabouts;
 
 pub(crate) use claim::{Patience, Target};
-pub(crate) use drive::{DriveError, ImageFeed, Note};
+pub(crate) use drive::{DriveError, ImageFeed, NoImages, Note};
 pub(crate) use follow::{LEAVE_LIMIT, RETURN_LIMIT};
 pub(crate) use parts::Run;
 pub(crate) use port::HOLDER_LIMIT;

@@ -109,10 +109,9 @@ impl<'r> Run<'r> {
     /// # Errors
     /// It is, and `heed` doesn't put it off.
     fn heed(&mut self, wake: Wake, heed: Heed) -> Result<(), Cause> {
-        match (self.stops.note(wake), heed.put_off()) {
+        match (self.stops.note(wake), heed.words()) {
             (Wish::None, _) => Ok(()),
             (Wish::First, Some(when)) => {
-                let when = format!("{when}; press Ctrl-C once more to stop now");
                 self.tell(EventKind::Stopping { when });
                 Ok(())
             }

@@ -19,14 +19,15 @@ pub(crate) enum Heed {
 }
 
 impl Heed {
-    /// When a first wish is heeded, in words; none when that is at once.
-    pub(super) const fn put_off(self) -> Option<&'static str> {
-        match self {
-            Self::AtOnce => None,
-            Self::WhenBack => Some("when the modem is back on the bus"),
-            Self::WhenGone => Some("when the modem has left to restart, within seconds"),
-            Self::AfterRequest | Self::AfterClose => Some("after the present request"),
-        }
+    /// When a first wish is heeded, in words for the user; none when that is at once.
+    pub(super) fn words(self) -> Option<String> {
+        let when = match self {
+            Self::AtOnce => return None,
+            Self::WhenBack => "when the modem is back on the bus",
+            Self::WhenGone => "when the modem has left to restart, within seconds",
+            Self::AfterRequest | Self::AfterClose => "after the present request",
+        };
+        Some(format!("{when}; press Ctrl-C once more to stop now"))
     }
 }
 

@@ -9,6 +9,26 @@ use test_support::{Behind, OnePort, PORT};
 
 use super::*;
 
+fn drive(
+    world: &mut dyn World,
+    port: PortHandle,
+    conversation: &mut dyn Conversation,
+    feed: &mut dyn ImageFeed,
+    buffers: &mut Buffers,
+    stops: &mut Stops,
+    note: &mut dyn FnMut(Instant, Note),
+) -> Result<(), DriveError> {
+    let mut driver = Driver {
+        world,
+        port,
+        buffers,
+        stops,
+        is_patient: false,
+        note,
+    };
+    driver.drive(&mut Download(conversation), feed)
+}
+
 /// Takes everything and says nothing, and its clock jumps to each deadline.
 #[derive(Default)]
 struct Silent {
