@@ -88,6 +88,11 @@ impl OldPreference {
 }
 
 impl Before {
+    /// The same without what belongs to a person.
+    pub(crate) fn without_imei(self) -> Self {
+        Self { imei: None, ..self }
+    }
+
     /// What `facts` tell of a modem that is to run `wanted`.
     pub(crate) fn of(facts: &Facts, wanted: &Trio) -> Self {
         Self {
@@ -207,6 +212,12 @@ impl Asked {
 }
 
 impl Pass {
+    /// Whether the modem was asked over a control port before this pass, so that it could be told.
+    pub(crate) fn is_told_over_control(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| matches!(before.over, AskedOver::Control(_)))
+    }
+
     /// Whether the modem can be told what is to come.
     pub(crate) fn knows_preferences(&self, goal: &Goal) -> bool {
         self.before.as_ref().is_some_and(|before| before.has_preferences) && goal.wanted.is_complete()

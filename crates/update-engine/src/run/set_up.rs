@@ -198,6 +198,16 @@ impl<'r> Run<'r> {
     }
 }
 
+impl Drop for Run<'_> {
+    /// A run that is left in the middle still closes its session in order and gives everything back.
+    fn drop(&mut self) {
+        // In a panic nothing is certain any more: whoever owns the world closes its ports.
+        if !std::thread::panicking() {
+            self.give_back();
+        }
+    }
+}
+
 /// The port through which a modem can be helped in its present mode.
 fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, Cause> {
     let id = modem.device.id();

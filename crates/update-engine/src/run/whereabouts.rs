@@ -1,4 +1,4 @@
-//! Where the modem is, where it was, and where it came from: the only place that knows.
+//! Where the modem is, where it was, and where it came from.
 
 use modem_world::{Instant, PortInfo, UsbDevice, UsbPath};
 use serde::{Deserialize, Serialize};
@@ -98,14 +98,19 @@ impl Whereabouts {
 
     /// What another run needs to find the modem.
     pub(crate) fn to_known(&self) -> KnownPlace {
+        // The number on the bus is good until the next enumeration, and begins anew when the host starts.
+        let without_number = |device: &UsbDevice| UsbDevice {
+            number: 0,
+            ..device.clone()
+        };
         KnownPlace {
             name: self.name.clone(),
             port: PortInfo {
-                device: self.device().cloned(),
+                device: self.device().map(without_number),
                 ..self.port.clone()
             },
-            home: self.home.clone(),
-            seen: self.seen.clone(),
+            home: self.home.as_ref().map(without_number),
+            seen: self.seen.iter().map(without_number).collect(),
             places: self.places.clone(),
             has_control: self.has_control,
         }
@@ -142,6 +147,14 @@ impl Whereabouts {
     /// The port in use, or the last one.
     pub(crate) const fn port(&self) -> &PortInfo {
         &self.port
+    }
+
+    /// The first port of the modem, or the only one that is known.
+    pub(crate) fn first_port(&self) -> &PortInfo {
+        let modem = self.modem.as_deref();
+        modem
+            .and_then(|modem| modem.all_ports().next())
+            .unwrap_or(&self.port)
     }
 
     /// Uses another port of the modem.

@@ -232,7 +232,7 @@ impl Run<'_> {
     /// From now on the modem is called what it calls itself.
     pub(crate) fn name_modem(&mut self, facts: &Facts) {
         if facts.model.is_some() {
-            let device = DeviceId::from_port(self.whereabouts().port(), facts.model.as_deref());
+            let device = DeviceId::from_port(self.whereabouts().first_port(), facts.model.as_deref());
             self.teller().set_device(device);
         }
     }

@@ -108,7 +108,7 @@ impl Update<'_> {
             which: if is_half { Which::All } else { Which::Asked },
             asked: Asked::NotSaid,
             // What is put back, should this pass fail, is what the modem has now.
-            before: Some(Before::of(&facts, &course.goal.wanted)),
+            before: Some(Before::of(&facts, &course.goal.wanted).without_imei()),
             protocol,
             state_before: ModemState::RunsOther,
             differences,

@@ -196,7 +196,7 @@ impl Update<'_> {
                 Which::Asked
             },
             asked: Asked::NotSaid,
-            before: Some(before.clone()),
+            before: Some(before.clone().without_imei()),
             protocol,
             state_before: ModemState::RunsFirmware,
             differences: Vec::new(),

@@ -170,7 +170,7 @@ impl Update<'_> {
     }
 
     /// Another modem may have been put into the socket meanwhile.
-    fn is_same_modem(&mut self, facts: &Facts, goal: &Goal) -> Result<(), Cause> {
+    pub(super) fn is_same_modem(&mut self, facts: &Facts, goal: &Goal) -> Result<(), Cause> {
         let before = goal.found.as_ref().and_then(|found| found.imei.as_deref());
         match (before, facts.imei.as_deref()) {
             (Some(was), Some(is)) if was != is => {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::{Goal, ImageName, Pass};
 use crate::request::Request;
 use crate::run::{KnownPlace, Told};
-use crate::told::{Outcome, Written};
+use crate::told::{Cause, Outcome, Written};
 
 /// How often a modem is told, and how often all is sent to it, at most.
 pub(super) const PASSES: u8 = 2;
@@ -37,6 +37,43 @@ pub enum Stage {
     ReadBack(Course),
     /// The update has reached its end.
     End(Outcome),
+}
+
+impl Stage {
+    /// Whether the counts of a stage that was read can be.
+    ///
+    /// # Errors
+    /// They can't.
+    pub(super) fn check(&self) -> Result<(), Cause> {
+        let is_possible = |count: u8| (1..=PASSES).contains(&count);
+        match self.course() {
+            Some(course) if !is_possible(course.pass.number) || !is_possible(course.downloads) => {
+                Err(Cause::NotSupported {
+                    what: format!(
+                        "the stage names pass {} and download {} of at most {PASSES}",
+                        course.pass.number, course.downloads
+                    ),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the stage carries; none at the end.
+    const fn course(&self) -> Option<&Course> {
+        match self {
+            Self::Tell(course)
+            | Self::Restart(course)
+            | Self::Return(course)
+            | Self::Enter(course)
+            | Self::EnterAgain(course)
+            | Self::Send(course)
+            | Self::SendAgain(course)
+            | Self::Start(course)
+            | Self::ReadBack(course) => Some(course),
+            Self::End(_) => None,
+        }
+    }
 }
 
 /// What an update carries from stage to stage.
@@ -70,6 +107,8 @@ impl Course {
 }
 
 /// A stage with all that another run needs to go on from it, besides the images and the bus.
+///
+/// It holds the modem's IMEI, because another modem may be put into the socket meanwhile: it belongs to a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Version of this format.

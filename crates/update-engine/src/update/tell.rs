@@ -30,11 +30,6 @@ impl Update<'_> {
     /// The modem refuses, asks for what no file brings, or can't be reached in download mode: then what it preferred before is put
     /// back. The user stops.
     pub(super) fn tell(&mut self, mut course: Course) -> Result<Stage, Cause> {
-        self.open_again()?;
-        if !self.run.has_control_session() {
-            // Another run has begun the update, and now only AT answers.
-            return Ok(Stage::Enter(course));
-        }
         course.pass.asked = self.set_preference(&course)?;
         let asked = course.pass.asked;
         if let Some(what) = asked.not_brought(self.firmware).filter(|_| !self.request.force) {
@@ -57,14 +52,6 @@ impl Update<'_> {
             }
         }
         Ok(Stage::Restart(course))
-    }
-
-    /// Opens the running firmware where no session is open: another run may have begun the update.
-    fn open_again(&mut self) -> Result<(), Cause> {
-        if self.run.has_session() {
-            return Ok(());
-        }
-        self.run.open_talk(self.request.control)
     }
 
     /// Sets the firmware preference; gives what the modem wants to be sent.
@@ -136,11 +123,6 @@ impl Update<'_> {
             return Err(Cause::Stopped {
                 how: "stopped before the modem was restarted",
             });
-        }
-        self.open_again()?;
-        if !self.run.has_control_session() {
-            // Another run has told the modem, and now only AT answers.
-            return Ok(Stage::EnterAgain(course));
         }
         if let Err(why) = self.run.power_cycle_with_preference()? {
             self.put_back(&course.pass)?;

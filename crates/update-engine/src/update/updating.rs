@@ -6,9 +6,9 @@ use super::look::Looked;
 use super::stages::{Checkpoint, Stage};
 use super::work::Update;
 use crate::decide::{Firmware, ImageName};
-use crate::modem::{DeviceId, Mode};
+use crate::modem::DeviceId;
 use crate::request::{Request, Verb};
-use crate::run::{self, RETURN_LIMIT};
+use crate::run;
 use crate::told::{Cause, Event, EventKind, Outcome, Plan, Step, UpdateError};
 
 /// An update that was decided on and hasn't ended. [`advance`](Self::advance) takes it through one stage.
@@ -39,6 +39,7 @@ impl<'u> Updating<'u> {
         ask: &mut dyn FnMut(&Plan) -> bool,
     ) -> Result<Self, UpdateError> {
         let (mut update, warnings) = Update::begin(world, Verb::Update, request, firmware, sink)?;
+        let _entered = update.log_span().entered();
         let begun = match update.look(warnings) {
             Ok(looked) => update.decide(looked, ask),
             Err(cause) => Err(cause),
@@ -68,7 +69,10 @@ impl<'u> Updating<'u> {
             stage,
         } = checkpoint;
         let device = DeviceId::from_selection(&request.select);
-        if let Err(cause) = check_version(v).and_then(|()| check_images(&images, firmware)) {
+        if let Err(cause) = check_version(v)
+            .and_then(|()| stage.check())
+            .and_then(|()| check_images(&images, firmware))
+        {
             return Err(run::refuse(world, sink, &device, Step::CheckImages, cause));
         }
         let run = run::resume(world, sink, Verb::Update, &request.select, place, told)?;
@@ -77,6 +81,7 @@ impl<'u> Updating<'u> {
             request,
             firmware,
         };
+        let _entered = update.log_span().entered();
         match update.arrive(stage) {
             Ok(stage) => Ok(Self { update, stage }),
             Err(cause) => Err(update.run.fail(cause)),
@@ -98,11 +103,11 @@ impl<'u> Updating<'u> {
     /// Takes the update through its present stage.
     ///
     /// # Errors
-    /// The update has failed: [`UpdateError`] says what happened, what is true of the modem now, and what to do.
+    /// The update has failed: [`UpdateError`] says what happened, what is true of the modem now, and what to do. What had to be put back
+    /// was put back, as far as the modem let it, so that checkpoints of before are good for nothing any more.
     pub fn advance(self) -> Result<Advanced<'u>, UpdateError> {
         let Self { mut update, stage } = self;
-        let span = tracing::info_span!("modem", path = %update.run.device());
-        let _entered = span.enter();
+        let _entered = update.log_span().entered();
         let advanced = match stage {
             Stage::End(outcome) => return update.end(outcome).map(Advanced::Ended),
             Stage::Tell(course) => update.tell(course),
@@ -137,36 +142,6 @@ impl<'u> Updating<'u> {
 }
 
 impl Update<'_> {
-    /// In a run that goes on from another one: finds the modem where a stage expects it to be on the bus, and gives the stage that
-    /// belongs to where it is.
-    fn arrive(&mut self, stage: Stage) -> Result<Stage, Cause> {
-        // These wait for the modem by themselves.
-        if matches!(stage, Stage::Return(_) | Stage::Start(_) | Stage::End(_)) {
-            self.run.stay_awake();
-            return Ok(stage);
-        }
-        self.run.begin(Step::Return);
-        let mode = self.run.wait_present(RETURN_LIMIT);
-        let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
-        self.run.stay_awake();
-        if mode.is_some() {
-            self.run.keep_away(&self.request)?;
-            self.run.keep_awake();
-        }
-        Ok(match (stage, mode) {
-            (
-                Stage::Tell(course)
-                | Stage::Restart(course)
-                | Stage::Enter(course)
-                | Stage::EnterAgain(course),
-                Some(Mode::Download),
-            ) => Stage::Send(course),
-            // It may have got everything and have restarted.
-            (Stage::Send(course) | Stage::SendAgain(course), Some(Mode::Normal)) => Stage::ReadBack(course),
-            (stage, _) => stage,
-        })
-    }
-
     /// Decides what to do, after the plan was agreed to.
     fn decide(&mut self, looked: Looked, ask: &mut dyn FnMut(&Plan) -> bool) -> Result<Stage, Cause> {
         match looked {

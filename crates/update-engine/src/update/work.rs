@@ -17,6 +17,11 @@ pub(super) struct Update<'u> {
 }
 
 impl<'u> Update<'u> {
+    /// What the developer's log says of everything that is done here: which modem.
+    pub(super) fn log_span(&self) -> tracing::Span {
+        tracing::info_span!("modem", path = %self.run.device())
+    }
+
     /// Looks at the images, then finds the modem. Gives what the user should know of the images.
     ///
     /// # Errors

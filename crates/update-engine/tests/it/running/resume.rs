@@ -31,6 +31,8 @@ fn left_before(is_meant: impl Fn(&Stage) -> bool) -> (SimulatedWorld, Value) {
         };
     }
     let json = serde_json::to_value(updating.checkpoint()).unwrap();
+    // A program that is killed closes nothing.
+    std::mem::forget(updating);
     world.end_program();
     (world, json)
 }

@@ -163,6 +163,8 @@ fn begin(
         let value: serde_json::Value = serde_json::from_str(&json).expect("a checkpoint is JSON");
         stages.push(value["stage"].as_str().expect("a stage has a name").to_owned());
         if cut == Some(place) {
+            // A program that is killed closes nothing.
+            std::mem::forget(updating);
             return Ok(Begun::Cut(json));
         }
         match updating.advance()? {
