@@ -73,6 +73,8 @@ pub(crate) enum Task {
     Verbs,
     /// Two `modemflash` start on the running modem at the same moment: 49 times to ask it, once to update it.
     Rivals,
+    /// `modemflash` is stopped twice in the middle of a question over MBIM; then mbimcli asks, and `modemflash` once more.
+    Stopped,
 }
 
 /// A program that flashes.
@@ -135,7 +137,7 @@ impl Task {
             Self::Bind => "drivers",
             Self::Ask => "qmicli/mbimcli",
             Self::Flash(program) | Self::Update(program) | Self::Reset(program) => program.name(),
-            Self::Verbs | Self::Rivals => Program::Ours.name(),
+            Self::Verbs | Self::Rivals | Self::Stopped => Program::Ours.name(),
         }
     }
 
@@ -274,6 +276,15 @@ fn verbs() -> Vec<Scenario> {
         with_manager(verbs("MC7455", Mbim, two)),
         with_manager(verbs("EM7565", Qmi, two)),
         scenario(Task::Rivals, "MC7455", Some(Qmi), Files::Sent(PAIR)),
+        // The answer to "get revision" is lost, so that the program waits; a session that stays open keeps the next one out.
+        Scenario {
+            modem: Modem {
+                fault: "lose-answer@0x23",
+                habit: |quirks| quirks.mbim_is_deaf_while_open = true,
+                ..scenario(Task::Stopped, "EM7565", Some(Mbim), one).modem
+            },
+            ..scenario(Task::Stopped, "EM7565", Some(Mbim), one)
+        },
         // By AT!BOOTHOLD, when both ways over QMI are refused (dms_boothold trace).
         reset("EM7565", Qmi),
         // By DMS 0x003E, by AT!BOOTHOLD over MBIM, and to the peer port.
@@ -411,6 +422,7 @@ pub(crate) fn scenario(
         Task::Reset(Ours) => "ours-reset",
         Task::Verbs => "ours-verbs",
         Task::Rivals => "ours-rivals",
+        Task::Stopped => "ours-stopped",
     };
     let control_name = match control {
         Some(Qmi) => "-qmi",

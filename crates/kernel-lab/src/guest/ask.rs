@@ -138,7 +138,8 @@ impl Asker<'_> {
         self.mbimcli(&["--no-open=30", "--query-radio-state"], Refuses("NotOpened"))
     }
 
-    fn device_caps(&mut self, options: &[&str]) -> anyhow::Result<()> {
+    /// Asks what the device is, in a session of its own.
+    pub(crate) fn device_caps(&mut self, options: &[&str]) -> anyhow::Result<()> {
         let setup = self.setup;
         let (profile, storage) = (setup.profile, &setup.storage);
         let revision = format!(

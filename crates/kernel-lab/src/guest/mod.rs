@@ -11,6 +11,7 @@ pub(crate) mod modem;
 mod process;
 pub(crate) mod processors;
 mod rivals;
+mod stopped;
 mod trial;
 mod verbs;
 mod verdict;

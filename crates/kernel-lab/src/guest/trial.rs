@@ -7,6 +7,7 @@ use super::images;
 use super::modem::{self, Bench};
 use super::process::run;
 use super::rivals::{Met, Rivals};
+use super::stopped::Stopped;
 use super::verbs::Operator;
 use super::verdict::{compare, is_as_before, is_updated};
 use crate::clock::now;
@@ -76,7 +77,7 @@ impl Trial<'_> {
             compare(&flashed, sent)?;
             match scenario.task {
                 Task::Update(_) | Task::Rivals => is_updated(&flashed, profile)?,
-                Task::Verbs | Task::Reset(Program::Ours) => is_as_before(&flashed, profile)?,
+                Task::Verbs | Task::Stopped | Task::Reset(Program::Ours) => is_as_before(&flashed, profile)?,
                 _ => {}
             }
         }
@@ -226,6 +227,24 @@ impl Trial<'_> {
                 let appearance = bench.appearance(2, BUS_TIMEOUT)?;
                 SOCKET.ready(&appearance)?;
                 Ok("of two that started together one got in, 50 times".into())
+            }
+            Task::Stopped => {
+                let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);
+                let port = port.context("no control port")?;
+                let asker = Asker {
+                    port: port.clone(),
+                    setup,
+                    log: self.log("program"),
+                    wrong: Vec::new(),
+                    asked: 0,
+                };
+                let stopped = Stopped {
+                    program: self.ours,
+                    port: &port,
+                    bench,
+                    log: self.log("program"),
+                };
+                stopped.try_all(asker)
             }
             Task::Verbs => {
                 let mut operator = self.operator(setup, bench, daemons)?;

@@ -42,6 +42,7 @@ fn estimate(scenario: &Scenario) -> Duration {
         (Task::Update(Program::Ours), Files::Stored(_)) => 6,
         (Task::Verbs, _) => 40,
         (Task::Rivals, _) => 42,
+        (Task::Stopped, _) => 15,
     };
     let company = scenario.company;
     // ModemManager probes each modem, and again after each restart.
