@@ -118,8 +118,8 @@ impl<'a> Nature<'a> {
     }
 }
 
-/// The firmware that a modem takes, if the bus tells it for sure. Targets without a platform don't count, because Gobi files don't tell
-/// their generation.
+/// The firmware that a modem takes, if what the bus shows leaves exactly one possibility. Targets without a platform don't count,
+/// because Gobi files don't tell their generation.
 pub fn sure_target(modem: &Modem) -> Option<Target> {
     let takes = Nature::of_modem(modem).candidates();
     match takes.targets.as_slice() {

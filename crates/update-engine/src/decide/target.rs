@@ -93,7 +93,7 @@ pub(crate) fn way(
     if facts.runs_pre_production() && !is_pre_production(&facts.family(), to) {
         let why = format!(
             "the modem runs pre-production firmware ({from}) with another partition table; \
-             modems have been lost on the way from there to releases"
+             updates from such firmware to released firmware have made modems unusable"
         );
         if !force {
             return Err(Cause::PreProduction { why });

@@ -101,8 +101,8 @@ impl Selector {
 }
 
 impl Selector {
-    /// The modem that is meant, if the bus alone leads to exactly one. A run that needs it finds it again and says why there is none,
-    /// or more than one.
+    /// The modem that is meant, if the bus alone leads to exactly one. A run that needs the modem finds it again and says why there is
+    /// none, or more than one.
     pub fn single(&self, world: &mut dyn World) -> Option<Modem> {
         let mut candidates = self.candidates(world).ok()?;
         let modem = candidates.pop()?;

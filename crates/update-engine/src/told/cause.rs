@@ -263,12 +263,12 @@ pub enum Cause {
         /// What the modem can't do.
         what: String,
     },
-    /// Only a modem that runs its firmware can be asked anything.
+    /// The modem doesn't run its firmware, and only a modem that does can be asked anything.
     #[error("in {mode} mode it can't be asked anything")]
     NotRunning {
-        /// Its mode.
+        /// The modem's mode.
         mode: Mode,
-        /// Its place on the bus.
+        /// The modem's place on the bus.
         place: String,
     },
     /// Nothing that was tried switches the modem to download mode.
@@ -342,7 +342,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// What is asked needs a modem that runs its firmware.
+    /// What is asked for needs a modem that runs its firmware, and this modem doesn't.
     pub(crate) fn not_running(modem: &Modem) -> Self {
         Self::NotRunning {
             mode: modem.mode,

@@ -10,7 +10,7 @@ use modem_world::{Instant, World};
 
 use super::whole::update;
 use crate::decide::Firmware;
-use crate::modem::DeviceId;
+use crate::modem::{DeviceId, Selector};
 use crate::request::Request;
 use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Step, UpdateError};
 
@@ -69,7 +69,7 @@ pub fn update_all(
 
 /// An error of a worker that couldn't tell one itself.
 fn bug(what: String) -> UpdateError {
-    let device = DeviceId::from_port_name("modem");
+    let device = DeviceId::from_selection(&Selector::Only);
     UpdateError::new(
         &device,
         Step::CheckDevice,
@@ -86,4 +86,17 @@ pub fn exit_code(results: &[Result<Outcome, UpdateError>]) -> u8 {
     });
     let Some(first) = codes.next() else { return 0 };
     if codes.all(|code| code == first) { first } else { 8 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // docs/events.md: `device` has a port only where there is one.
+    #[test]
+    fn an_error_of_a_worker_that_told_nothing_names_no_port() {
+        let error = bug("no thread".to_owned());
+        assert_eq!(error.device.to_string(), "modem");
+        assert_eq!(serde_json::to_string(&error.device).unwrap(), "{}");
+    }
 }
