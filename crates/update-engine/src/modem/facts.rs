@@ -8,8 +8,7 @@ use modem_protocol::qmi::dms::{
     CurrentFirmware, FirmwarePreference, ImageType, OfflineReason, OperatingMode, OperatingState, Response,
     StoredImages,
 };
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::image::Image;
 use super::on_bus::Language;
@@ -19,40 +18,35 @@ use super::selector;
 use super::versions::Trio;
 
 /// Over what a modem was asked what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AskedOver {
-    /// A control port, in its language.
-    Control(Language),
+    /// A control port, in QMI.
+    #[serde(rename = "QMI")]
+    Qmi,
+    /// A control port, in MBIM with QMI inside.
+    #[serde(rename = "MBIM")]
+    Mbim,
     /// An AT port.
+    #[serde(rename = "AT")]
     At,
 }
 
-impl fmt::Display for AskedOver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Control(language) => language.fmt(f),
-            Self::At => f.write_str("AT"),
+impl From<Language> for AskedOver {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::Qmi => Self::Qmi,
+            Language::Mbim => Self::Mbim,
         }
     }
 }
 
-impl Serialize for AskedOver {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for AskedOver {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let all = [
-            Self::Control(Language::Qmi),
-            Self::Control(Language::Mbim),
-            Self::At,
-        ];
-        let word = String::deserialize(deserializer)?;
-        all.into_iter()
-            .find(|over| over.to_string() == word)
-            .ok_or_else(|| D::Error::custom(format!("a modem can't be asked over {word:?}")))
+impl fmt::Display for AskedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Qmi => "QMI",
+            Self::Mbim => "MBIM",
+            Self::At => "AT",
+        })
     }
 }
 
@@ -389,8 +383,8 @@ mod tests {
             assert_eq!(serde_json::to_value(image(kind)).unwrap()["kind"], word);
         }
         let ways = [
-            (AskedOver::Control(Language::Qmi), "QMI"),
-            (AskedOver::Control(Language::Mbim), "MBIM"),
+            (AskedOver::Qmi, "QMI"),
+            (AskedOver::Mbim, "MBIM"),
             (AskedOver::At, "AT"),
         ];
         for (over, word) in ways {

@@ -63,7 +63,7 @@ impl Run<'_> {
     /// The port fails; the user stops for the second time.
     pub(crate) fn read_facts(&mut self) -> Result<Facts, Cause> {
         let over = match self.control().map(|control| control.language) {
-            Some(language) => AskedOver::Control(language),
+            Some(language) => language.into(),
             None => AskedOver::At,
         };
         let mut facts = Facts::unknown(over);

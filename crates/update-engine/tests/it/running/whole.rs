@@ -1,6 +1,5 @@
 //! Whole updates from normal mode until the versions are read back.
 
-use modemflash_update_engine::modem::Language;
 use modemflash_update_engine::{
     AskedOver, Code, ControlChoice, EventKind, Given, ModemState, Outcome, Request, Step,
 };
@@ -24,10 +23,10 @@ fn every_model_is_updated_over_qmi_and_over_mbim() {
         for control in [ControlProtocol::Qmi, ControlProtocol::Mbim] {
             let (run, images) = update_one(speaking(profile.name, control));
             run.assert_updated(&newer(profile), &images);
-            let over = AskedOver::Control(match control {
-                ControlProtocol::Qmi => Language::Qmi,
-                ControlProtocol::Mbim => Language::Mbim,
-            });
+            let over = match control {
+                ControlProtocol::Qmi => AskedOver::Qmi,
+                ControlProtocol::Mbim => AskedOver::Mbim,
+            };
             assert!(
                 run.told(|kind| matches!(kind, EventKind::ModemRead { facts } if facts.over == over)),
                 "{}: {}",
