@@ -1,4 +1,4 @@
-//! The modem is sent into download mode without being told what is to come.
+//! Switches the modem to download mode without setting a firmware preference first.
 
 use modem_protocol::control::Closing;
 
@@ -7,10 +7,10 @@ use super::work::Update;
 use crate::told::{Cause, ModemState, Step};
 
 impl Update<'_> {
-    /// [`Stage::Enter`]: all ways into download mode, in turn.
+    /// [`Stage::Enter`]: tries all ways into download mode, in turn.
     ///
     /// # Errors
-    /// No way leads there, or the modem can't be reached there; the user stops.
+    /// No way works, or no driver on this host can reach the modem in download mode; the user stops.
     pub(super) fn enter(&mut self, course: Course) -> Result<Stage, Cause> {
         self.run.close_session(Closing::Release)?;
         self.run.refuse_unreachable(course.goal.agreed)?;
@@ -23,21 +23,22 @@ impl Update<'_> {
         }
     }
 
-    /// [`Stage::EnterAgain`]: the modem was told and restarted, but into its firmware: the other ways into download mode
-    /// (field-reports.md B8).
+    /// [`Stage::EnterAgain`]: the modem took the firmware preference and restarted, but into its firmware. Tries the other ways
+    /// into download mode (field-reports.md B8).
     ///
     /// # Errors
-    /// As [`enter`](Self::enter); what the modem preferred before is put back.
+    /// As [`enter`](Self::enter). The modem's old preference is restored.
     pub(super) fn enter_again(&mut self, course: Course) -> Result<Stage, Cause> {
         self.run.close_session(Closing::Release)?;
-        let first = "preference and power cycle: it came back in normal mode".to_owned();
-        self.run.retry("the way into download mode", 2, &first);
-        // The modem may have come back under another id than before.
+        let first = "preference and power cycle: the modem came back in normal mode".to_owned();
+        self.run.retry("the switch to download mode", 2, &first);
+        // The modem may have come back with a different USB id.
         let is_reachable = self.run.refuse_unreachable(course.goal.agreed);
         let (control, agreed) = (self.request.control, course.goal.agreed);
         let arrival = match is_reachable.and_then(|()| self.run.boot_and_hold(control, agreed)) {
             Ok(arrival) => arrival,
-            // Stopped, or lost on the way: where the modem runs, it must not prefer what it hasn't got.
+            // The user stopped, or the modem was lost on the way. If its firmware runs, it must not prefer images that it
+            // doesn't have.
             Err(cause) => {
                 self.undo_in_normal_mode(&course)?;
                 return Err(cause);

@@ -1,7 +1,7 @@
-//! Several modems at once: a worker and a world for each, none of which knows of the others.
+//! Updates several modems at once. Each modem has its own worker and its own world, and no worker knows of the others.
 //!
-//! One that fails doesn't stop the others. A modem whose model the images aren't for is left out, because `--all` means
-//! "every modem that this is for".
+//! A worker that fails doesn't stop the others. A modem that the images aren't for is left out, because `--all` means
+//! "every modem that these images are for".
 
 use std::sync::Mutex;
 use std::thread;
@@ -14,17 +14,17 @@ use crate::modem::{DeviceId, Selector};
 use crate::request::Request;
 use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Step, UpdateError};
 
-/// What a worker is to do.
+/// The job of one worker.
 pub struct Worker<'w> {
-    /// Its own view of the world.
+    /// The worker's own view of the world.
     pub world: Box<dyn World + Send + 'w>,
-    /// What it is asked for; it names one modem.
+    /// What the user asks for. The request names one modem.
     pub request: Request,
 }
 
-/// Brings `firmware` to several modems at once; the results are in the order of the workers.
+/// Updates several modems to `firmware` at once. The results are in the order of the workers.
 ///
-/// `sink` gets the events of all of them, one at a time, with the number of the worker.
+/// `sink` gets the events of all workers, one at a time, each with the worker's number.
 pub fn update_all(
     workers: Vec<Worker<'_>>,
     firmware: &Firmware,
@@ -39,7 +39,7 @@ pub fn update_all(
             .map(|(number, mut worker)| {
                 let run = move || {
                     let mut tell = |event: &Event| {
-                        // A sink that panicked elsewhere is no reason to leave a modem in the middle.
+                        // If the sink panicked in another worker, this worker still finishes its modem's update.
                         let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                         (*sink)(number, event);
                     };
@@ -53,8 +53,8 @@ pub fn update_all(
         let ended = running.into_iter().enumerate().map(|(number, worker)| {
             let what = match worker.map(thread::ScopedJoinHandle::join) {
                 Ok(Ok(result)) => return result,
-                Ok(Err(_)) => "a worker ended in a panic".to_owned(),
-                Err(error) => format!("no thread for a worker: {error}"),
+                Ok(Err(_)) => "a worker panicked".to_owned(),
+                Err(error) => format!("the host has no thread for a worker: {error}"),
             };
             let error = bug(what);
             let failure = error.failure();
@@ -67,7 +67,7 @@ pub fn update_all(
     })
 }
 
-/// An error of a worker that couldn't tell one itself.
+/// The error of a worker that ended without a result.
 fn bug(what: String) -> UpdateError {
     let device = DeviceId::from_selection(&Selector::Only);
     UpdateError::new(
@@ -78,7 +78,8 @@ fn bug(what: String) -> UpdateError {
     )
 }
 
-/// The exit code of a run over several modems: that of all when they agree, 8 when they don't (docs/errors.md).
+/// The exit code of a run over several modems: the common exit code if all modems end with the same one, else 8
+/// (docs/errors.md).
 pub fn exit_code(results: &[Result<Outcome, UpdateError>]) -> u8 {
     let mut codes = results.iter().map(|result| match result {
         Ok(_) => 0,

@@ -1,8 +1,8 @@
-//! A modem that has everything and restarts is followed until it is proven or has failed.
+//! Follows a modem that has all images and restarts, until the update is verified or has failed.
 //!
-//! At most two passes are made. Where the modem runs, but not what was wanted, the preference is set once more: some
-//! modems follow with their settings only at the second time (field-reports.md D5, D11, F3), and a modem that was rescued
-//! from download mode has been told nothing before.
+//! An update has at most two passes. If the modem runs, but not what was requested, modemflash sets the firmware preference
+//! once more: some modems take over their settings only the second time (field-reports.md D5, D11, F3), and a modem that
+//! was found in download mode hasn't been given a preference before.
 
 use super::read_back::ReadBack;
 use super::restart::BOOT_LIMIT;
@@ -17,13 +17,13 @@ impl Update<'_> {
     /// [`Stage::Start`]: waits until the modem is on the bus again.
     ///
     /// # Errors
-    /// The modem doesn't come back, or without a port; the user stops.
+    /// The modem doesn't come back, or comes back without a port; the user stops.
     pub(super) fn wait_start(&mut self, course: Course) -> Result<Stage, Cause> {
         self.run.teller().set_stage(0.85, 0.97);
         self.run.begin(Step::Boot);
-        let why = "the modem starts its new firmware; it may restart more than once";
+        let why = "the modem starts its new firmware and may restart more than once";
         self.run.silence(BOOT_LIMIT, why);
-        // What was found in download mode may have any port.
+        // A modem that was found in download mode may have any kind of port when its firmware runs.
         if course.goal.found.is_none() {
             self.run.whereabouts_mut().expect_control();
         }
@@ -44,7 +44,7 @@ impl Update<'_> {
             }
             Err(Cause::NoPort { id, mode }) => Err(Cause::NotReadBack {
                 id,
-                why: format!("no driver made a port of it in {mode} mode"),
+                why: format!("no driver created a port for the modem in {mode} mode"),
             }),
             Err(cause) => {
                 self.run.note_whereabouts(&cause);
@@ -53,10 +53,10 @@ impl Update<'_> {
         }
     }
 
-    /// [`Stage::ReadBack`]: the modem says what it runs. Where that isn't what was wanted, a second pass follows.
+    /// [`Stage::ReadBack`]: asks the modem what it runs. If that isn't what was requested, a second pass follows.
     ///
     /// # Errors
-    /// The modem runs something else for good, answers nothing, or is another one; the user stops.
+    /// The modem still runs something else after the second pass, doesn't answer, or is a different modem; the user stops.
     pub(super) fn prove(&mut self, course: Course) -> Result<Stage, Cause> {
         if self.request.skip_read_back {
             return Ok(Stage::End(course.written.unproven()));
@@ -65,15 +65,17 @@ impl Update<'_> {
         self.run.begin(Step::ReadBack);
         match self.read_back(&course)? {
             ReadBack::Download => self.came_back_in_download_mode(course),
-            ReadBack::Proven(facts) if course.is_half() => {
-                self.pass_again(course, *facts, vec!["now the settings follow".to_owned()])
-            }
+            ReadBack::Proven(facts) if course.is_half() => self.pass_again(
+                course,
+                *facts,
+                vec!["the firmware is in place, now the settings follow".to_owned()],
+            ),
             ReadBack::Proven(facts) => Ok(Stage::End(proven(course, *facts))),
             ReadBack::Differs { facts, differences } => self.pass_again(course, *facts, differences),
         }
     }
 
-    /// The modem runs, but it isn't what was wanted: a second pass.
+    /// Begins a second pass: the modem's firmware runs, but the modem doesn't report what was requested.
     fn pass_again(
         &mut self,
         mut course: Course,
@@ -87,7 +89,7 @@ impl Update<'_> {
         if course.pass.number >= PASSES || !can_be_told || lacks.is_some() {
             return Err(Cause::NotProven { differences, lacks });
         }
-        // Found in download mode the modem had told nothing of what it takes.
+        // A modem that was found in download mode hasn't reported its model and platform before: judge the images once more.
         let nature = Nature::of_modem(self.run.whereabouts().modem()?).with_facts(&facts);
         let vouched = self.request.as_platform.as_ref();
         fit::judge(nature, self.firmware, vouched)?;
@@ -95,7 +97,7 @@ impl Update<'_> {
         let number = course.pass.number.saturating_add(1);
         self.run.retry("the update", number, &differences.join("; "));
         match self.run.open_talk(self.request.control) {
-            // The modem can be asked, as was seen just now, but not told.
+            // The modem has just answered, but not in the language that the user chose, so the preference can't be set.
             Err(Cause::NotInLanguage { .. }) => {
                 let lacks = None;
                 return Err(Cause::NotProven { differences, lacks });
@@ -117,12 +119,12 @@ impl Update<'_> {
     }
 }
 
-/// The outcome when the modem runs what was wanted.
+/// The outcome when the modem runs what was requested.
 fn proven(course: Course, facts: Facts) -> Outcome {
     let Course {
         goal, pass, written, ..
     } = course;
-    // The modem runs, but nothing tells which version was wanted (Gobi files have no headers).
+    // The modem's firmware runs, but nothing says which version the files contain (Gobi files have no headers).
     if goal.wanted.firmware.is_none() {
         return written.incomparable(facts.running);
     }

@@ -1,4 +1,4 @@
-//! Before the first stage: the modem is looked at, and asked where its firmware runs; then it is decided what to do.
+//! Before the first stage: looks at the modem, asks it for its versions if its firmware runs, and decides what to do.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::modem::{Facts, Mode, Protocol, Trio};
 use crate::run::{Heed, RETURN_LIMIT};
 use crate::told::{Cause, ModemState, Outcome, Plan, RunWarning, Step, Unchanged, Warning};
 
-/// How often a modem may restart by itself before it is asked for the first time.
+/// How often a modem may restart by itself before its first answer.
 const RESTARTS: u8 = 2;
 
-/// What was seen of a modem, and the plan that belongs to it.
+/// What modemflash found out about a modem, with the plan for that modem.
 pub(super) enum Looked {
-    /// Its firmware runs.
+    /// The modem's firmware runs.
     Running(Box<Running>),
-    /// It waits in download mode, or behind a port that says nothing of itself.
+    /// The modem waits in download mode, or nothing is known about the device behind the port.
     Waiting(Box<Prepared>),
 }
 
@@ -34,24 +34,24 @@ impl Looked {
     }
 }
 
-/// What was seen of a modem that runs its firmware.
+/// What modemflash found out about a modem that runs its firmware.
 pub(super) struct Running {
     plan: Plan,
     facts: Facts,
     wanted: Trio,
     protocol: Option<Protocol>,
     firmware_first: bool,
-    /// It runs what is wanted.
+    /// The modem already runs what is requested.
     is_there: bool,
-    /// It can't be told whether the modem can be reached in download mode.
+    /// modemflash can't tell whether this host can reach the modem in download mode.
     has_doubt: bool,
 }
 
 impl Update<'_> {
-    /// Looks at the modem. One that runs is asked.
+    /// Looks at the modem. If its firmware runs, the modem is also asked for its versions.
     ///
     /// # Errors
-    /// Anything that speaks against the update; the user stops.
+    /// Anything that rules the update out; the user stops.
     pub(super) fn look(&mut self, warnings: Vec<Warning>) -> Result<Looked, Cause> {
         let modem = self.run.whereabouts().known_modem();
         if modem.is_some_and(|modem| modem.mode == Mode::Normal) {
@@ -102,8 +102,8 @@ impl Update<'_> {
         if !has_control && facts.has_preferences() && facts.preferred.as_ref() != Some(&wanted) {
             warnings.push(Warning {
                 code: RunWarning::NoControlPort.into(),
-                text: "no control port answers, so the modem can't be told what is to come; it may keep its radio off until \
-                       AT!IMPREF is set"
+                text: "no control port answers, so the firmware preference can't be set; after the update the modem may keep \
+                       its radio off until you set AT!IMPREF"
                     .to_owned(),
                 confirm: true,
             });
@@ -128,8 +128,8 @@ impl Update<'_> {
         })
     }
 
-    /// Opens a modem that may be in the middle of a restart: when it leaves meanwhile, it is waited for
-    /// (field-reports.md A6).
+    /// Opens a modem that may be in the middle of a restart. If the modem leaves the bus meanwhile, this waits until it is
+    /// back (field-reports.md A6).
     fn open_restless(&mut self) -> Result<(), Cause> {
         let mut left = 0_u8;
         loop {
@@ -148,7 +148,7 @@ impl Update<'_> {
             self.run.retry(
                 "asking the modem",
                 left.saturating_add(1),
-                "it left the bus and is waited for",
+                "the modem left the bus, waiting until it is back",
             );
             let mode = self.run.wait_back(RETURN_LIMIT, Heed::AtOnce);
             let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
@@ -159,10 +159,10 @@ impl Update<'_> {
         }
     }
 
-    /// What is to be done with a modem that runs.
+    /// The first stage for a modem whose firmware runs.
     ///
     /// # Errors
-    /// The plan isn't agreed to; the user stops.
+    /// The user doesn't confirm the plan, or stops.
     pub(super) fn begin_running(
         &mut self,
         looked: Running,
@@ -205,16 +205,16 @@ impl Update<'_> {
             wanted,
             found: Some(before),
             firmware_first,
-            // Whoever was shown the doubt has said yes by now.
+            // If there was a doubt, the user has seen and confirmed it by now.
             agreed: Agreed::by(&self.request).with_doubt(has_doubt),
         };
         Ok(self.first_stage(Course::new(goal, pass)))
     }
 
-    /// What is to be done with a modem that waits for its images. Its port is open then.
+    /// The first stage for a modem that waits for images in download mode. This opens the modem's port.
     ///
     /// # Errors
-    /// The plan isn't agreed to; the port can't be opened; the user stops.
+    /// The user doesn't confirm the plan; the port can't be opened; the user stops.
     pub(super) fn begin_waiting(
         &mut self,
         looked: Prepared,
@@ -236,7 +236,7 @@ impl Update<'_> {
             wanted,
             found: None,
             firmware_first: false,
-            // It was found there, with a port.
+            // The modem was found in download mode with a port, so this host can reach it there.
             agreed: Agreed::by(&self.request).with_doubt(true),
         };
         let pass = Pass {

@@ -1,7 +1,7 @@
-//! An update from whatever state the modem is in to versions that were read back; of one modem or of several.
+//! An update of one modem or several: it starts from any state that the modem is in, and ends when the versions are read back.
 //!
-//! The way of an update is a sequence of [`Stage`]s, each of which is a value: `stages` has them, `updating` goes from one to the
-//! next. What each stage does stands where its name says: `look`, `tell`, `enter`, `send`, `follow`; all work on what `work` holds. A run that goes on from another one begins with `arrive`.
+//! An update is a sequence of [`Stage`]s. Each stage is a value: `stages` defines them, `updating` goes from one to the next.
+//! What the stages do is in the files `look`, `tell`, `enter`, `send` and `follow`. All of them work on what `work` holds.
 
 mod arrive;
 mod enter;

@@ -1,4 +1,4 @@
-//! After a failure: the preference of before is set back, and what the modem runs now is found out.
+//! After a failure: restores the modem's old firmware preference, and finds out what the modem runs now.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::run::{Deed, Heed};
 use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, ModemState};
 
-/// How long a modem that came back in normal mode is waited for while it answers "not ready" (update-flow.md §8 gives a
-/// modem 300 s after a flash; here nothing was written).
+/// How long to wait while a modem that came back in normal mode answers "not ready" (update-flow.md §8 gives a modem
+/// 300 s after a flash; here nothing was written).
 const READY_LIMIT: Duration = Duration::from_secs(60);
-/// How often the modem is asked meanwhile.
+/// How long to wait before asking such a modem again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Update<'_> {
-    /// Sets the preference of before back when the modem hasn't got what the new one names. A failure is noted, and the
-    /// modem's state says it.
+    /// Restores the old firmware preference when the modem doesn't have the images that the new preference names. If that
+    /// fails, the modem's state stays as it is, and the log says why.
     ///
     /// # Errors
     /// The user stops for the second time.
@@ -42,24 +42,26 @@ impl Update<'_> {
             storage_index: None,
         };
         match self.run.ask(request, PATIENCE)? {
-            // What the modem runs may lie outside its slots (field-reports.md D9). Then it doesn't really ask for images.
+            // The running firmware may lie outside the modem's slots (field-reports.md D9). The modem then lists images to
+            // download although it has them.
             Ok(Response::FirmwarePreferenceSet(Some(list))) if !list.is_empty() && !old.runs => {
-                tracing::warn!(?list, "the modem hasn't got what it preferred before");
+                tracing::warn!(?list, "the modem doesn't have the images of its old preference");
             }
             Ok(_) => {
                 self.run.teller().note_put_back();
-                // What runs is another matter.
+                // If the state is unknown, the restored preference doesn't tell what the modem runs.
                 if self.run.modem_state() != ModemState::Unknown {
                     self.run.set_modem(pass.state_before);
                 }
             }
-            Err(error) => tracing::warn!(%error, "the preference of before isn't taken"),
+            Err(error) => tracing::warn!(%error, "the modem doesn't take its old preference back"),
         }
         self.run.close_session(Closing::Release)
     }
 
-    /// A modem that was restarted with the new preference may have started firmware that it had stored. It is asked, and
-    /// waited for while it says that it isn't ready; when it doesn't tell, nobody knows.
+    /// Finds out what a modem runs that was restarted with the new preference: it may have started firmware that it had
+    /// stored. While the modem says that it isn't ready, this waits and asks again. If the modem doesn't report its
+    /// firmware and may have had the new one stored, its state is unknown.
     ///
     /// # Errors
     /// The user stops for the second time.
@@ -87,7 +89,7 @@ impl Update<'_> {
             if !is_booting || self.run.now() >= until {
                 break;
             }
-            // Also after a wish to stop: what the modem prefers can't be put back before.
+            // Wait even after the user asked to stop: the old preference can't be restored before the modem is ready.
             if !std::mem::replace(&mut is_told, true) {
                 self.run
                     .silence(READY_LIMIT, "the modem came back, but is not ready yet");
@@ -102,7 +104,8 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// A modem whose download failed came back with its old firmware: it must not prefer what it hasn't got.
+    /// Restores the old preference if a modem whose download failed came back with its old firmware: the modem must not
+    /// prefer images that it doesn't have.
     ///
     /// # Errors
     /// The user stops for the second time.

@@ -1,7 +1,7 @@
-//! The proof: what the modem reports after its start is compared with what was wanted (update-flow.md §8).
+//! Verifies the update: compares what the modem reports after its start with what was requested (update-flow.md §8).
 //!
-//! A modem that boots restarts more than once, says "not ready", or takes requests and answers none; all of that is
-//! waited out. Success is that everything agrees and the modem then stays on the bus for a while.
+//! While a modem boots, it may restart more than once, say "not ready", or take requests without answering. modemflash
+//! waits until that is over. The update has succeeded if everything agrees and the modem then stays on the bus for a while.
 
 use std::time::Duration;
 
@@ -18,38 +18,39 @@ use crate::run::Heed;
 use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, ModemState};
 
-/// How long a difference may last after the first good answer before it counts (update-flow.md §8).
+/// How long a difference may last after the first full answer before it counts as a failure (update-flow.md §8).
 const DIFFERENCE_LIMIT: Duration = Duration::from_secs(60);
-/// How long the modem has to stay on the bus after it reported what was wanted (linux.md §5).
+/// How long the modem has to stay on the bus after it reported what was requested (linux.md §5).
 const STAY: Duration = Duration::from_secs(3);
-/// How often a modem that isn't ready, or not as wanted yet, is asked again.
+/// How long to wait before asking a modem again that isn't ready or doesn't report what was requested yet.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What came of reading back.
+/// The result of reading back.
 pub(super) enum ReadBack {
-    /// The modem runs what was wanted.
+    /// The modem runs what was requested.
     Proven(Box<Facts>),
-    /// The modem runs, but not what was wanted.
+    /// The modem's firmware runs, but the modem doesn't report what was requested.
     Differs {
         facts: Box<Facts>,
         differences: Vec<String>,
     },
-    /// The modem fell back into download mode.
+    /// The modem came back in download mode.
     Download,
 }
 
-/// What came of asking once.
+/// The result of asking the modem once.
 enum Asked {
+    /// What the modem reports.
     Facts(Box<Facts>),
-    /// It can't say yet, and why.
+    /// Why the modem can't tell yet.
     NotYet(String),
 }
 
 impl Update<'_> {
-    /// Asks the modem, which is on the bus, until it is proven or fails.
+    /// Asks a modem that is on the bus, again and again, until the update is verified or has failed.
     ///
     /// # Errors
-    /// The modem answers nothing, goes for good, or is another one; the user stops.
+    /// The modem doesn't answer, leaves the bus for good, or is a different modem; the user stops.
     pub(super) fn read_back(&mut self, course: &Course) -> Result<ReadBack, Cause> {
         let (goal, is_half) = (&course.goal, course.is_half());
         let until = self.run.now() + BOOT_LIMIT;
@@ -63,10 +64,10 @@ impl Update<'_> {
             self.run
                 .stop_if_asked("stopped before the versions were read back; the modem has all images")?;
             let why = match asked {
-                // An answer that went astray is no proof that nothing is wrong any more.
+                // A lost answer must not hide a difference that the modem reported a moment ago.
                 Asked::Facts(facts) if told.as_ref().is_some_and(|told| tells_less(&facts, told)) => {
                     told = None;
-                    "it tells less than a moment ago".to_owned()
+                    "the modem reports less than a moment ago".to_owned()
                 }
                 Asked::Facts(facts) => {
                     self.is_same_modem(&facts, goal)?;
@@ -117,13 +118,15 @@ impl Update<'_> {
         let read = self.run.read_facts();
         self.run.close_session(Closing::Release)?;
         Ok(match read {
-            Ok(facts) if facts.is_booting => Asked::NotYet("it says that it isn't ready yet".to_owned()),
-            Ok(facts) if facts.has_gaps => Asked::NotYet("it didn't answer everything".to_owned()),
-            Ok(facts) if leaves_out(&facts, goal) => {
-                Asked::NotYet("it doesn't tell all that it told before".to_owned())
+            Ok(facts) if facts.is_booting => {
+                Asked::NotYet("the modem says that it isn't ready yet".to_owned())
             }
+            Ok(facts) if facts.has_gaps => Asked::NotYet("the modem didn't answer every question".to_owned()),
+            Ok(facts) if leaves_out(&facts, goal) => Asked::NotYet(
+                "the modem doesn't report everything that it reported before the update".to_owned(),
+            ),
             Ok(facts) if facts.running.firmware.is_none() => {
-                Asked::NotYet("it doesn't tell its firmware version".to_owned())
+                Asked::NotYet("the modem doesn't report its firmware version".to_owned())
             }
             Ok(facts) => Asked::Facts(Box::new(facts)),
             Err(Cause::Control { error }) => Asked::NotYet(error.to_string()),
@@ -131,7 +134,7 @@ impl Update<'_> {
         })
     }
 
-    /// What the modem itself says of its last update (qmi.md §5.4); nothing where it doesn't know that question, or
+    /// What the modem itself says about its last update (qmi.md §5.4). `None` if the modem doesn't know that question, or
     /// says that all is well.
     fn own_verdict(&mut self) -> Result<Option<String>, Cause> {
         let opened = self.run.open_control(self.request.control, OPEN_PATIENCE)?;
@@ -147,15 +150,15 @@ impl Update<'_> {
             return Ok(None);
         };
         let is_telling = result != UpdateResult::SUCCESS && result != UpdateResult::UNKNOWN;
-        Ok(is_telling.then(|| format!("the modem says of the update: {result}")))
+        Ok(is_telling.then(|| format!("the modem's own verdict on the update: {result}")))
     }
 
-    /// Whether the modem is on the bus for this long without leaving it.
+    /// Whether the modem stays on the bus for this long.
     fn stays(&mut self, span: Duration) -> Result<bool, Cause> {
         self.run.wait_leave(span, Heed::AtOnce).map(|has_left| !has_left)
     }
 
-    /// The modem left once more; waits until it is back.
+    /// Waits for the modem, which has left the bus once more, to come back.
     fn wait_again(&mut self, until: Instant) -> Result<(), Cause> {
         self.run
             .retry("reading the versions back", 2, "the modem restarted once more");
@@ -185,17 +188,17 @@ impl Update<'_> {
     }
 }
 
-/// Whether a modem leaves out what it told before the update: without it nothing is proven.
+/// Whether the modem leaves out something that it reported before the update. Without that the update isn't verified.
 fn leaves_out(facts: &Facts, goal: &Goal) -> bool {
     let Some(before) = &goal.found else { return false };
-    // Over another kind of port it may know less.
+    // Over another kind of port the modem may know less.
     facts.over == before.over
         && ((before.imei.is_some() && facts.imei.is_none())
             || (before.running.config.is_some() && facts.running.config.is_none())
             || (before.running.carrier.is_some() && facts.running.carrier.is_none()))
 }
 
-/// In what the modem differs from what was wanted, in words.
+/// How what the modem reports differs from what was requested, in words.
 fn differences(facts: &Facts, goal: &Goal, is_half: bool) -> Vec<String> {
     let wanted = &goal.wanted;
     if is_half {
@@ -211,11 +214,13 @@ fn differences(facts: &Facts, goal: &Goal, is_half: bool) -> Vec<String> {
             wanted
                 .differences(preferred)
                 .into_iter()
-                .map(|(what, wanted, is)| format!("{what} {wanted} was wanted, it prefers {is}")),
+                .map(|(what, wanted, is)| {
+                    format!("{what} {wanted} was requested, but the modem prefers {is}")
+                }),
         );
     }
     if let Some(mismatch) = &facts.mismatch {
-        let mode = facts.operating_mode.as_deref().unwrap_or("its radio is off");
+        let mode = facts.operating_mode.as_deref().unwrap_or("the radio is off");
         found.push(format!("{mode}: {mismatch}"));
     }
     if let Some(count) = wanted
@@ -223,12 +228,12 @@ fn differences(facts: &Facts, goal: &Goal, is_half: bool) -> Vec<String> {
         .as_deref()
         .and_then(|firmware| facts.failed_to_boot(firmware))
     {
-        found.push(format!("the stored firmware has failed to start {count} times"));
+        found.push(format!("the stored firmware failed to start {count} times"));
     }
     found
 }
 
-/// Whether something isn't told that was told before.
+/// Whether the modem left out something that it reported in its answer before.
 fn tells_less(now: &Facts, before: &Facts) -> bool {
     let lost = |before: bool, now: bool| before && !now;
     now.over == before.over
@@ -241,6 +246,6 @@ fn runs_other(wanted: &Trio, facts: &Facts) -> Vec<String> {
     wanted
         .differences(&facts.running)
         .into_iter()
-        .map(|(what, wanted, is)| format!("{what} {wanted} was wanted, it runs {is}"))
+        .map(|(what, wanted, is)| format!("{what} {wanted} was requested, but the modem runs {is}"))
         .collect()
 }

@@ -1,8 +1,7 @@
-//! Restarting a running modem, into its firmware or into download mode: every way that the specification knows, in turn,
-//! with what came of each (update-flow.md §4).
+//! Restarts a running modem, into its firmware or into download mode: tries every way that the specification knows, in
+//! turn, and notes the result of each (update-flow.md §4).
 //!
-//! That a request was accepted says little: a way has worked when the modem was seen to leave the bus and to come back
-//! as wanted.
+//! An accepted request proves little. A way has worked only if the modem leaves the bus and comes back in the right mode.
 
 use std::time::Duration;
 
@@ -22,30 +21,31 @@ use crate::told::{Cause, EventKind, ModemState, Step};
 
 /// How long a modem may take to leave the bus after a power cycle was accepted (update-flow.md §7).
 pub(crate) const POWER_CYCLE_LIMIT: Duration = Duration::from_secs(30);
-/// How long it may take after boot & hold was accepted: 1 to 5 s were seen (at.md §3), 15 s are given (update-flow.md §4).
+/// How long a modem may take to leave the bus after it accepted boot & hold: modems took 1 to 5 s (at.md §3), and
+/// update-flow.md §4 allows 15 s.
 const BOOT_HOLD_LIMIT: Duration = Duration::from_secs(15);
-/// How long a modem may take until its firmware is on the bus again (linux.md §5).
+/// How long a modem may take until it is on the bus again with its firmware running (linux.md §5).
 pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(300);
 
 /// What a restart leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Into {
-    /// Its firmware.
+    /// The modem's firmware.
     Firmware,
-    /// Its boot loader, which waits for firmware.
+    /// The boot loader, which waits for firmware.
     Download,
 }
 
-/// Where restarting has led to: the modem is on the bus, and none of its ports is open.
+/// The result of restarting: the modem is on the bus, and none of its ports is open.
 pub(crate) struct Arrival {
     /// The mode of the modem now.
     pub(crate) mode: Mode,
-    /// The ways that were tried, and what came of each; the last one worked, if one did.
+    /// The ways that were tried, each with its result. If a way worked, it is the last one.
     pub(crate) tried: Vec<String>,
 }
 
 impl Arrival {
-    /// Whether its boot loader waits for firmware.
+    /// Whether the modem is in its boot loader, which waits for firmware.
     pub(crate) fn is_in_download_mode(&self) -> bool {
         self.mode == Mode::Download
     }
@@ -58,11 +58,11 @@ enum Way {
     SetFirmwareId,
     /// DMS 0x0050 = 1, then a power cycle.
     BootImageDownloadMode,
-    /// DMS 0x002E offline and reset.
+    /// DMS 0x002E: offline, then reset.
     PowerCycle,
-    /// AT!BOOTHOLD on the AT port with this place in the list.
+    /// AT!BOOTHOLD on the AT port with this index.
     BootHold(usize),
-    /// AT!RESET on that port.
+    /// AT!RESET on the AT port with this index.
     Reset(usize),
 }
 
@@ -89,16 +89,16 @@ impl Way {
     }
 }
 
-/// What a modem said to a way.
+/// How a modem answered one way of restarting.
 enum Said {
-    /// It took it, or left while being asked, which comes to the same.
+    /// The modem accepted the request, or may have: it left the bus while it was being asked, or didn't answer.
     Yes(String),
-    /// It didn't.
+    /// The modem refused the request, or couldn't be asked.
     No(String),
 }
 
 impl Said {
-    /// How the session ends: a modem that restarts takes its clients with it.
+    /// How to end the session. A modem that restarts forgets its clients, so there is nothing to release.
     const fn closing(&self) -> Closing {
         match self {
             Self::Yes(_) => Closing::Abandon,
@@ -108,11 +108,12 @@ impl Said {
 }
 
 impl Run<'_> {
-    /// Sends the modem into download mode without telling it what is to come: all ways in turn. Whether it can be reached there,
-    /// the caller has looked.
+    /// Switches the modem to download mode without setting a firmware preference: tries all ways in turn. The caller has
+    /// checked that this host can reach the modem in download mode.
     ///
     /// # Errors
-    /// The modem is lost on the way, or comes back under an id with which it can't be reached there; the user stops.
+    /// The modem is lost on the way; the modem comes back with another USB id, and no driver would take it in download mode;
+    /// the user stops.
     pub(crate) fn boot_and_hold(&mut self, choice: ControlChoice, agreed: Agreed) -> Result<Arrival, Cause> {
         let mut ways = vec![Way::SetFirmwareId, Way::BootImageDownloadMode];
         ways.extend((0..self.whereabouts().modem()?.ports.at.len()).map(Way::BootHold));
@@ -147,13 +148,13 @@ impl Run<'_> {
                 looked_at = id_of(&modem);
             }
             if self.is_stop_asked() && is_expected {
-                // It may leave at any moment.
+                // The modem accepted a restart and may still leave at any moment.
                 self.set_modem(ModemState::Unknown);
             }
             self.stop_if_asked("stopped while the modem still ran its firmware")?;
             let words = way.words(&modem);
             let said = if is_expected && self.wait_leave(Duration::ZERO, Heed::AtOnce)? {
-                Said::Yes("not asked, because it left after all".to_owned())
+                Said::Yes("not tried, because the modem left the bus after all".to_owned())
             } else {
                 self.note_bus();
                 if way.is_by_control() {
@@ -173,7 +174,7 @@ impl Run<'_> {
                         Way::SetFirmwareId | Way::BootHold(_) => BOOT_HOLD_LIMIT,
                         _ => POWER_CYCLE_LIMIT,
                     };
-                    // It is on its way; where to, is known when it is back.
+                    // The modem restarts. Its mode is known only when it is back.
                     let before = self.modem_state();
                     self.set_modem(ModemState::Unknown);
                     if self.wait_leave(limit, Heed::WhenBack)? {
@@ -184,7 +185,7 @@ impl Run<'_> {
                         self.set_modem(before);
                         let seconds = limit.as_secs();
                         (
-                            format!("{answer}, but it was still on the bus {seconds} s later"),
+                            format!("{answer}, but the modem was still on the bus {seconds} s later"),
                             None,
                         )
                     }
@@ -193,7 +194,7 @@ impl Run<'_> {
             let answer = match &back {
                 Some(Mode::Normal) if into == Into::Download => {
                     let id = self.whereabouts().modem()?.device.id();
-                    format!("{answer}, but it came back in normal mode as {id}")
+                    format!("{answer}, but the modem came back in normal mode as {id}")
                 }
                 _ => answer,
             };
@@ -221,27 +222,27 @@ impl Run<'_> {
         Ok(Arrival { mode, tried })
     }
 
-    /// Takes DMS 0x0050 back: the next restart, whoever asks for it, shall lead to the firmware. A modem that doesn't take that
-    /// back, or doesn't answer, is not known to have kept it.
+    /// Cancels DMS 0x0050, so that the next restart leads into the firmware, whoever asks for it. If the modem refuses or
+    /// doesn't answer, only the log says so: nothing tells whether the modem still holds the request.
     fn forget_download_mode(&mut self) -> Result<(), Cause> {
         let normal = Dms::SetBootImageDownloadMode(BootImageDownloadMode::Normal);
         let answer = self.ask(normal, PATIENCE)?;
-        tracing::info!(?answer, "boot image download mode is taken back");
+        tracing::info!(?answer, "boot image download mode is cancelled");
         Ok(())
     }
 
-    /// Restarts a modem that waits in download mode: a download of nothing. It runs what it has, or waits again when that
-    /// is nothing.
+    /// Restarts a modem that waits in download mode, with a download of no images. The modem then starts the firmware that
+    /// it has. If it has none, it waits in download mode again.
     ///
     /// # Errors
-    /// Its boot loader doesn't answer; the modem is lost on the way; the user stops.
+    /// The boot loader doesn't answer; the modem is lost on the way; the user stops.
     pub(crate) fn leave_download_mode(&mut self) -> Result<Arrival, Cause> {
         self.set_modem(ModemState::InDownloadMode);
         self.open_patiently(HOLDER_LIMIT)?;
         let protocol = fit::protocol_of(self.whereabouts().port());
         let tried = match self.download(&mut Shipment::of_nothing(protocol)) {
-            Ok(_) => "restart by the boot loader: it left".to_owned(),
-            // A spoiled start is answered by a restart as well.
+            Ok(_) => "restart by the boot loader: the modem left the bus".to_owned(),
+            // If the start of the session fails, the modem is restarted as well, and may come back with its firmware running.
             Err(cause @ Cause::RunsNormally { .. }) => cause.to_string(),
             Err(other) => return Err(other),
         };
@@ -257,7 +258,7 @@ impl Run<'_> {
         Ok(Arrival { mode, tried })
     }
 
-    /// The modem has left; waits until it is back.
+    /// Waits until the modem, which has left the bus, is back.
     fn wait_restarted(&mut self, into: Into) -> Result<Mode, Cause> {
         let (limit, heed) = match into {
             Into::Download => (RETURN_LIMIT, Heed::WhenBack),
@@ -274,7 +275,7 @@ impl Run<'_> {
         Ok(mode)
     }
 
-    /// What is true of a modem that isn't back as it should be.
+    /// Notes the modem's state after it didn't come back as expected.
     pub(crate) fn note_whereabouts(&mut self, cause: &Cause) {
         if matches!(cause, Cause::DidNotReturn { .. }) {
             self.set_modem(ModemState::Unknown);
@@ -299,7 +300,8 @@ impl Run<'_> {
         if let Err(tried) = self.open_control(choice, OPEN_PATIENCE)? {
             return Ok(Said::No(tried.join("; ")));
         }
-        // A modem that has just started tells that it did, which must not be taken for an answer to what restarts it.
+        // A modem that has just started sends a start-up indication. Drain it first, or it is mistaken for the reply to the
+        // restart.
         let revision = self.ask(Dms::GetRevision, PATIENCE)?;
         tracing::debug!(?revision, "before it is restarted");
         self.note_deed(Deed::Changed);
@@ -328,11 +330,11 @@ impl Run<'_> {
         Ok(said)
     }
 
-    /// Offline, then reset. A refused *offline* doesn't matter (qmi.md §5).
+    /// Sets the modem offline, then resets it. If the modem refuses to go offline, the reset may still work (qmi.md §5).
     fn power_cycle(&mut self) -> Result<Said, Cause> {
         self.note_deed(Deed::Changed);
         let offline = Dms::SetOperatingMode(OperatingMode::Offline);
-        // Until the modem answers, nobody knows whether it has switched its radio off.
+        // Until the modem answers, its radio may be on or off.
         let before = self.teller().set_radio(Radio::NotTold);
         match self.ask(offline, PATIENCE)? {
             Ok(_) => {
@@ -352,10 +354,10 @@ impl Run<'_> {
         Ok(accepted(self.ask(reset, PATIENCE)?.map(|_| ())))
     }
 
-    /// The power cycle that follows a preference.
+    /// The power cycle after a new firmware preference. The inner error says why the modem refused it.
     ///
     /// # Errors
-    /// It was refused; the modem is lost; the user stops for the second time.
+    /// The user stops for the second time.
     pub(crate) fn power_cycle_with_preference(&mut self) -> Result<Result<(), String>, Cause> {
         self.note_bus();
         let said = self.power_cycle()?;
@@ -373,7 +375,9 @@ impl Run<'_> {
             _ => return Ok(Said::No("not an AT command".to_owned())),
         };
         let Some(port) = modem.ports.at.get(place) else {
-            return Ok(Said::No("the port has gone".to_owned()));
+            return Ok(Said::No(
+                "the modem doesn't have that AT port any more".to_owned(),
+            ));
         };
         if let Err(why) = self.open_one_at(port)? {
             return Ok(Said::No(why.to_string()));
@@ -384,7 +388,7 @@ impl Run<'_> {
         Ok(said)
     }
 
-    /// Sends a command; when it is refused, once more behind the unlock command (at.md §3).
+    /// Sends a command. If the modem refuses it, sends the unlock command and then the same command again (at.md §3).
     fn at_unlocking(&mut self, command: &Command) -> Result<Said, Cause> {
         let first = match self.at(command)? {
             Ok(outcome) => said(&outcome),
@@ -395,7 +399,7 @@ impl Run<'_> {
         };
         match self.at(&Command::UNLOCK)? {
             Ok(AtOutcome::Answered(answer)) if answer.result.is_ok() => {}
-            _ => return Ok(Said::No(format!("{refusal}; it can't be unlocked"))),
+            _ => return Ok(Said::No(format!("{refusal}; the unlock command failed, too"))),
         }
         Ok(match self.at(command)? {
             Ok(outcome) => said(&outcome),
@@ -404,21 +408,21 @@ impl Run<'_> {
     }
 }
 
-/// What an answer to a command that restarts the modem means.
+/// What the modem's answer to an AT command that restarts it means.
 fn said(outcome: &AtOutcome) -> Said {
     match outcome {
-        AtOutcome::LeftBus => Said::Yes("it left at once".to_owned()),
+        AtOutcome::LeftBus => Said::Yes("the modem left the bus at once".to_owned()),
         AtOutcome::Answered(answer) if answer.result.is_ok() => Said::Yes("OK".to_owned()),
         AtOutcome::Answered(answer) => Said::No(answer.result.to_string()),
     }
 }
 
-/// What an answer to a request that restarts the modem means: a modem may be gone before it has answered
-/// (update-flow.md §4). One that says nothing is looked for on the bus all the same.
+/// What the modem's answer to a request that restarts it means. A modem may leave the bus before it answers
+/// (update-flow.md §4). A modem that doesn't answer may restart as well, so modemflash still watches the bus.
 fn accepted(answer: Result<(), ControlError>) -> Said {
     match answer {
         Ok(()) => Said::Yes("accepted".to_owned()),
-        Err(ControlError::Gone { .. }) => Said::Yes("it left at once".to_owned()),
+        Err(ControlError::Gone { .. }) => Said::Yes("the modem left the bus at once".to_owned()),
         Err(ControlError::Silent { .. }) => Said::Yes("no answer".to_owned()),
         Err(ControlError::Refused {
             error: QmiError::NoEffect,

@@ -1,4 +1,4 @@
-//! Images are sent to the modem, which is in download mode.
+//! Sends images to a modem in download mode.
 
 use super::stages::{Course, Stage};
 use super::work::Update;
@@ -10,18 +10,18 @@ impl Update<'_> {
     /// [`Stage::Send`]: sends the images of the present pass.
     ///
     /// # Errors
-    /// What went wrong. Where the modem runs its firmware then, what it preferred before is put back. The user stops.
+    /// The download fails, or the user stops. If the modem runs its firmware after that, its old preference is restored.
     pub(super) fn send(&mut self, mut course: Course) -> Result<Stage, Cause> {
         let written = self.ship(&course, course.pass.which, course.pass.asked)?;
         course.written = course.written.and(&written);
-        // Behind a port of which nothing is known nobody is followed.
+        // The modem's place on the bus isn't known, so modemflash can't follow the modem.
         if self.run.whereabouts().home().is_none() {
             return Ok(Stage::End(course.written.unproven()));
         }
         Ok(Stage::Start(course))
     }
 
-    /// [`Stage::SendAgain`]: the modem came back in download mode with all images: sends all of them once more.
+    /// [`Stage::SendAgain`]: the modem has all images but came back in download mode. Sends all images once more.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -33,7 +33,8 @@ impl Update<'_> {
     fn ship(&mut self, course: &Course, which: Which, asked: Asked) -> Result<Written, Cause> {
         let protocol = course.pass.protocol;
         let mut shipment = Shipment::of(&self.request, self.firmware, which, asked, protocol);
-        // A modem that was found in download mode was looked at with its images, and is judged by its first answer.
+        // For a modem that was found in download mode, the images were checked with the plan, and the modem's first answer
+        // tells the rest.
         if self.run.modem_state() != ModemState::Untouched {
             self.run.note_loader();
             self.run
@@ -65,10 +66,10 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// The modem is in download mode though it has all images.
+    /// The next stage for a modem that has all images but came back in download mode.
     ///
     /// # Errors
-    /// All was sent twice already.
+    /// All images were sent twice already.
     pub(super) fn came_back_in_download_mode(&mut self, mut course: Course) -> Result<Stage, Cause> {
         self.run.set_modem(ModemState::AllWritten);
         if course.downloads >= super::stages::PASSES {

@@ -1,6 +1,7 @@
-//! The stages of an update as values: each can be written down, and another run can go on from it.
+//! The stages of an update as values. A stage can be saved, and another run can go on from it.
 //!
-//! A stage holds no instant, no handle and nothing borrowed. What is open when a stage begins is used; what isn't is opened.
+//! A stage holds no instant, no handle and nothing borrowed. At its beginning a stage uses the session or port that is open,
+//! and opens one if none is.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,33 +10,34 @@ use crate::request::Request;
 use crate::run::{KnownPlace, Told};
 use crate::told::{Cause, Outcome, Written};
 
-/// How often a modem is told, and how often all is sent to it, at most.
+/// The most passes of an update, and the most downloads when a modem comes back in download mode with all images.
 pub(super) const PASSES: u8 = 2;
 
-/// Where an update is.
+/// How far an update has come: what it does next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", content = "course", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stage {
-    /// The modem runs its firmware and can be told what is to come; that is next. Nothing of this pass is in force.
+    /// The modem runs its firmware. Next, set its firmware preference. Nothing of this pass is in effect yet.
     Tell(Course),
-    /// The modem prefers what is to come, and is to be restarted. What it preferred before is put back if that fails.
+    /// The modem has the new firmware preference. Next, restart it; if that fails, restore the old preference.
     Restart(Course),
-    /// The modem has left the bus to restart, in download mode or with firmware that it had stored.
+    /// The modem has left the bus and restarts, into download mode or with firmware that it had stored. Next, wait for it.
     Return(Course),
-    /// The modem runs its firmware and is to go into download mode without being told what is to come.
+    /// The modem runs its firmware. Next, switch it to download mode without setting a firmware preference.
     Enter(Course),
-    /// The same after the modem was told and came back with its firmware running.
+    /// The modem took the new preference, but came back with its firmware running. Next, try the other ways into download
+    /// mode.
     EnterAgain(Course),
-    /// The modem waits in download mode for its images.
+    /// The modem waits in download mode. Next, send its images.
     Send(Course),
-    /// The modem has all images, restarted, and came back in download mode: all of them are sent once more.
+    /// The modem has all images, restarted, and came back in download mode. Next, send all images once more.
     SendAgain(Course),
-    /// The modem has all images and has left the bus to start its new firmware.
+    /// The modem has all images and has left the bus to start its new firmware. Next, wait for it.
     Start(Course),
-    /// The modem runs: its versions are read back.
+    /// The modem runs its firmware. Next, read its versions back.
     ReadBack(Course),
-    /// The update has reached its end.
+    /// The update has ended.
     End(Outcome),
 }
 
@@ -79,11 +81,11 @@ impl Stage {
 /// What an update carries from stage to stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Course {
-    /// What is to be reached.
+    /// What the update has to reach.
     pub(super) goal: Goal,
     /// The present pass.
     pub(super) pass: Pass,
-    /// How often all was sent, the present time included.
+    /// The number of downloads, the present one included. A second pass isn't counted here.
     pub(super) downloads: u8,
     /// What was written so far.
     pub(super) written: Written,
@@ -100,26 +102,24 @@ impl Course {
         }
     }
 
-    /// Whether only the firmware was sent so far, so that nothing else can be as wanted.
+    /// Whether this is the first of two passes, which sends the firmware alone. The settings can't be as requested yet.
     pub(super) const fn is_half(&self) -> bool {
         self.goal.firmware_first && self.pass.number == 1
     }
 }
 
-/// A stage with all that another run needs to go on from it, besides the images and the bus.
-///
-/// It holds the modem's IMEI, because another modem may be put into the socket meanwhile: it belongs to a person.
+/// A stage, with everything that another run needs to go on from it except the images and the bus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Version of this format.
     pub(super) v: u16,
     /// What the user asked for.
     pub(super) request: Request,
-    /// The images, by size and sum.
+    /// The images, by size and checksum.
     pub(super) images: Vec<ImageName>,
     /// Where the modem was last seen.
     pub(super) place: KnownPlace,
-    /// What was told of the modem.
+    /// What this run has reported about the modem.
     pub(super) told: Told,
     /// The stage.
     #[serde(flatten)]
@@ -127,10 +127,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The present version of the format.
+    /// The current version of the format.
     pub(super) const VERSION: u16 = 1;
 
-    /// Where the update is.
+    /// The stage that comes next.
     pub const fn stage(&self) -> &Stage {
         &self.stage
     }

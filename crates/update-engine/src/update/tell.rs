@@ -1,4 +1,4 @@
-//! The modem is told what is to come, and restarted.
+//! Sets the modem's firmware preference, and restarts the modem.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::talk::{PATIENCE, is_unheard};
 use crate::told::{Cause, ModemState, Step};
 
 impl Update<'_> {
-    /// The first stage of a pass: a modem that can't be told what is to come goes into download mode without.
+    /// The first stage of a pass. If the firmware preference can't be set, the modem goes into download mode without one.
     pub(super) fn first_stage(&mut self, course: Course) -> Stage {
         if self.run.has_control_session() && course.pass.knows_preferences(&course.goal) {
             Stage::Tell(course)
@@ -27,8 +27,8 @@ impl Update<'_> {
     /// [`Stage::Tell`]: sets the firmware preference.
     ///
     /// # Errors
-    /// The modem refuses, asks for what no file brings, or can't be reached in download mode: then what it preferred before is put
-    /// back. The user stops.
+    /// The modem refuses, asks for an image that no file contains, or can't be reached in download mode: then its old
+    /// preference is restored. The user stops.
     pub(super) fn tell(&mut self, mut course: Course) -> Result<Stage, Cause> {
         course.pass.asked = self.set_preference(&course)?;
         let asked = course.pass.asked;
@@ -44,7 +44,7 @@ impl Update<'_> {
                 }
             });
         }
-        // A modem that has all images starts them without going into download mode.
+        // A modem that already has all images starts them without going into download mode.
         if !asked.is_nothing() {
             if let Err(cause) = self.run.refuse_unreachable(course.goal.agreed) {
                 self.put_back(&course.pass)?;
@@ -82,7 +82,7 @@ impl Update<'_> {
             Ok(Response::FirmwarePreferenceSet(list)) => {
                 tracing::info!(?list, "to be downloaded");
                 let asked = Asked::from(list);
-                // A modem that prefers what it runs has nothing wrong, though all of it is sent.
+                // If the modem prefers what it already runs, its preference isn't wrong, even if images have to be sent.
                 let before = course.pass.before.as_ref();
                 let is_kept = before.is_some_and(|before| before.running == course.goal.wanted);
                 self.run.set_modem(if asked.is_nothing() || is_kept {
@@ -94,7 +94,7 @@ impl Update<'_> {
             }
             Ok(other) => {
                 return Err(Cause::Bug {
-                    what: format!("the preference was answered with {other:?}"),
+                    what: format!("the modem answered the new firmware preference with {other:?}"),
                 });
             }
             Err(error) => error,
@@ -107,10 +107,10 @@ impl Update<'_> {
         Err(Cause::Control { error })
     }
 
-    /// [`Stage::Restart`]: restarts the modem with its new preference, and sees it leave the bus.
+    /// [`Stage::Restart`]: restarts the modem with its new preference, and waits until it leaves the bus.
     ///
     /// # Errors
-    /// The modem refuses or stays: then what it preferred before is put back. The user stops.
+    /// The modem refuses or stays on the bus: then its old preference is restored. The user stops.
     pub(super) fn restart(&mut self, course: Course) -> Result<Stage, Cause> {
         let is_stored = course.pass.asked.is_nothing();
         self.run.begin(if is_stored {
@@ -130,7 +130,7 @@ impl Update<'_> {
                 tried: vec![format!("power cycle: {why}")],
             });
         }
-        // The modem is on its way. Where to, is known when it is back.
+        // The modem restarts. Its mode is known only when it is back.
         let before = self.run.modem_state();
         self.run.set_modem(if is_stored {
             ModemState::Restarting
@@ -140,7 +140,8 @@ impl Update<'_> {
         if !self.run.wait_leave(POWER_CYCLE_LIMIT, Heed::WhenBack)? {
             self.run.set_modem(before);
             let seconds = POWER_CYCLE_LIMIT.as_secs();
-            let tried = format!("power cycle: accepted, but it was still on the bus {seconds} s later");
+            let tried =
+                format!("power cycle: accepted, but the modem was still on the bus {seconds} s later");
             self.put_back(&course.pass)?;
             // A modem that stopped answering is probably just restarting late.
             let has_answered = self.run.modem_state() != before;
@@ -158,7 +159,7 @@ impl Update<'_> {
     /// [`Stage::Return`]: waits for the modem that was restarted with its new preference.
     ///
     /// # Errors
-    /// The modem doesn't come back, or without a port; the user stops.
+    /// The modem doesn't come back, or comes back without a port; the user stops.
     pub(super) fn wait_return(&mut self, course: Course) -> Result<Stage, Cause> {
         let is_stored = course.pass.asked.is_nothing();
         let (limit, why, heed) = if is_stored {

@@ -1,4 +1,4 @@
-//! An update under way: from one stage to the next, until it has reached its end or failed.
+//! Takes an update from one stage to the next, until it has ended or failed.
 
 use modem_world::World;
 
@@ -11,26 +11,26 @@ use crate::request::{Request, Verb};
 use crate::run;
 use crate::told::{Cause, Event, EventKind, Outcome, Plan, Step, UpdateError};
 
-/// An update that was decided on and hasn't ended. [`advance`](Self::advance) takes it through one stage.
+/// An update that has begun and hasn't ended. [`advance`](Self::advance) takes it through one stage.
 pub struct Updating<'u> {
     update: Update<'u>,
     stage: Stage,
 }
 
-/// What [`Updating::advance`] has led to.
+/// The result of [`Updating::advance`].
 pub enum Advanced<'u> {
     /// The next stage.
     Stage(Box<Updating<'u>>),
-    /// The end.
+    /// The update has ended.
     Ended(Outcome),
 }
 
 impl<'u> Updating<'u> {
-    /// Looks at the images and the modem and decides what to do. Nothing of the modem is changed. `ask` is shown a plan with warnings
-    /// that nobody has confirmed, and says whether to go on.
+    /// Looks at the images and the modem and decides what to do. Nothing changes on the modem. If the plan has warnings that
+    /// the user hasn't confirmed yet, `ask` gets the plan and says whether to go on.
     ///
     /// # Errors
-    /// Anything that speaks against the update.
+    /// Anything that rules the update out.
     pub fn begin(
         world: &'u mut dyn World,
         request: &Request,
@@ -50,10 +50,10 @@ impl<'u> Updating<'u> {
         }
     }
 
-    /// Goes on with an update that another run has begun and not ended: `checkpoint` says where it was.
+    /// Goes on with an update that another run began but didn't end. `checkpoint` says how far that run came.
     ///
     /// # Errors
-    /// These aren't the images; another run has the modem; the modem isn't found.
+    /// These are other images; another run has the modem; the modem isn't found.
     pub fn resume(
         world: &'u mut dyn World,
         checkpoint: Checkpoint,
@@ -88,7 +88,7 @@ impl<'u> Updating<'u> {
         }
     }
 
-    /// Where the update is, so that another run can go on from here.
+    /// How far the update has come, so that another run can go on from here.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             v: Checkpoint::VERSION,
@@ -164,11 +164,11 @@ fn check_version(v: u16) -> Result<(), Cause> {
         return Ok(());
     }
     Err(Cause::NotSupported {
-        what: format!("the update was begun by another version of the program (format {v})"),
+        what: format!("this update was begun by another version of modemflash (format {v})"),
     })
 }
 
-/// Whether these are the images with which the update was begun.
+/// Checks that these are the images with which the update began.
 fn check_images(images: &[ImageName], firmware: &Firmware) -> Result<(), Cause> {
     let here = firmware.names();
     for (place, image) in images.iter().enumerate() {
@@ -176,7 +176,7 @@ fn check_images(images: &[ImageName], firmware: &Firmware) -> Result<(), Cause> 
             return Err(Cause::ImageChanged {
                 file: image.file.clone(),
                 why: format!(
-                    "the update was begun with other images: {} bytes with the sum {} belong here",
+                    "the update began with a different image: {} bytes with the checksum {}",
                     image.size, image.sum
                 ),
             });
@@ -187,7 +187,7 @@ fn check_images(images: &[ImageName], firmware: &Firmware) -> Result<(), Cause> 
     }
     Err(Cause::ImagesDisagree {
         why: format!(
-            "the update was begun with {} images, not with {}",
+            "the update began with {} images, not with {}",
             images.len(),
             here.len()
         ),

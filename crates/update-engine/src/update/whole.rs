@@ -1,8 +1,9 @@
-//! The whole job, from whatever state the modem is in to versions that were read back.
+//! The whole update: it starts from any state that the modem is in, and ends when the versions are read back.
 //!
-//! [`update()`] looks at the images first, then at the modem. A modem that runs its firmware is asked, told what is to come,
-//! sent into download mode and followed; a modem that is in download mode already gets its images at once. Both end in the same
-//! way: the modem starts, and is asked what it runs.
+//! [`update()`] looks at the images first, then at the modem. If the modem runs its firmware, modemflash asks it for its
+//! versions, sets its firmware preference, switches it to download mode and sends the images. A modem that already is in
+//! download mode gets its images at once. Both end in the same way: the modem starts, and modemflash asks what it
+//! runs.
 
 use modem_world::World;
 
@@ -13,11 +14,11 @@ use crate::decide::Firmware;
 use crate::request::{Request, Verb};
 use crate::told::{Event, Outcome, Plan, UpdateError};
 
-/// Brings `firmware` to the modem that `request` names, and proves it.
+/// Updates the modem that `request` names to `firmware`, and verifies what the modem runs.
 ///
-/// `sink` gets every event, the last of which is [`EventKind::Outcome`](crate::EventKind::Outcome) or
-/// [`EventKind::Failed`](crate::EventKind::Failed). Warnings that need a confirmation end the run unless the request confirms
-/// them; [`update_asking`] asks.
+/// `sink` gets every event. The last event is [`EventKind::Outcome`](crate::EventKind::Outcome) or
+/// [`EventKind::Failed`](crate::EventKind::Failed). A warning that needs a confirmation ends the run unless the request
+/// confirms it; [`update_asking`] asks instead.
 ///
 /// # Errors
 /// [`UpdateError`] says what happened, what is true of the modem now, and what to do.
@@ -30,8 +31,8 @@ pub fn update(
     update_asking(world, request, firmware, sink, &mut |_| false)
 }
 
-/// The same; `ask` is shown a plan with warnings that nobody has confirmed, and says whether to go on. The modem was asked
-/// for its versions by then, but nothing of it is changed.
+/// Like [`update`], but asks: if the plan has warnings that the user hasn't confirmed yet, `ask` gets the plan and says
+/// whether to go on. At that time modemflash has asked the modem for its versions but has changed nothing.
 ///
 /// # Errors
 /// As [`update`].
@@ -45,11 +46,11 @@ pub fn update_asking(
     Updating::begin(world, request, firmware, sink, ask)?.finish()
 }
 
-/// Looks at the images and the modem and says what an update would do. A running modem is asked for its versions; nothing
-/// of it is changed.
+/// Looks at the images and the modem and says what an update would do. A running modem is asked for its versions, but
+/// nothing changes on the modem.
 ///
 /// # Errors
-/// Anything that speaks against the update.
+/// Anything that rules the update out.
 pub fn prepare(world: &mut dyn World, request: &Request, firmware: &Firmware) -> Result<Plan, UpdateError> {
     let mut sink = |_: &Event| {};
     let (mut update, warnings) = Update::begin(world, Verb::Plan, request, firmware, &mut sink)?;

@@ -1,4 +1,4 @@
-//! The run of an update, with what is brought to the modem: what all stages work on.
+//! What all stages of an update work on: the run, the request and the images.
 
 use modem_world::World;
 
@@ -9,7 +9,7 @@ use crate::run::{self, Patience, Run, Target};
 use crate::talk::find_patiently;
 use crate::told::{Cause, Event, Step, UpdateError, Warning};
 
-/// The run of an update, with what is brought to the modem.
+/// The run of an update, with the request and the images.
 pub(super) struct Update<'u> {
     pub(super) run: Run<'u>,
     pub(super) request: Request,
@@ -25,7 +25,7 @@ impl<'u> Update<'u> {
     /// Looks at the images, then finds the modem. Gives what the user should know of the images.
     ///
     /// # Errors
-    /// The images aren't to be sent; no such modem, or another run has it.
+    /// The images must not be sent; there is no such modem, or another run has it.
     pub(super) fn begin(
         world: &'u mut dyn World,
         verb: Verb,
@@ -52,7 +52,7 @@ impl<'u> Update<'u> {
     }
 }
 
-/// Finds what is meant.
+/// Finds the modem or the port that the user means.
 fn find(
     world: &mut dyn World,
     request: &Request,

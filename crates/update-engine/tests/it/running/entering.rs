@@ -213,19 +213,19 @@ fn a_modem_that_comes_back_in_normal_mode_is_tried_in_every_way_and_gets_its_old
         (
             "EM7565",
             vec![
-                "preference and power cycle: it came back in normal mode",
+                "preference and power cycle: the modem came back in normal mode",
                 "set firmware id (DMS 0x003E): \"set firmware id\" refused: missing argument (17)",
                 "boot image download mode (DMS 0x0050) and power cycle: \"set boot image download mode\" refused: not supported (94)",
-                "AT!BOOTHOLD on /dev/ttyUSB2: OK, but it came back in normal mode as 1199:9091",
+                "AT!BOOTHOLD on /dev/ttyUSB2: OK, but the modem came back in normal mode as 1199:9091",
             ],
             true,
         ),
         (
             "MC7455",
             vec![
-                "preference and power cycle: it came back in normal mode",
-                "set firmware id (DMS 0x003E): accepted, but it came back in normal mode as 1199:9071",
-                "boot image download mode (DMS 0x0050) and power cycle: accepted, but it came back in normal mode as 1199:9071",
+                "preference and power cycle: the modem came back in normal mode",
+                "set firmware id (DMS 0x003E): accepted, but the modem came back in normal mode as 1199:9071",
+                "boot image download mode (DMS 0x0050) and power cycle: accepted, but the modem came back in normal mode as 1199:9071",
                 "AT!BOOTHOLD on ",
             ],
             false,
@@ -280,7 +280,7 @@ fn a_modem_of_the_first_generation_is_tried_in_every_way() {
         assert_as_before(&run);
         let why = run.error().source.to_string();
         let end = match habit {
-            BootHoldHabit::OnlySaysOk => "OK, but it was still on the bus 15 s later",
+            BootHoldHabit::OnlySaysOk => "OK, but the modem was still on the bus 15 s later",
             _ => "ERROR",
         };
         assert!(why.contains(end), "{why}");

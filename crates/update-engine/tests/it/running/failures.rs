@@ -131,7 +131,7 @@ fn an_old_version_that_still_runs_after_two_passes_is_a_failure_with_the_differe
     assert_fails(&run, Code::NotProven, 7, ModemState::RunsOther);
     let why = run.error().source.to_string();
     assert!(
-        why.contains("firmware 02.33.03.00 was wanted, it runs 02.24.05.06"),
+        why.contains("firmware 02.33.03.00 was requested, but the modem runs 02.24.05.06"),
         "{why}"
     );
     assert!(
@@ -165,7 +165,7 @@ fn low_power_because_of_a_mismatch_is_no_success() {
     assert_fails(&run, Code::NotProven, 7, ModemState::RunsOther);
     let why = run.error().source.to_string();
     assert!(
-        why.contains("config 002.072_000 was wanted, it runs 002.026_000"),
+        why.contains("config 002.072_000 was requested, but the modem runs 002.026_000"),
         "{why}"
     );
     assert!(why.contains("low power"), "{why}");
@@ -402,7 +402,7 @@ fn settings_alone_for_a_rescued_modem_are_not_sent_twice_when_its_firmware_is_an
         let cause = error.source.to_string();
         let wanted = newer(profile).firmware;
         assert!(
-            cause.starts_with(&format!("firmware {wanted} was wanted, it runs ")),
+            cause.starts_with(&format!("firmware {wanted} was requested, but the modem runs ")),
             "{log}"
         );
         assert!(
