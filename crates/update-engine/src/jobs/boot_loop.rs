@@ -1,4 +1,4 @@
-//! Modems whose firmware crashes at its start: they appear on the bus again and again (field-reports.md E5).
+//! Finds modems whose firmware crashes during its start: they appear on the bus again and again (field-reports.md E5).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use super::survey::Remark;
 use crate::modem::Modem;
 use crate::told::RemarkCode;
 
-/// A modem whose firmware crashes at its start comes back this often within [`LOOP_WITHIN`] (field-reports.md E5: every 10 to 15
-/// s).
+/// How often a modem has to appear within [`LOOP_WITHIN`] to count as being in a boot loop. A modem whose firmware crashes
+/// during its start comes back every 10 to 15 s (field-reports.md E5).
 const LOOP_TIMES: usize = 3;
 const LOOP_WITHIN: Duration = Duration::from_secs(60);
 
-/// When modems appeared on the bus with their firmware running.
+/// The times at which modems appeared on the bus in normal mode.
 #[derive(Debug, Default)]
 pub struct BootLoops {
     times: BTreeMap<UsbPath, Vec<Instant>>,
 }
 
 impl BootLoops {
-    /// Notes that a modem has appeared in normal mode; gives a remark if the modem appears too often. The two buses of one socket
-    /// (one for each speed) count as one place. After a remark, counting starts again.
+    /// Notes that a modem has appeared in normal mode. Returns a remark if the modem appears too often. The two buses of one
+    /// socket (one for each speed) count as one place. After a remark, counting starts again.
     pub fn appeared(&mut self, modem: &Modem, now: Instant) -> Option<Remark> {
         let path = modem.path();
         let place = modem.device.peer.as_ref().map_or(path, |peer| peer.min(path));
@@ -37,14 +37,14 @@ impl BootLoops {
     }
 }
 
-/// The warning about firmware that crashes at its start (field-reports.md E5).
+/// The remark about firmware that crashes during its start (field-reports.md E5).
 fn boot_loop(modem: &Modem) -> Remark {
     Remark {
         code: RemarkCode::BootLoop,
         text: format!(
-            "appeared {LOOP_TIMES} times within {} s: a boot loop, as after an interrupted update. Run `modemflash update --port \
-             {} FILE…` while the modem is there. If it leaves too soon, hold its force-download pin (TP1, pin 47 on RC76xx) low \
-             while its power comes on, and run the command then",
+            "the modem appeared {LOOP_TIMES} times within {} s: a boot loop, as after an interrupted update. Run `modemflash \
+             update --port {} FILE…` while the modem is on the bus. If the modem leaves too soon, hold its force-download pin \
+             (TP1, pin 47 on RC76xx) low while you switch its power on, then run the command",
             LOOP_WITHIN.as_secs(),
             modem.path()
         ),

@@ -1,7 +1,7 @@
-//! Short jobs on one running modem: what it is, its slots, a restart, one AT command.
+//! Short jobs on one modem: information, slots, a restart, one AT command.
 //!
-//! All of them find the modem in the same way and end with the same kind of error. Those that change something have
-//! ModemManager let go first; those that only ask share a port with it where that is possible.
+//! All jobs find the modem in the same way and end with the same kind of error. A job that changes something first makes
+//! ModemManager let go of the modem. A job that only asks shares a port with ModemManager if that is possible.
 
 use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
@@ -17,21 +17,21 @@ use crate::run::{self, Deed, Run, Target};
 use crate::talk::{PATIENCE, find_patiently};
 use crate::told::{Cause, Event, ModemState, Step, UpdateError, Warning};
 
-/// What a restart has led to.
+/// The modem after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Restarted {
-    /// Place on the bus where it is now.
+    /// The modem's place on the bus now.
     pub path: String,
-    /// USB id that it has now.
+    /// The modem's USB id now.
     pub usb_id: String,
-    /// Its mode now.
+    /// The modem's mode now.
     pub mode: Mode,
-    /// The ways that were tried, and what came of each; the last one worked.
+    /// The ways that were tried, each with its result. The last one worked.
     pub tried: Vec<String>,
 }
 
-/// Refuses a modem that doesn't run its firmware and so can't be asked anything; nothing is opened. Where the selection leads to no
-/// modem or to several, the job itself says so.
+/// Refuses a modem that doesn't run its firmware, because such a modem can't be asked anything. This opens no port. If the
+/// selection leads to no modem or to several, this returns `Ok`, and the job itself fails later.
 ///
 /// # Errors
 /// The selected modem doesn't run its firmware.
@@ -49,7 +49,7 @@ pub fn require_running(world: &mut dyn World, request: &Request) -> Result<(), U
 /// Asks the modem everything that is worth knowing.
 ///
 /// # Errors
-/// No such modem, or it answers on none of its ports.
+/// There is no such modem, or the modem answers on none of its ports.
 pub fn info(
     world: &mut dyn World,
     request: &Request,
@@ -58,7 +58,8 @@ pub fn info(
     ask(world, request, sink, Verb::Info)
 }
 
-/// The same as the first half of a job on the stored images: other runs don't wait for that, because more may follow.
+/// Like [`info`], as the first half of a job on the stored images. Other runs don't wait for this run to end, because a
+/// change may follow.
 ///
 /// # Errors
 /// As [`info`].
@@ -82,10 +83,10 @@ fn ask(
     })
 }
 
-/// Restarts the modem into its firmware; one that waits in download mode, too.
+/// Restarts the modem into its firmware. This also works for a modem that waits in download mode.
 ///
 /// # Errors
-/// No way makes it restart, or it doesn't come back.
+/// No way restarts the modem, or the modem doesn't come back.
 pub fn reset(
     world: &mut dyn World,
     request: &Request,
@@ -110,10 +111,10 @@ pub fn reset(
     })
 }
 
-/// Sends the modem into download mode: every way in turn. One that is there already stays as it is.
+/// Switches the modem to download mode: tries every way in turn. A modem that already is in download mode is left as it is.
 ///
 /// # Errors
-/// No way leads there; the modem is back in normal mode then, or it doesn't come back.
+/// No way works, and the modem is in normal mode; or the modem doesn't come back.
 pub fn enter_download_mode(
     world: &mut dyn World,
     request: &Request,
@@ -122,7 +123,8 @@ pub fn enter_download_mode(
     enter_download_mode_asking(world, request, sink, &mut |_| false)
 }
 
-/// The same; `ask` is shown warnings that nobody has confirmed, and says whether to go on. Nothing was sent by then.
+/// Like [`enter_download_mode`], but asks: `ask` gets the warnings that the user hasn't confirmed yet, and says whether to
+/// go on. At that time nothing has been sent to the modem.
 ///
 /// # Errors
 /// As [`enter_download_mode`].
@@ -160,11 +162,10 @@ pub fn enter_download_mode_asking(
     })
 }
 
-/// Makes stored images the preferred ones: the modem image `firmware` with the PRI image `config`. They run after the next
-/// restart.
+/// Selects stored images: makes `modem_image` and `pri_image` the modem's preference. They run after the next restart.
 ///
 /// # Errors
-/// The modem has no such images, or doesn't know preferences.
+/// The modem doesn't have these images, or doesn't support preferences.
 pub fn select_images(
     world: &mut dyn World,
     request: &Request,
@@ -184,7 +185,7 @@ pub fn select_images(
             _ => None,
         };
         match run.ask_once(request, set(chosen))? {
-            // It would wait for images at its next start.
+            // With this preference the modem would wait for images at its next start.
             Response::FirmwarePreferenceSet(Some(list)) if !list.is_empty() => {
                 run.set_modem(ModemState::WrongPreference);
                 if let Some(before) = before {
@@ -195,7 +196,7 @@ pub fn select_images(
                 let kinds: Vec<String> = list.iter().map(ToString::to_string).collect();
                 Err(Cause::NotSupported {
                     what: format!(
-                        "it says that it doesn't have the {} image",
+                        "the modem says that it doesn't have the {} image",
                         kinds.join(" and the ")
                     ),
                 })
@@ -205,11 +206,12 @@ pub fn select_images(
     })
 }
 
-/// Deletes a stored image. What it is used for is read again: since somebody looked, another run may have changed that.
+/// Deletes a stored image. First this asks again what the modem uses the image for, because another run may have changed
+/// that since the user looked.
 ///
 /// # Errors
-/// The modem has no such image, or refuses, as it does for the one that runs. The image runs or is preferred, and
-/// `even_in_use` isn't said.
+/// The modem doesn't have the image, or refuses to delete it, as for the running image. The image runs or is preferred, and
+/// `even_in_use` is false.
 pub fn delete_image(
     world: &mut dyn World,
     request: &Request,
@@ -240,13 +242,13 @@ pub fn delete_image(
     })
 }
 
-/// Sends one AT command; gives the answer's lines with the final one at the end. Whether a dangerous one is meant, the
-/// caller has asked; one that leads into download mode adds a warning where it can't be told whether the modem can be
-/// reached there.
+/// Sends one AT command. Returns the lines of the answer, the final result last. Before a dangerous command the caller has
+/// to ask the user. If the command leads into download mode, and modemflash can't tell whether this host can reach the modem
+/// there, this adds a warning.
 ///
 /// # Errors
-/// No AT port answers; the command isn't one line of text; the modem says ERROR; no driver would make a port of the modem
-/// where the command sends it.
+/// No AT port answers; the command isn't one line of text; the modem says ERROR; the command leads into download mode, where
+/// no driver would create a port for the modem.
 pub fn at_command(
     world: &mut dyn World,
     request: &Request,
@@ -268,7 +270,7 @@ pub fn at_command(
             }
         }
         let mut opened = run.open_at()?;
-        // Inhibit only if ModemManager has the port: a data connection that runs through ModemManager ends with that.
+        // Inhibit only if ModemManager has the port: inhibiting drops ModemManager's data connection.
         if opened.as_ref().is_err_and(|none| none.is_managers) {
             run.inhibit(request)?;
             opened = run.open_at()?;
@@ -299,9 +301,9 @@ pub fn at_command(
 /// What a job does to the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Touch {
-    /// It only asks.
+    /// The job only asks.
     Ask,
-    /// It changes something: nobody else may have the modem.
+    /// The job changes something, so no other program may use the modem meanwhile.
     Change,
 }
 
@@ -352,12 +354,13 @@ fn reference(image: &Image) -> Result<ImageReference, Cause> {
 }
 
 impl Run<'_> {
-    /// One request over the control port.
+    /// Sends one request over the control port, in a session of its own.
     fn ask_once(&mut self, request: &Request, asked: Dms) -> Result<Response, Cause> {
         self.open_talk(request.control)?;
         if !self.has_control_session() {
             return Err(Cause::NotSupported {
-                what: "that needs a control port (QMI or MBIM), and none answers".to_owned(),
+                what: "this needs a control port (QMI or MBIM), and no control port of the modem answers"
+                    .to_owned(),
             });
         }
         match &asked {

@@ -1,4 +1,4 @@
-//! Which modems an update of all of them leaves out, and why.
+//! Which modems `modemflash update --all` leaves out, and why.
 
 use std::fmt;
 
@@ -13,29 +13,30 @@ use crate::told::Cause;
 /// Why a modem is left out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LeftOut {
-    /// It is in Qualcomm's emergency mode.
+    /// The modem is in Qualcomm's emergency mode.
     NoBootLoader,
-    /// The host hasn't configured it yet.
+    /// The host hasn't configured the USB device yet.
     NotConfigured,
-    /// Its ids say that the images are for others.
+    /// The modem's USB ids show that the images aren't for it; in words, what the images are for.
     ImagesFor(String),
-    /// What it says of itself speaks against the images.
+    /// What the modem reports about itself shows that the images aren't for it.
     Unfit(Box<Cause>),
 }
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoBootLoader => f.write_str("its own boot loader is gone"),
-            Self::NotConfigured => f.write_str("it isn't configured yet"),
+            Self::NoBootLoader => f.write_str("Sierra's boot loader is gone"),
+            Self::NotConfigured => f.write_str("the host has not configured the USB device yet"),
             Self::ImagesFor(others) => write!(f, "the images are for {others}"),
             Self::Unfit(cause) => cause.fmt(f),
         }
     }
 }
 
-/// Why the images aren't for this modem. If the USB id doesn't tell the family, a running modem is asked, and `asking` is called before
-/// that. If the answer doesn't tell either, the modem isn't left out: its boot loader will tell.
+/// Why the images aren't for this modem; `None` if they are or may be. If the USB id leaves the family open, a running modem
+/// is asked, and `asking` is called before that. If the modem's answer leaves the family open as well, the modem isn't left
+/// out: then the modem's boot loader decides.
 pub fn left_out(
     world: &mut dyn World,
     modem: &Modem,

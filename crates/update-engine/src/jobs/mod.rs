@@ -1,4 +1,4 @@
-//! Jobs beside the update: asking, restarting, slots, one AT command; and all modems at a glance.
+//! Jobs other than the update: information, restart, slots, one AT command; and all modems at a glance.
 
 pub mod boot_loop;
 pub mod errand;

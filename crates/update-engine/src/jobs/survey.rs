@@ -1,4 +1,4 @@
-//! All modems of a host at a glance: what the bus tells, what each says of itself, and what may become a trouble.
+//! All modems of a host at a glance: what the bus shows, what each modem reports about itself, and what may cause trouble.
 
 use modem_world::{DiscoveryError, LockHolder, World};
 use serde::Serialize;
@@ -13,31 +13,32 @@ use crate::told::{Cause, Event, RemarkCode, UpdateError};
 /// One modem of a survey.
 #[derive(Clone, Debug)]
 pub struct Surveyed {
-    /// What the bus tells.
+    /// What the bus shows.
     pub modem: Modem,
-    /// What it says of itself; none when it wasn't asked or didn't answer.
+    /// What the modem reports about itself. `None` if it wasn't asked or didn't answer.
     pub facts: Option<Facts>,
-    /// Another run that has it; it is left to that run.
+    /// The other run that has locked the modem. The modem wasn't asked then.
     pub lock: Option<LockHolder>,
-    /// Why it couldn't be asked.
+    /// Why the modem couldn't be asked.
     pub problem: Option<String>,
-    /// The user stopped while it was asked.
+    /// Whether the user stopped while the modem was being asked.
     pub is_stopped: bool,
-    /// What a user should know, in words.
+    /// What the user should know about the modem, in words.
     pub warnings: Vec<Remark>,
 }
 
-/// Something that a user should know of a modem.
+/// Something that the user should know about a modem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remark {
     /// Stable code for programs.
     pub code: RemarkCode,
-    /// In words, with what to do.
+    /// What is the matter, and what to do, in words.
     pub text: String,
 }
 
-/// Looks at all modems. With `ask`, the verb that other runs are told, those in normal mode are asked what they are. Nothing is
-/// changed, and a port that another program has is left to it, as is a modem that another run of this program has.
+/// Looks at all modems. With `ask`, modems in normal mode are also asked what they are; `ask` is the verb that other runs see
+/// meanwhile. Nothing changes on the modems. Ports that another program has, and modems that another run of modemflash has,
+/// are left alone.
 ///
 /// # Errors
 /// The bus can't be read.
@@ -50,20 +51,21 @@ pub fn survey(
     Ok(looks.into_iter().map(|look| surveyed(world, look)).collect())
 }
 
-/// Why a modem that was meant couldn't be shown in full.
+/// Why the modem that the user means couldn't be shown in full.
 #[derive(Clone, Debug)]
 pub struct Unasked {
     /// What went wrong.
     pub error: UpdateError,
-    /// What the bus tells of it, where another run has locked it.
+    /// What the bus shows about the modem, if another run has locked it.
     pub seen: Option<Surveyed>,
 }
 
-/// Looks at the one modem that is meant. A running modem is asked everything that is worth knowing; of any other the bus tells all
-/// there is.
+/// Looks at the one modem that the user means. A running modem is asked everything that is worth knowing. About any other
+/// modem the bus shows all there is.
 ///
 /// # Errors
-/// No such modem, or it answers on none of its ports. Another run has it; what the bus tells of it stands beside that.
+/// There is no such modem, or the modem answers on none of its ports. Another run has the modem; [`Unasked::seen`] then has
+/// what the bus shows about it.
 pub fn one(
     world: &mut dyn World,
     request: &Request,
@@ -90,7 +92,7 @@ pub fn one(
     }
 }
 
-/// What the bus tells of a modem that wasn't asked because another run has locked it. `None` if the error is any other.
+/// What the bus shows about a modem that wasn't asked because another run has locked it. `None` for any other error.
 fn left_alone(modem: Modem, error: &UpdateError) -> Option<Surveyed> {
     let Cause::Locked { holder, .. } = &*error.source else {
         return None;
@@ -105,7 +107,7 @@ fn left_alone(modem: Modem, error: &UpdateError) -> Option<Surveyed> {
 }
 
 impl Surveyed {
-    /// A modem of which nothing is known but what the bus tells.
+    /// A modem about which nothing is known but what the bus shows.
     fn unasked(modem: Modem) -> Self {
         Self {
             modem,
@@ -138,15 +140,15 @@ fn surveyed(world: &mut dyn World, look: Look) -> Surveyed {
     }
 }
 
-/// That another run has a modem.
+/// The remark that another run has the modem.
 fn locked(holder: &LockHolder) -> Remark {
     Remark {
         code: RemarkCode::Locked,
-        text: format!("{holder}; it isn't asked meanwhile"),
+        text: format!("{holder}, so modemflash didn't ask the modem"),
     }
 }
 
-/// That an update would fail, because no driver of this host knows the modem's id in download mode.
+/// The remark that an update would fail, because no driver on this host knows the modem's USB id in download mode.
 fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
     if modem.mode != Mode::Normal {
         return None;
@@ -157,14 +159,15 @@ fn unreachable_later(world: &mut dyn World, modem: &Modem) -> Option<Remark> {
     Some(Remark {
         code: RemarkCode::DownloadNoPort,
         text: format!(
-            "an update can't reach it in download mode here: it is {} there, which no driver knows: {}",
+            "an update can't reach the modem on this host: in download mode the modem has the USB id {}, and no driver creates \
+             a port for that id. As root, run {}",
             ids::words(&unknown),
             ids::commands(&unknown)
         ),
     })
 }
 
-/// What a user should know of a modem, with what to do.
+/// What the user should know about a modem, with what to do.
 fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut remark = |code, text: String| remarks.push(Remark { code, text });
@@ -172,16 +175,18 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
     match modem.mode {
         Mode::Emergency => remark(
             RemarkCode::Emergency,
-            "Qualcomm's boot loader: Sierra's own is gone; it can't be helped with Sierra's files".to_owned(),
+            "only Qualcomm's boot loader is left: Sierra's is gone, so Sierra's files can't repair the modem; ask the vendor"
+                .to_owned(),
         ),
         Mode::NotConfigured => remark(
             RemarkCode::NotConfigured,
-            "not configured yet, or not authorised".to_owned(),
+            "the host has not configured this USB device yet, or does not authorise it".to_owned(),
         ),
         Mode::Download => remark(
             RemarkCode::DownloadMode,
             format!(
-                "waits for firmware: `modemflash update --port {0} FILE…`; `modemflash reset --port {0}` starts what it has",
+                "the modem is waiting for firmware: `modemflash update --port {0} FILE…` sends firmware, `modemflash reset \
+                 --port {0}` starts the firmware that the modem has",
                 modem.path()
             ),
         ),
@@ -192,25 +197,28 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
         let own = (modem.device.vendor, modem.device.product);
         remark(
             RemarkCode::NoDriver,
-            format!("no driver for {id}: {}", ids::commands(&[own])),
+            format!(
+                "no driver created a port for {id}. As root, run {}",
+                ids::commands(&[own])
+            ),
         );
     }
     if modem.row.is_none() && !is_known_dead {
         remark(
             RemarkCode::UnknownId,
-            format!("{id} is not in the list of known modems"),
+            format!("the USB id {id} is not in modemflash's list of known modems"),
         );
     }
     if modem.mode == Mode::Normal && modem.ports.control.is_empty() && modem.can_be_reached() {
         remark(
             RemarkCode::NoControlPort,
-            "no QMI or MBIM port; only AT commands can be used".to_owned(),
+            "the modem has no QMI or MBIM port, so modemflash can only use AT commands".to_owned(),
         );
     }
     if modem.usb() == Some("USB 3") && modem.row.is_some_and(|row| row.has(Quirk::BreaksOnUsb3)) {
         remark(
             RemarkCode::Usb3,
-            "on USB 3: old boot loaders (before release 9) stop there at the first blocks; USB 2 is safer"
+            "the modem is on USB 3, where old boot loaders (before release 9) stop at the first blocks; USB 2 is safer"
                 .to_owned(),
         );
     }
@@ -219,11 +227,12 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
             let preferred = facts
                 .preferred
                 .as_ref()
-                .map(|trio| format!("; it prefers {trio}"));
+                .map(|trio| format!("; the modem prefers {trio}"));
             remark(
                 RemarkCode::ImageMismatch,
                 format!(
-                    "its radio stays off: {mismatch}{}; finish the update, or select stored images with `modemflash slots`",
+                    "the modem keeps its radio off: {mismatch}{}; finish the update, or select stored images with \
+                     `modemflash slots`",
                     preferred.unwrap_or_default()
                 ),
             );
@@ -231,12 +240,15 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
         if facts.runs_pre_production() {
             remark(
                 RemarkCode::PreProduction,
-                "runs pre-production firmware (00.xx)".to_owned(),
+                "the modem runs pre-production firmware (00.xx); released firmware has made such modems unusable".to_owned(),
             );
         }
     }
     if let Some(problem) = problem {
-        remark(RemarkCode::NotAsked, format!("can't be asked: {problem}"));
+        remark(
+            RemarkCode::NotAsked,
+            format!("modemflash couldn't ask the modem: {problem}"),
+        );
     }
     remarks
 }
