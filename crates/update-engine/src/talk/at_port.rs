@@ -1,4 +1,4 @@
-//! An AT port in use: commands to the running firmware, one at a time, and their answers.
+//! Sends commands to the running firmware over an AT port, one at a time, and reads the answers.
 
 use modem_protocol::at;
 use modem_protocol::at::answer::Answer;
@@ -11,10 +11,10 @@ use crate::run::{AtSaid, AtSession, Run, Session};
 use crate::told::Cause;
 
 impl Run<'_> {
-    /// Opens the first port of the modem that answers `AT`.
+    /// Opens the modem's first port that answers `AT`. The inner error says which ports were tried, each with its result.
     ///
     /// # Errors
-    /// The user stops; inside: which ports were tried and what came of it.
+    /// The user stops.
     pub(crate) fn open_at(&mut self) -> Result<Result<(), NoAtPort>, Cause> {
         let mut none = NoAtPort::default();
         let ports = self.whereabouts().modem()?.ports.at.clone();
@@ -28,16 +28,16 @@ impl Run<'_> {
             }
         }
         if ports.is_empty() {
-            none.tried.push("it has no AT port".to_owned());
+            none.tried.push("the modem has no AT port".to_owned());
         }
         Ok(Err(none))
     }
 
-    /// Opens this port if it answers `AT`.
+    /// Opens this port if it answers `AT`. The inner error says why it can't be used.
     pub(crate) fn open_one_at(&mut self, port: &PortInfo) -> Result<Result<(), NoAt>, Cause> {
         let handle = match self.open_for_session(port) {
             Ok(handle) => handle,
-            // One that can't be opened doesn't end the search (at.md §2, weaknesses).
+            // A port that can't be opened doesn't end the search (at.md §2, weaknesses).
             Err(Cause::Port(error)) => return Ok(Err(NoAt::Port(error.kind))),
             Err(other) => return Err(other),
         };
@@ -56,31 +56,31 @@ impl Run<'_> {
                 Ok(Err(NoAt::Answer(error)))
             }
             AtSaid::Outcome(Ok(_)) => Err(Cause::Bug {
-                what: "an AT port answered before it was asked".to_owned(),
+                what: "an AT port answered before a command was sent".to_owned(),
             }),
         }
     }
 
-    /// Sends one command and waits for its answer.
+    /// Sends one command and waits for the answer.
     ///
     /// # Errors
     /// The user stops for the second time.
     pub(crate) fn at(&mut self, command: &Command) -> Result<Result<Outcome, AtError>, Cause> {
         tracing::debug!(command = command.text(), "AT");
         let Some(port) = self.at_session() else {
-            let what = "a command without an AT session".to_owned();
+            let what = "an AT command was sent without an AT session".to_owned();
             return Err(Cause::Bug { what });
         };
         port.session.ask(command.clone());
         match self.turn_at()? {
             AtSaid::Outcome(outcome) => Ok(outcome),
             AtSaid::Ready => Err(Cause::Bug {
-                what: "an AT port had nothing to say to a command".to_owned(),
+                what: "an AT session gave no answer to a command".to_owned(),
             }),
         }
     }
 
-    /// The lines of a query that was answered with OK. One that isn't answered at all is asked once more.
+    /// Sends a query; if no answer comes, sends it once more. Returns the lines of an answer that ends with OK.
     ///
     /// # Errors
     /// The user stops for the second time.
@@ -92,7 +92,7 @@ impl Run<'_> {
         Ok(match outcome {
             Ok(Outcome::Answered(Answer { lines, result, .. })) if result.is_ok() => Told::Lines(lines),
             other => {
-                tracing::info!(command = command.text(), ?other, "not told");
+                tracing::info!(command = command.text(), ?other, "the modem doesn't tell");
                 if other.is_ok() {
                     Told::Refused
                 } else {
@@ -106,19 +106,19 @@ impl Run<'_> {
 /// Why a modem can't be asked over AT.
 #[derive(Debug, Default)]
 pub(crate) struct NoAtPort {
-    /// The ports that were tried, and what came of each.
+    /// The ports that were tried, each with its result.
     pub(crate) tried: Vec<String>,
-    /// Whether ModemManager has one of them.
+    /// Whether ModemManager has one of these ports.
     pub(crate) is_managers: bool,
 }
 
 /// Why a port can't be used for AT commands.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAt {
-    /// It can't be opened.
+    /// The port can't be opened.
     #[error("{0}")]
     Port(PortErrorKind),
-    /// It is open, and `AT` isn't answered.
+    /// The port is open, but the modem doesn't answer `AT` on it.
     #[error("{0}")]
     Answer(AtError),
 }
@@ -130,11 +130,11 @@ impl NoAt {
     }
 }
 
-/// What came of a query.
+/// The result of a query.
 pub(crate) enum Told {
-    /// The lines of its answer.
+    /// The lines of the answer.
     Lines(Vec<String>),
-    /// The modem doesn't know it, or doesn't want to say.
+    /// The modem doesn't know the query, or refuses to answer it.
     Refused,
     /// No answer came.
     Unheard,

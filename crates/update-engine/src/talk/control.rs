@@ -1,4 +1,4 @@
-//! A control port in use: requests to the running firmware, one at a time, and their answers.
+//! Sends requests to the running firmware over a control port, one at a time, and reads the answers.
 //!
 //! The conversation is [`modem_protocol::control::Session`]; the run owns the session and its port.
 
@@ -17,33 +17,34 @@ use crate::told::Cause;
 
 /// How long an ordinary request may take (qmi.md §5: 10 s for all DMS requests in the reference).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long opening may take in all: the 20 s of update-flow.md §3, S1, and the first message that some ignore.
+/// How long opening may take in all: the 20 s of update-flow.md §3, S1, and the time for a first message that some modems
+/// ignore.
 pub(crate) const OPEN_PATIENCE: Duration = Duration::from_secs(25);
-/// How long a modem that has just started may answer "not ready" (qmi.md §3, error 52). Estimate: the modem has been on the bus for
-/// some time then, and the longest start that was seen took 70 s (field-reports.md D8).
+/// How long a modem that has just started may answer "not ready" (qmi.md §3, error 52). Estimate: the longest start that was
+/// seen took 70 s (field-reports.md D8), and the modem has already been on the bus for some of that time.
 const READY_LIMIT: Duration = Duration::from_secs(60);
-/// How often it is asked again meanwhile.
+/// How long to wait before asking such a modem again.
 const READY_POLL: Duration = Duration::from_millis(500);
-/// Bytes in one read: the largest control message of Sierra modems and some more (mbim.md §3).
+/// Bytes in one read: more than the largest control message of Sierra modems (mbim.md §3).
 const READ_SIZE: usize = 8192;
-/// How many old messages are read before the first request.
+/// How many reads at most drain old messages before the first request.
 const MOST_OLD_ANSWERS: usize = 64;
-/// The sockets of the programs that share a port between others (qmi.md §6, mbim.md §6).
+/// The sockets of the proxies, the programs that share a port among other programs (qmi.md §6, mbim.md §6).
 const QMI_PROXY: &str = "@qmi-proxy";
 const MBIM_PROXY: &str = "@mbim-proxy";
-/// How long mbim-proxy may take to open a port: what it is told, and a little more.
+/// How long mbim-proxy may take to open a port. mbim-proxy is told the same limit.
 const PROXY_LIMIT: Duration = Duration::from_secs(20);
-/// The longest control transfer through mbim-proxy: that of all Sierra modems (mbim.md §3).
+/// The longest control transfer through mbim-proxy: the same as on all Sierra modems (mbim.md §3).
 const PROXY_TRANSFER: usize = 4096;
 
-/// What came of a request: the modem's answer, or why there is none.
+/// The result of a request: the modem's answer, or why there is none.
 pub(crate) type Answered = Result<Response, ControlError>;
 
 impl Run<'_> {
-    /// Opens the first control port of the modem that answers.
+    /// Opens the modem's first control port that answers. The inner error says what was tried, each with its result.
     ///
     /// # Errors
-    /// The user stops, or no port answers: what was tried and what came of it.
+    /// The user stops.
     pub(crate) fn open_control(
         &mut self,
         choice: ControlChoice,
@@ -59,8 +60,8 @@ impl Run<'_> {
             };
             (&control.port, language)
         });
-        // By trying, where a port has a driver that speaks neither for sure; never otherwise, because a function that gets
-        // the wrong language may hang (mbim.md §1).
+        // If the driver doesn't settle the language, try MBIM as well. Never do that with any other driver: a USB function
+        // that gets the wrong language may hang (mbim.md §1).
         let unsure = ports.iter().filter(|control| {
             let driver = control.port.driver.as_deref();
             choice == ControlChoice::Auto && !matches!(driver, Some("qmi_wwan" | "cdc_mbim"))
@@ -152,17 +153,17 @@ impl Run<'_> {
                 Ok(Err(error.to_string()))
             }
             ControlSaid::Answer(_) | ControlSaid::Closed => {
-                let what = "a control port answered before it was asked".to_owned();
+                let what = "a control port answered before a request was sent".to_owned();
                 Err(Cause::Bug { what })
             }
         }
     }
 
-    /// Tells mbim-proxy which port is meant, and waits until it has it (mbim.md §6). After that it is a port that speaks
-    /// MBIM.
+    /// Tells mbim-proxy which port to open, and waits until mbim-proxy has opened it (mbim.md §6). After that the socket
+    /// behaves like a port that speaks MBIM. The inner error says why mbim-proxy doesn't have the port.
     ///
     /// # Errors
-    /// The user stops for the second time; inside: why the proxy doesn't have the port.
+    /// The user stops for the second time.
     fn name_port(&mut self, handle: PortHandle, device: String) -> Result<Result<(), String>, Cause> {
         let seconds = u32::try_from(PROXY_LIMIT.as_secs()).unwrap_or(u32::MAX);
         let configuration = Configuration {
@@ -172,7 +173,7 @@ impl Run<'_> {
         let request = configuration.to_message(1).encode();
         match self.world().try_write(handle, &request) {
             Ok(count) if count == request.len() => {}
-            Ok(_) => return Ok(Err("mbim-proxy takes no request".to_owned())),
+            Ok(_) => return Ok(Err("mbim-proxy doesn't take the request".to_owned())),
             Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
         }
         let until = self.now() + PROXY_LIMIT;
@@ -181,7 +182,7 @@ impl Run<'_> {
         loop {
             match self.world().try_read(handle, &mut buffer) {
                 Ok(0) if self.now() >= until => {
-                    return Ok(Err(format!("mbim-proxy says nothing for {seconds} s")));
+                    return Ok(Err(format!("mbim-proxy didn't answer within {seconds} s")));
                 }
                 Ok(0) => {
                     self.wait(&[Interest::Readable(handle)], until, Heed::AfterRequest)?;
@@ -201,7 +202,7 @@ impl Run<'_> {
                             .then_some(())
                             .ok_or_else(|| format!("mbim-proxy doesn't open the port: {status}")));
                     }
-                    // What it has to say of other programs' sessions.
+                    // A message about the session of another program.
                     Ok(_) => {}
                     Err(error) => return Ok(Err(format!("mbim-proxy: {error}"))),
                 }
@@ -209,7 +210,8 @@ impl Run<'_> {
         }
     }
 
-    /// Reads what another program left in the port: its transactions have the same numbers as ours.
+    /// Drains messages that another program left in the port. They may have the same transaction numbers as the requests of
+    /// this run, and would be mistaken for answers to them.
     fn forget_old_answers(&mut self, handle: PortHandle) {
         let mut buffer = vec![0; READ_SIZE];
         for _ in 0..MOST_OLD_ANSWERS {
@@ -220,7 +222,8 @@ impl Run<'_> {
         }
     }
 
-    /// Asks the modem something over the open control session and waits for the answer.
+    /// Sends a request over the open control session and waits for the answer. While the modem says that it isn't ready,
+    /// this repeats the request.
     ///
     /// # Errors
     /// The user stops for the second time.
@@ -229,7 +232,7 @@ impl Run<'_> {
         loop {
             let now = self.now();
             let Some(control) = self.control() else {
-                let what = "a request without a control session".to_owned();
+                let what = "a request was sent without a control session".to_owned();
                 return Err(Cause::Bug { what });
             };
             control.session.ask(request.clone(), patience, now);
@@ -239,7 +242,7 @@ impl Run<'_> {
                 ControlSaid::Failed(error) => Err(error),
                 ControlSaid::Ready | ControlSaid::Closed => {
                     return Err(Cause::Bug {
-                        what: "a control port had nothing to say to a request".to_owned(),
+                        what: "a control session gave no answer to a request".to_owned(),
                     });
                 }
             };
@@ -256,7 +259,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether the port is owned by the program that shares it, or the user wants that one.
+/// Whether to go through the proxy: the proxy for this language has the port, or the user asks for qmi-proxy.
 fn is_shared(kind: &PortErrorKind, choice: ControlChoice, language: Language) -> bool {
     let proxy = match language {
         Language::Qmi if choice == ControlChoice::QmiProxy => return true,

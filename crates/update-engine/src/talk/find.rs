@@ -1,4 +1,4 @@
-//! Finding the one modem that the user means, where the bus alone doesn't tell: modems are asked for their IMEI.
+//! Finds the one modem that the user means. If the user names an IMEI, the bus can't tell, so the modems are asked.
 
 use modem_protocol::control::Closing;
 use modem_world::{DiscoveryError, LockHolder, Spot, World};
@@ -8,9 +8,9 @@ use crate::request::{Request, Verb};
 use crate::run::{Patience, Run, Start, Target};
 use crate::told::{Cause, Event, Step, UpdateError};
 
-/// The one modem that is meant.
+/// Finds the one modem that the user means.
 ///
-/// `verb` is what the user asked for: other runs are told that while modems are asked for their IMEI.
+/// `verb` is what the user asked for. Other runs see it while this run asks modems for their IMEI.
 ///
 /// # Errors
 /// No modem fits, or more than one does; another run has a modem that may be the right one.
@@ -23,7 +23,7 @@ pub fn find_one(world: &mut dyn World, request: &Request, verb: Verb) -> Result<
     })
 }
 
-/// The same, with what is left of the patience.
+/// Like [`find_one`], but waits for locked modems only as long as `patience` still allows.
 pub(crate) fn find_patiently(
     world: &mut dyn World,
     request: &Request,
@@ -36,7 +36,7 @@ pub(crate) fn find_patiently(
     }
 }
 
-/// The one modem that is meant, by what the bus tells.
+/// Finds the one modem that the user means, by what the bus shows.
 fn on_bus(world: &mut dyn World, select: &Selector) -> Result<Modem, Cause> {
     let mut found = select.candidates(world)?;
     match (found.pop(), found.is_empty()) {
@@ -58,22 +58,23 @@ fn on_bus(world: &mut dyn World, select: &Selector) -> Result<Modem, Cause> {
     }
 }
 
-/// What came of looking at one modem.
+/// The result of looking at one modem.
 #[derive(Clone, Debug)]
 pub(crate) struct Look {
-    /// What the bus tells.
+    /// What the bus shows.
     pub(crate) modem: Modem,
-    /// What the modem says of itself; none when it wasn't asked or didn't answer.
+    /// What the modem reports about itself. `None` if it wasn't asked or didn't answer.
     pub(crate) facts: Option<Facts>,
-    /// Another run that has the modem; the modem is left to that run.
+    /// The other run that has locked the modem. The modem isn't asked then.
     pub(crate) lock: Option<LockHolder>,
     /// Why the modem couldn't be asked.
     pub(crate) problem: Option<String>,
-    /// Whether the user stopped while the modem was asked.
+    /// Whether the user stopped while the modem was being asked.
     pub(crate) is_stopped: bool,
 }
 
-/// Looks at all modems. With `ask`, the verb that other runs are told, those in normal mode are asked what they are.
+/// Looks at all modems. With `ask`, modems in normal mode are also asked what they are; `ask` is the verb that other runs see
+/// meanwhile.
 ///
 /// # Errors
 /// The bus can't be read.
@@ -94,13 +95,13 @@ pub(crate) fn look_at_all(
     Ok(looks)
 }
 
-/// Looks at one modem, without waiting for another run that has it.
+/// Looks at one modem. If another run has the modem, this doesn't wait for that run.
 pub(crate) fn look_at(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<Verb>) -> Look {
     let mut sink = |_: &Event| {};
     look_patiently(world, modem, request, ask, &mut Patience::none(&mut sink))
 }
 
-/// The same; another run that has the modem for a moment is waited for.
+/// Looks at one modem. If another run has the modem only for a moment, this waits for that run.
 fn look_patiently(
     world: &mut dyn World,
     modem: Modem,
@@ -153,10 +154,11 @@ fn look_patiently(
     look
 }
 
-/// Which of these modems has the IMEI. Those that another run has are asked when all others were, as far as the patience goes.
+/// Finds the modem with this IMEI. Modems that another run has locked are asked last, after waiting as long as `patience`
+/// allows.
 ///
 /// # Errors
-/// None has; or another run has one that may have it.
+/// No modem has the IMEI; or another run has locked a modem that may have it.
 fn by_imei(
     world: &mut dyn World,
     imei: &str,
@@ -169,7 +171,7 @@ fn by_imei(
         its == Some(imei)
     };
     let stopped = Cause::Stopped {
-        how: "stopped; the modems were only asked",
+        how: "stopped while the modems were being asked; nothing was changed",
     };
     let (mut seen, mut locked) = (Vec::new(), Vec::new());
     for look in look_at_all(world, request, Some(verb))? {
@@ -201,7 +203,7 @@ fn by_imei(
         Some((path, holder)) => Err(Cause::Locked {
             holder,
             more: format!(
-                ": {path}, which wasn't asked; no other modem is the one with {}",
+                ": the modem {path}, which wasn't asked; no other modem fits {}",
                 request.select
             ),
         }),
@@ -213,7 +215,7 @@ fn by_imei(
 }
 
 impl Run<'_> {
-    /// What a running modem says of itself.
+    /// Asks a running modem what it is.
     pub(crate) fn facts(&mut self, request: &Request) -> Result<Facts, Cause> {
         let modem = self.whereabouts().modem()?;
         if modem.mode != Mode::Normal {
@@ -225,11 +227,11 @@ impl Run<'_> {
         self.close_session(Closing::Release)?;
         self.name_modem(&facts);
         self.read(&facts);
-        self.stop_if_asked("stopped; the modem was only asked")?;
+        self.stop_if_asked("stopped while the modem was being asked; nothing was changed")?;
         Ok(facts)
     }
 
-    /// From now on the modem is called what it calls itself.
+    /// Uses the model that the modem reports as its name from now on.
     pub(crate) fn name_modem(&mut self, facts: &Facts) {
         if facts.model.is_some() {
             let device = DeviceId::from_port(self.whereabouts().first_port(), facts.model.as_deref());

@@ -1,4 +1,5 @@
-//! Talking to the running firmware: over a control port (QMI, MBIM) or an AT port, and reading what the firmware says of itself.
+//! Talks to the running firmware, over a control port (QMI, MBIM) or an AT port, and reads what the firmware reports about
+//! the modem.
 
 mod at_port;
 mod control;

@@ -1,4 +1,4 @@
-//! Reading what a running modem says of itself, over whichever port answers.
+//! Reads what a running modem reports about itself, over whichever port answers.
 
 use modem_protocol::at::command::Command;
 use modem_protocol::at::parse;
@@ -13,10 +13,11 @@ use crate::run::Run;
 use crate::told::Cause;
 
 impl Run<'_> {
-    /// Opens whichever port answers: control ports first, then AT ports. A language that was asked for is the only one.
+    /// Opens whichever port answers: control ports first, then AT ports. If the user named a language, only control ports in
+    /// that language are tried.
     ///
     /// # Errors
-    /// None answers; the user stops.
+    /// No port answers; the user stops.
     pub(crate) fn open_talk(&mut self, choice: ControlChoice) -> Result<(), Cause> {
         let modem = self.whereabouts().modem()?;
         if !modem.can_be_reached() {
@@ -30,7 +31,7 @@ impl Run<'_> {
             Err(tried) => tried,
         };
         self.stop_if_asked("stopped before anything was changed")?;
-        // Over AT no preference can be set; who asks for a language relies on it.
+        // Over AT no firmware preference can be set, and a user who names a language relies on the preference.
         if choice != ControlChoice::Auto {
             return Err(self.unanswered(choice, tried));
         }
@@ -43,10 +44,10 @@ impl Run<'_> {
         }
     }
 
-    /// Looks whether a control port answers in the language that was asked for, where one was.
+    /// If the user named a language, checks that a control port answers in it.
     ///
     /// # Errors
-    /// None does; the user stops for the second time.
+    /// No control port answers in that language; the user stops for the second time.
     pub(crate) fn check_language(&mut self, choice: ControlChoice) -> Result<(), Cause> {
         if choice == ControlChoice::Auto {
             return Ok(());
@@ -57,7 +58,7 @@ impl Run<'_> {
         }
     }
 
-    /// Asks everything that is worth knowing. What a modem doesn't know stays `None`.
+    /// Asks the modem everything that is worth knowing. What the modem doesn't report stays `None`.
     ///
     /// # Errors
     /// The port fails; the user stops for the second time.
@@ -76,7 +77,7 @@ impl Run<'_> {
         Ok(facts)
     }
 
-    /// Whether the open session is one over a control port.
+    /// Whether a session over a control port is open.
     pub(crate) fn has_control_session(&mut self) -> bool {
         self.control().is_some()
     }
@@ -96,7 +97,7 @@ impl Run<'_> {
         for request in questions {
             let decides = request == Dms::GetFirmwarePreference;
             let mut answer = self.ask(request.clone(), PATIENCE)?;
-            // An answer that didn't come says nothing about the modem (qmi.md §3).
+            // A missing answer proves nothing about the modem, so ask once more (qmi.md §3).
             if answer.as_ref().is_err_and(is_unheard) {
                 answer = self.ask(request, PATIENCE)?;
             }
@@ -108,13 +109,13 @@ impl Run<'_> {
                 Err(error @ (ControlError::Gone { .. } | ControlError::Closed { .. })) => {
                     return Err(Cause::Control { error });
                 }
-                // One that answers nothing at all is asked no more; and a modem that knows preferences must not be taken for
-                // one that doesn't.
+                // If the modem has answered nothing so far, don't ask it any more. And without an answer about the preference,
+                // a modem that supports preferences would be mistaken for a modem that doesn't.
                 Err(error) if is_unheard(&error) && (!is_heard || decides) => {
                     return Err(Cause::Control { error });
                 }
                 Err(error) => {
-                    tracing::info!(%error, "not told");
+                    tracing::info!(%error, "the modem doesn't tell");
                     facts.has_gaps |= is_unheard(&error);
                     is_heard |= matches!(error, ControlError::Refused { .. });
                     facts.is_booting |=
@@ -170,17 +171,17 @@ impl Run<'_> {
             if power.is_image_mismatch() {
                 facts
                     .mismatch
-                    .get_or_insert_with(|| "the modem holds its radio off (IMSWITCH)".to_owned());
+                    .get_or_insert_with(|| "the modem keeps its radio off (IMSWITCH)".to_owned());
             }
         }
         Ok(())
     }
 
-    /// Why the language that was asked for leads nowhere.
+    /// The cause when no control port answers in the language that the user named.
     fn unanswered(&self, choice: ControlChoice, mut tried: Vec<String>) -> Cause {
         let modem = self.whereabouts().known_modem();
         if modem.is_some_and(|modem| modem.ports.control.is_empty()) {
-            tried.push("it has no control port".to_owned());
+            tried.push("the modem has no control port".to_owned());
         }
         Cause::NotInLanguage { choice, tried }
     }
@@ -197,7 +198,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether nothing that can be understood came as the answer.
+/// Whether no answer came, or an answer that can't be understood.
 pub(crate) const fn is_unheard(error: &ControlError) -> bool {
     matches!(
         error,

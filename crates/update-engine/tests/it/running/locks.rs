@@ -523,7 +523,7 @@ fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
     assert_eq!((error.code(), error.exit_code()), (Code::ModemLocked, 4));
     let said = error.source.to_string();
     assert!(
-        said.contains("(pid 812) has had it for 12 s: 1-1, which wasn't asked"),
+        said.contains("(pid 812) has had it for 12 s: the modem 1-1, which wasn't asked"),
         "{said}"
     );
     let (modem, _) = errand::info(&mut world, &with_imei(OTHER_IMEI), &mut |_| {}).unwrap();
