@@ -246,7 +246,7 @@ fn yes_to_the_warnings_of_some_modems_confirms_none_that_was_not_shown() {
         "{shown}"
     );
     assert!(
-        shown.contains("warning: this is pre-production firmware"),
+        shown.contains("warning: the files contain pre-production firmware"),
         "{shown}"
     );
     holder.press("n\n");

@@ -1,4 +1,4 @@
-//! Everything that is looked at before the first byte goes to the modem.
+//! All checks of images and modem that are made before the first byte goes to the modem.
 
 use firmware_image::{Family, Finding, Platform, Severity};
 use modem_world::PortInfo;
@@ -17,14 +17,14 @@ use crate::told::RunWarning;
 use crate::told::WarningCode;
 use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, UpdateError, Warning};
 
-/// What a flash of a modem in download mode would do.
+/// What a download to a modem in download mode would do.
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    /// How the modem is flashed, as far as anything tells that.
+    /// The modem's download protocol; `None` if nothing tells it yet.
     pub(crate) protocol: Option<Protocol>,
 }
 
-/// Looks at images and port of a modem in download mode, and says what a flash would do. Nothing is opened.
+/// Looks at the images and at the port of a modem in download mode, and says what a download would do. This opens nothing.
 pub(crate) fn prepare_download(
     port: &PortInfo,
     request: &Request,
@@ -41,7 +41,7 @@ pub(crate) fn prepare_download(
             warnings.extend(fit.doubt);
             fit.families
         }
-        // A pseudo-terminal: the user named the port, and nothing but the boot loader's protocol can speak against it.
+        // A pseudo-terminal: the user named the port, and only the boot loader's protocol can show that the images don't fit.
         None => firmware.combination().families.clone(),
     };
     warn_of_habits(row, port, firmware, &mut warnings);
@@ -55,7 +55,7 @@ pub(crate) fn prepare_download(
     Ok(Prepared { plan, protocol })
 }
 
-/// The protocol of the modem in download mode, as far as anything tells it before the modem is asked.
+/// The protocol of the modem in download mode; `None` if nothing tells it before the modem is asked.
 pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Option<Protocol> {
     let vouched = vouched.and_then(Platform::family);
     match vouched.as_ref().and_then(Family::download_protocol) {
@@ -64,10 +64,10 @@ pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Op
     }
 }
 
-/// Whether the images themselves may be sent, whatever the modem is.
+/// Checks whether the images themselves may be sent, whatever the modem is.
 ///
 /// # Errors
-/// They aren't to be sent.
+/// The images must not be sent.
 pub fn check_images(request: &Request, firmware: &Firmware) -> Result<(), UpdateError> {
     let device = DeviceId::from_selection(&request.select);
     match judge_images(request, firmware) {
@@ -76,10 +76,10 @@ pub fn check_images(request: &Request, firmware: &Firmware) -> Result<(), Update
     }
 }
 
-/// The images' own findings: warnings go into the plan.
+/// Judges the findings in the images. The warnings that this returns go into the plan.
 ///
 /// # Errors
-/// They aren't to be sent.
+/// The images must not be sent.
 pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warning>, Cause> {
     if firmware.reports().len() == 0 {
         return Err(Cause::NoImages);
@@ -124,7 +124,7 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
             (Finding::BodySuspicious { .. }, _) if !request.force => {
                 return Err(Cause::ImageDamaged {
                     file: file.cloned().unwrap_or_default(),
-                    why: format!("{finding}; --force sends it all the same"),
+                    why: format!("{finding}; --force sends the file anyway"),
                 });
             }
             (_, Severity::Error) => {
@@ -154,14 +154,15 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
     Ok(warnings)
 }
 
-/// Whether the images say, among other things, that they are for the platform that the user vouches for.
+/// Whether the images name the platform that the user vouches for, perhaps among others, or name no platform.
 fn is_vouched(request: &Request, firmware: &Firmware) -> bool {
     let claims = firmware.combination();
     let vouched = request.as_platform.as_ref();
     vouched.is_some_and(|vouched| claims.platforms.is_empty() || fit::names(claims, vouched))
 }
 
-/// Whether the port is the single port of a Sierra modem in download mode, as the bus says.
+/// Checks, by what the bus shows, that the port is the single port of a Sierra modem in download mode. Returns the modem's
+/// row in the device table.
 fn judge_device(
     request: &Request,
     port: &PortInfo,
@@ -182,7 +183,8 @@ fn judge_device(
     };
     let Some(device) = &port.device else {
         if !is_pseudo_terminal(&name) {
-            let why = "no USB device is behind it, so it can't be told whether it is a modem".to_owned();
+            let why = "no USB device is behind this port, so modemflash can't tell whether it is a modem"
+                .to_owned();
             doubt(
                 warnings,
                 Cause::UnknownDevice { port: name, why },
@@ -203,7 +205,7 @@ fn judge_device(
         }
         Standing::Foreign => {
             let product = device.product_name.as_deref().unwrap_or("no name");
-            let what = format!("{id} ({product}), which is no Sierra Wireless modem");
+            let what = format!("{id} ({product}), which is not a Sierra Wireless modem");
             doubt(
                 warnings,
                 Cause::NotAModem {
@@ -215,7 +217,9 @@ fn judge_device(
             None
         }
         Standing::UnknownModem => {
-            let text = format!("{id} is not in the list of known modems; it is treated by what it answers");
+            let text = format!(
+                "the USB id {id} is not in modemflash's list of known modems; modemflash goes by what the modem answers"
+            );
             warnings.push(Warning {
                 code: RunWarning::DeviceNotListed.into(),
                 text,
@@ -228,7 +232,7 @@ fn judge_device(
     match device.interfaces {
         Some(1) => {}
         Some(count) => {
-            let evidence = format!("{id} has {count} interfaces; in download mode it has one");
+            let evidence = format!("{id} has {count} USB interfaces; a modem in download mode has one");
             doubt(warnings, Cause::RunsNormally { evidence }, RunWarning::ModeNormal)?;
         }
         None => {
@@ -243,7 +247,7 @@ fn judge_device(
     Ok(row)
 }
 
-/// Warnings that come from what is known of the device (devices.md, column "quirks").
+/// Adds warnings about known habits of the device (devices.md, column "quirks") and about pre-production firmware.
 pub(crate) fn warn_of_habits(
     row: Option<&Device>,
     port: &PortInfo,
@@ -257,8 +261,8 @@ pub(crate) fn warn_of_habits(
         .and_then(|device| device.speed)
         .is_some_and(|speed| speed >= 5000);
     if is_usb3 && row.is_some_and(|row| row.has(Quirk::BreaksOnUsb3)) {
-        let text = "the modem is on a USB 3 port; old boot loaders (before release 9) stop there at the first blocks. \
-                    Should it happen, use a USB 2 port or cable and run again"
+        let text = "the modem is on a USB 3 port, where old boot loaders (before release 9) stop at the first blocks. \
+                    If that happens, use a USB 2 port or cable and run again"
             .to_owned();
         warnings.push(Warning {
             code: RunWarning::Usb3.into(),
@@ -271,14 +275,15 @@ pub(crate) fn warn_of_habits(
     warnings.extend(of_pre_production(row, &claims.families, version));
 }
 
-/// The warning about images with pre-production firmware. Images that don't say which family they are for are for the modem's.
+/// The warning about images with pre-production firmware. If the images don't say which family they are for, this assumes
+/// the modem's family.
 fn of_pre_production(row: Option<&Device>, families: &[Family], version: Option<&str>) -> Option<Warning> {
     let takes = row.map(Device::targets).unwrap_or_default();
     let of_modem = takes.iter().map(|target| &target.family);
     is_pre_production(families.iter().chain(of_modem), version?).then(|| Warning {
         code: RunWarning::PreProduction.into(),
-        text: "this is pre-production firmware (00.xx) with another partition table; \
-               modems have been lost on the way between it and releases"
+        text: "the files contain pre-production firmware (00.xx), which has another partition table; updates between such \
+               firmware and releases have made modems unusable"
             .to_owned(),
         confirm: true,
     })
@@ -342,7 +347,7 @@ fn make_plan(
     }
 }
 
-/// The plan for a modem that runs its firmware: what goes before and behind the download is added.
+/// The plan for a modem that runs its firmware, with the steps before and after the download.
 pub(crate) fn make_running_plan(
     modem: &Modem,
     firmware: &Firmware,
@@ -362,7 +367,7 @@ pub(crate) fn make_running_plan(
     if facts.has_preferences() {
         before.push(step(Step::SetPreference, 1));
     }
-    // linux.md §5: normal to download mode 5 to 25 s, back 30 to 180 s.
+    // linux.md §5: from normal to download mode 5 to 25 s, back 30 to 180 s.
     before.push(step(Step::EnterDownloadMode, 20));
     plan.steps.splice(0..0, before);
     plan.steps.extend([step(Step::Boot, 60), step(Step::ReadBack, 4)]);

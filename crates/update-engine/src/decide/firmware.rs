@@ -1,4 +1,4 @@
-//! The images of a run: checked files with the way to their bytes.
+//! The images of a run: checked files, with access to their bytes.
 
 use std::sync::OnceLock;
 
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::told::Cause;
 
-/// A checked image with the way to its bytes.
+/// A checked image, with access to its bytes.
 pub(super) struct Checked {
     pub(super) report: Report,
     pub(super) source: Box<dyn ImageSource>,
-    /// The image as QDL sends it, once its header was read.
+    /// The image as QDL sends it. Empty until the image's header is read.
     pub(super) for_qdl: OnceLock<qdl::Image>,
 }
 
-/// An image, named by what it is and not by where it lies.
+/// An image, identified by its contents and not by where its file is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImageName {
-    /// The name of its file, for people.
+    /// The name of the file, for people.
     pub(crate) file: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
-    /// The checksum of its bytes ([`Fingerprint::sum`](firmware_image::Fingerprint::sum)), in hex.
+    /// The checksum of the bytes ([`Fingerprint::sum`](firmware_image::Fingerprint::sum)), in hex.
     pub(crate) sum: String,
 }
 
@@ -37,7 +37,7 @@ impl ImageName {
         }
     }
 
-    /// Whether both name the same bytes.
+    /// Whether both stand for the same bytes. The names of the files don't matter.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.size == other.size && self.sum == other.sum
     }
@@ -49,15 +49,15 @@ pub struct Firmware {
     combination: Combination,
 }
 
-/// Bytes read in one piece while an image is checked or passed over.
+/// Bytes in one read while an image is checked.
 const PIECE: usize = 64 * 1024;
 
 impl Firmware {
-    /// Reads and checks images: every checksum of every level, in one pass.
+    /// Reads and checks images, every checksum of every level, in one pass.
     ///
     /// # Errors
-    /// The first file that can't be read or isn't an image. What is wrong with the contents of an image stands in
-    /// its report's findings instead and is judged by [`prepare`](crate::update::prepare).
+    /// A file can't be read or isn't an image; the first such file ends the check. Damage inside an image is no error here:
+    /// it is in the findings of the image's report, which [`prepare`](crate::update::prepare) judges.
     pub fn check(sources: Vec<Box<dyn ImageSource>>) -> Result<Self, Cause> {
         let mut checked = Vec::with_capacity(sources.len());
         for source in sources {
@@ -67,7 +67,7 @@ impl Firmware {
         Ok(Self::from_reports(checked))
     }
 
-    /// Images that were checked already. A file that is there twice is taken once.
+    /// Takes images that were checked already. If the same image is there twice, only one of them is kept.
     pub fn from_reports(checked: Vec<(Report, Box<dyn ImageSource>)>) -> Self {
         let reports: Vec<&Report> = checked.iter().map(|(report, _)| report).collect();
         let combination = combine(&reports);
@@ -91,7 +91,7 @@ impl Firmware {
             })
             .collect();
         for name in superfluous {
-            // The same name can stand for both: only a second one goes.
+            // Both images may have the same file name, so remove only the last one with this name.
             if let Some(place) = images.iter().rposition(|image| image.report.name == name) {
                 if images.len() > 1 {
                     images.remove(place);
@@ -106,14 +106,14 @@ impl Firmware {
         self.images.iter().map(|image| &image.report)
     }
 
-    /// The images with the way to their bytes, in the same order.
+    /// The images with access to their bytes, in the order in which they are sent.
     pub fn images(&self) -> impl ExactSizeIterator<Item = (&Report, &dyn ImageSource)> {
         self.images
             .iter()
             .map(|image| (&image.report, image.source.as_ref()))
     }
 
-    /// What the images are together.
+    /// What the images say together.
     pub fn combination(&self) -> &Combination {
         &self.combination
     }
@@ -122,14 +122,14 @@ impl Firmware {
         &self.images
     }
 
-    /// The images by size and sum, in their order: what another run needs to know the same images again.
+    /// The images by size and checksum, in the order in which they are sent. By these another run recognises the images.
     pub(crate) fn names(&self) -> Vec<ImageName> {
         self.reports().map(ImageName::of).collect()
     }
 }
 
 impl From<FirmwareSet> for Firmware {
-    /// The images of a set that was chosen.
+    /// Takes the images of a set that was chosen.
     fn from(set: FirmwareSet) -> Self {
         Self::from_reports(set.files.into_iter().map(FirmwareFile::into_parts).collect())
     }

@@ -1,4 +1,4 @@
-//! What an update is to reach, what the modem was before, and what it asks for.
+//! What an update has to reach, what the modem was before, and which images the modem asks for.
 
 use modem_protocol::qmi::dms::{DownloadList, FirmwarePreference, ImageReference, ImageType, UniqueId};
 use serde::{Deserialize, Serialize};
@@ -9,46 +9,47 @@ use crate::modem::{AskedOver, Facts, Protocol, Trio};
 use crate::request::Request;
 use crate::told::{Cause, ModemState};
 
-/// What an update is to reach; the same from its first stage to its last.
+/// What an update has to reach. This stays the same from the first stage to the last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Goal {
-    /// What the modem shall run.
+    /// The versions that the modem has to run in the end.
     pub(crate) wanted: Trio,
-    /// What the modem was before; none for one that was found in download mode.
+    /// What the modem was before the update. `None` if it was found in download mode.
     pub(crate) found: Option<Before>,
-    /// The first pass brings the firmware alone (field-reports.md F4).
+    /// Whether the first pass sends the firmware alone (field-reports.md F4).
     pub(crate) firmware_first: bool,
-    /// What was agreed to about the way into download mode.
+    /// What the user agreed to about reaching the modem in download mode.
     pub(crate) agreed: Agreed,
 }
 
-/// What a modem was before it was changed, as far as somebody still asks for that later.
+/// What a modem was before modemflash changed it, as far as later stages need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Before {
-    /// What it ran.
+    /// The versions that the modem ran.
     pub(crate) running: Trio,
-    /// Its IMEI: another modem may be put into the socket meanwhile.
+    /// The modem's IMEI. Somebody may put a different modem into the socket meanwhile.
     pub(crate) imei: Option<String>,
-    /// How it was asked.
+    /// Over which kind of port, and in which language, the modem was asked.
     pub(crate) over: AskedOver,
-    /// Whether it knows firmware preferences.
+    /// Whether the modem supports firmware preferences.
     pub(crate) has_preferences: bool,
-    /// Whether it stores the firmware that is wanted, so that it may start it without a download.
+    /// Whether the modem stores the requested firmware, so that it may start that firmware without a download.
     pub(crate) stores_wanted: bool,
-    /// What has to be put back if all fails; none where the modem told no preference.
+    /// The preference to restore if the update fails. `None` if the modem reported none.
     pub(crate) preference: Option<OldPreference>,
 }
 
 /// The preference that a modem had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OldPreference {
-    /// The images that it names, in their order.
+    /// The images of the preference, in the modem's order.
     images: Vec<PreferredImage>,
-    /// Whether the modem ran what it preferred. Then it has these images, whatever its slots say (field-reports.md D9).
+    /// Whether the modem ran what it preferred. Then the modem has these images, whatever its slots say (field-reports.md
+    /// D9).
     pub(crate) runs: bool,
 }
 
-/// One image of a preference, as the modem told it (qmi.md §5.1).
+/// One image of a preference, as the modem reported it (qmi.md §5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct PreferredImage {
     image_type: u8,
@@ -59,7 +60,7 @@ struct PreferredImage {
 impl OldPreference {
     fn of(facts: &Facts) -> Option<Self> {
         let images = facts.preference.as_ref()?.0.iter();
-        // If the modem didn't report its settings, assume they match the preference: it refuses that question now and then.
+        // If the modem didn't report its settings, assume that they match the preference: modems sometimes refuse that question.
         let runs = facts.preferred.as_ref().is_some_and(|preferred| {
             facts.running.firmware.is_some()
                 && (preferred.is_by_sim() || preferred.differences(&facts.running).is_empty())
@@ -76,7 +77,7 @@ impl OldPreference {
         })
     }
 
-    /// As it goes over the wire.
+    /// The preference as a QMI request carries it.
     pub(crate) fn to_wire(&self) -> FirmwarePreference {
         let images = self.images.iter().map(|image| ImageReference {
             image_type: image.image_type.into(),
@@ -106,22 +107,22 @@ impl Before {
     }
 }
 
-/// One of the at most two passes of an update: the modem is told what is to come, and gets images.
+/// One pass of an update: modemflash sets the firmware preference and sends images. An update has at most two passes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pass {
     /// 1 or 2.
     pub(crate) number: u8,
-    /// Which images it sends.
+    /// Which images this pass sends.
     pub(crate) which: Which,
-    /// What the modem asked for when it was told.
+    /// What the modem asked for when its firmware preference was set.
     pub(crate) asked: Asked,
-    /// What the modem was before this pass: what is put back if the pass fails.
+    /// What the modem was before this pass. If the pass fails, its preference is restored from this.
     pub(crate) before: Option<Before>,
-    /// How the modem is flashed, as far as this run knows.
+    /// The modem's download protocol, if this run knows it.
     pub(crate) protocol: Option<Protocol>,
-    /// What is true of the modem as long as nothing of this pass is in force.
+    /// The modem's state as long as nothing of this pass is in effect.
     pub(crate) state_before: ModemState,
-    /// Why there is a second pass, in words: in what the modem differed from what was wanted.
+    /// Why there is a second pass, in words: how the modem's report differed from what was requested.
     pub(crate) differences: Vec<String>,
 }
 
@@ -129,28 +130,28 @@ pub(crate) struct Pass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Which {
-    /// Those that the modem asks for.
+    /// The images that the modem asks for.
     Asked,
     /// The firmware without the settings (field-reports.md F4).
     FirmwareOnly,
-    /// All.
+    /// All images.
     All,
 }
 
-/// What the modem asked for when it was told what to run.
+/// What the modem asked for when its firmware preference was set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Asked {
-    /// Nothing is known: it wasn't told anything, or gave no list. It gets everything.
+    /// Not known: no preference was set, or the modem answered without a list. The modem gets all images.
     #[default]
     NotSaid,
-    /// It gave a list.
+    /// The modem answered with a list.
     List {
-        /// Firmware is in it.
+        /// Whether the modem asks for firmware.
         firmware: bool,
-        /// Settings are in it.
+        /// Whether the modem asks for settings.
         settings: bool,
-        /// Something else is in it.
+        /// Whether the modem asks for anything else.
         others: bool,
     },
 }
@@ -168,7 +169,7 @@ impl From<DownloadList> for Asked {
 }
 
 impl Asked {
-    /// Whether the modem has all images and only has to choose them.
+    /// Whether the modem asks for no images: it stores them all and only has to select them.
     pub(crate) fn is_nothing(self) -> bool {
         let nothing = Self::List {
             firmware: false,
@@ -178,7 +179,7 @@ impl Asked {
         self == nothing
     }
 
-    /// Whether images of this kind are to be sent.
+    /// Whether to send images of this kind.
     pub(crate) const fn may_include(self, kind: ImageType) -> bool {
         match (self, kind) {
             (Self::NotSaid, _) => true,
@@ -188,7 +189,7 @@ impl Asked {
         }
     }
 
-    /// What the modem asks for and no file brings, in words: it would keep its radio off without.
+    /// What the modem asks for and none of the files contains, in words. Without that the modem would keep its radio off.
     pub(crate) fn not_brought(self, firmware: &Firmware) -> Option<&'static str> {
         let Self::List {
             firmware: wants_firmware,
@@ -225,7 +226,7 @@ impl Pass {
 }
 
 impl Goal {
-    /// What the modem is told to prefer.
+    /// The firmware preference for the requested versions.
     pub(crate) fn preference(&self) -> Result<FirmwarePreference, Cause> {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let (firmware, config, carrier) = (
@@ -238,7 +239,7 @@ impl Goal {
         })
     }
 
-    /// What the modem, told once more what to run, would ask for and no file brings, as far as its own list of images tells.
+    /// What the modem would ask for in a second pass and none of the files contains, judged by the modem's own list of images.
     pub(crate) fn would_lack(
         &self,
         facts: &Facts,
@@ -249,7 +250,7 @@ impl Goal {
             return None;
         }
         let (wanted, runs) = (&self.wanted, &facts.running);
-        // What it runs may lie outside its slots (field-reports.md D9).
+        // The running firmware may lie outside the modem's slots (field-reports.md D9).
         let asked = Asked::List {
             firmware: runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted),
             settings: runs != wanted && !facts.stores(ImageType::Pri, wanted),
@@ -259,7 +260,7 @@ impl Goal {
     }
 }
 
-/// Whether the modem runs what is wanted, and is content with it.
+/// Whether the modem runs and prefers what is requested, and reports no mismatch.
 pub(crate) fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
     wanted.is_complete()
         && facts.running == *wanted
@@ -270,7 +271,7 @@ pub(crate) fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
         && facts.mismatch.is_none()
 }
 
-/// Whether the modem stores all that it is to run, so that it only has to choose it.
+/// Whether the modem stores all images that it has to run, so that it only has to select them.
 pub(crate) fn has_stored(facts: &Facts, wanted: &Trio, request: &Request) -> bool {
     facts.has_preferences()
         && wanted.is_complete()
@@ -281,13 +282,13 @@ pub(crate) fn has_stored(facts: &Facts, wanted: &Trio, request: &Request) -> boo
         && facts.stores(ImageType::Pri, wanted)
 }
 
-/// Whether the modem has told enough for a decision. One that isn't ready would be taken for one without preferences, and
-/// its old preference would then hold against what was written.
+/// Checks that the modem has reported enough for a decision. A modem that isn't ready would be mistaken for a modem without
+/// preferences. Its old preference would then stay in effect against the firmware that was written.
 pub(crate) fn check_talkative(facts: &Facts, request: &Request) -> Result<(), Cause> {
     let why = if facts.is_booting {
-        "it says that it isn't ready yet"
+        "the modem says that it isn't ready yet"
     } else if facts.revision.is_none() && facts.running.firmware.is_none() && !request.force {
-        "it doesn't tell its firmware version"
+        "the modem doesn't report its firmware version"
     } else {
         return Ok(());
     };
@@ -296,7 +297,7 @@ pub(crate) fn check_talkative(facts: &Facts, request: &Request) -> Result<(), Ca
     })
 }
 
-/// Whether the modem has the slot that is asked for.
+/// Checks that the modem has the slot that the user asks for.
 pub(crate) fn check_slot(slot: Option<u8>, facts: &Facts) -> Result<(), Cause> {
     let Some(index) = slot else { return Ok(()) };
     let maximum = facts.modem_slots;

@@ -1,4 +1,4 @@
-//! The images of one download: which, in which order, and the way to their bytes.
+//! The images of one download: which images, in which order, and access to their bytes.
 
 use std::io::Read;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::request::Request;
 use crate::run::ImageFeed;
 use crate::told::{Cause, Layer};
 
-/// The images of one download in the order in which they are sent, with the way to their bytes.
+/// The images of one download in the order in which they are sent, with access to their bytes.
 pub(crate) struct Shipment<'f> {
     images: Vec<&'f Checked>,
     device_protocol: Option<Protocol>,
@@ -27,7 +27,7 @@ pub(crate) struct Shipment<'f> {
 }
 
 impl<'f> Shipment<'f> {
-    /// Nothing is to be sent: after the start of the session the modem is restarted.
+    /// A download without images: the session starts, and then the modem is restarted.
     pub(crate) const fn of_nothing(device_protocol: Option<Protocol>) -> Self {
         Self {
             images: Vec::new(),
@@ -38,8 +38,8 @@ impl<'f> Shipment<'f> {
         }
     }
 
-    /// What is to be sent to a modem in download mode; `device_protocol` is how the modem is flashed, when that is known. With a
-    /// user's word for the platform, that tells for the images, too.
+    /// The images to send to a modem in download mode. `device_protocol` is the modem's download protocol, if that is known. If
+    /// the user vouches for the platform (`--as-platform`), that protocol also counts as the images' protocol.
     pub(crate) fn of(
         request: &Request,
         firmware: &'f Firmware,
@@ -59,10 +59,10 @@ impl<'f> Shipment<'f> {
         }
     }
 
-    /// Looks whether the images can be sent in the protocol that is to be expected. Their headers are read.
+    /// Checks that the images can be sent in the expected protocol. This reads the images' headers.
     ///
     /// # Errors
-    /// They can't, or a file can't be read any more.
+    /// The protocol can't send the images, or a file can't be read any more.
     pub(crate) fn check(&mut self) -> Result<(), Cause> {
         let protocol = self.device_protocol.or(self.image_protocol);
         match (self.for_qdl(), self.for_firehose(), protocol) {
@@ -74,7 +74,7 @@ impl<'f> Shipment<'f> {
         }
     }
 
-    /// The images as the events name them.
+    /// The images' file names and sizes, as the events give them.
     pub(crate) fn names(&self) -> Vec<Named> {
         let named = |image: &&Checked| Named {
             file: image.report.name.clone(),
@@ -83,12 +83,12 @@ impl<'f> Shipment<'f> {
         self.images.iter().map(named).collect()
     }
 
-    /// Protocol of the device, by what the run knows of it.
+    /// The modem's download protocol, if the run knows it.
     pub(crate) const fn device_protocol(&self) -> Option<Protocol> {
         self.device_protocol
     }
 
-    /// Protocol of the images' family.
+    /// The protocol of the images' family, if the images tell it.
     pub(crate) const fn image_protocol(&self) -> Option<Protocol> {
         self.image_protocol
     }
@@ -98,7 +98,7 @@ impl<'f> Shipment<'f> {
         &self.words
     }
 
-    /// The images as QDL sends them. A header that wasn't read yet is read.
+    /// The images as QDL sends them. This reads the headers that weren't read yet.
     ///
     /// # Errors
     /// QDL can't send them, or a file can't be read any more.
@@ -124,9 +124,9 @@ impl<'f> Shipment<'f> {
         let image = image.map_err(|error| {
             tracing::info!(file = report.name, %error, "not for QDL");
             let why = match error {
-                qdl::ImageError::Large { .. } => "it has more bytes than QDL can count",
-                qdl::ImageError::Empty => "it has no data",
-                _ => "QDL doesn't know this kind",
+                qdl::ImageError::Large { .. } => "the image has more bytes than QDL can count",
+                qdl::ImageError::Empty => "the image has no data",
+                _ => "QDL doesn't know this kind of image",
             };
             let error = ProtocolError::Unsendable { image: place, why };
             Cause::Protocol {
@@ -137,7 +137,7 @@ impl<'f> Shipment<'f> {
         Ok(checked.for_qdl.get_or_init(|| image).clone())
     }
 
-    /// Sizes of the images in bytes, as Firehose needs them.
+    /// The sizes of the images in bytes, as Firehose needs them.
     ///
     /// # Errors
     /// Firehose can't send them.
@@ -157,8 +157,8 @@ impl<'f> Shipment<'f> {
     }
 }
 
-/// The images to send, in their order. What is neither firmware nor settings is for the modem to judge. All are sent where none
-/// would be left.
+/// The images to send, in their order. An image that is neither firmware nor settings is sent, except with
+/// [`Which::FirmwareOnly`], and the modem decides whether it takes the image. If no image would be left, all are sent.
 fn chosen(firmware: &Firmware, which: Which, asked: Asked) -> Vec<&Checked> {
     let is_wanted = |kind: ImageType| match which {
         Which::FirmwareOnly => kind == ImageType::Modem,
@@ -180,7 +180,8 @@ fn chosen(firmware: &Firmware, which: Which, asked: Asked) -> Vec<&Checked> {
     }
 }
 
-/// The image that is being read: front to back, each byte compared with the check before it is handed on.
+/// The image that is being read, from front to back. Each byte is compared with the result of the check before it is handed
+/// on.
 struct Open<'f> {
     image: usize,
     at: u64,
@@ -195,7 +196,7 @@ impl ImageFeed for Shipment<'_> {
     fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause> {
         let Some(Checked { report, source, .. }) = self.images.get(image) else {
             return Err(Cause::Bug {
-                what: format!("image {image} was asked for"),
+                what: format!("the protocol asked for image {image}, which the download doesn't have"),
             });
         };
         let changed = |error: std::io::Error| Cause::ImageChanged {

@@ -64,7 +64,7 @@ fn a_port_of_something_else_is_named_with_what_it_is_or_says() {
     assert_eq!(
         in_mode("EM7565", Mode::Foreign, false),
         "error[E-DEVICE-FOREIGN]: 1-1 (FT232R USB UART): this is not a Sierra Wireless modem\n  \
-         cause: /dev/ttyUSB0 belongs to 0403:6001 (FT232R USB UART), which is no Sierra Wireless modem\n  \
+         cause: /dev/ttyUSB0 belongs to 0403:6001 (FT232R USB UART), which is not a Sierra Wireless modem\n  \
          modem: untouched; nothing was sent to it\n\
          hint: choose the modem's own port; a modem in download mode has exactly one\nexit 4"
     );
