@@ -1,9 +1,10 @@
-//! A download from detection to the modem's leaving: sessions, and what is done when one ends early.
+//! A download, from detecting the protocol until the modem leaves the bus: its sessions, and what to do when a session ends
+//! early.
 //!
-//! A session is begun anew where the specification shows that it helps, and a bounded number of times: after a
-//! Sahara start that was spoiled or met a memory dump (sahara-firehose.md §6), and after a modem left the bus in
-//! the middle and came back in download mode (update-flow.md §10: an image starts from its beginning). Retries within
-//! a session are the conversation's own.
+//! A session is started again only if the specification shows that this helps, and only a bounded number of times: after a
+//! Sahara start that was spoiled or met a memory dump (sahara-firehose.md §6), and after a modem left the bus in the middle
+//! and came back in download mode (update-flow.md §10: an image starts from its beginning). Within a session, the
+//! conversation itself decides what to repeat.
 
 use std::time::Duration;
 
@@ -17,16 +18,17 @@ use crate::modem::{Protocol, Quirk, devices};
 use crate::run::{Deed, DriveError, Heed, ImageFeed, LEAVE_LIMIT, NoImages, RETURN_LIMIT, Run};
 use crate::told::{Cause, Layer, ModemState, Step, Written};
 
-/// How often a Sahara start that went wrong is begun anew: by re-enumeration, which leaves the modem in its boot loader
-/// (sahara-firehose.md §6.4), then by a reset (sahara-firehose.md §6, rule: once).
+/// How often a failed Sahara start is repeated: first after the modem enumerates again, which leaves it in its boot loader
+/// (sahara-firehose.md §6.4), then after a reset (sahara-firehose.md §6, rule: once).
 const FRESH_STARTS: u8 = 2;
-/// How often a download is begun anew after the modem left in the middle.
+/// How often a download starts again after the modem left the bus in the middle.
 const RETURNS: u8 = 1;
-/// How long after its enumeration a modem that answered 0x1F is left alone (sahara-firehose.md §6.2).
+/// How long after its enumeration to leave a modem alone that answered 0x1F (sahara-firehose.md §6.2).
 const HOLD_BACK: Duration = Duration::from_secs(2);
 
-/// How to meet the modem. That images are for QDL says nothing of the boot loader: a Sahara one is spoiled by the first bytes of
-/// QDL (sahara-firehose.md §6.1). Listening first, as Sahara images suggest, harms nobody.
+/// Which protocol to expect of the modem. Images for QDL don't prove that the boot loader speaks QDL, and the first bytes of
+/// QDL spoil the start of a Sahara boot loader (sahara-firehose.md §6.1). With images for Sahara, modemflash listens first,
+/// which harms no boot loader.
 const fn expectation(shipment: &Shipment<'_>) -> Expect {
     match (shipment.device_protocol(), shipment.image_protocol()) {
         (Some(protocol), _) => Expect::Protocol(protocol),
@@ -37,23 +39,23 @@ const fn expectation(shipment: &Shipment<'_>) -> Expect {
 
 /// How a session ends.
 enum End {
-    /// All images are accepted and the reset is sent.
+    /// The modem accepted all images, and the reset is sent.
     Done,
-    /// Nothing was written; a reset may help.
+    /// The session failed before anything was written. A fresh start may help.
     Fresh(Cause),
-    /// A Sahara boot loader said this where QDL was expected.
+    /// The boot loader speaks Sahara, not QDL as expected, and sent these bytes.
     Hello(Vec<u8>),
     /// The modem left the bus in the middle.
     Left(Cause),
-    /// Over.
+    /// The session failed, and starting it again wouldn't help.
     Failed(Cause),
 }
 
 impl Run<'_> {
-    /// Sends the images of `shipment` to the modem behind the open port; with no image the modem only restarts.
+    /// Sends the images of `shipment` to the modem behind the open port. If `shipment` has no images, the modem only restarts.
     ///
     /// # Errors
-    /// What went wrong; the state of the modem is noted. The user stops.
+    /// The download fails; the modem's state is noted. The user stops.
     pub(crate) fn download(&mut self, shipment: &mut Shipment<'_>) -> Result<Written, Cause> {
         let mut watch = Watch::new(shipment.names());
         let mut expect = expectation(shipment);
@@ -66,7 +68,7 @@ impl Run<'_> {
                     refused = before;
                     found
                 }
-                // After the reset nothing came: what went wrong before says more.
+                // The modem is silent after the fresh start. The failure before that says more, so report that one.
                 (Err(Cause::Mute { .. }), Some(before)) => {
                     self.set_modem(ModemState::Unknown);
                     return Err(before);
@@ -88,7 +90,7 @@ impl Run<'_> {
                 End::Done => return self.leave(&watch),
                 End::Failed(cause) => return Err(cause),
                 End::Hello(_) => {
-                    let what = "a Sahara session ended in a Sahara hello".to_owned();
+                    let what = "a Sahara session ended with a Sahara hello".to_owned();
                     return Err(Cause::Bug { what });
                 }
                 End::Fresh(cause) => {
@@ -108,7 +110,7 @@ impl Run<'_> {
                         _ => Expect::SaharaAgain,
                     };
                 }
-                // It has all of them, and restarts by itself: what the reset would have been for.
+                // The modem has all images and restarts by itself, so no reset is needed.
                 End::Left(_) if watch.is_complete() => return self.leave(&watch),
                 End::Left(cause) => {
                     let is_last = returns >= RETURNS || self.is_stop_asked();
@@ -123,7 +125,7 @@ impl Run<'_> {
         }
     }
 
-    /// One session with what was found.
+    /// Runs one session, in the protocol that was found.
     fn session(
         &mut self,
         found: Found,
@@ -170,18 +172,19 @@ impl Run<'_> {
         }
     }
 
-    /// Leaves a modem alone until some time after its enumeration when it is known to dislike haste.
+    /// Waits until some time after the modem's enumeration, if the modem is known to fail when it is asked too early, or if
+    /// the session is started again.
     fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
         let row = self.whereabouts().device().and_then(devices::lookup);
         if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) {
-            // The switch is silent for a while, too.
+            // The Sahara switch begins with a silence of its own, so subtract that.
             let until = self.whereabouts().came() + HOLD_BACK.saturating_sub(sahara::switch::QUIET);
             self.collect(received, until)?;
         }
         Ok(())
     }
 
-    /// A QDL session whose probe 0x70 is sent already.
+    /// Runs a QDL session. The probe 0x70 has already been sent.
     fn qdl(&mut self, received: Vec<u8>, shipment: &mut Shipment<'_>, watch: &mut Watch) -> End {
         if shipment.image_protocol() == Some(Protocol::SaharaFirehose) {
             return End::Failed(other_family(shipment, "a modem that speaks QDL"));
@@ -214,22 +217,22 @@ impl Run<'_> {
         }
     }
 
-    /// The switch from Sahara to Firehose; gives the bytes behind it.
+    /// Switches the boot loader from Sahara to Firehose. Returns the bytes that came after the switch.
     fn sahara(&mut self, start: sahara::switch::Start, watch: &mut Watch) -> Result<Vec<u8>, End> {
         let mut conversation = sahara::switch::Switch::to_firehose(start, self.now());
         match self.converse(&mut conversation, watch, &mut NoImages) {
             Ok(()) => Ok(conversation.into_rest()),
             Err(error) => Err(match end_of(error, Layer::Sahara) {
-                // Nothing is written in Sahara: whatever went wrong, a reset is a new start.
+                // Sahara writes nothing, so a fresh start is possible whatever went wrong.
                 End::Failed(cause @ Cause::Protocol { .. }) if !is_stop(&cause) => End::Fresh(cause),
                 end => end,
             }),
         }
     }
 
-    /// A Firehose session; `received` came already.
+    /// Runs a Firehose session. `received` holds the bytes that have already come.
     fn firehose(&mut self, received: Vec<u8>, shipment: &mut Shipment<'_>, watch: &mut Watch) -> End {
-        // Not sooner: a crashed QDL modem says a Sahara hello, too.
+        // Don't check this before the switch: a crashed QDL modem sends a Sahara hello, too.
         if shipment.image_protocol() == Some(Protocol::Qdl) {
             return End::Failed(other_family(shipment, "a modem that speaks Sahara and Firehose"));
         }
@@ -237,7 +240,7 @@ impl Run<'_> {
             Ok(images) => images,
             Err(cause) => return End::Failed(cause),
         };
-        // The switch from Sahara before it only asks who is there.
+        // From here on the modem may change. The Sahara switch before this only asked which boot loader is there.
         self.note_deed(Deed::Changed);
         watch.restart(Protocol::SaharaFirehose);
         let mut conversation = firehose::session::Session::new(&images, &received, self.now());
@@ -260,12 +263,12 @@ impl Run<'_> {
         })
     }
 
-    /// Has the host make a modem enumerate anew whose Sahara start went wrong. False when the host can't.
+    /// After a failed Sahara start, has the host make the modem enumerate again. Returns false if the host can't do that.
     fn enumerate_anew(&mut self, cause: &Cause) -> Result<bool, Cause> {
         if !self.re_enumerate() {
             return Ok(false);
         }
-        let why = format!("{cause}; the modem is made to enumerate again");
+        let why = format!("{cause}; the host makes the modem enumerate again");
         self.retry("the start of the session", 2, &why);
         self.begin(Step::Return);
         self.follow_re_enumeration()
@@ -273,9 +276,9 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Resets a modem whose Sahara start went wrong, and waits until it is back.
+    /// After a failed Sahara start, resets the modem and waits until it is back.
     fn fresh_start(&mut self, cause: &Cause) -> Result<(), Cause> {
-        let why = format!("{cause}; the modem is restarted");
+        let why = format!("{cause}; modemflash restarts the modem");
         self.retry("the start of the session", 2, &why);
         self.begin(Step::Return);
         self.note_deed(Deed::Changed);
@@ -287,7 +290,7 @@ impl Run<'_> {
         }
         if self.is_stop_asked() {
             return Err(Cause::Stopped {
-                how: "stopped before the new start; no image was under way",
+                how: "stopped before the session was started again; no image was being sent",
             });
         }
         let mut has_left = self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)?;
@@ -302,14 +305,14 @@ impl Run<'_> {
             .inspect_err(|cause| self.note_lost(cause))
     }
 
-    /// Looks what has become of a modem that left the bus in the middle. Ok: it is back in download mode.
+    /// Follows a modem that left the bus in the middle. Returns `Ok` if the modem is back in download mode.
     fn follow(&mut self, cause: &Cause, watch: &Watch, is_last: bool) -> Result<(), Cause> {
         self.set_modem(ModemState::Unknown);
         if is_last {
-            let why = format!("{cause}; it is waited for only to see what has become of it");
+            let why = format!("{cause}; waiting for the modem, only to see whether it comes back");
             self.silence(RETURN_LIMIT, &why);
         } else {
-            let why = format!("{cause}; the modem is waited for");
+            let why = format!("{cause}; waiting for the modem to come back");
             self.retry("the download", 2, &why);
             self.silence(RETURN_LIMIT, "the modem may restart");
         }
@@ -320,7 +323,7 @@ impl Run<'_> {
             }
             Err(Cause::Stopped { how }) => Err(Cause::Stopped { how }),
             Err(emergency @ Cause::EmergencyMode { .. }) => Err(emergency),
-            // What went wrong first says more; where the modem is now stands in the state.
+            // Report the first failure, because it says more. The modem's state says where the modem is now.
             Err(other) => {
                 tracing::info!(%other, "not back");
                 Err(cause.clone())
@@ -328,10 +331,10 @@ impl Run<'_> {
         }
     }
 
-    /// Sees the modem leave the bus after the reset request.
+    /// Waits until the modem leaves the bus after the reset request.
     fn leave(&mut self, watch: &Watch) -> Result<Written, Cause> {
         if !watch.is_complete() {
-            let what = "a session ended without an answer for every image".to_owned();
+            let what = "a session ended without an answer to every image".to_owned();
             return Err(Cause::Bug { what });
         }
         if !self.wait_leave(LEAVE_LIMIT, Heed::WhenGone)? {
@@ -351,7 +354,7 @@ impl Run<'_> {
     }
 }
 
-/// What becomes of a session that was ended by an error.
+/// How a session ends that failed with this error.
 fn end_of(error: DriveError, layer: Layer) -> End {
     match error {
         DriveError::StoppedNow => End::Failed(Cause::StoppedMidway),
@@ -389,7 +392,7 @@ fn is_stop(cause: &Cause) -> bool {
     )
 }
 
-/// The cause that a spoiled start leads to when the reset didn't help.
+/// The cause to report if a Sahara start failed and a reset didn't help.
 fn after_reset(cause: Cause) -> Cause {
     match &cause {
         Cause::Protocol {
