@@ -9,10 +9,10 @@ use serde::{Serialize, Serializer};
 use super::on_bus::Modem;
 use super::selector::Selector;
 
-/// Names one modem for events and errors: its place on the bus where it has one, its port otherwise. Before the modem is found,
-/// it says what the user asked for.
+/// Names one modem in events and errors: by its place on the bus, or by its port if it has no place. Before the modem is
+/// found, this holds what the user asked for.
 ///
-/// It is cheap to clone: every event carries one.
+/// Every event carries a `DeviceId`, so cloning it is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceId(Arc<Named>);
 
@@ -28,22 +28,22 @@ enum Named {
 /// What is known of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Known {
-    /// Place on the bus, `1-1.4`; none for a pseudo-terminal.
+    /// Place on the bus, `1-1.4`. `None` for a pseudo-terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// The port, `/dev/ttyUSB0`; none for a modem without ports.
+    /// The port, `/dev/ttyUSB0`. `None` for a modem without ports.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<String>,
     /// USB id, `1199:9070`.
     #[serde(skip_serializing_if = "Option::is_none")]
     usb_id: Option<String>,
-    /// Model, when the device table or the product string names it.
+    /// The model, if the modem, its product string or the device table names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
 }
 
 impl DeviceId {
-    /// A device of which only the name of its port is known.
+    /// A device about which only the name of its port is known.
     pub fn from_port_name(port: impl Into<String>) -> Self {
         Self::of(Known {
             port: Some(port.into()),
@@ -51,7 +51,7 @@ impl DeviceId {
         })
     }
 
-    /// A device of which only the user's selection is known.
+    /// A device about which only the user's selection is known.
     pub fn from_selection(select: &Selector) -> Self {
         Self(Arc::new(Named::Asked(select.clone())))
     }
@@ -66,7 +66,7 @@ impl DeviceId {
         })
     }
 
-    /// The device behind a port; `model` as the device table knows it.
+    /// The device behind a port. If `model` is `None`, the product string stands for it.
     pub fn from_port(port: &PortInfo, model: Option<&str>) -> Self {
         let device = port.device.as_ref();
         Self::of(Known {
@@ -96,7 +96,7 @@ impl DeviceId {
         self.known()?.path.as_deref()
     }
 
-    /// The port, `/dev/ttyUSB0`: that of the device, or the one that the user named.
+    /// The port, `/dev/ttyUSB0`: the device's port, or the port that the user named.
     pub fn port(&self) -> Option<&str> {
         match &*self.0 {
             Named::Device(known) => known.port.as_deref(),
@@ -110,7 +110,7 @@ impl DeviceId {
         self.known()?.usb_id.as_deref()
     }
 
-    /// Model, when known.
+    /// The model, if it is known.
     pub fn model(&self) -> Option<&str> {
         self.known()?.model.as_deref()
     }

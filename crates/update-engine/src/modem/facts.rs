@@ -1,4 +1,4 @@
-//! What a running modem says of itself, over whichever port answers.
+//! What a running modem reports about itself, over whichever port answers.
 
 use std::fmt;
 
@@ -50,11 +50,11 @@ impl fmt::Display for AskedOver {
     }
 }
 
-/// What a running modem says of itself.
+/// What a running modem reports about itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Facts {
-    /// How it was asked, as JSON "QMI", "MBIM" or "AT".
+    /// How the modem was asked. In JSON "QMI", "MBIM" or "AT".
     pub over: AskedOver,
     /// `Sierra Wireless, Incorporated`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,53 +65,53 @@ pub struct Facts {
     /// `SWI9X30C_02.33.03.00 r8209 CARMD-EV-FRMWR2 2019/08/28 20:59:30`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Fifteen digits. Never in events: it belongs to a person.
+    /// The IMEI, fifteen digits. Never in events: it identifies a person's device.
     #[serde(skip)]
     pub imei: Option<String>,
-    /// Firmware, config and carrier that run.
+    /// The firmware, config and carrier that run.
     pub running: Trio,
     /// Version of the boot loader.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_version: Option<String>,
-    /// SKU of the unit.
+    /// The SKU of the unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// What it prefers; none when it has no preferences, or doesn't say.
+    /// What the modem prefers. `None` if it doesn't support preferences, or doesn't report them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred: Option<Trio>,
     /// Stored images.
     pub images: Vec<Image>,
-    /// How many modem images it stores at most.
+    /// How many modem images the modem can store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modem_slots: Option<u8>,
-    /// How many PRI images it stores at most.
+    /// How many PRI images the modem can store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pri_slots: Option<u8>,
     /// `online`, `low power`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operating_mode: Option<String>,
-    /// Why its radio is off, when that is because its images don't belong together.
+    /// Why the radio is off, if the reason is that the modem's images don't belong together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
-    /// Whether its radio is on, where it says so.
+    /// Whether the radio is on. `None` if the modem doesn't report it.
     #[serde(skip)]
     pub(crate) is_online: Option<bool>,
-    /// Who else keeps its radio off.
+    /// What else keeps the radio off, in words, for example a switch or a pin.
     #[serde(skip)]
     pub(crate) radio_voters: Vec<String>,
-    /// The preference as it is on the wire, to be put back.
+    /// The preference exactly as the modem reported it, so that it can be restored.
     #[serde(skip)]
     pub(crate) preference: Option<FirmwarePreference>,
-    /// Whether it is still booting: something was answered with "not ready".
+    /// Whether the modem is still booting: it answered a question with "not ready".
     #[serde(skip)]
     pub(crate) is_booting: bool,
-    /// Whether a question stayed unanswered: what isn't told here proves nothing.
+    /// Whether a question stayed unanswered. Then a missing value proves nothing.
     #[serde(skip)]
     pub(crate) has_gaps: bool,
 }
 
 impl Facts {
-    /// Of a modem that hasn't said anything yet.
+    /// The facts about a modem that hasn't reported anything yet.
     pub fn unknown(over: AskedOver) -> Self {
         Self {
             over,
@@ -136,12 +136,12 @@ impl Facts {
         }
     }
 
-    /// Its IMEI, all but the last digits left out.
+    /// The last digits of the IMEI.
     pub fn masked_imei(&self) -> Option<String> {
         self.imei.as_deref().map(selector::masked)
     }
 
-    /// Whether it knows firmware preferences.
+    /// Whether the modem supports firmware preferences.
     pub fn has_preferences(&self) -> bool {
         self.preferred.is_some()
     }
@@ -157,7 +157,7 @@ impl Facts {
         version.is_some_and(|version| is_pre_production(&self.family(), version))
     }
 
-    /// Whether its radio is on, and why it isn't.
+    /// Whether the radio is on, and if it is off, why.
     pub(crate) fn radio(&self) -> Radio {
         let is_off = self.is_online == Some(false) || (self.is_online.is_none() && self.mismatch.is_some());
         if !is_off {
@@ -257,7 +257,7 @@ impl Facts {
         }
     }
 
-    /// Which of the stored images is meant by the preference, and which one runs: judged by their versions.
+    /// Marks the stored images that are preferred and those that run, judged by their versions.
     pub(crate) fn mark_images(&mut self) {
         for image in &mut self.images {
             image.is_preferred = self.preferred.as_ref().is_some_and(|trio| image.fits(trio));
@@ -265,14 +265,14 @@ impl Facts {
         }
     }
 
-    /// Whether it stores the image of this kind that belongs to `trio`.
+    /// Whether the modem stores the image of this kind that belongs to `trio`.
     pub(crate) fn stores(&self, kind: ImageType, trio: &Trio) -> bool {
         self.images
             .iter()
             .any(|image| image.kind == kind && image.fits(trio))
     }
 
-    /// Whether a stored modem image of this version has failed to boot.
+    /// How often a stored modem image of this version failed to boot. `None` if it never failed, or if that isn't known.
     pub(crate) fn failed_to_boot(&self, firmware: &str) -> Option<u8> {
         self.images
             .iter()
@@ -287,7 +287,8 @@ pub(crate) fn version_in(text: &str) -> Option<String> {
     parse_versions(text).firmware
 }
 
-/// What a preference asks for (qmi.md §5.1). Some say `02.33.03.00_?`, some `01.02.01.00_GENERIC` for the modem image.
+/// The versions that a preference names (qmi.md §5.1). For the modem image, some modems report `02.33.03.00_?`, others
+/// `01.02.01.00_GENERIC`.
 pub(crate) fn preferred(preference: &FirmwarePreference) -> Trio {
     let build = |kind| {
         let image = preference.of_type(kind)?;

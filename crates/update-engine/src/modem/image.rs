@@ -1,28 +1,29 @@
-//! A stored image, and how a user names it.
+//! An image that a modem stores, and how a user names it.
 
 use modem_protocol::qmi::dms::ImageType;
 use serde::{Serialize, Serializer};
 
 use super::versions::Trio;
 
-/// A stored image.
+/// An image that a modem stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Image {
-    /// What it is, as JSON "modem" or "PRI".
+    /// The kind of image. In JSON "modem" or "PRI".
     #[serde(serialize_with = "as_text")]
     pub kind: ImageType,
-    /// Storage slot, where it has a number.
+    /// The storage slot, if it has a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<u8>,
-    /// `?_?` for modem images, the config version for PRI images.
+    /// The unique id: `?_?` for modem images, the config version for PRI images.
     pub unique_id: String,
-    /// `02.33.03.00_?`, `02.33.03.00_GENERIC`.
+    /// The build id, `02.33.03.00_?` or `02.33.03.00_GENERIC`.
     pub build_id: String,
-    /// Whether it is the one that the preference names.
+    /// Whether the modem's preference names this image.
     pub is_preferred: bool,
-    /// Whether its versions are those that run. The modem's own index isn't believed (field-reports.md D9).
+    /// Whether the modem runs the versions of this image. The modem's own index of the running image isn't reliable
+    /// (field-reports.md D9).
     pub is_running: bool,
-    /// How often it failed to boot, where that is known.
+    /// How often the image failed to boot, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures: Option<u8>,
 }
@@ -32,23 +33,23 @@ fn as_text<S: Serializer>(kind: &ImageType, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Image {
-    /// What it is in use for.
+    /// What the modem uses the image for, in words.
     pub fn uses(&self) -> impl Iterator<Item = &'static str> + use<> {
         let uses = [(self.is_running, "runs"), (self.is_preferred, "preferred")];
         uses.into_iter().filter(|(is, _)| *is).map(|(_, word)| word)
     }
 
-    /// Whether it is firmware. Anything else are settings.
+    /// Whether the image is firmware. Any other kind is settings.
     pub fn is_firmware(&self) -> bool {
         self.kind == ImageType::Modem
     }
 
-    /// The firmware version that it is, or that it belongs to: the build id up to the first `_`.
+    /// The version of the firmware that this image is or belongs to: the build id up to the first `_`.
     pub fn firmware(&self) -> &str {
         self.parts().0
     }
 
-    /// The carrier, as settings have it; firmware has `?` there, or none.
+    /// The carrier of settings: the build id after the first `_`. In firmware this is often `?`.
     pub fn carrier(&self) -> Option<&str> {
         self.parts().1
     }
@@ -74,12 +75,12 @@ impl Image {
         self.kind == ImageType::Pri && (is_carrier || self.has_id(wish))
     }
 
-    /// Whether this is its unique id or its build id.
+    /// Whether `id` is the image's unique id or build id.
     pub fn has_id(&self, id: &str) -> bool {
         self.unique_id == id || self.build_id == id
     }
 
-    /// Whether it has the versions of `trio`.
+    /// Whether the image has the versions of `trio`.
     pub(crate) fn fits(&self, trio: &Trio) -> bool {
         let (Some(firmware), (build, Some(rest))) = (trio.firmware.as_deref(), self.parts()) else {
             return false;

@@ -1,12 +1,12 @@
-//! Firmware from before the first release of a family, with another partition table: modems have been lost on the way between it
-//! and releases (field-reports.md E6, F6; I13 for a Dell DW5811e).
+//! Pre-production firmware: firmware from before the first release of a family, with another partition table. Updates between
+//! such firmware and releases have made modems unusable (field-reports.md E6, F6; I13 for a Dell DW5811e).
 //!
-//! Whatever asks whether firmware is pre-production asks here: the way from what a modem runs to what is wanted, the images that
-//! are to be sent, and the remarks about a modem.
+//! This is the only place that decides whether firmware is pre-production. It is used when judging the way from the running
+//! to the requested firmware, the images to send, and the remarks about a modem.
 
 use firmware_image::Family;
 
-/// Whether firmware with this version is pre-production firmware, if it is firmware of one of these families.
+/// Whether firmware with this version is pre-production firmware, if it belongs to one of these families.
 pub(crate) fn is_pre_production<'f>(families: impl IntoIterator<Item = &'f Family>, version: &str) -> bool {
     let first = version
         .split('.')
@@ -15,8 +15,8 @@ pub(crate) fn is_pre_production<'f>(families: impl IntoIterator<Item = &'f Famil
     first == Some(0) && families.into_iter().any(begins_with_release_1)
 }
 
-/// Whether the releases of a family begin with 01.00.00.00, so that 00.xx is pre-production. In other families releases are called
-/// 00.xx, too (catalogue.md: RC76xx 00.08.24.02), or nothing is known.
+/// Whether the releases of a family begin with 01.00.00.00, so that 00.xx is pre-production. In other families releases have
+/// versions 00.xx, too (catalogue.md: RC76xx 00.08.24.02), or nothing is known.
 const fn begins_with_release_1(family: &Family) -> bool {
     match family {
         Family::Swi9x30 | Family::Swi9x50 => true,
