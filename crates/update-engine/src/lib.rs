@@ -1,11 +1,10 @@
-//! What to do with a modem, in which order, and what to say about it.
+//! Decides what to do with a modem and in which order, does it, and reports on it.
 //!
-//! [`prepare()`] looks at the modem and the images and makes a [`Plan`]; [`update()`]
-//! carries it out. Both work on a [`modem_world::World`] and know neither Linux nor the simulation. Facts about
-//! the run go to the caller as [`Event`]s; the end is an [`Outcome`] or an [`UpdateError`], which says what is
-//! true of the modem and what to do.
+//! [`prepare()`] looks at the modem and the images and makes a [`Plan`]. [`update()`] makes the same plan and carries it out.
+//! Both work on a [`modem_world::World`] and know neither Linux nor the simulation. Facts about the run go to the caller as
+//! [`Event`]s. A run ends with an [`Outcome`] or an [`UpdateError`], which says what is true of the modem and what to do.
 //!
-//! Nothing in here prints, reads arguments or the environment, or waits anywhere but in
+//! This crate never prints, never reads arguments or the environment, and waits only in
 //! [`World::wait`](modem_world::World::wait).
 //!
 //! # Example

@@ -1,4 +1,4 @@
-//! What a user asks for.
+//! What the user asks for.
 
 use std::fmt;
 
@@ -7,18 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::modem::{Given, Selector};
 
-/// Which language to speak on the control port. One that is asked for is the only one: AT doesn't stand in for it.
+/// Which language to speak on the control port. If the user names a language, modemflash speaks only that one and doesn't
+/// fall back to AT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlChoice {
-    /// The one that the port's driver tells; then the other.
+    /// The language that goes with the port's driver. If the driver doesn't settle the language, MBIM is tried as well.
     #[default]
     Auto,
     /// QMI, whatever the driver is.
     Qmi,
     /// MBIM, whatever the driver is.
     Mbim,
-    /// QMI through the program that shares the port.
+    /// QMI through qmi-proxy, the program that shares the port.
     QmiProxy,
 }
 
@@ -33,7 +34,7 @@ impl fmt::Display for ControlChoice {
     }
 }
 
-/// What a run does. Its lock tells other runs that in one word.
+/// What a run does. The run's lock shows this to other runs as one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Says what an update would do.
@@ -53,7 +54,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// All of them.
+    /// All verbs.
     pub const ALL: [Self; 7] = [
         Self::Plan,
         Self::Update,
@@ -64,8 +65,8 @@ impl Verb {
         Self::At,
     ];
 
-    /// Whether such a run only asks the modem and leaves it free again within seconds. Every other run works on the modem.
-    /// Of `slots` and `at` only the first half asks, so they don't count.
+    /// Whether such a run only asks the modem and lets go of it within seconds. Every other run works on the modem.
+    /// `slots` and `at` don't count, because a change may follow their first questions.
     pub const fn only_asks(self) -> bool {
         match self {
             Self::List | Self::Info => true,
@@ -73,7 +74,7 @@ impl Verb {
         }
     }
 
-    /// The word in the lock.
+    /// The word that stands for this verb in the lock.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Plan => "plan",
@@ -86,7 +87,8 @@ impl Verb {
         }
     }
 
-    /// The verb with this word in the lock. `None` for any other word: the holder may be a newer version of this program.
+    /// The verb that this word in a lock stands for. `None` for any other word: a newer version of modemflash may hold the
+    /// lock.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verb| verb.word() == word)
     }
@@ -98,19 +100,20 @@ impl Verb {
 pub struct Request {
     /// Which modem.
     pub select: Selector,
-    /// Go on where it would be refused: a port that isn't known to be a modem's, a file that is probably damaged, versions that
-    /// differ, another firmware that has to come first; and send everything although the modem has it.
+    /// Go on where the update would be refused: the port may not be a modem's, a file is probably damaged, versions differ,
+    /// or another firmware has to be installed first. Also send all images, even those that the modem already has.
     pub force: bool,
-    /// The warnings are confirmed.
+    /// Whether the user confirms all warnings.
     pub confirmed: bool,
-    /// Codes of the warnings that somebody was shown and has confirmed, where `confirmed` isn't for all.
+    /// The codes of the warnings that the user has seen and confirmed, if `confirmed` is false.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub confirmed_codes: Vec<String>,
-    /// Go on although the files name different versions; the largest file's count (update-flow.md §5.4), or the user's.
+    /// Go on although the files name different versions. The versions of the largest file count (update-flow.md §5.4), unless
+    /// the user gives versions.
     pub ignore_versions: bool,
     /// Versions that the user gives.
     pub given: Given,
-    /// Send everything although the modem has it.
+    /// Send all images, even those that the modem already has.
     pub download_override: bool,
     /// Store the modem image in this slot, from 1.
     pub slot: Option<u8>,
@@ -118,14 +121,14 @@ pub struct Request {
     pub control: ControlChoice,
     /// Don't ask the modem for its versions at the end.
     pub skip_read_back: bool,
-    /// Go on although ModemManager runs and can't be asked to let go.
+    /// Go on although ModemManager runs and can't be asked to let go of the modem.
     pub ignore_manager: bool,
-    /// The platform that the user says the modem takes, against what is known of it.
+    /// The platform that the user vouches for. It replaces what is known about the modem's platform.
     pub as_platform: Option<Platform>,
 }
 
 impl Request {
-    /// Whether somebody has confirmed the warning with this code.
+    /// Whether the user has confirmed the warning with this code.
     pub(crate) fn confirms(&self, code: &str) -> bool {
         self.confirmed || self.confirmed_codes.iter().any(|confirmed| confirmed == code)
     }
