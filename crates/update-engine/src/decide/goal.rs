@@ -216,7 +216,7 @@ impl Pass {
     /// Whether the modem was asked over a control port before this pass, so that it could be told.
     pub(crate) fn is_told_over_control(&self) -> bool {
         let before = self.before.as_ref();
-        before.is_some_and(|before| matches!(before.over, AskedOver::Control(_)))
+        before.is_some_and(|before| before.over != AskedOver::At)
     }
 
     /// Whether the modem can be told what is to come.
