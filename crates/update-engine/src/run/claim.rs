@@ -1,7 +1,7 @@
-//! One modem, one run: its place is locked before any of its ports is opened, and stays so to the end.
+//! One modem, one run: the run locks the modem's place before it opens a port, and keeps the lock to the end.
 //!
-//! A run finds its modem, claims its place, and looks again: whoever had it until now may have restarted it, so that what was
-//! found is no longer true. A modem that comes back at another place has that place claimed too, before its port is opened.
+//! A run finds its modem, locks the place, and then looks at the bus again: the run that had the lock until now may have restarted the
+//! modem. If the modem comes back at another place, the run locks that place too before it opens a port there.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::request::Verb;
 use crate::told::RunWarning;
 use crate::told::{Cause, Event, EventKind, Warning};
 
-/// How often what was found may have changed while its place was being claimed.
+/// How often the modem may have changed while the run was locking its place.
 const LOOKS: u8 = 3;
 
 /// What the user's selection leads to.
@@ -53,7 +53,7 @@ impl Target {
         }
     }
 
-    /// The same as it is now; none when that is something else, or nothing.
+    /// The same target as it is now; none if something else is there now, or nothing.
     fn again(&self, world: &mut dyn World) -> Result<Option<Self>, DiscoveryError> {
         match self {
             Self::Modem(modem) => {
@@ -78,36 +78,36 @@ impl Target {
     }
 }
 
-/// Why a run doesn't begin, with the modem, where one was found.
+/// Why a run doesn't begin, and for which modem.
 pub(crate) type Refused = Box<(DeviceId, Cause)>;
 
-/// How long a run that has done nothing yet waits for the lock, and how long another run may have had it to be worth waiting for.
-/// Estimate: no modem is asked for longer.
+/// How long a run that has done nothing yet waits for the lock. If the other run has had the lock for longer than this already, the run
+/// doesn't wait at all. Estimate: asking a modem takes no longer.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
-/// How often a lock that another run has is tried again. Estimate: a loop that asks a modem again and again leaves such gaps, and
-/// the holder's name can be asked for 128 times on old kernels.
+/// How often the run tries again to get the lock. Estimate: a script that asks a modem in a loop leaves gaps of this length, and old
+/// kernels let the holder's name be asked for only 128 times.
 pub(super) const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// A place that a run has.
+/// A place that a run has locked.
 pub(super) struct Claimed {
     pub(super) spot: Spot,
-    /// What the user asked for, as other runs are told.
+    /// What the user asked for. Other runs read it in the lock.
     pub(super) verb: Verb,
-    /// That the host gives no lock.
+    /// A warning that the host gives no lock.
     pub(super) doubt: Option<Warning>,
 }
 
-/// How long a run that has done nothing yet still waits for other runs, all modems taken together.
+/// How much longer a run that has done nothing yet waits for other runs, for all modems together.
 pub(crate) struct Patience<'s> {
     sink: &'s mut dyn FnMut(&Event),
     until: Instant,
     has_told: bool,
-    /// Whether whoever has a modem is waited for: it may not be the one that is meant.
+    /// Whether to wait for any other run, whatever it does: the user may mean another modem.
     pub(crate) is_for_all: bool,
 }
 
 impl<'s> Patience<'s> {
-    /// As long as is sensible; `sink` is told once that it waits.
+    /// The usual patience. `sink` is told once that the run waits.
     pub(crate) fn new(world: &dyn World, sink: &'s mut dyn FnMut(&Event)) -> Self {
         Self {
             sink,
@@ -117,7 +117,7 @@ impl<'s> Patience<'s> {
         }
     }
 
-    /// None: who has the modem is what is to be known.
+    /// No patience: the caller only wants to know which run has the modem.
     pub(crate) fn none(sink: &'s mut dyn FnMut(&Event)) -> Self {
         Self {
             sink,
@@ -127,14 +127,14 @@ impl<'s> Patience<'s> {
         }
     }
 
-    /// Waits a moment for who has `device`.
+    /// Waits a moment for the run that has `device`.
     ///
     /// # Errors
-    /// It has waited long enough, or it isn't worth it; the user stopped.
+    /// The patience is used up, or the other run will keep the modem; the user stopped.
     fn wait(&mut self, world: &mut dyn World, device: &DeviceId, holder: LockHolder) -> Result<(), Cause> {
         let now = world.now();
         let is_long = holder.held_for.is_some_and(|held| held >= LOCK_LIMIT);
-        // What the holder says of itself decides nothing but this wait.
+        // What the other run says about itself decides only whether to wait.
         let verb = holder.verb.as_deref().and_then(Verb::of_word);
         let is_asking = verb.is_some_and(Verb::only_asks);
         if is_long || now >= self.until || !(is_asking || self.is_for_all) {
@@ -157,10 +157,10 @@ impl<'s> Patience<'s> {
     }
 }
 
-/// Finds what is meant, and keeps other runs away from it. What another run has only for a moment is waited for.
+/// Finds the modem that the user means, and locks it. If another run only asks the modem, waits for that run to end.
 ///
 /// # Errors
-/// `find`'s; another run has it. With the modem, where one was found.
+/// Those of `find`; another run has the modem. They come with the modem, if one was found.
 pub(super) fn find(
     world: &mut dyn World,
     verb: Verb,
@@ -210,7 +210,7 @@ pub(super) fn find(
     }
 }
 
-/// Claims one place. Where the host gives no lock that is said, and the modem can be used all the same: no other run is known to have
+/// Locks one place. If the host gives no lock, returns a warning: the modem can still be used, because no other run is known to have
 /// it.
 pub(super) fn claim(world: &mut dyn World, spot: &Spot, verb: Verb) -> Result<Option<Warning>, LockHolder> {
     match world.host().claim(spot, verb.word()) {
@@ -227,7 +227,7 @@ pub(super) fn claim(world: &mut dyn World, spot: &Spot, verb: Verb) -> Result<Op
     }
 }
 
-/// Who has the modem that was named by its place and isn't there: another run may be restarting it.
+/// Which run has the modem that the user named by its place and that isn't there: that run may be restarting the modem.
 fn away(world: &mut dyn World, select: &Selector, cause: &Cause) -> Option<LockHolder> {
     let (Cause::NoModem { .. }, Selector::Place(place)) = (cause, select) else {
         return None;

@@ -1,11 +1,11 @@
-//! Telling the plan, and having its warnings confirmed.
+//! Tells the plan and asks for a confirmation of its warnings.
 
 use super::parts::Run;
 use crate::request::Request;
 use crate::told::{Cause, EventKind, Plan, Warning};
 
 impl Run<'_> {
-    /// Tells the plan and its warnings, and has them confirmed.
+    /// Tells the plan and its warnings, and asks for a confirmation.
     pub(crate) fn announce(
         &mut self,
         plan: &Plan,

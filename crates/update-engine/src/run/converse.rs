@@ -17,8 +17,8 @@ use super::session::{AtSaid, AtSession, ControlSaid, ControlSession, Session};
 use super::stops::Heed;
 use crate::told::Cause;
 
-/// How long a control port may take no message; then the session's own patience ends the wait. It takes a request at once when the last
-/// one is through (qmi.md §2).
+/// How long a control port may refuse a message before the run gives the message up; then the session's own patience ends the wait. A
+/// control port normally takes a request as soon as the last one is through (qmi.md §2).
 const MESSAGE_LIMIT: Duration = Duration::from_secs(5);
 /// The same for an AT port.
 const BYTES_LIMIT: Duration = Duration::from_secs(2);

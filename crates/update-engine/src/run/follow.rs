@@ -1,4 +1,4 @@
-//! Following the modem over the bus: it leaves, and comes back at the same place, at its peer, or elsewhere.
+//! Follows the modem over the bus: the modem leaves, and comes back at the same place, at the peer of that place, or elsewhere.
 
 use std::iter;
 use std::time::Duration;
@@ -19,14 +19,13 @@ pub(crate) const LEAVE_LIMIT: Duration = Duration::from_secs(10);
 /// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
 /// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Estimate.
 const PORTS_LIMIT: Duration = Duration::from_secs(10);
-/// How long after its last new port a modem that may get more ports is waited for. Estimate: a driver that is loaded first takes
-/// about a second.
+/// How long the run waits for further ports after the last new one. Estimate: loading a driver takes about a second.
 const PORTS_QUIET: Duration = Duration::from_secs(2);
-/// How long a modem that was configured anew may take to leave the bus by itself. Estimate: the kernel sees within half a second
+/// How long a modem may take to leave the bus after the host has configured it anew. Estimate: the kernel notices within half a second
 /// that a device has gone.
 const SETTLING: Duration = Duration::from_secs(1);
-/// How often the modem's place is looked at when nobody says that the bus changed, for what may have been missed; and how often
-/// the whole bus, where the kernel doesn't know the peer of the place.
+/// How often the run looks at the modem's place if no bus event comes, in case one was missed; and how often it looks at the whole bus, if
+/// the kernel doesn't know the peer of the place.
 const BUS_POLL: Duration = Duration::from_secs(2);
 
 /// A device that is on the bus: the drivers need some time to make its ports.
@@ -60,13 +59,13 @@ impl Seen {
 }
 
 impl Run<'_> {
-    /// Waits until the device has left the bus. False when it is still there at the end of `limit`.
+    /// Waits until the modem has left the bus. False if the modem is still there at the end of `limit`.
     pub(crate) fn wait_leave(&mut self, limit: Duration, heed: Heed) -> Result<bool, Cause> {
         let until = self.now() + limit;
         let mut scratch = [0; 1024];
         loop {
             match self.port.plain() {
-                // A port that has gone says so when it is read.
+                // Reading from a port that has gone fails.
                 Some(handle) => loop {
                     match self.world.try_read(handle, &mut scratch) {
                         Err(_) => {
@@ -126,7 +125,7 @@ impl Run<'_> {
     /// its port.
     pub(crate) fn wait_return(&mut self, limit: Duration) -> Result<(), Cause> {
         let before = self.modem_state();
-        // Off the bus; where it comes back to, is seen then.
+        // The modem is off the bus, and nobody knows in which mode it will come back.
         if before == ModemState::InDownloadMode {
             self.set_modem(ModemState::Unknown);
         }
@@ -134,7 +133,7 @@ impl Run<'_> {
         self.wait_return_as(before, left, limit)
     }
 
-    /// `left` is what has left the bus, and isn't taken for what comes back.
+    /// `left` is the device that has left the bus. It isn't mistaken for the device that comes back.
     fn wait_return_as(
         &mut self,
         before: ModemState,
@@ -165,7 +164,7 @@ impl Run<'_> {
                     self.set_modem(before);
                     return Ok(());
                 }
-                // It left again while it was being opened; look on.
+                // The modem left again while its port was being opened: keep looking.
                 Err(Cause::Port(error))
                     if matches!(error.kind, PortErrorKind::Gone | PortErrorKind::NotFound) =>
                 {
@@ -176,7 +175,7 @@ impl Run<'_> {
         }
     }
 
-    /// How it is known that the modem runs its firmware where its boot loader was expected.
+    /// In words, how the run knows that the modem runs its firmware although it was expected in download mode.
     fn came_back_normal(&self) -> Result<String, Cause> {
         let device = &self.whereabouts.modem()?.device;
         let count = device.interfaces.unwrap_or_default();
@@ -190,8 +189,8 @@ impl Run<'_> {
         Ok(evidence)
     }
 
-    /// The same for a modem in download mode: one that left the bus before its port was open is waited for, and its port is
-    /// opened where it is then.
+    /// Opens the port of a modem in download mode. If the modem leaves the bus before the port is open, waits for the modem and opens its
+    /// port where it is then.
     pub(crate) fn open_following(&mut self, holder_limit: Duration) -> Result<(), Cause> {
         match self.open_patiently(holder_limit) {
             Err(Cause::Port(error))
@@ -205,14 +204,14 @@ impl Run<'_> {
         }
     }
 
-    /// A modem that didn't come back is in no known state.
+    /// Notes that the state of a modem that didn't come back is unknown.
     pub(crate) fn note_lost(&mut self, cause: &Cause) {
         if matches!(cause, Cause::DidNotReturn { .. }) {
             self.set_modem(ModemState::Unknown);
         }
     }
 
-    /// The mode of the modem when it is back; none for a pseudo-terminal whose name can be found again.
+    /// Waits for the modem and returns its mode; none for a pseudo-terminal, once its name is there again.
     fn wait_port_back(
         &mut self,
         left: Option<&UsbDevice>,
@@ -238,7 +237,7 @@ impl Run<'_> {
     /// at its peer. The port in use is then its download port, or the first one through which it can be asked.
     ///
     /// # Errors
-    /// It isn't back within `limit`; it is in emergency mode; it is back, but no driver made a port of it.
+    /// The modem isn't back within `limit`; it is in emergency mode; it is back, but no driver creates a port for it.
     pub(crate) fn wait_back(&mut self, limit: Duration, heed: Heed) -> Result<Mode, Cause> {
         self.close();
         let until = self.now() + limit;
@@ -314,8 +313,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the ports are there that this modem can be expected to have; `is_quiet`: no more seem to come; `is_late`: any
-    /// port will do.
+    /// Whether the modem has the ports that can be expected. `is_quiet`: no more ports seem to come. `is_late`: any port will do.
     fn has_its_ports(&self, modem: &Modem, is_quiet: bool, is_late: bool) -> bool {
         match modem.mode {
             Mode::Download => modem.ports.download.is_some(),
@@ -338,7 +336,7 @@ impl Run<'_> {
         self.teller.tell(now, kind);
     }
 
-    /// From now on this is where the modem is.
+    /// Notes where the modem is now.
     fn settle_at(&mut self, modem: Modem) {
         let model = self.teller.device().model().map(str::to_owned);
         self.whereabouts.settle(modem);
@@ -358,7 +356,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The modem when it is back, judged by its place, or else by its serial string, for which the whole bus is read.
+    /// The modem, if it is back. It is recognised by its place, or by its serial string, for which the whole bus is read.
     fn look_for_return(&mut self, left: Option<&UsbDevice>, whole_bus: bool) -> Result<Option<Modem>, Cause> {
         let Some(home) = self.whereabouts.home().cloned() else {
             return Ok(None);
@@ -385,7 +383,7 @@ impl Run<'_> {
         }
     }
 
-    /// The modem at its place or at its peer; `left` isn't there any more, whatever is still shown of it.
+    /// The modem at its place or at the peer of that place. `left` is ignored, even if the kernel still shows it.
     fn at_home(
         &mut self,
         home: &UsbDevice,
@@ -401,7 +399,8 @@ impl Run<'_> {
         Ok(None)
     }
 
-    /// Where the kernel doesn't know the peer of the place: a device that knows it the other way round, or by its serial.
+    /// Looks for the modem elsewhere if the kernel doesn't know the peer of its place: a device whose peer is that place, or one with the
+    /// same serial string.
     fn elsewhere<'d>(
         &self,
         home: &UsbDevice,
@@ -442,12 +441,12 @@ impl Run<'_> {
     }
 }
 
-/// Whether this is what has left, still shown.
+/// Whether this is the device that has left and is still shown.
 fn is_left(device: &UsbDevice, left: Option<&UsbDevice>) -> bool {
     left.is_some_and(|left| left.is_same_appearance(device))
 }
 
-/// The modem that this is, if it can be the one from `home`: somebody else's device in the same socket gets no bytes.
+/// The device as a modem, if it can be the one from `home`: a device of another vendor in the same socket gets no bytes.
 fn ours(there: &Attached, home: &UsbDevice) -> Option<Modem> {
     let is_same_vendor = there.device.vendor == home.vendor;
     Modem::of(there.clone()).or_else(|| is_same_vendor.then(|| Modem::insisted(there.clone())))

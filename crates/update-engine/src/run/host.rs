@@ -1,4 +1,4 @@
-//! What is asked of the host around an update: that ModemManager lets go, and that nothing falls asleep.
+//! What a run asks of the host: that ModemManager lets go of the modem, that the host stays awake, and locks.
 
 use std::time::Duration;
 
@@ -14,18 +14,19 @@ use crate::told::{Cause, Warning};
 
 /// How long ModemManager may take until it knows a modem that it is busy probing (linux.md §6).
 const MANAGER_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take to answer: in milliseconds, but for a modem that it is probing (linux.md §6; 15 s in the kernel lab).
+/// How long ModemManager may take to answer. It answers within milliseconds, except while it is probing the modem (linux.md §6; 15 s in
+/// the kernel lab).
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// How often it is looked at.
+/// How often the run asks again.
 const MANAGER_POLL: Duration = Duration::from_millis(100);
-/// What the lock against sleep is for.
+/// The reason for the sleep lock, as the host shows it.
 const AWAKE_FOR: &str = "the firmware of a modem is being updated";
 
 impl Run<'_> {
-    /// Has ModemManager let go of this modem and no other. One in download mode isn't known to it.
+    /// Makes ModemManager let go of this modem and no other. ModemManager doesn't know modems in download mode.
     ///
     /// # Errors
-    /// It has the modem and can't be asked; the user stops.
+    /// ModemManager has the modem and can't be asked to let go; the user stops.
     pub(crate) fn inhibit(&mut self, request: &Request) -> Result<(), Cause> {
         let Some(device) = self.whereabouts.device() else {
             return Ok(());
@@ -38,7 +39,7 @@ impl Run<'_> {
             let why = match self.world.host().inhibit(&path) {
                 Inhibition::NotNeeded | Inhibition::Granted => return Ok(()),
                 Inhibition::Impossible { why, help } => return self.without_inhibition(request, why, help),
-                // It knows every modem that it has opened; one that it hasn't opened is free.
+                // ModemManager knows every modem whose ports it has open. A modem that it doesn't know is free.
                 Inhibition::Unknown => match self.manager_on_modem() {
                     None => return Ok(()),
                     Some(holder) => {
@@ -73,8 +74,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Has ModemManager keep away from a modem that is back on the bus: it may have restarted, be on the bus of the other
-    /// speed, or be known to it only now. Nothing ends here: what was written is written.
+    /// Makes ModemManager keep away from a modem that is back on the bus: ModemManager may have restarted, or may know the modem only now,
+    /// or the modem may be on the bus of the other speed. A failure doesn't end the run, because the modem is changed already.
     pub(crate) fn keep_away(&mut self, request: &Request) -> Result<(), Cause> {
         let modem = self.whereabouts.modem()?;
         if modem.mode != Mode::Normal {
@@ -108,7 +109,7 @@ impl Run<'_> {
         self.services.note_inhibited(&path);
     }
 
-    /// ModemManager, also behind the programs that share a port for it, as the holder of one of the modem's ports.
+    /// The holder of one of the modem's ports, if that is ModemManager or a proxy that works for it.
     fn manager_on_modem(&mut self) -> Option<PortHolder> {
         let modem = self.whereabouts.known_modem();
         let modem = modem.filter(|modem| modem.mode == Mode::Normal)?;
@@ -125,14 +126,14 @@ impl Run<'_> {
         })
     }
 
-    /// Gives the modem back to ModemManager. Happens by itself when the world ends.
+    /// Gives the modem back to ModemManager. If the process ends first, that happens by itself.
     pub(super) fn let_go(&mut self) {
         for path in self.services.take_inhibited() {
             self.world.host().release(&path);
         }
     }
 
-    /// Keeps the host awake; where it can't be, that is only a pity.
+    /// Keeps the host awake. If the host can't be kept awake, the run goes on all the same.
     pub(crate) fn stay_awake(&mut self) {
         match self.world.host().stay_awake(AWAKE_FOR) {
             Ok(()) | Err(HostError::Unsupported { .. }) => {}
@@ -142,11 +143,11 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    /// Has this place, too, as long as the run lasts. The modem is on its way, so another run that has it at this moment, because it
-    /// lists what is on the bus, is waited for: false, when it is to be tried again.
+    /// Locks a further place for the rest of the run. Returns false if another run has it for the moment, perhaps to list the modems: then
+    /// the caller looks at the bus again and tries once more.
     ///
     /// # Errors
-    /// Another run still has it at `until`; the user stopped.
+    /// Another run still has the place at `until`; the user stopped.
     pub(super) fn claim_until(&mut self, spot: &Spot, until: Instant, heed: Heed) -> Result<bool, Cause> {
         match claim::claim(self.world, spot, self.services.verb()) {
             Ok(doubt) => self.tell_doubt(doubt),
@@ -163,7 +164,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Tells that the host gave no lock, once.
+    /// Warns once that the host gives no lock.
     pub(super) fn tell_doubt(&mut self, doubt: Option<Warning>) {
         if let Some(warning) = doubt.filter(|_| self.services.note_doubt()) {
             self.warn(warning);

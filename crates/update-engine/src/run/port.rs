@@ -40,8 +40,8 @@ impl Run<'_> {
         Ok(handle)
     }
 
-    /// Whether a name still belongs to the device that it belonged to when it was found: the kernel gives names away again, to
-    /// a neighbour, as soon as a modem has left.
+    /// Checks that the port's name still belongs to the same device: as soon as a modem has left, the kernel may give its names to another
+    /// one.
     pub(crate) fn check_whose(&mut self, port: &PortInfo) -> Result<(), Cause> {
         let Some(device) = &port.device else { return Ok(()) };
         let now = self

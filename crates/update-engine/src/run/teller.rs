@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::modem::{DeviceId, Facts, Radio};
 use crate::told::{Cause, Event, EventKind, ModemState, Step, UpdateError, Warning, seconds};
 
-/// What a run has done to the modem; the later one includes those before it.
+/// What a run has done to the modem. Each one includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Deed {
-    /// At most asked.
+    /// The run has at most asked the modem something.
     Asked,
-    /// Its preference may be another one, and nothing else.
+    /// The run may have changed the firmware preference, and nothing else.
     Preference,
-    /// It was restarted, sent something in download mode, or told to do something.
+    /// The run has restarted the modem, sent it something in download mode, or told it to do something.
     Changed,
-    /// It has accepted an image, or has been started with another preference: what it runs isn't what it ran before.
+    /// The modem has accepted an image, or was started with another preference: it no longer runs what it ran before.
     Written,
 }
 
@@ -162,7 +162,7 @@ impl<'r> Teller<'r> {
     /// Notes what is true of the modem now.
     pub(crate) fn set_modem(&mut self, now: Instant, modem: ModemState) {
         if self.modem != modem {
-            // What it said before it went away is no longer true.
+            // What the modem said about its radio before it left is no longer true.
             if !modem.runs() {
                 self.radio = Radio::NotTold;
             }
@@ -181,7 +181,7 @@ impl<'r> Teller<'r> {
         self.deed = self.deed.max(deed);
     }
 
-    /// Notes that the preference is again what it was. That alone leaves the modem as it was found.
+    /// Notes that the old preference is restored. If nothing else was changed, the modem is as it was found.
     pub(crate) fn note_put_back(&mut self) {
         if self.deed == Deed::Preference {
             self.deed = Deed::Asked;
