@@ -8,6 +8,16 @@ use crate::modem::{Facts, Mode};
 use crate::run::Deed;
 use crate::told::{Cause, ModemState, Step};
 
+/// What the run before may have done to a modem that runs its firmware now.
+enum Done {
+    /// Nothing that lasts.
+    Nothing,
+    /// It may have set the firmware preference.
+    MayHaveTold,
+    /// It may have sent images.
+    MayHaveSent,
+}
+
 impl Update<'_> {
     /// The stage to go on with.
     ///
@@ -83,12 +93,12 @@ impl Update<'_> {
     /// It answers nothing, or not over the kind of port that the stage needs; it is another modem, or no modem for these images; it
     /// runs firmware from which no way is known.
     fn find_running(&mut self, stage: Stage) -> Result<Stage, Cause> {
-        let (course, has_sent) = match stage {
-            Stage::Send(course) | Stage::SendAgain(course) => (course, true),
-            Stage::Tell(course)
-            | Stage::Restart(course)
-            | Stage::Enter(course)
-            | Stage::EnterAgain(course) => (course, false),
+        let (course, done) = match stage {
+            Stage::Send(course) | Stage::SendAgain(course) => (course, Done::MayHaveSent),
+            Stage::Tell(course) | Stage::Restart(course) | Stage::EnterAgain(course) => {
+                (course, Done::MayHaveTold)
+            }
+            Stage::Enter(course) => (course, Done::Nothing),
             other => return Ok(other),
         };
         self.run.inhibit(&self.request)?;
@@ -98,16 +108,22 @@ impl Update<'_> {
         self.run.read(&facts);
         self.is_same_modem(&facts, &course.goal)?;
         self.is_still_right(&facts, &course)?;
-        if has_sent {
-            self.run.note_deed(Deed::Written);
-            let wanted = course.goal.wanted.firmware.as_ref();
-            if wanted.is_some() && wanted == facts.running.firmware.as_ref() {
-                return Ok(Stage::ReadBack(course));
+        match done {
+            Done::MayHaveSent => {
+                self.run.note_deed(Deed::Written);
+                let wanted = course.goal.wanted.firmware.as_ref();
+                if wanted.is_some() && wanted == facts.running.firmware.as_ref() {
+                    return Ok(Stage::ReadBack(course));
+                }
+                self.run.set_modem(ModemState::RunsOther);
             }
-            self.run.set_modem(ModemState::RunsOther);
-        } else if facts.preferred.as_ref() != Some(&course.goal.wanted) {
-            self.run.teller().note_put_back();
-            self.run.set_modem(course.pass.state_before);
+            Done::MayHaveTold if facts.preferred.as_ref() != Some(&course.goal.wanted) => {
+                self.run.teller().note_put_back();
+                self.run.set_modem(course.pass.state_before);
+            }
+            Done::MayHaveTold => {}
+            // It was decided, and agreed to, that the modem isn't told.
+            Done::Nothing => return Ok(Stage::Enter(course)),
         }
         let next = self.first_stage(course);
         // Told nothing, a modem that knows preferences may keep its radio off: nobody has agreed to that.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use modem_world::{LockHolder, Spot, World};
 use modemflash_update_engine::update::{Advanced, Checkpoint, Stage, Updating};
-use modemflash_update_engine::{Code, Event, EventKind, Firmware, ModemState, UpdateError};
+use modemflash_update_engine::{Code, Event, EventKind, Firmware, ModemState, UpdateError, update};
 use serde_json::Value;
-use virtual_modem::Mode;
 use virtual_modem::simulated::SimulatedWorld;
+use virtual_modem::{ControlProtocol, Mode};
 
 use crate::support::firmware;
-use crate::support::normal::{newer, release, running, wish};
+use crate::support::normal::{newer, release, running, speaking, wish};
 
 const MODEL: &str = "MC7455";
 
@@ -131,4 +131,77 @@ fn another_modem_in_the_socket_gets_none_of_the_images() {
     let later = world.now() + Duration::from_secs(3600);
     world.wait(&[], later);
     resume(&mut world, &json, &images(), &mut Vec::new()).unwrap();
+}
+
+#[test]
+fn another_modem_of_the_same_model_is_told_nothing_and_sent_nothing() {
+    for is_meant in [
+        (|stage: &Stage| matches!(stage, Stage::Tell(_))) as fn(&Stage) -> bool,
+        |stage| matches!(stage, Stage::Restart(_)),
+    ] {
+        let (_, json) = left_before(is_meant);
+        let mut other = running(MODEL);
+        other.storage.imei = "359260080110775".to_owned();
+        let before = other.storage.preferred.clone();
+        let mut world = SimulatedWorld::new(other);
+        let error = resume(&mut world, &json, &images(), &mut Vec::new()).unwrap_err();
+        assert_eq!(error.code(), Code::ModemOther, "{error}: {}", error.source);
+        let modem = world.modem(0).unwrap();
+        assert_eq!((modem.image_bytes(), modem.mode()), (0, Mode::Normal));
+        assert_eq!(modem.storage().preferred, before);
+        assert!(world.claimed().is_empty());
+    }
+}
+
+#[test]
+fn a_modem_that_never_went_into_download_mode_is_told_again_and_not_called_updated() {
+    let (_, json) = left_before(|stage| matches!(stage, Stage::Send(_)));
+    // It runs what it ran, and prefers that, as after a restart by hand.
+    let mut world = SimulatedWorld::new(running(MODEL));
+    let mut events = Vec::new();
+    let outcome = resume(&mut world, &json, &images(), &mut events).unwrap();
+    assert!(outcome.to_string().starts_with("updated"), "{outcome}");
+    let modem = world.modem(0).unwrap();
+    assert_eq!(modem.storage().current, newer(modem.setup().profile));
+    assert!(modem.image_bytes() > 0);
+}
+
+#[test]
+fn the_number_on_the_bus_is_not_kept_because_it_begins_anew_when_the_host_starts() {
+    let (mut world, json) = left_before(|stage| matches!(stage, Stage::Return(_)));
+    assert_eq!(json["place"]["port"]["device"]["number"], 0);
+    assert_eq!(json["place"]["home"]["number"], 0);
+    let later = world.now() + Duration::from_secs(600);
+    world.wait(&[], later);
+    resume(&mut world, &json, &images(), &mut Vec::new()).unwrap();
+}
+
+#[test]
+fn an_update_that_is_left_in_the_middle_closes_its_port_and_gives_its_lock_back() {
+    for control in [ControlProtocol::Qmi, ControlProtocol::Mbim] {
+        let mut world = SimulatedWorld::new(speaking(MODEL, control));
+        let firmware = images();
+        let mut sink = |_: &Event| {};
+        let updating = Updating::begin(&mut world, &wish(), &firmware, &mut sink, &mut |_| false).unwrap();
+        assert!(matches!(updating.checkpoint().stage(), Stage::Tell(_)));
+        drop(updating);
+        assert!(world.claimed().is_empty());
+        assert_eq!(world.modem(0).unwrap().violations(), []);
+        let again = update(&mut world, &wish(), &firmware, &mut sink).unwrap();
+        assert!(again.to_string().starts_with("updated"), "{again}");
+    }
+}
+
+#[test]
+fn a_stage_with_counts_that_can_not_be_is_refused() {
+    let (mut world, json) = left_before(|stage| matches!(stage, Stage::Send(_)));
+    for (field, count) in [
+        ("/course/pass/number", 0),
+        ("/course/pass/number", 3),
+        ("/course/downloads", 0),
+    ] {
+        let mut json = json.clone();
+        *json.pointer_mut(field).unwrap() = count.into();
+        assert_refused(&mut world, &json, &images(), Code::NotSupported);
+    }
 }
