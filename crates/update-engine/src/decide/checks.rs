@@ -6,7 +6,7 @@ use modem_world::PortInfo;
 use super::firmware::Firmware;
 use super::fit;
 use super::fit::Nature;
-use super::goal::{Asked, Which};
+use super::goal::{AskedImages, Which};
 use super::shipment::Shipment;
 use crate::download::weight;
 use crate::modem::{
@@ -46,7 +46,7 @@ pub(crate) fn prepare_download(
     };
     warn_of_habits(row, port, firmware, &mut warnings);
     let protocol = protocol_for(nature.unwrap_or_default(), vouched);
-    let mut shipment = Shipment::of(request, firmware, Which::All, Asked::NotSaid, protocol);
+    let mut shipment = Shipment::of(request, firmware, Which::All, AskedImages::NotSaid, protocol);
     shipment
         .check()
         .map_err(|cause| Box::new((Step::CheckImages, cause)))?;

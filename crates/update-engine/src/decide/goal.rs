@@ -115,7 +115,7 @@ pub(crate) struct Pass {
     /// Which images this pass sends.
     pub(crate) which: Which,
     /// What the modem asked for when its firmware preference was set.
-    pub(crate) asked: Asked,
+    pub(crate) asked: AskedImages,
     /// What the modem was before this pass. If the pass fails, its preference is restored from this.
     pub(crate) before: Option<Before>,
     /// The modem's download protocol, if this run knows it.
@@ -141,7 +141,7 @@ pub(crate) enum Which {
 /// What the modem asked for when its firmware preference was set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Asked {
+pub(crate) enum AskedImages {
     /// Not known: no preference was set, or the modem answered without a list. The modem gets all images.
     #[default]
     NotSaid,
@@ -156,7 +156,7 @@ pub(crate) enum Asked {
     },
 }
 
-impl From<DownloadList> for Asked {
+impl From<DownloadList> for AskedImages {
     fn from(list: DownloadList) -> Self {
         let Some(list) = list else { return Self::NotSaid };
         let is_other = |kind: &ImageType| !matches!(kind, ImageType::Modem | ImageType::Pri);
@@ -168,7 +168,7 @@ impl From<DownloadList> for Asked {
     }
 }
 
-impl Asked {
+impl AskedImages {
     /// Whether the modem asks for no images: it stores them all and only has to select them.
     pub(crate) fn is_nothing(self) -> bool {
         let nothing = Self::List {
@@ -251,7 +251,7 @@ impl Goal {
         }
         let (wanted, runs) = (&self.wanted, &facts.running);
         // The running firmware may lie outside the modem's slots (field-reports.md D9).
-        let asked = Asked::List {
+        let asked = AskedImages::List {
             firmware: runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted),
             settings: runs != wanted && !facts.stores(ImageType::Pri, wanted),
             others: false,

@@ -14,6 +14,6 @@ pub use firmware::Firmware;
 pub(crate) use firmware::ImageName;
 pub(crate) use fit::Nature;
 pub(crate) use goal::{
-    Asked, Before, Goal, Pass, Which, check_slot, check_talkative, has_stored, is_as_wanted,
+    AskedImages, Before, Goal, Pass, Which, check_slot, check_talkative, has_stored, is_as_wanted,
 };
 pub(crate) use shipment::Shipment;

@@ -10,7 +10,7 @@ use modem_protocol::qmi::dms::ImageType;
 
 use super::firmware::{Checked, Firmware};
 use super::fit;
-use super::goal::{Asked, Which};
+use super::goal::{AskedImages, Which};
 use crate::download::Named;
 use crate::modem::Protocol;
 use crate::request::Request;
@@ -44,7 +44,7 @@ impl<'f> Shipment<'f> {
         request: &Request,
         firmware: &'f Firmware,
         which: Which,
-        asked: Asked,
+        asked: AskedImages,
         device_protocol: Option<Protocol>,
     ) -> Self {
         let claims = firmware.combination();
@@ -159,7 +159,7 @@ impl<'f> Shipment<'f> {
 
 /// The images to send, in their order. An image that is neither firmware nor settings is sent, except with
 /// [`Which::FirmwareOnly`], and the modem decides whether it takes the image. If no image would be left, all are sent.
-fn chosen(firmware: &Firmware, which: Which, asked: Asked) -> Vec<&Checked> {
+fn chosen(firmware: &Firmware, which: Which, asked: AskedImages) -> Vec<&Checked> {
     let is_wanted = |kind: ImageType| match which {
         Which::FirmwareOnly => kind == ImageType::Modem,
         Which::Asked => asked.may_include(kind),

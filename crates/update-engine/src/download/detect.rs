@@ -102,7 +102,7 @@ const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIM
 
 /// What was last sent to the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum LastSent {
     Nothing,
     /// The probe.
     Probe,
@@ -155,7 +155,7 @@ impl Run<'_> {
         };
         let mut seen = Classifier::default();
         let mut tried: Vec<&'static str> = Vec::new();
-        let mut asked = Asked::Nothing;
+        let mut asked = LastSent::Nothing;
         let mut lost = 0_u8;
         let mut place = 0;
         while let Some(step) = order.get(place) {
@@ -176,7 +176,7 @@ impl Run<'_> {
                         "the modem left the bus, and modemflash waits for it to come back",
                     );
                     self.wait_return(RETURN_LIMIT)?;
-                    (seen, asked, place) = (Classifier::default(), Asked::Nothing, 0);
+                    (seen, asked, place) = (Classifier::default(), LastSent::Nothing, 0);
                     continue;
                 }
                 other => other?,
@@ -187,7 +187,7 @@ impl Run<'_> {
             }
             // Before the probe, unrecognised bytes may be left over from another program. The probe will
             // show.
-            if asked == Asked::Nothing && order.get(place..).unwrap_or_default().contains(&Probe) {
+            if asked == LastSent::Nothing && order.get(place..).unwrap_or_default().contains(&Probe) {
                 seen = Classifier::default();
                 continue;
             }
@@ -212,12 +212,12 @@ impl Run<'_> {
         &mut self,
         answer: FirstAnswer,
         seen: &Classifier,
-        asked: Asked,
+        asked: LastSent,
     ) -> Result<Option<Found>, Cause> {
         let from = |at: usize| seen.bytes().get(at..).unwrap_or_default().to_vec();
         let (found, protocol, how) = match answer {
             FirstAnswer::SaharaHello { at } => {
-                let provoked = asked != Asked::Nothing;
+                let provoked = asked != LastSent::Nothing;
                 let how = if provoked {
                     "it said hello after bytes were sent"
                 } else {
@@ -289,7 +289,7 @@ impl Run<'_> {
         &mut self,
         step: Try,
         seen: &mut Classifier,
-        asked: &mut Asked,
+        asked: &mut LastSent,
         tried: &mut Vec<&'static str>,
     ) -> Result<Option<FirstAnswer>, Cause> {
         tracing::debug!(?step, "detection");
@@ -315,7 +315,7 @@ impl Run<'_> {
                     self.retry("detection", 2, "the host makes the modem enumerate again");
                     self.follow_re_enumeration()?;
                     *seen = Classifier::default();
-                    *asked = Asked::Nothing;
+                    *asked = LastSent::Nothing;
                     note(tried, "re-enumeration");
                 }
                 return Ok(None);
@@ -328,7 +328,11 @@ impl Run<'_> {
         };
         self.touched();
         self.write_all(&bytes)?;
-        *asked = if step == Probe { Asked::Probe } else { Asked::Other };
+        *asked = if step == Probe {
+            LastSent::Probe
+        } else {
+            LastSent::Other
+        };
         note(tried, word);
         self.listen(seen, PROBE_LIMIT, *asked)
     }
@@ -338,7 +342,7 @@ impl Run<'_> {
         &mut self,
         seen: &mut Classifier,
         span: Duration,
-        asked: Asked,
+        asked: LastSent,
     ) -> Result<Option<FirstAnswer>, Cause> {
         let handle = self.handle()?;
         let mut until = self.now() + span;
@@ -362,7 +366,7 @@ impl Run<'_> {
                 FirstAnswer::Incomplete => {}
                 // Nothing was sent yet, so these bytes are left over from another program. The hello may
                 // still come.
-                FirstAnswer::Text(_) | FirstAnswer::Unknown if asked == Asked::Nothing => {
+                FirstAnswer::Text(_) | FirstAnswer::Unknown if asked == LastSent::Nothing => {
                     tracing::debug!(bytes = ?seen.bytes(), "unrecognised bytes skipped");
                     strange = Some(seen.verdict().clone());
                     *seen = Classifier::default();
@@ -370,7 +374,7 @@ impl Run<'_> {
                 clear => return Ok(Some(clear.clone())),
             }
             // Once an answer has begun, wait only for the rest of that answer.
-            if is_new && asked != Asked::Nothing {
+            if is_new && asked != LastSent::Nothing {
                 until = until.min(now + REST_OF_ANSWER);
             }
             if now >= until {

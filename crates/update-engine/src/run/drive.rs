@@ -4,7 +4,6 @@
 //! is the conversation's. All bytes of a stretch are in memory, and found equal to what was checked, before the first
 //! byte of its header goes out. When the conversation fails, the rest of the output is dropped at once.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use modem_protocol::conversation::{Action, Conversation, ProtocolError, Report, Stretch};
@@ -12,19 +11,10 @@ use modem_world::{Instant, Interest, PortError, PortErrorKind, PortHandle, Wake,
 
 use super::open_port::Buffers;
 use super::parts::Run;
+use super::slot::{ImageFeed, NoImages, Slot, load, read_ahead};
 use super::stops::{Heed, Stops, Wish};
 use super::teller::Teller;
 use crate::told::{Cause, EventKind};
-
-/// Where the bytes of the images come from. They are the bytes that were checked, or an error comes.
-pub(crate) trait ImageFeed {
-    /// Fills `buffer` with the bytes of `range` of image number `image` (from 0); both have the same length.
-    /// Ranges of one image come front to back; one that begins earlier starts the image anew.
-    fn fill(&mut self, image: usize, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Cause>;
-
-    /// Bytes of the file of image number `image`; 0 when there is none.
-    fn size(&self, image: usize) -> u64;
-}
 
 /// What the driver tells while it runs.
 pub(crate) enum Note {
@@ -57,60 +47,6 @@ const READS_IN_A_ROW: usize = 4;
 const IGNORED_DEADLINES: u32 = 1000;
 /// How often a port that takes no message now is tried again.
 const WRITE_AGAIN: Duration = Duration::from_millis(20);
-/// Zeros that go behind image bytes.
-static ZEROS: [u8; 4096] = [0; 4096];
-
-/// Output on its way: header, image bytes, zeros.
-#[derive(Default)]
-struct Slot {
-    header: Vec<u8>,
-    /// Image, start of the stretch in the file; none for plain bytes.
-    image: Option<(usize, u64)>,
-    /// Image bytes of the stretch, which stand at the front of the buffer.
-    body: usize,
-    padding: usize,
-    /// Bytes of all three that the port has taken.
-    taken: usize,
-    /// The port took no more when it was last written to.
-    is_refused: bool,
-}
-
-impl Slot {
-    fn total(&self) -> usize {
-        self.header
-            .len()
-            .saturating_add(self.body)
-            .saturating_add(self.padding)
-    }
-
-    fn left(&self) -> usize {
-        self.total().saturating_sub(self.taken)
-    }
-
-    /// The next bytes to write, in one piece.
-    fn piece<'a>(&'a self, stretch: &'a [u8]) -> &'a [u8] {
-        let header = self.header.get(self.taken..).unwrap_or_default();
-        if !header.is_empty() {
-            return header;
-        }
-        let into_body = self.taken.saturating_sub(self.header.len());
-        let body = stretch.get(into_body..self.body).unwrap_or_default();
-        if !body.is_empty() {
-            return body;
-        }
-        ZEROS.get(..self.left().min(ZEROS.len())).unwrap_or_default()
-    }
-
-    /// How far into the file the port has taken the image.
-    fn sent(&self) -> Option<(usize, u64)> {
-        let (image, start) = self.image?;
-        let body = self.taken.saturating_sub(self.header.len()).min(self.body);
-        Some((
-            image,
-            start.saturating_add(u64::try_from(body).unwrap_or(u64::MAX)),
-        ))
-    }
-}
 
 /// What the driver drives, as it sees that: a conversation of a download, or a session with the running firmware.
 pub(super) trait Driven {
@@ -161,9 +97,9 @@ impl Manner {
 }
 
 /// A conversation of a download.
-struct Download<'c>(&'c mut dyn Conversation);
+struct DownloadConversation<'c>(&'c mut dyn Conversation);
 
-impl Driven for Download<'_> {
+impl Driven for DownloadConversation<'_> {
     type Said = ();
     const MANNER: Manner = Manner::Stream;
 
@@ -194,21 +130,6 @@ impl Driven for Download<'_> {
     }
 }
 
-/// Where no image belongs: in a session, a reset, or the switch before a download.
-pub(crate) struct NoImages;
-
-impl ImageFeed for NoImages {
-    fn size(&self, _: usize) -> u64 {
-        0
-    }
-
-    fn fill(&mut self, _: usize, _: Range<u64>, _: &mut [u8]) -> Result<(), Cause> {
-        Err(Cause::Bug {
-            what: "an image was asked for where none belongs".to_owned(),
-        })
-    }
-}
-
 impl Run<'_> {
     /// Runs `conversation` on the open port, which is opened where none is, until it finishes or fails. At the first wish to stop
     /// the conversation is asked to stop at its next safe point, at the second one driving ends at once.
@@ -228,7 +149,7 @@ impl Run<'_> {
             is_patient: false,
             note: &mut |now, what| note(teller, now, what),
         };
-        driver.drive(&mut Download(conversation), feed)
+        driver.drive(&mut DownloadConversation(conversation), feed)
     }
 
     /// Lets a session go on until it has something to say.
@@ -410,7 +331,7 @@ impl Driver<'_> {
                 }
                 Turn::SendImage(stretch) => {
                     debug_assert_eq!(line.slot.left(), 0, "output asked for while output is pending");
-                    line.slot = load(stretch, feed, self.buffers)?;
+                    line.slot = load(stretch, feed, self.buffers).map_err(DriveError::Cause)?;
                     // A stick may be slow.
                     *now = self.world.now();
                 }
@@ -512,65 +433,6 @@ impl Driver<'_> {
             }
         }
         moved
-    }
-}
-
-/// Reads all bytes of a stretch into the buffer and makes it the output.
-fn load(stretch: Stretch, feed: &mut dyn ImageFeed, buffers: &mut Buffers) -> Result<Slot, DriveError> {
-    let Stretch {
-        image,
-        header,
-        range,
-        padding,
-    } = stretch;
-    let length = range
-        .end
-        .checked_sub(range.start)
-        .filter(|length| *length <= Stretch::LARGEST);
-    let Some(body) = length.and_then(|length| usize::try_from(length).ok()) else {
-        let what = format!("a conversation asked for the bytes {range:?} at once");
-        return Err(DriveError::Cause(Cause::Bug { what }));
-    };
-    if buffers.stretch.len() < body {
-        buffers.stretch.resize(body, 0);
-    }
-    let start = range.start;
-    let is_there = buffers.ahead.take().is_some_and(|(image_ahead, ahead)| {
-        image_ahead == image && ahead.start == range.start && range.end <= ahead.end
-    });
-    if let Some(buffer) = buffers.stretch.get_mut(..body).filter(|_| !is_there) {
-        feed.fill(image, range, buffer).map_err(DriveError::Cause)?;
-    }
-    let padding = usize::try_from(padding).unwrap_or(usize::MAX);
-    Ok(Slot {
-        header,
-        image: Some((image, start)),
-        body,
-        padding,
-        taken: 0,
-        is_refused: false,
-    })
-}
-
-/// While the answer to a stretch is awaited: reads the one that probably follows, as long as the one before it. In QDL the modem waits
-/// for every chunk, and a slow stick would make it wait twice. What can't be read now is tried, and told, when it is asked for.
-fn read_ahead(feed: &mut dyn ImageFeed, buffers: &mut Buffers, slot: &mut Slot) {
-    let Some((image, start)) = slot.image.take() else {
-        return;
-    };
-    let body = u64::try_from(slot.body).unwrap_or(u64::MAX);
-    let next = start.saturating_add(body);
-    let end = next.saturating_add(body).min(feed.size(image));
-    let count = usize::try_from(end.saturating_sub(next)).unwrap_or(usize::MAX);
-    let Some(buffer) = buffers
-        .stretch
-        .get_mut(..count)
-        .filter(|buffer| !buffer.is_empty())
-    else {
-        return;
-    };
-    if feed.fill(image, next..end, buffer).is_ok() {
-        buffers.ahead = Some((image, next..end));
     }
 }
 

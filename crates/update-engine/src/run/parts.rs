@@ -8,7 +8,7 @@ use modem_world::{Instant, Interest, Wake, World};
 use super::open_port::OpenPort;
 use super::services::Services;
 use super::stops::{Heed, Stops, Wish};
-use super::teller::{Teller, Told};
+use super::teller::{Teller, TellerState};
 use super::whereabouts::Whereabouts;
 use crate::modem::{DeviceId, Facts};
 use crate::told::{Cause, EventKind, Step, Warning};
@@ -50,7 +50,7 @@ impl<'r> Run<'r> {
     }
 
     /// What another run needs to go on telling.
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> TellerState {
         self.teller.to_told()
     }
 

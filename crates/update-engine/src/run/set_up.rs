@@ -7,7 +7,7 @@ use super::open_port::OpenPort;
 use super::parts::Run;
 use super::services::Services;
 use super::stops::Stops;
-use super::teller::{Teller, Told};
+use super::teller::{Teller, TellerState};
 use super::whereabouts::{KnownPlace, Whereabouts};
 use crate::modem::{DeviceId, Mode, Modem, Selector};
 use crate::request::Verb;
@@ -101,7 +101,7 @@ pub(crate) fn resume<'r>(
     verb: Verb,
     select: &Selector,
     known: KnownPlace,
-    told: Told,
+    told: TellerState,
 ) -> Result<Run<'r>, UpdateError> {
     let mut patience = Patience::new(world, sink);
     let find = |_: &mut dyn World, _: &mut Patience<'_>| Ok(Target::Before(known.port().clone()));

@@ -39,7 +39,7 @@ pub(crate) struct Teller<'r> {
 
 /// What another run needs to go on telling: what is true of the modem, what was done to it, and how far the whole has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct TellerState {
     /// What the modem calls itself.
     pub(super) model: Option<String>,
     modem: ModemState,
@@ -69,7 +69,7 @@ impl<'r> Teller<'r> {
         sink: &'r mut dyn FnMut(&Event),
         device: DeviceId,
         now: Instant,
-        told: Told,
+        told: TellerState,
     ) -> Self {
         Self {
             modem: told.modem,
@@ -81,8 +81,8 @@ impl<'r> Teller<'r> {
     }
 
     /// What another run needs to go on telling.
-    pub(crate) fn to_told(&self) -> Told {
-        Told {
+    pub(crate) fn to_told(&self) -> TellerState {
+        TellerState {
             model: self.device.model().map(str::to_owned),
             modem: self.modem,
             deed: self.deed,

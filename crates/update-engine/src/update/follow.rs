@@ -8,7 +8,7 @@ use super::read_back::ReadBack;
 use super::restart::BOOT_LIMIT;
 use super::stages::{Course, PASSES, Stage};
 use super::work::Update;
-use crate::decide::{Asked, Before, Nature, Pass, Which, checks, fit};
+use crate::decide::{AskedImages, Before, Nature, Pass, Which, checks, fit};
 use crate::modem::{Facts, Mode};
 use crate::run::{Deed, Heed};
 use crate::told::{Cause, ModemState, Outcome, Step, Updated};
@@ -108,7 +108,7 @@ impl Update<'_> {
         course.pass = Pass {
             number,
             which: if is_half { Which::All } else { Which::Asked },
-            asked: Asked::NotSaid,
+            asked: AskedImages::NotSaid,
             // What is put back, should this pass fail, is what the modem has now.
             before: Some(Before::of(&facts, &course.goal.wanted).without_imei()),
             protocol,

@@ -6,8 +6,8 @@ use super::stages::{Course, Stage};
 use super::work::Update;
 use crate::decide::checks::Prepared;
 use crate::decide::{
-    Agreed, Asked, Before, Goal, Nature, Pass, Which, check_slot, check_talkative, checks, fit, has_stored,
-    is_as_wanted, target,
+    Agreed, AskedImages, Before, Goal, Nature, Pass, Which, check_slot, check_talkative, checks, fit,
+    has_stored, is_as_wanted, target,
 };
 use crate::modem::{Facts, Mode, Protocol, Trio};
 use crate::run::{Heed, RETURN_LIMIT};
@@ -195,7 +195,7 @@ impl Update<'_> {
             } else {
                 Which::Asked
             },
-            asked: Asked::NotSaid,
+            asked: AskedImages::NotSaid,
             before: Some(before.clone().without_imei()),
             protocol,
             state_before: ModemState::RunsFirmware,
@@ -242,7 +242,7 @@ impl Update<'_> {
         let pass = Pass {
             number: 1,
             which: Which::All,
-            asked: Asked::NotSaid,
+            asked: AskedImages::NotSaid,
             before: None,
             protocol,
             state_before: ModemState::RunsFirmware,

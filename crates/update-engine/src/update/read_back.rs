@@ -39,7 +39,7 @@ pub(super) enum ReadBack {
 }
 
 /// The result of asking the modem once.
-enum Asked {
+enum Reply {
     /// What the modem reports.
     Facts(Box<Facts>),
     /// Why the modem can't tell yet.
@@ -65,11 +65,11 @@ impl Update<'_> {
                 .stop_if_asked("stopped before the versions were read back; the modem has all images")?;
             let why = match asked {
                 // A lost answer must not hide a difference that the modem reported a moment ago.
-                Asked::Facts(facts) if told.as_ref().is_some_and(|told| tells_less(&facts, told)) => {
+                Reply::Facts(facts) if told.as_ref().is_some_and(|told| tells_less(&facts, told)) => {
                     told = None;
                     "the modem reports less than a moment ago".to_owned()
                 }
-                Asked::Facts(facts) => {
+                Reply::Facts(facts) => {
                     self.is_same_modem(&facts, goal)?;
                     if told.as_ref() != Some(&*facts) {
                         told = Some((*facts).clone());
@@ -93,7 +93,7 @@ impl Update<'_> {
                     }
                     differences.join("; ")
                 }
-                Asked::NotYet(why) => why,
+                Reply::NotYet(why) => why,
             };
             tracing::info!(why, "not proven yet");
             self.run.remind_manager();
@@ -108,28 +108,28 @@ impl Update<'_> {
         }
     }
 
-    fn ask_for_facts(&mut self, goal: &Goal) -> Result<Asked, Cause> {
+    fn ask_for_facts(&mut self, goal: &Goal) -> Result<Reply, Cause> {
         if let Err(mut tried) = self.run.open_control(self.request.control, OPEN_PATIENCE)? {
             if let Err(more) = self.run.open_at()? {
                 tried.extend(more.tried);
-                return Ok(Asked::NotYet(tried.join("; ")));
+                return Ok(Reply::NotYet(tried.join("; ")));
             }
         }
         let read = self.run.read_facts();
         self.run.close_session(Closing::Release)?;
         Ok(match read {
             Ok(facts) if facts.is_booting => {
-                Asked::NotYet("the modem says that it isn't ready yet".to_owned())
+                Reply::NotYet("the modem says that it isn't ready yet".to_owned())
             }
-            Ok(facts) if facts.has_gaps => Asked::NotYet("the modem didn't answer every question".to_owned()),
-            Ok(facts) if leaves_out(&facts, goal) => Asked::NotYet(
+            Ok(facts) if facts.has_gaps => Reply::NotYet("the modem didn't answer every question".to_owned()),
+            Ok(facts) if leaves_out(&facts, goal) => Reply::NotYet(
                 "the modem doesn't report everything that it reported before the update".to_owned(),
             ),
             Ok(facts) if facts.running.firmware.is_none() => {
-                Asked::NotYet("the modem doesn't report its firmware version".to_owned())
+                Reply::NotYet("the modem doesn't report its firmware version".to_owned())
             }
-            Ok(facts) => Asked::Facts(Box::new(facts)),
-            Err(Cause::Control { error }) => Asked::NotYet(error.to_string()),
+            Ok(facts) => Reply::Facts(Box::new(facts)),
+            Err(Cause::Control { error }) => Reply::NotYet(error.to_string()),
             Err(other) => return Err(other),
         })
     }

@@ -90,14 +90,14 @@ impl Way {
 }
 
 /// How a modem answered one way of restarting.
-enum Said {
+enum RestartReply {
     /// The modem accepted the request, or may have: it left the bus while it was being asked, or didn't answer.
     Yes(String),
     /// The modem refused the request, or couldn't be asked.
     No(String),
 }
 
-impl Said {
+impl RestartReply {
     /// How to end the session. A modem that restarts forgets its clients, so there is nothing to release.
     const fn closing(&self) -> Closing {
         match self {
@@ -154,7 +154,7 @@ impl Run<'_> {
             self.stop_if_asked("stopped while the modem still ran its firmware")?;
             let words = way.words(&modem);
             let said = if is_expected && self.wait_leave(Duration::ZERO, Heed::AtOnce)? {
-                Said::Yes("not tried, because the modem left the bus after all".to_owned())
+                RestartReply::Yes("not tried, because the modem left the bus after all".to_owned())
             } else {
                 self.note_bus();
                 if way.is_by_control() {
@@ -166,10 +166,10 @@ impl Run<'_> {
                     self.ask_by_at(*way, &modem)?
                 }
             };
-            let is_taken = matches!(said, Said::Yes(_));
+            let is_taken = matches!(said, RestartReply::Yes(_));
             let (answer, back) = match said {
-                Said::No(answer) => (answer, None),
-                Said::Yes(answer) => {
+                RestartReply::No(answer) => (answer, None),
+                RestartReply::Yes(answer) => {
                     let limit = match way {
                         Way::SetFirmwareId | Way::BootHold(_) => BOOT_HOLD_LIMIT,
                         _ => POWER_CYCLE_LIMIT,
@@ -296,9 +296,9 @@ impl Run<'_> {
         self.tell(kind);
     }
 
-    fn ask_by_control(&mut self, way: Way, choice: ControlChoice) -> Result<Said, Cause> {
+    fn ask_by_control(&mut self, way: Way, choice: ControlChoice) -> Result<RestartReply, Cause> {
         if let Err(tried) = self.open_control(choice, OPEN_PATIENCE)? {
-            return Ok(Said::No(tried.join("; ")));
+            return Ok(RestartReply::No(tried.join("; ")));
         }
         // A modem that has just started sends a start-up indication. Drain it first, or it is mistaken for the reply to the
         // restart.
@@ -316,12 +316,12 @@ impl Run<'_> {
                 match self.ask(request, PATIENCE)? {
                     Ok(_) => {
                         let said = self.power_cycle()?;
-                        if matches!(said, Said::No(_)) {
+                        if matches!(said, RestartReply::No(_)) {
                             self.forget_download_mode()?;
                         }
                         said
                     }
-                    Err(error) => Said::No(error.to_string()),
+                    Err(error) => RestartReply::No(error.to_string()),
                 }
             }
             _ => self.power_cycle()?,
@@ -331,7 +331,7 @@ impl Run<'_> {
     }
 
     /// Sets the modem offline, then resets it. If the modem refuses to go offline, the reset may still work (qmi.md §5).
-    fn power_cycle(&mut self) -> Result<Said, Cause> {
+    fn power_cycle(&mut self) -> Result<RestartReply, Cause> {
         self.note_deed(Deed::Changed);
         let offline = Dms::SetOperatingMode(OperatingMode::Offline);
         // Until the modem answers, its radio may be on or off.
@@ -363,24 +363,24 @@ impl Run<'_> {
         let said = self.power_cycle()?;
         self.close_session(said.closing())?;
         Ok(match said {
-            Said::Yes(_) => Ok(()),
-            Said::No(why) => Err(why),
+            RestartReply::Yes(_) => Ok(()),
+            RestartReply::No(why) => Err(why),
         })
     }
 
-    fn ask_by_at(&mut self, way: Way, modem: &Modem) -> Result<Said, Cause> {
+    fn ask_by_at(&mut self, way: Way, modem: &Modem) -> Result<RestartReply, Cause> {
         let (command, place) = match way {
             Way::BootHold(place) => (Command::BOOT_HOLD, place),
             Way::Reset(place) => (Command::RESET, place),
-            _ => return Ok(Said::No("not an AT command".to_owned())),
+            _ => return Ok(RestartReply::No("not an AT command".to_owned())),
         };
         let Some(port) = modem.ports.at.get(place) else {
-            return Ok(Said::No(
+            return Ok(RestartReply::No(
                 "the modem doesn't have that AT port any more".to_owned(),
             ));
         };
         if let Err(why) = self.open_one_at(port)? {
-            return Ok(Said::No(why.to_string()));
+            return Ok(RestartReply::No(why.to_string()));
         }
         self.note_deed(Deed::Changed);
         let said = self.at_unlocking(&command)?;
@@ -389,45 +389,49 @@ impl Run<'_> {
     }
 
     /// Sends a command. If the modem refuses it, sends the unlock command and then the same command again (at.md §3).
-    fn at_unlocking(&mut self, command: &Command) -> Result<Said, Cause> {
+    fn at_unlocking(&mut self, command: &Command) -> Result<RestartReply, Cause> {
         let first = match self.at(command)? {
             Ok(outcome) => said(&outcome),
-            Err(error) => return Ok(Said::No(error.to_string())),
+            Err(error) => return Ok(RestartReply::No(error.to_string())),
         };
-        let Said::No(refusal) = first else {
+        let RestartReply::No(refusal) = first else {
             return Ok(first);
         };
         match self.at(&Command::UNLOCK)? {
             Ok(AtOutcome::Answered(answer)) if answer.result.is_ok() => {}
-            _ => return Ok(Said::No(format!("{refusal}; the unlock command failed, too"))),
+            _ => {
+                return Ok(RestartReply::No(format!(
+                    "{refusal}; the unlock command failed, too"
+                )));
+            }
         }
         Ok(match self.at(command)? {
             Ok(outcome) => said(&outcome),
-            Err(error) => Said::No(error.to_string()),
+            Err(error) => RestartReply::No(error.to_string()),
         })
     }
 }
 
 /// What the modem's answer to an AT command that restarts it means.
-fn said(outcome: &AtOutcome) -> Said {
+fn said(outcome: &AtOutcome) -> RestartReply {
     match outcome {
-        AtOutcome::LeftBus => Said::Yes("the modem left the bus at once".to_owned()),
-        AtOutcome::Answered(answer) if answer.result.is_ok() => Said::Yes("OK".to_owned()),
-        AtOutcome::Answered(answer) => Said::No(answer.result.to_string()),
+        AtOutcome::LeftBus => RestartReply::Yes("the modem left the bus at once".to_owned()),
+        AtOutcome::Answered(answer) if answer.result.is_ok() => RestartReply::Yes("OK".to_owned()),
+        AtOutcome::Answered(answer) => RestartReply::No(answer.result.to_string()),
     }
 }
 
 /// What the modem's answer to a request that restarts it means. A modem may leave the bus before it answers
 /// (update-flow.md §4). A modem that doesn't answer may restart as well, so modemflash still watches the bus.
-fn accepted(answer: Result<(), ControlError>) -> Said {
+fn accepted(answer: Result<(), ControlError>) -> RestartReply {
     match answer {
-        Ok(()) => Said::Yes("accepted".to_owned()),
-        Err(ControlError::Gone { .. }) => Said::Yes("the modem left the bus at once".to_owned()),
-        Err(ControlError::Silent { .. }) => Said::Yes("no answer".to_owned()),
+        Ok(()) => RestartReply::Yes("accepted".to_owned()),
+        Err(ControlError::Gone { .. }) => RestartReply::Yes("the modem left the bus at once".to_owned()),
+        Err(ControlError::Silent { .. }) => RestartReply::Yes("no answer".to_owned()),
         Err(ControlError::Refused {
             error: QmiError::NoEffect,
             ..
-        }) => Said::Yes("no effect (26)".to_owned()),
-        Err(error) => Said::No(error.to_string()),
+        }) => RestartReply::Yes("no effect (26)".to_owned()),
+        Err(error) => RestartReply::No(error.to_string()),
     }
 }

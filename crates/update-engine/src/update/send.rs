@@ -2,7 +2,7 @@
 
 use super::stages::{Course, Stage};
 use super::work::Update;
-use crate::decide::{Asked, Shipment, Which};
+use crate::decide::{AskedImages, Shipment, Which};
 use crate::run::HOLDER_LIMIT;
 use crate::told::{Cause, ModemState, Step, Written};
 
@@ -26,11 +26,11 @@ impl Update<'_> {
     /// # Errors
     /// As [`send`](Self::send).
     pub(super) fn send_again(&mut self, mut course: Course) -> Result<Stage, Cause> {
-        course.written = self.ship(&course, Which::All, Asked::NotSaid)?;
+        course.written = self.ship(&course, Which::All, AskedImages::NotSaid)?;
         Ok(Stage::Start(course))
     }
 
-    fn ship(&mut self, course: &Course, which: Which, asked: Asked) -> Result<Written, Cause> {
+    fn ship(&mut self, course: &Course, which: Which, asked: AskedImages) -> Result<Written, Cause> {
         let protocol = course.pass.protocol;
         let mut shipment = Shipment::of(&self.request, self.firmware, which, asked, protocol);
         // For a modem that was found in download mode, the images were checked with the plan, and the modem's first answer

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::{Goal, ImageName, Pass};
 use crate::request::Request;
-use crate::run::{KnownPlace, Told};
+use crate::run::{KnownPlace, TellerState};
 use crate::told::{Cause, Outcome, Written};
 
 /// The most passes of an update, and the most downloads when a modem comes back in download mode with all images.
@@ -120,7 +120,7 @@ pub struct Checkpoint {
     /// Where the modem was last seen.
     pub(super) place: KnownPlace,
     /// What this run has reported about the modem.
-    pub(super) told: Told,
+    pub(super) told: TellerState,
     /// The stage.
     #[serde(flatten)]
     pub(super) stage: Stage,

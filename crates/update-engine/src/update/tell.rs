@@ -8,7 +8,7 @@ use modem_protocol::qmi::dms::{Request as Dms, Response};
 use super::restart::{BOOT_LIMIT, POWER_CYCLE_LIMIT};
 use super::stages::{Course, Stage};
 use super::work::Update;
-use crate::decide::{Asked, Which};
+use crate::decide::{AskedImages, Which};
 use crate::modem::Mode;
 use crate::run::{Deed, Heed, RETURN_LIMIT};
 use crate::talk::{PATIENCE, is_unheard};
@@ -55,7 +55,7 @@ impl Update<'_> {
     }
 
     /// Sets the firmware preference; gives what the modem wants to be sent.
-    fn set_preference(&mut self, course: &Course) -> Result<Asked, Cause> {
+    fn set_preference(&mut self, course: &Course) -> Result<AskedImages, Cause> {
         self.run.begin(Step::SetPreference);
         let preference = course.goal.preference()?;
         let request = Dms::SetFirmwarePreference {
@@ -81,7 +81,7 @@ impl Update<'_> {
         let error = match answer {
             Ok(Response::FirmwarePreferenceSet(list)) => {
                 tracing::info!(?list, "to be downloaded");
-                let asked = Asked::from(list);
+                let asked = AskedImages::from(list);
                 // If the modem prefers what it already runs, its preference isn't wrong, even if images have to be sent.
                 let before = course.pass.before.as_ref();
                 let is_kept = before.is_some_and(|before| before.running == course.goal.wanted);

@@ -1,6 +1,7 @@
 //! The driver against a port that takes everything and says nothing.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn drive(
         is_patient: false,
         note,
     };
-    driver.drive(&mut Download(conversation), feed)
+    driver.drive(&mut DownloadConversation(conversation), feed)
 }
 
 /// Takes everything and says nothing, and its clock jumps to each deadline.
