@@ -181,15 +181,16 @@ the event `failed` ([events.md](events.md)), with `inspect --json` of the line a
 | 9 | failed, and the modem's state is not known (left the bus, or nothing understandable answers) | unknown |
 | 130 | interrupted by the user at a safe point | see message |
 
-*Untouched* means that the modem is as it was found: it was at most asked something. A modem that was found in download mode still
-waits there then. What would be 2, 3 or 4 ends with the modem's own code once the run has changed anything: files that are pulled or
-change while the modem waits in download mode end with 6.
+*Untouched* means that the modem is as it was found: the run has at most asked it something. If the modem was in download mode at the
+start, it still is. Once a run has changed the modem, it doesn't end with 2, 3 or 4 any more, but with the code for the modem's state: 5,
+6, 7 or 9. Example: the stick with the files is pulled out while the modem waits in download mode; the exit code is 6.
 
-A modem that runs can still keep its radio off, as it does while firmware, settings and preference don't belong together. Behind 7 the
-line `modem:` says whether the radio is on, off (and why, as the modem says), or not known; behind 5 it says so when the radio is
-off. With `--json` that is `radio` of the event `failed`.
+A modem that runs may still keep its radio off, for example while firmware, settings and preference don't belong together. With exit code 7
+the line `modem:` says whether the radio is on, off (and why, in the modem's words), or not known; with 5 it says so if the radio is off.
+With `--json` the same stands in `radio` of the event `failed`.
 
-What happened and what is true of the modem decide together. The codes below name their row in their last column:
+Two things decide the exit code: what happened (the row) and what is true of the modem (the column). Look for the error code in the first
+column. The lists below repeat the possible exit codes in their last column:
 
 ";
 
