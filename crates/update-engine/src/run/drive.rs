@@ -168,7 +168,7 @@ impl Run<'_> {
             port,
             buffers: self.port.buffers(),
             stops: &mut self.stops,
-            is_patient: heed == Heed::AfterClose,
+            is_patient: heed.ends_with().is_none(),
             note: &mut |now, what| {
                 if let (Note::StopAsked, Some(when)) = (what, heed.words()) {
                     teller.tell(now, EventKind::Stopping { when });
@@ -176,7 +176,7 @@ impl Run<'_> {
             },
         };
         driver.drive(session, &mut NoImages).map_err(|error| match error {
-            DriveError::StoppedNow => Cause::StoppedMidway,
+            DriveError::StoppedNow => heed.ends_with().unwrap_or(Cause::StoppedMidway),
             DriveError::Cause(cause) => cause,
             DriveError::Protocol(error) => Cause::Bug {
                 what: format!("a session failed as a download does: {error}"),

@@ -115,11 +115,7 @@ impl<'r> Run<'r> {
                 self.tell(EventKind::Stopping { when });
                 Ok(())
             }
-            (Wish::Again, _) if heed == Heed::AfterClose => Ok(()),
-            (Wish::Again, _) if heed == Heed::AfterRequest => Err(Cause::StoppedMidway),
-            _ => Err(Cause::Stopped {
-                how: "stopped at once; nothing was being sent",
-            }),
+            _ => heed.ends_with().map_or(Ok(()), Err),
         }
     }
 

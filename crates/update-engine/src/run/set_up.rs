@@ -76,18 +76,10 @@ pub(crate) fn begin<'r>(
     select: &Selector,
     find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<Target, Cause>,
 ) -> Result<Run<'r>, UpdateError> {
-    let mut patience = Patience::new(world, sink);
-    match Start::find(world, verb, select, &mut patience, find) {
-        Ok(start) => {
-            let mut run = Run::new(world, sink, start);
-            run.note_bus();
-            Ok(run)
-        }
-        Err(refused) => {
-            let (device, cause) = *refused;
-            Err(refuse(world, sink, &device, Step::CheckDevice, cause))
-        }
-    }
+    let start = find_telling(world, sink, verb, select, find)?;
+    let mut run = Run::new(world, sink, start);
+    run.note_bus();
+    Ok(run)
 }
 
 /// Begins a run that goes on where another one has ended: `known` and `told` are what that one knew. Where the modem is now, the
@@ -103,15 +95,8 @@ pub(crate) fn resume<'r>(
     known: KnownPlace,
     told: TellerState,
 ) -> Result<Run<'r>, UpdateError> {
-    let mut patience = Patience::new(world, sink);
     let find = |_: &mut dyn World, _: &mut Patience<'_>| Ok(Target::Before(known.port().clone()));
-    let claimed = match claim::find(world, verb, select, &mut patience, find) {
-        Ok((_, claimed)) => claimed,
-        Err(refused) => {
-            let (device, cause) = *refused;
-            return Err(refuse(world, sink, &device, Step::CheckDevice, cause));
-        }
-    };
+    let Start { claimed, .. } = find_telling(world, sink, verb, select, find)?;
     let now = world.now();
     let whereabouts = Whereabouts::known(now, known);
     let device = DeviceId::from_port(whereabouts.port(), told.model.as_deref());
@@ -119,6 +104,21 @@ pub(crate) fn resume<'r>(
     let mut run = Run::of_parts(world, teller, whereabouts, claimed);
     run.services.note_lost_inhibition();
     Ok(run)
+}
+
+/// Finds the modem for a run, and tells the error if there is one.
+fn find_telling(
+    world: &mut dyn World,
+    sink: &mut dyn FnMut(&Event),
+    verb: Verb,
+    select: &Selector,
+    find: impl FnMut(&mut dyn World, &mut Patience<'_>) -> Result<Target, Cause>,
+) -> Result<Start, UpdateError> {
+    let mut patience = Patience::new(world, sink);
+    Start::find(world, verb, select, &mut patience, find).map_err(|refused| {
+        let (device, cause) = *refused;
+        refuse(world, sink, &device, Step::CheckDevice, cause)
+    })
 }
 
 /// Tells an error of a run that hasn't begun.

@@ -2,6 +2,8 @@
 
 use modem_world::Wake;
 
+use crate::told::Cause;
+
 /// When a first wish to stop is heeded. A second one ends the wait at once, except while a session is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heed {
@@ -28,6 +30,18 @@ impl Heed {
             Self::AfterRequest | Self::AfterClose => "after the present request",
         };
         Some(format!("{when}; press Ctrl-C once more to stop now"))
+    }
+
+    /// What a wish that isn't put off ends the wait with: a second one, or the first one where that is heeded at once. None where the wait
+    /// goes on all the same.
+    pub(super) const fn ends_with(self) -> Option<Cause> {
+        match self {
+            Self::AtOnce | Self::WhenBack | Self::WhenGone => Some(Cause::Stopped {
+                how: "stopped at once; nothing was being sent",
+            }),
+            Self::AfterRequest => Some(Cause::StoppedMidway),
+            Self::AfterClose => None,
+        }
     }
 }
 
