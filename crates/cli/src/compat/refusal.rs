@@ -66,7 +66,7 @@ fn hint(error: &UpdateError) -> String {
             again(error)
         ),
         Advice::GetOtherImages if is_waiting => {
-            format!("get the package for this modem again, then {}", again(error))
+            format!("get a sound package for this modem, then {}", again(error))
         }
         Advice::ChooseModem => {
             "say which modem you mean with --cdc-wdm or --tty, or with `modemflash update --port`".to_owned()

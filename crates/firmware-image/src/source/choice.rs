@@ -167,7 +167,7 @@ impl ChoiceError {
             Self::Ambiguous { question, choices } => {
                 if *question == Question::Family {
                     return Some(
-                        "one run for each model: name only the files for one model, and its modem (--port)".to_string(),
+                        "start one run for each model: name only the files for that model, and say which modem (`update`: --port, `rehearse`: --as)".to_string(),
                     );
                 }
                 let options = question.options(choices);

@@ -82,7 +82,7 @@ impl fmt::Display for Advice {
             }
             Self::PowerCycle => "disconnect the modem's power for 10 s, then check whether it connects",
             Self::GetOtherImages => {
-                "get the package for this modem again; `modemflash inspect FILE` shows what a file contains"
+                "get a sound package for this modem; `modemflash inspect FILE` shows whether a file is sound and which modems it is for"
             }
             Self::GiveOnePackage => {
                 "give files from one package; settings files from device makers often name an older firmware: if \
