@@ -184,7 +184,7 @@ pub const ALL_FINDINGS: &[Code] = &[
     code("IMAGE-DAMAGED", "a checksum in the image is wrong", AGAIN),
     code(
         "IMAGE-SUSPICIOUS",
-        "a checksum is wrong, and the header doesn't declare it valid; in genuine files it is right even then",
+        "a checksum is wrong that the header marks as not valid; in genuine files it is right even so",
         AGAIN,
     ),
     code(
@@ -229,7 +229,7 @@ pub const ALL_FINDINGS: &[Code] = &[
     code(
         "VERSION-MISSING",
         "no file states the firmware version, the config version or the carrier",
-        NOTHING,
+        "give the version with --firmware, --config or --carrier if the update asks for it",
     ),
     code(
         "FAMILY-DOUBT",

@@ -41,7 +41,7 @@ pub enum Finding {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// A body's checksum is wrong, but the header doesn't declare it valid. In genuine files it is right even then.
+    /// A body's checksum is wrong, but the header marks it as not valid. In genuine files it is right even so.
     BodySuspicious {
         /// Which image.
         image: String,
@@ -370,7 +370,7 @@ impl fmt::Display for Finding {
             } => write!(
                 f,
                 "image {image} ({image_type}) at offset {offset} is probably damaged: checksum {computed:08x}, \
-                 the header says {expected:08x} (and doesn't declare it valid, but in genuine files it is right even then)"
+                 the header says {expected:08x} (the header marks its checksum as not valid, but in genuine files it is right even so)"
             ),
             Self::HeaderDamaged { expected, computed } => write!(
                 f,

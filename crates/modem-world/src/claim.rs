@@ -108,9 +108,11 @@ impl fmt::Display for LockHolder {
             write!(f, " (pid {process})")?;
         }
         match self.held_for.map(|held| held.as_secs()) {
-            Some(seconds) if seconds >= 120 => write!(f, " has had it for {} min", seconds / 60),
-            Some(seconds) => write!(f, " has had it for {seconds} s"),
-            None => f.write_str(" has it"),
+            Some(seconds) if seconds >= 120 => {
+                write!(f, " has been using the modem for {} min", seconds / 60)
+            }
+            Some(seconds) => write!(f, " has been using the modem for {seconds} s"),
+            None => f.write_str(" is using the modem"),
         }
     }
 }
@@ -140,15 +142,15 @@ mod tests {
     #[test]
     fn a_holder_is_told_with_what_is_known_of_it() {
         let mut holder = LockHolder::default();
-        assert_eq!(holder.to_string(), "another program has it");
+        assert_eq!(holder.to_string(), "another program is using the modem");
         holder.process = Some(812);
         holder.name = Some("modemflash".to_owned());
-        assert_eq!(holder.to_string(), "modemflash (pid 812) has it");
+        assert_eq!(holder.to_string(), "modemflash (pid 812) is using the modem");
         holder.verb = Some("update".to_owned());
         holder.held_for = Some(Duration::from_secs(12));
         assert_eq!(
             holder.to_string(),
-            "`modemflash update` (pid 812) has had it for 12 s"
+            "`modemflash update` (pid 812) has been using the modem for 12 s"
         );
         holder.held_for = Some(Duration::from_secs(620));
         assert!(holder.to_string().ends_with("for 10 min"));

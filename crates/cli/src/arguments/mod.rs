@@ -38,13 +38,13 @@ Examples:
 Exit codes:
     0  done, or nothing to do
     1  unexpected failure
-    2  wrong command line
-    3  image refused
-    4  no modem that can be used, or the host can't do it: more than one,
+    2  wrong command line, or a request that can't be met
+    3  images refused
+    4  no modem that can be used, or the host can't do it: more than one modem,
        port busy, no permission, no driver for download mode
     5  failed; the modem runs the firmware that it had
-    6  failed; the modem is in download mode
-    7  changed, but the modem doesn't run what was wanted
+    6  failed; the modem is in download mode or memory-dump mode
+    7  failed; the modem was changed and runs, but not what was requested
     8  several modems, which ended differently
     9  failed; the modem's state is not known
   130  stopped by the user
@@ -86,23 +86,24 @@ pub(crate) enum Command {
     /// Show what images contain and verify every checksum
     ///
     /// FILE is an image (.cwe, .nvu, .spk, .mbn), a folder, a .zip or .7z archive, or a self-extracting .exe. Everything is read in
-    /// place; nothing is unpacked to the disk. The exit code is 0 if everything is sound, 3 if anything is damaged.
+    /// place; nothing is unpacked to the disk unless --temp-dir says so. The exit code is 0 if every file can be sent to a modem, 3 if
+    /// one is damaged or the files don't belong together, 2 if a file doesn't exist.
     Inspect(Inspect),
     /// Update a modem, whatever state it is in, and verify the result
     ///
     /// Checks everything first: every checksum in every image, and whether the images belong together and fit the modem. A running
     /// modem is asked which firmware it has, told which firmware is to come, sent into download mode, flashed, and followed until
-    /// it reports the wanted versions. A modem that is stuck in download mode is rescued. If the modem already runs the wanted
-    /// versions, nothing is done.
+    /// it reports the new versions. A modem that is stuck in download mode is rescued. If the modem already runs them,
+    /// nothing is done.
     ///
     /// The first Ctrl-C stops the update at the next safe point; a second one stops it at once. A closed terminal doesn't stop an
-    /// update. It is safe to repeat the same command.
+    /// update that has begun. It is safe to repeat the same command.
     Update(Update),
     /// Show, select and delete stored firmware and carrier settings
     Slots(Slots),
     /// Restart a modem
     ///
-    /// Tries all ways to restart the modem, one after the other, and says how each of them went. Success means that the modem was
+    /// Tries one way after the other until the modem restarts, and says how each of them went. Success means that the modem was
     /// seen to leave the bus and to come back.
     Reset(Reset),
     /// Send one AT command and show the answer

@@ -150,7 +150,9 @@ fn words(error: &UpdateError, job: CompatJob, firmware: Option<&Firmware>) -> Op
                 "couldn't detect {kind}: {kind} strings don't match on specified images: '{first}' != '{other}'"
             )
         }
-        Cause::VersionsDiffer { what, given, found } => format!(
+        Cause::VersionsDiffer {
+            what, given, found, ..
+        } => format!(
             "error validating {what}: user provided {what} doesn't match the one in the specified images: \
              '{given}' != '{found}'"
         ),

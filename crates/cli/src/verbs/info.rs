@@ -164,7 +164,7 @@ mod tests {
         assert!(text.contains("QMI /dev/cdc-wdm0"), "{text}");
         assert!(
             text.ends_with(
-                "warning: `modemflash update` (pid 812) has had it for 12 s, so modemflash didn't ask the modem\n"
+                "warning: `modemflash update` (pid 812) has been using the modem for 12 s, so modemflash didn't ask the modem\n"
             ),
             "{text}"
         );

@@ -209,14 +209,12 @@ fn delete(arguments: &SlotsDelete, mut request: Request, is_json: bool, chosen: 
         &facts,
         &format!("no image {wish} is stored"),
     )?;
-    let marks: Vec<&str> = image.uses().collect();
-    if !marks.is_empty() && !arguments.force {
+    if let Some(use_of_it) = image.in_use().filter(|_| !arguments.force) {
+        let were = if image.is_firmware() { "was" } else { "were" };
         let what = format!(
-            "{}: {} {} kept: {}",
+            "{}: {} {were} not deleted: {use_of_it}",
             modem.path(),
-            words(image),
-            verb(image),
-            marks.join(", ")
+            words(image)
         );
         return Err(VerbFailure::new(Code::SlotInUse, what).hint(Advice::SelectOthers.to_string()));
     }

@@ -30,8 +30,7 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let is_json = arguments.output.json;
     let selected = choose(chosen.world(), &request, named, &firmware, is_json)?;
     if selected.is_empty() {
-        let what = "no modem is there that these images are for";
-        return Err(VerbFailure::new(Code::ModemNone, what));
+        return Err(none_fits(modems(chosen.world()).map_or(0, |modems| modems.len())));
     }
     let mut requests: Vec<Request> = selected
         .iter()
@@ -75,6 +74,23 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     match screens.lost() {
         Some(lost) if code == 0 => Err(lost),
         _ => Ok(code),
+    }
+}
+
+/// There is nothing to do with `--all`: of the modems on the bus, `left_out` in number, none takes the images.
+fn none_fits(left_out: usize) -> VerbFailure {
+    match left_out {
+        0 => VerbFailure::new(Code::ModemNone, "no modem is on the bus"),
+        1 => VerbFailure::new(
+            Code::ModemNone,
+            "the images are not for the only modem on the bus",
+        )
+        .hint("get the package for this modem; `modemflash inspect FILE` shows which modems a file is for"),
+        _ => {
+            let what = format!("the images are for none of the {left_out} modems on the bus");
+            VerbFailure::new(Code::ModemNone, what)
+                .hint("get the package for these modems; `modemflash inspect FILE` shows which modems a file is for")
+        }
     }
 }
 
@@ -187,7 +203,7 @@ fn in_a_line(plan: &Plan) -> String {
     }
     match &plan.from {
         Some(from) if plan.to.differences(from).is_empty() => {
-            format!("already runs {from}, which is what was wanted")
+            format!("already runs {from}, which is what was requested")
         }
         _ => format!("{from}, to become {}, {images}", plan.to),
     }

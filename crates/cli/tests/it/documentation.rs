@@ -169,17 +169,17 @@ the event `failed` ([events.md](events.md)), with `inspect --json` of the line a
 
 | exit | meaning | modem |
 |---|---|---|
-| 0 | done, or nothing to do | as asked |
-| 1 | bug or unexpected failure | see message |
-| 2 | wrong command line or configuration | untouched |
-| 3 | image refused (damaged, wrong product) | untouched |
-| 4 | no modem that can be used, or the host can't do it: more than one, busy, no permission, no driver for download mode | untouched |
-| 5 | failed, the modem runs the firmware that it had | usable as before |
-| 6 | failed, in download mode or memory-dump mode; the same command may be run again | not usable now |
-| 7 | something was written or switched, and the modem runs, but not what was wanted | usable if its radio is on |
-| 8 | several modems, which ended differently; each has its own code in its last event and in the table at the end | mixed |
-| 9 | failed, and the modem's state is not known (left the bus, or nothing understandable answers) | unknown |
-| 130 | interrupted by the user at a safe point | see message |
+| 0 | done, or nothing to do | as requested |
+| 1 | unexpected failure | see the message |
+| 2 | wrong command line, or a request that can't be met | untouched |
+| 3 | images refused | untouched |
+| 4 | no modem that can be used, or the host can't do it: more than one modem, port busy, no permission, no driver for download mode | untouched |
+| 5 | failed; the modem runs the firmware that it had | usable as before |
+| 6 | failed; the modem is in download mode or memory-dump mode | not usable now; the same command may be run again |
+| 7 | failed; the modem was changed and runs, but not what was requested | usable if its radio is on |
+| 8 | several modems, which ended differently | each has its own code in its last event and in the table at the end |
+| 9 | failed; the modem's state is not known | it left the bus, or gives no answer that modemflash understands |
+| 130 | stopped by the user | see the message |
 
 *Untouched* means that the modem is as it was found: the run has at most asked it something. If the modem was in download mode at the
 start, it still is. Once a run has changed the modem, it doesn't end with 2, 3 or 4 any more, but with the code for the modem's state: 5,
@@ -242,6 +242,43 @@ fn the_column_of_exit_codes_says_what_the_table_says() {
         assert!(is_said || class == Class::Fault, "{code}: {words}");
         assert_eq!(words.contains("the modem"), numbers.len() > 1, "{code}: {words}");
     }
+}
+
+/// The exit codes and their meanings, from the first table with numbers in the first column.
+fn meanings_in_table(page: &str) -> BTreeMap<u8, String> {
+    page.lines()
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+        .filter_map(|row| Some((row.get(1)?.parse().ok()?, (*row.get(2)?).to_owned())))
+        .collect()
+}
+
+/// The exit codes and their meanings, from the end of the help text.
+fn meanings_in_help() -> BTreeMap<u8, String> {
+    let help = modemflash(&root()).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let lines = help.lines().skip_while(|line| *line != "Exit codes:").skip(1);
+    let mut meanings = BTreeMap::new();
+    let mut last = None;
+    for line in lines.take_while(|line| line.starts_with(' ')) {
+        let (first, rest) = line.trim().split_once(' ').unwrap();
+        if let Ok(code) = first.parse::<u8>() {
+            meanings.insert(code, rest.trim().to_owned());
+            last = Some(code);
+        } else {
+            let meaning: &mut String = meanings.get_mut(&last.unwrap()).unwrap();
+            meaning.push_str(&format!(" {}", line.trim()));
+        }
+    }
+    meanings
+}
+
+#[test]
+fn all_pages_give_an_exit_code_the_same_meaning() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let meanings = meanings_in_table(HEAD);
+    assert_eq!(meanings.len(), 11);
+    assert_eq!(meanings, meanings_in_table(&readme));
+    assert_eq!(meanings, meanings_in_help());
 }
 
 #[test]

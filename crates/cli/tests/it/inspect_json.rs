@@ -137,8 +137,8 @@ fn the_last_line_says_what_update_says() {
         let told = lines.last().unwrap();
         assert_eq!(told["kind"], "no_set");
         assert_eq!(told["code"], "E-IMAGE-DAMAGED");
-        let error = told["error"].as_str().unwrap();
-        assert_eq!(error.contains("--force"), wants_force, "{error}");
+        let hint = told["hint"].as_str().unwrap();
+        assert_eq!(hint.contains("--force"), wants_force, "{hint}");
         let output = modemflash(folder.path())
             .args(["--virtual", "RC7620", "update", "--json", "damaged.cwe"])
             .output()

@@ -124,7 +124,8 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
             (Finding::BodySuspicious { .. }, _) if !request.force => {
                 return Err(Cause::ImageDamaged {
                     file: file.cloned().unwrap_or_default(),
-                    why: format!("{finding}; --force sends the file anyway"),
+                    why: finding.to_string(),
+                    can_be_forced: true,
                 });
             }
             (_, Severity::Error) => {
@@ -132,6 +133,7 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
                 return Err(Cause::ImageDamaged {
                     file,
                     why: finding.to_string(),
+                    can_be_forced: false,
                 });
             }
             (_, Severity::StrongWarning) => {
@@ -195,10 +197,7 @@ fn judge_device(
     };
     let id = device.id();
     let row = match devices::standing(device.vendor, device.product) {
-        Standing::Emergency => {
-            let evidence = format!("{id} is Qualcomm's primary boot loader: Sierra's own is gone");
-            return Err(Cause::EmergencyMode { evidence });
-        }
+        Standing::Emergency => return Err(Cause::emergency(&id)),
         Standing::NotQualcomm => {
             let what = format!("{id}, an Intel modem, which takes none of these files");
             return Err(Cause::NotAModem { port: name, what });
@@ -235,14 +234,7 @@ fn judge_device(
             let evidence = format!("{id} has {count} USB interfaces; a modem in download mode has one");
             doubt(warnings, Cause::RunsNormally { evidence }, RunWarning::ModeNormal)?;
         }
-        None => {
-            let why = "the device isn't configured yet".to_owned();
-            doubt(
-                warnings,
-                Cause::UnknownDevice { port: name, why },
-                RunWarning::DeviceUnknown,
-            )?;
-        }
+        None => doubt(warnings, Cause::not_configured(name), RunWarning::DeviceUnknown)?,
     }
     Ok(row)
 }

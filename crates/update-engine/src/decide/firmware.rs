@@ -149,7 +149,11 @@ fn inspect(source: &dyn ImageSource) -> Result<Report, Cause> {
         let (file, why) = (source.name().to_owned(), error.to_string());
         match error {
             FileError::Source(_) => Cause::ImageUnreadable { file, why },
-            FileError::Image(_) => Cause::ImageDamaged { file, why },
+            FileError::Image(_) => Cause::ImageDamaged {
+                file,
+                why,
+                can_be_forced: false,
+            },
         }
     })
 }

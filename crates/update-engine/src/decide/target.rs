@@ -6,18 +6,19 @@ use firmware_image::{VersionKind, Versions};
 use crate::modem::{Facts, Given, Passage, Trio, VERSION_RULES, Version, is_pre_production};
 use crate::told::{Cause, RunWarning, Warning};
 
-/// The wanted versions, from the files and the user together.
+/// The requested versions, from the files and the user together.
 ///
 /// # Errors
 /// The files and the user name different versions. With `ignore`, the user's version counts instead.
 pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Trio, Cause> {
-    let one = |kind: VersionKind, what: &'static str, given: &Option<String>| {
+    let one = |kind: VersionKind, what: &'static str, option: &'static str, given: &Option<String>| {
         let found = files.known(kind).map(|known| known.text.clone());
         match (given, found) {
             // Use the spelling of the files, because modems use that spelling too.
             (Some(given), Some(found)) if given.eq_ignore_ascii_case(&found) => Ok(Some(found)),
             (Some(given), Some(found)) if !ignore => Err(Cause::VersionsDiffer {
                 what,
+                option,
                 given: given.clone(),
                 found,
             }),
@@ -26,9 +27,14 @@ pub(crate) fn wanted(files: &Versions, given: &Given, ignore: bool) -> Result<Tr
         }
     };
     Ok(Trio {
-        firmware: one(VersionKind::Firmware, "firmware version", &given.firmware)?,
-        config: one(VersionKind::Config, "config version", &given.config)?,
-        carrier: one(VersionKind::Carrier, "carrier", &given.carrier)?,
+        firmware: one(
+            VersionKind::Firmware,
+            "firmware version",
+            "--firmware",
+            &given.firmware,
+        )?,
+        config: one(VersionKind::Config, "config version", "--config", &given.config)?,
+        carrier: one(VersionKind::Carrier, "carrier", "--carrier", &given.carrier)?,
     })
 }
 

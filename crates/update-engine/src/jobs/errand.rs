@@ -226,16 +226,11 @@ pub fn delete_image(
             (&stored.kind, &stored.unique_id, &stored.build_id)
                 == (&image.kind, &image.unique_id, &image.build_id)
         };
-        let mut in_use = facts
-            .images
-            .iter()
-            .filter(is_meant)
-            .flat_map(Image::uses)
-            .peekable();
-        if in_use.peek().is_some() && !even_in_use {
+        let in_use = facts.images.iter().filter(is_meant).find_map(Image::in_use);
+        if let Some(in_use) = in_use.filter(|_| !even_in_use) {
             return Err(Cause::SlotInUse {
                 image: image.build_id.clone(),
-                uses: in_use.collect(),
+                in_use,
             });
         }
         run.ask_once(request, Dms::DeleteStoredImage(wanted)).map(|_| ())

@@ -185,8 +185,8 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
         Mode::Download => remark(
             RemarkCode::DownloadMode,
             format!(
-                "the modem is waiting for firmware: `modemflash update --port {0} FILE…` sends firmware, `modemflash reset \
-                 --port {0}` starts the firmware that the modem has",
+                "the modem is waiting for firmware. After an interrupted update: `modemflash update --port {0} FILE…`; \
+                 if nothing was sent yet, `modemflash reset --port {0}` starts the firmware that the modem has",
                 modem.path()
             ),
         ),

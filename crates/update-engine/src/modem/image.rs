@@ -39,6 +39,18 @@ impl Image {
         uses.into_iter().filter(|(is, _)| *is).map(|(_, word)| word)
     }
 
+    /// What the modem does with the image, as a clause: "the modem runs and prefers it". Nothing if the image is just stored.
+    pub fn in_use(&self) -> Option<String> {
+        let does = match (self.is_running, self.is_preferred) {
+            (true, true) => "runs and prefers",
+            (true, false) => "runs",
+            (false, true) => "prefers",
+            (false, false) => return None,
+        };
+        let what = if self.is_firmware() { "it" } else { "them" };
+        Some(format!("the modem {does} {what}"))
+    }
+
     /// Whether the image is firmware. Any other kind is settings.
     pub fn is_firmware(&self) -> bool {
         self.kind == ImageType::Modem

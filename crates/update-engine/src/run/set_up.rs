@@ -212,16 +212,8 @@ impl Drop for Run<'_> {
 fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, Cause> {
     let id = modem.device.id();
     match modem.mode {
-        Mode::Emergency => {
-            let evidence = format!("{id} is Qualcomm's primary boot loader: Sierra's own is gone");
-            return Err(Cause::EmergencyMode { evidence });
-        }
-        Mode::NotConfigured => {
-            return Err(Cause::UnknownDevice {
-                port: modem.path().to_string(),
-                why: "the device isn't configured yet".to_owned(),
-            });
-        }
+        Mode::Emergency => return Err(Cause::emergency(&id)),
+        Mode::NotConfigured => return Err(Cause::not_configured(modem.path().to_string())),
         Mode::Normal | Mode::Download => {}
     }
     let named = match select {

@@ -203,7 +203,7 @@ fn by_imei(
         Some((path, holder)) => Err(Cause::Locked {
             holder,
             more: format!(
-                ": the modem {path}, which wasn't asked; no other modem fits {}",
+                "; that is the modem {path}, which wasn't asked, and no other modem fits {}",
                 request.select
             ),
         }),

@@ -133,7 +133,8 @@ impl fmt::Display for Advice {
             Self::HopFirst => "install that firmware first, then this one; --force skips that step",
             Self::AskForLess => "`modemflash info` and `modemflash slots` show what the modem has",
             Self::SelectOthers => {
-                "select other images first, or add --force, after which the modem may keep its radio off"
+                "select another image (`modemflash slots select`), restart the modem (`modemflash reset`), then delete \
+                 this one; --force deletes it now (in scripts with --yes), after which the modem may keep its radio off"
             }
             Self::CheckPin => {
                 "check whether the carrier board ties pin 25 (DPR) of the M.2 slot to ground or 1.8 V; that pin has to float"

@@ -83,7 +83,14 @@ impl Cause {
                 let advice = if modem == ModemState::Untouched { Do::GetOtherImages } else { Do::CopyImages };
                 card(Code::ImageRead, "an image file can't be read", InStep, advice)
             }
-            Self::ImageDamaged { .. } => card(Code::ImageDamaged, "an image file is damaged", InStep, Do::GetOtherImages),
+            Self::ImageDamaged { can_be_forced, .. } => {
+                let card = card(Code::ImageDamaged, "an image file is damaged", InStep, Do::GetOtherImages);
+                if *can_be_forced {
+                    card.saying(format!("{}; --force sends this file anyway", Do::GetOtherImages))
+                } else {
+                    card
+                }
+            }
             Self::ImageChanged { .. } => card(Code::ImageChanged, "an image file changed", InStep, Do::CopyImages),
             Self::ImagesDisagree { .. } => card(Code::ImageConflict, "the image files don't belong together", InStep, Do::GiveOnePackage),
             Self::ImageOfOtherFamily { .. } => card(Code::ImageFamily, "the image is for other modems", Fact, Do::GetOtherImages),
@@ -112,7 +119,7 @@ impl Cause {
                      for 10 s and run the same command again (safe to repeat)",
                 )
             }
-            Self::DidNotReturn { .. } => card(Code::ResetNoReturn, "the modem did not come back", InStep, Do::PowerCycleAndRunAgain),
+            Self::DidNotReturn { .. } => card(Code::ResetNoReturn, "the modem did not come back", Fact, Do::PowerCycleAndRunAgain),
             Self::DidNotLeave { .. } => card(Code::ResetStayed, "the modem did not restart", InStep, Do::PowerCycle),
             Self::Protocol { layer, error } => of_protocol(*layer, error, modem),
             Self::NoModem { .. } => card(Code::ModemNone, "no modem was found", Fact, Do::CheckModem),
@@ -128,11 +135,15 @@ impl Cause {
             Self::Control { error } => of_control(error, modem),
             Self::Unreachable { .. } => card(Code::ModemUnreachable, "the modem can't be queried", Fact, of_silence(modem)),
             Self::NotInLanguage { .. } => card(Code::ModemUnreachable, "the modem can't be queried", Fact, Do::LeaveLanguage),
-            Self::ImagesMissing { .. } => card(Code::ImageMissing, "an image file is missing", InStep, Do::AddImage),
+            Self::ImagesMissing { .. } => card(Code::ImageMissing, "an image file is missing", Fact, Do::AddImage),
             Self::VersionsMissing { .. } => {
                 card(Code::VersionsMissing, "a version of the firmware is not known", Fact, Do::GiveVersions)
             }
-            Self::VersionsDiffer { .. } => card(Code::VersionsDiffer, "the files are not what was requested", Fact, Do::GiveOnePackage),
+            Self::VersionsDiffer { option, given, .. } => {
+                card(Code::VersionsDiffer, "the files are not what was requested", Fact, Do::GiveOnePackage).saying(format!(
+                    "leave out {option} {given}, or give the files for {given}; --force takes the files as they are"
+                ))
+            }
             Self::HopNeeded { .. } => card(Code::HopNeeded, "the modem needs an intermediate firmware first", Fact, Do::HopFirst),
             Self::PreProduction { .. } => {
                 card(Code::PreProduction, "the modem runs pre-production firmware", Fact, Do::LeaveFirmware)

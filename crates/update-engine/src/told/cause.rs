@@ -31,6 +31,8 @@ pub enum Cause {
         file: String,
         /// What is wrong.
         why: String,
+        /// Whether the damage isn't certain, so that `--force` sends the file.
+        can_be_forced: bool,
     },
     /// An image file has changed since it was checked.
     #[error("{file}: {why}")]
@@ -224,6 +226,8 @@ pub enum Cause {
     VersionsDiffer {
         /// Which version.
         what: &'static str,
+        /// The option with which the user says it.
+        option: &'static str,
         /// What the user says.
         given: String,
         /// What the files say.
@@ -250,12 +254,12 @@ pub enum Cause {
         maximum: Option<u8>,
     },
     /// The stored image that is to be deleted is in use.
-    #[error("{image}: {}", uses.join(", "))]
+    #[error("{image}: {in_use}")]
     SlotInUse {
         /// Build id of the image.
         image: String,
-        /// What the modem uses the image for.
-        uses: Vec<&'static str>,
+        /// What the modem does with it, as a clause.
+        in_use: String,
     },
     /// The modem can't do what was asked.
     #[error("{what}")]
@@ -342,6 +346,21 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The USB id is that of Qualcomm's own boot loader.
+    pub(crate) fn emergency(id: &impl std::fmt::Display) -> Self {
+        Self::EmergencyMode {
+            evidence: format!("{id} is Qualcomm's primary boot loader: Sierra's own boot loader is gone"),
+        }
+    }
+
+    /// The host hasn't configured the USB device behind a port or at a place.
+    pub(crate) fn not_configured(port: impl Into<String>) -> Self {
+        Self::UnknownDevice {
+            port: port.into(),
+            why: "the host has not configured the USB device yet, or does not authorise it".to_owned(),
+        }
+    }
+
     /// What is asked for needs a modem that runs its firmware, and this modem doesn't.
     pub(crate) fn not_running(modem: &Modem) -> Self {
         Self::NotRunning {

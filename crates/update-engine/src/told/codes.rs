@@ -56,7 +56,7 @@ codes! {
     PortFault: NoModem = "E-PORT-FAULT", "the operating system reports an error on the port", "check the cable and the power supply, and see the system log";
     BusUnreadable: NoModem = "E-BUS-UNREADABLE", "sysfs can't be read", "run where /sys is mounted";
     DeviceForeign: NoModem = "E-DEVICE-FOREIGN", "the port belongs to a device that is not a Sierra Wireless modem", "choose the modem's port; --force goes on anyway";
-    DeviceUnknown: NoModem = "E-DEVICE-UNKNOWN", "modemflash can't tell whether the port belongs to a modem in download mode", "check by hand; --force goes on anyway";
+    DeviceUnknown: NoModem = "E-DEVICE-UNKNOWN", "modemflash can't tell whether the port belongs to a modem in download mode", "`modemflash list` shows what is behind the port; --force goes on anyway";
     ModeNormal: Running = "E-MODE-NORMAL", "the modem runs its firmware; this port is not its download port", "name the modem by its place (--port): modemflash then switches it to download mode";
     ModeEmergency: NoModem = "E-MODE-EMERGENCY", "the USB id is 05c6:9008 or 05c6:900e: Sierra's boot loader is gone", "the modem can't be repaired with Sierra's files; ask the vendor";
     ModeDump: Fault = "E-MODE-DUMP", "the modem crashed and offers a memory dump, and a reset didn't help", "power-cycle the modem, then run again";
@@ -100,7 +100,7 @@ codes! {
     PreProduction: Image = "E-PRE-PRODUCTION", "the modem runs pre-production firmware, and released firmware has made such modems unusable", "leave the modem's firmware as it is, or ask the vendor; --force goes on anyway";
     HopNeeded: Image = "E-HOP-NEEDED", "the modem needs an intermediate firmware first", "install that firmware first";
     SlotNone: Request = "E-SLOT-NONE", "the modem has no slot of this number, or no such stored image", "`modemflash slots` lists the slots and the images";
-    SlotInUse: Request = "E-SLOT-IN-USE", "the stored image runs or is preferred, so it was not deleted", "select other images first, or add --force";
+    SlotInUse: Request = "E-SLOT-IN-USE", "the stored image runs or is preferred, so it was not deleted", "select another image, restart the modem, then delete this one; --force deletes it now";
     NotSupported: Request = "E-NOT-SUPPORTED", "the modem can't do what was asked", "`modemflash info` shows what the modem can do";
     DownloadNotEntered: Fault = "E-DOWNLOAD-NOT-ENTERED", "nothing that was tried switches the modem to download mode", "power-cycle the modem; on M.2 boards check pin 25 (DPR)";
     DownloadNoPort: Host = "E-DOWNLOAD-NO-PORT", "in download mode the modem has another USB id, which no driver on this host knows, so the modem was not switched to download mode", "tell the driver `option` about that id (new_id; the message has the commands), then run again";

@@ -41,7 +41,7 @@ impl Class {
     /// The class in words.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Request => "something else has to be asked for",
+            Self::Request => "the request can't be met",
             Self::Image => "the images are refused",
             Self::Host => "the host can't do the job now",
             Self::NoModem => "no usable modem",

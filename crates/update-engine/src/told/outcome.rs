@@ -105,7 +105,7 @@ impl Written {
 
 /// What to do if the versions were not read back. Modems restart once or twice, which takes up to 70 s
 /// (update-flow.md §3.1, field-reports.md D8).
-const HINT: &str = "give the modem two minutes to restart, then check its firmware version (`modemflash list`, \
+const HINT: &str = "give the modem two minutes, because it may restart again, then check its firmware version (`modemflash list`, \
                     AT!PACKAGE? or ATI); if it is back in download mode, run the same command again";
 
 /// The modem accepted all images, but what it runs is not known, or not known to be right.
@@ -160,8 +160,10 @@ impl fmt::Display for Accepted {
                 f,
                 "; the modem runs {runs}, and the files name no firmware version to compare that with"
             ),
-            (None, 1.., 0) => write!(f, ", modem restarting; versions not read back"),
-            (None, ..) => write!(f, "; modem restarting; versions not read back"),
+            (None, ..) => write!(
+                f,
+                "; the modem was restarted, and its versions were not read back"
+            ),
         }
     }
 }
@@ -202,7 +204,7 @@ mod tests {
         });
         assert_eq!(
             outcome.to_string(),
-            "all images accepted, modem restarting; versions not read back"
+            "all images accepted; the modem was restarted, and its versions were not read back"
         );
         assert_eq!(
             serde_json::to_string(&outcome).unwrap(),

@@ -179,6 +179,7 @@ impl Run<'_> {
                     self.set_modem(ModemState::Unknown);
                     if self.wait_leave(limit, Heed::WhenBack)? {
                         is_expected = false;
+                        self.tried(&words, &answer);
                         (answer, Some(self.wait_restarted(into)?))
                     } else {
                         is_expected = true;
@@ -198,7 +199,9 @@ impl Run<'_> {
                 }
                 _ => answer,
             };
-            self.tried(&words, &answer);
+            if back.is_none() {
+                self.tried(&words, &answer);
+            }
             tried.push(format!("{words}: {answer}"));
             if let Some(mode) = back.filter(|mode| into == Into::Firmware || *mode == Mode::Download) {
                 return Ok(Arrival { mode, tried });

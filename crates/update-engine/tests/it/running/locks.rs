@@ -109,7 +109,7 @@ fn a_modem_that_another_run_has_gets_no_byte_from_any_verb() {
             assert_eq!(error.modem, ModemState::Untouched, "{what}");
             assert_eq!(
                 error.source.to_string(),
-                "`modemflash update` (pid 812) has had it for 12 s",
+                "`modemflash update` (pid 812) has been using the modem for 12 s",
                 "{what}"
             );
             assert_eq!(error.device.path(), Some("1-1"), "{what}: it is said which modem");
@@ -205,7 +205,7 @@ fn a_waiting_run_says_once_that_it_waits_and_for_whom() {
     let setup = running("MC7455");
     let warned = warned(&mut asked_until(&setup, 3), &wish(), &setup);
     let waits: Vec<_> = warned.iter().filter(|(code, _)| *code == "LOCK-WAIT").collect();
-    let text = "waits up to 10 s for the modem: `modemflash list` (pid 812) has had it for 0 s";
+    let text = "waits up to 10 s for the modem: `modemflash list` (pid 812) has been using the modem for 0 s";
     assert_eq!(waits, [&("LOCK-WAIT", text.to_owned())]);
 }
 
@@ -523,7 +523,9 @@ fn a_survey_asks_the_other_modems_and_names_who_has_this_one() {
     assert_eq!((error.code(), error.exit_code()), (Code::ModemLocked, 4));
     let said = error.source.to_string();
     assert!(
-        said.contains("(pid 812) has had it for 12 s: the modem 1-1, which wasn't asked"),
+        said.contains(
+            "(pid 812) has been using the modem for 12 s; that is the modem 1-1, which wasn't asked"
+        ),
         "{said}"
     );
     let (modem, _) = errand::info(&mut world, &with_imei(OTHER_IMEI), &mut |_| {}).unwrap();
