@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modem_world::{Attached, DiscoveryError, PortId, PortInfo, PortKind, UsbInterface, UsbPath};
+use modem_world::{Attached, DiscoveryError, Endpoints, PortId, PortInfo, PortKind, UsbInterface, UsbPath};
 
 use crate::sysfs::{Sysfs, failed, link_name, list, natural_order, text};
 use crate::uevent::interface_name;
@@ -171,6 +171,28 @@ impl Sysfs {
     }
 }
 
+/// The endpoints of the interface in this directory: their number, and of each its folder `ep_81`.
+fn read_endpoints(directory: &Path) -> Option<Endpoints> {
+    let count = u8::from_str_radix(&text(&directory.join("bNumEndpoints"))?, 16).ok()?;
+    let folders = list(directory).unwrap_or_default().into_iter();
+    let (mut seen, mut bulk) = (0_u8, (0_u8, 0_u8));
+    for folder in folders.filter(|name| name.starts_with("ep_") && name != "ep_00") {
+        let read = |name: &str| text(&directory.join(&folder).join(name));
+        seen = seen.saturating_add(1);
+        if read("type").as_deref() == Some("Bulk") {
+            match read("direction").as_deref() {
+                Some("in") => bulk.0 = bulk.0.saturating_add(1),
+                Some("out") => bulk.1 = bulk.1.saturating_add(1),
+                _ => {}
+            }
+        }
+    }
+    Some(Endpoints {
+        count,
+        bulk: (seen == count).then_some(bulk),
+    })
+}
+
 fn read_interface(directory: &Path, number: u8) -> Option<UsbInterface> {
     let code = |name: &str| u8::from_str_radix(&text(&directory.join(name))?, 16).ok();
     Some(UsbInterface {
@@ -178,6 +200,7 @@ fn read_interface(directory: &Path, number: u8) -> Option<UsbInterface> {
         class: code("bInterfaceClass")?,
         subclass: code("bInterfaceSubClass").unwrap_or(0),
         protocol: code("bInterfaceProtocol").unwrap_or(0),
+        endpoints: read_endpoints(directory),
         driver: link_name(&directory.join("driver")),
     })
 }

@@ -103,8 +103,26 @@ pub struct UsbInterface {
     pub subclass: u8,
     /// `bInterfaceProtocol`.
     pub protocol: u8,
+    /// Its endpoints; none if the kernel doesn't tell them.
+    pub endpoints: Option<Endpoints>,
     /// The driver that has it.
     pub driver: Option<String>,
+}
+
+/// The endpoints of an interface in its present setting, without endpoint 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `bNumEndpoints`.
+    pub count: u8,
+    /// How many of them are bulk endpoints: to the host, and from the host. None if only the count is known.
+    pub bulk: Option<(u8, u8)>,
+}
+
+impl Endpoints {
+    /// A pair of bulk endpoints and nothing else: what the kernel's driver takes for a download port (linux.md §2).
+    pub fn is_bulk_pair(self) -> bool {
+        self.count == 2 && self.bulk.is_none_or(|bulk| bulk == (1, 1))
+    }
 }
 
 /// A USB device as the kernel describes it.

@@ -19,7 +19,7 @@ mod replayer;
 pub mod trace;
 mod world;
 
-pub use bus::{Attached, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
+pub use bus::{Attached, Endpoints, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
 pub use claim::{ClaimError, LockHolder, Spot};
 pub use damaged::{Damage, Damaged};
 pub use error::{DiscoveryError, HostError, PortError, PortErrorKind};

@@ -3,6 +3,8 @@
 
 mod heap;
 mod one_port;
+mod usb_devices;
 
 pub use heap::{Alone, CountingAllocator};
 pub use one_port::{Behind, OnePort, PORT};
+pub use usb_devices::build_tree;

@@ -602,6 +602,11 @@ impl Board {
                 )
                 | (Some(Restart::FromFirmware), Fault::Enter(Enter::Id { vendor, product })) => {
                     (device.vendor, device.product) = (*vendor, *product);
+                    if !MAKERS.contains(vendor) {
+                        // Another device was plugged in instead.
+                        device.manufacturer = Some("FTDI".to_owned());
+                        device.product_name = Some("USB device of another maker".to_owned());
+                    }
                 }
                 (Some(Restart::FromLoader | Restart::Plain), Fault::Return(Return::OtherBus))
                 | (Some(Restart::FromFirmware), Fault::Enter(Enter::OtherBus)) => {
@@ -738,6 +743,10 @@ impl Board {
         }
     }
 }
+
+/// Vendor numbers under which Sierra's modems are sold: Sierra, AirPrime, Wavecom, Dell, HP; and Qualcomm's, which is left when Sierra's boot
+/// loader is gone.
+const MAKERS: [u16; 6] = [0x1199, 0x0f3d, 0x114f, 0x413c, 0x03f0, 0x05c6];
 
 const SIERRA: &str = "Sierra Wireless, Incorporated";
 /// Mbit/s.

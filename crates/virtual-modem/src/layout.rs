@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ops::{BitOr, Sub};
 
-use modem_world::UsbDevice;
+use modem_world::{Endpoints, UsbDevice};
 
 /// A modem as it appears on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,17 @@ impl FunctionKind {
     /// interface has only the interrupt endpoint.
     pub const fn has_interrupt(self) -> bool {
         matches!(self, Self::Nmea | Self::At | Self::Qmi | Self::MbimControl)
+    }
+
+    /// The endpoints of the interface: a pair of bulk endpoints, or MBIM's control interface without any, and the interrupt
+    /// endpoint.
+    pub const fn endpoints(self) -> Endpoints {
+        let pair = if matches!(self, Self::MbimControl) { 0 } else { 1 };
+        let interrupt = if self.has_interrupt() { 1 } else { 0 };
+        Endpoints {
+            count: pair * 2 + interrupt,
+            bulk: Some((pair, pair)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::arguments::OutputOptions;
 use crate::ask::{self, Asker, UserAnswer};
 use crate::failure::{VerbFailure, Verdict};
 use crate::output::file::OutputFile;
-use crate::output::stderr::say;
+use crate::output::stderr::{say, say_warnings};
 use crate::screen::{self, Pace};
 use crate::trace;
 use crate::worlds::chosen_world::overheard;
@@ -69,7 +69,7 @@ fn is_there(world: &mut dyn World, request: &Request) -> bool {
     match &request.select {
         // The port alone decides: behind a pseudo-terminal there is no modem on the bus.
         Selector::Port(name) => world.find(name).is_ok(),
-        _ => update_engine::find_one(world, request, Verb::Update).is_ok(),
+        _ => update_engine::find_one(world, request, Verb::Update, &mut say_warnings).is_ok(),
     }
 }
 

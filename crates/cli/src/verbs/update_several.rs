@@ -13,7 +13,7 @@ use crate::ask::{self, Asker, UserAnswer};
 use crate::failure::{VerbFailure, Verdict};
 use crate::images;
 use crate::output::json_events;
-use crate::output::stderr::say;
+use crate::output::stderr::{say, say_warnings};
 use crate::screen::{self, Pace};
 use crate::text::amounts;
 use crate::text::table::Table;
@@ -143,7 +143,7 @@ fn choose(
                 select: select.clone(),
                 ..request.clone()
             };
-            let modem = update_engine::find_one(world, &request, Verb::Update)?;
+            let modem = update_engine::find_one(world, &request, Verb::Update, &mut say_warnings)?;
             Selector::Place(modem.path().to_string())
         };
         if !selected.contains(&select) {

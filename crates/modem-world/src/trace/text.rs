@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Event, Written};
 use crate::{
-    Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle,
-    PortHolder, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
+    Attached, Binding, DiscoveryError, Endpoints, HostError, Inhibition, Instant, LockHolder, PortErrorKind,
+    PortHandle, PortHolder, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
 };
 
 /// System calls that an error can name. A name read from a file can become a `&'static str` only by way of
@@ -319,6 +319,7 @@ fn attached(attached: &Attached) -> String {
             class,
             subclass,
             protocol,
+            endpoints,
             driver,
         } = interface;
         let driver = driver.as_deref().map(|driver| format!("/{}", quote(driver)));
@@ -327,6 +328,10 @@ fn attached(attached: &Attached) -> String {
             text,
             " function={number}/{class:02x}/{subclass:02x}/{protocol:02x}{driver}"
         );
+        if let Some(Endpoints { count, bulk }) = endpoints {
+            let bulk = bulk.map(|(inward, outward)| format!("/{inward}/{outward}"));
+            let _ = write!(text, " endpoints={count}{}", bulk.unwrap_or_default());
+        }
     }
     for known in &attached.ports {
         let alone = PortInfo {
@@ -392,6 +397,10 @@ fn devices(words: &mut Words<'_>) -> Result<Vec<Attached>, Expected> {
         match (key, attached.ports.last_mut()) {
             ("port", _) => attached.ports.push(new_port(value)?),
             ("function", _) => attached.interfaces.push(function(value)?),
+            ("endpoints", _) => {
+                let interface = attached.interfaces.last_mut().ok_or("function= first")?;
+                interface.endpoints = Some(endpoints(value)?);
+            }
             (_, Some(port)) => _ = port_field(port, key, value)?,
             (_, None) => _ = device_field(&mut attached.device, key, value)?,
         }
@@ -495,8 +504,23 @@ fn function(value: &str) -> Result<UsbInterface, Expected> {
         class: code(part()?)?,
         subclass: code(part()?)?,
         protocol: code(part()?)?,
+        endpoints: None,
         driver: part().ok().map(unquote).transpose()?,
     })
+}
+
+fn endpoints(value: &str) -> Result<Endpoints, Expected> {
+    const EXPECTED: Expected = "endpoints as count or count/bulk in/bulk out";
+    let parts: Vec<u8> = value
+        .split('/')
+        .map(|part| part.parse().map_err(|_| EXPECTED))
+        .collect::<Result<_, _>>()?;
+    let (count, bulk) = match parts.as_slice() {
+        [count] => (*count, None),
+        [count, inward, outward] => (*count, Some((*inward, *outward))),
+        _ => return Err(EXPECTED),
+    };
+    Ok(Endpoints { count, bulk })
 }
 
 fn inhibition(answer: &Inhibition) -> String {

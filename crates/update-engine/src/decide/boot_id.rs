@@ -9,7 +9,7 @@
 use modem_world::{Binding, World};
 use serde::{Deserialize, Serialize};
 
-use crate::modem::{Modem, Quirk, Standing, devices, ids};
+use crate::modem::{Modem, Quirk, Standing, ids};
 use crate::request::Request;
 use crate::run::Run;
 use crate::told::RunWarning;
@@ -36,7 +36,7 @@ pub struct BootIds {
 pub fn boot_ids(vendor: u16, product: u16) -> BootIds {
     let id = (vendor, product);
     let by_rule = (vendor, product.wrapping_sub(1));
-    let (download, is_guess) = match devices::standing(vendor, product) {
+    let (download, is_guess) = match Standing::of_id(vendor, product) {
         Standing::Known(row) => (row.download, row.has(Quirk::DownloadIdByRule)),
         _ => (&[][..], true),
     };

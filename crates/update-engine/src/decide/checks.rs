@@ -1,7 +1,7 @@
 //! All checks of images and modem that are made before the first byte goes to the modem.
 
 use firmware_image::{Family, Finding, Platform, Severity};
-use modem_world::PortInfo;
+use modem_world::{PortInfo, UsbDevice};
 
 use super::firmware::Firmware;
 use super::fit;
@@ -9,9 +9,7 @@ use super::fit::Nature;
 use super::goal::{AskedImages, Which};
 use super::shipment::Shipment;
 use crate::download::weight;
-use crate::modem::{
-    Device, DeviceId, Facts, Modem, Protocol, Quirk, Standing, Trio, devices, is_pre_production,
-};
+use crate::modem::{Device, DeviceId, Facts, Modem, Protocol, Quirk, Standing, Trio, is_pre_production};
 use crate::request::Request;
 use crate::told::RunWarning;
 use crate::told::WarningCode;
@@ -163,6 +161,61 @@ fn is_vouched(request: &Request, firmware: &Firmware) -> bool {
     vouched.is_some_and(|vouched| claims.platforms.is_empty() || fit::names(claims, vouched))
 }
 
+/// Refuses for this cause, unless `--force` makes a warning of it.
+fn doubt(
+    request: &Request,
+    warnings: &mut Vec<Warning>,
+    cause: Cause,
+    code: RunWarning,
+) -> Result<(), Cause> {
+    if !request.force {
+        return Err(cause);
+    }
+    warnings.push(Warning {
+        code: code.into(),
+        text: cause.to_string(),
+        confirm: false,
+    });
+    Ok(())
+}
+
+/// Checks, by what the bus shows, that a device is a Sierra Wireless modem. `name` is what the user calls it. Returns the modem's row
+/// in the device table.
+///
+/// # Errors
+/// The device is none, or one that takes none of these files.
+pub(crate) fn judge_standing(
+    request: &Request,
+    name: &str,
+    device: &UsbDevice,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<&'static Device>, Cause> {
+    let id = device.id();
+    match Standing::of_device(device) {
+        Standing::Known(row) => Ok(Some(row)),
+        Standing::Emergency => Err(Cause::emergency(&id)),
+        Standing::NotOurs(what) => Err(Cause::NotAModem {
+            port: name.to_owned(),
+            what: format!("{id}, {what}, which takes none of these files"),
+        }),
+        Standing::Foreign => {
+            let cause = Cause::foreign(name, device);
+            doubt(request, warnings, cause, RunWarning::DeviceForeign)?;
+            Ok(None)
+        }
+        Standing::UnknownModem => {
+            warnings.push(Warning {
+                code: RunWarning::DeviceNotListed.into(),
+                text: format!(
+                    "the USB id {id} is not in modemflash's list of known modems; modemflash goes by what the modem answers"
+                ),
+                confirm: false,
+            });
+            Ok(None)
+        }
+    }
+}
+
 /// Checks, by what the bus shows, that the port is the single port of a Sierra modem in download mode. Returns the modem's
 /// row in the device table.
 fn judge_device(
@@ -171,18 +224,7 @@ fn judge_device(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<&'static Device>, Cause> {
     let name = port.id.to_string();
-    let doubt = |warnings: &mut Vec<Warning>, cause: Cause, code: RunWarning| {
-        if request.force {
-            warnings.push(Warning {
-                code: code.into(),
-                text: cause.to_string(),
-                confirm: false,
-            });
-            Ok(())
-        } else {
-            Err(cause)
-        }
-    };
+    let doubt = |warnings: &mut Vec<Warning>, cause, code| doubt(request, warnings, cause, code);
     let Some(device) = &port.device else {
         if !is_pseudo_terminal(&name) {
             let why = "no USB device is behind this port, so modemflash can't tell whether it is a modem"
@@ -195,39 +237,8 @@ fn judge_device(
         }
         return Ok(None);
     };
+    let row = judge_standing(request, &name, device, warnings)?;
     let id = device.id();
-    let row = match devices::standing(device.vendor, device.product) {
-        Standing::Emergency => return Err(Cause::emergency(&id)),
-        Standing::NotQualcomm => {
-            let what = format!("{id}, an Intel modem, which takes none of these files");
-            return Err(Cause::NotAModem { port: name, what });
-        }
-        Standing::Foreign => {
-            let product = device.product_name.as_deref().unwrap_or("no name");
-            let what = format!("{id} ({product}), which is not a Sierra Wireless modem");
-            doubt(
-                warnings,
-                Cause::NotAModem {
-                    port: name.clone(),
-                    what,
-                },
-                RunWarning::DeviceForeign,
-            )?;
-            None
-        }
-        Standing::UnknownModem => {
-            let text = format!(
-                "the USB id {id} is not in modemflash's list of known modems; modemflash goes by what the modem answers"
-            );
-            warnings.push(Warning {
-                code: RunWarning::DeviceNotListed.into(),
-                text,
-                confirm: false,
-            });
-            None
-        }
-        Standing::Known(row) => Some(row),
-    };
     match device.interfaces {
         Some(1) => {}
         Some(count) => {
@@ -382,7 +393,10 @@ mod tests {
     fn pre_production_images_are_asked_about_on_every_modem_that_takes_the_family() {
         let rows = |family: &Family| {
             let takes = |row: &&Device| row.targets().iter().any(|target| target.family == *family);
-            devices::DEVICES.iter().filter(takes).collect::<Vec<_>>()
+            crate::modem::devices::DEVICES
+                .iter()
+                .filter(takes)
+                .collect::<Vec<_>>()
         };
         for family in [Family::Swi9x30, Family::Swi9x50] {
             for row in rows(&family) {

@@ -10,7 +10,7 @@ use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target}
 use modem_world::{PortInfo, UsbDevice};
 
 use super::firmware::Firmware;
-use crate::modem::{Device, Facts, Modem, Protocol, devices};
+use crate::modem::{Device, Facts, Modem, Protocol, standing};
 use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
 
@@ -49,7 +49,7 @@ pub struct Fit {
 impl<'a> Nature<'a> {
     /// What the bus shows about a device.
     pub fn of_device(device: &'a UsbDevice) -> Self {
-        let row = devices::lookup(device);
+        let row = standing::lookup(device);
         let product = device.product_name.as_deref();
         let model = product.and_then(Model::in_text).map(|model| model.name);
         Self {

@@ -14,7 +14,7 @@ use modem_protocol::{firehose, qdl, sahara};
 use super::detect::{Expect, Found};
 use super::watch::Watch;
 use crate::decide::Shipment;
-use crate::modem::{Protocol, Quirk, devices};
+use crate::modem::{Protocol, Quirk, standing};
 use crate::run::{Deed, DriveError, Heed, ImageFeed, LEAVE_LIMIT, NoImages, RETURN_LIMIT, Run};
 use crate::told::{Cause, Layer, ModemState, Step, Written};
 
@@ -175,7 +175,7 @@ impl Run<'_> {
     /// Waits until some time after the modem's enumeration, if the modem is known to fail when it is asked too early, or if
     /// the session is started again.
     fn hold_back(&mut self, received: &mut Vec<u8>, is_again: bool) -> Result<(), Cause> {
-        let row = self.whereabouts().device().and_then(devices::lookup);
+        let row = self.whereabouts().device().and_then(standing::lookup);
         if is_again || row.is_some_and(|row| row.has(Quirk::HoldBack)) {
             // The Sahara switch begins with a silence of its own, so subtract that.
             let until = self.whereabouts().came() + HOLD_BACK.saturating_sub(sahara::switch::QUIET);

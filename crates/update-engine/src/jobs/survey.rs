@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::errand;
 use crate::decide::{Reach, reach};
-use crate::modem::{Facts, Mode, Modem, Quirk, ids};
+use crate::modem::{Facts, Mode, Modem, Quirk, Role, ids};
 use crate::request::{Request, Verb};
 use crate::talk::{Look, look_at, look_at_all};
 use crate::told::{Cause, Event, RemarkCode, UpdateError};
@@ -193,13 +193,16 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
         Mode::Normal => {}
     }
     let is_known_dead = matches!(modem.mode, Mode::Emergency | Mode::NotConfigured);
-    if !modem.can_be_reached() && !is_known_dead {
-        let own = (modem.device.vendor, modem.device.product);
+    let lacks = modem.lacks();
+    for lack in &lacks {
+        remark(RemarkCode::NoDriver, lack.to_string());
+    }
+    if !modem.can_be_reached() && !is_known_dead && lacks.is_empty() {
         remark(
             RemarkCode::NoDriver,
             format!(
                 "no driver created a port for {id}. As root, run {}",
-                ids::commands(&[own])
+                ids::commands(&[(modem.device.vendor, modem.device.product)])
             ),
         );
     }
@@ -209,7 +212,10 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
             format!("the USB id {id} is not in modemflash's list of known modems"),
         );
     }
-    if modem.mode == Mode::Normal && modem.ports.control.is_empty() && modem.can_be_reached() {
+    let is_mended = lacks
+        .iter()
+        .any(|lack| lack.is_about(Role::Qmi) || lack.is_about(Role::Mbim));
+    if modem.mode == Mode::Normal && modem.ports.control.is_empty() && modem.can_be_reached() && !is_mended {
         remark(
             RemarkCode::NoControlPort,
             "the modem has no QMI or MBIM port, so modemflash can only use AT commands".to_owned(),

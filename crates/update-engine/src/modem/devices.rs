@@ -8,7 +8,6 @@ use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::ops::RangeBounds;
 
 use firmware_image::{Family, Platform, Target};
-use modem_world::UsbDevice;
 
 use super::protocol::Protocol;
 
@@ -54,21 +53,12 @@ pub struct Device {
     pub quirks: &'static [Quirk],
 }
 
-/// Vendor numbers that only Sierra Wireless modems have: Sierra Wireless, AirPrime, and Sierra's early
-/// number.
-const OWN_VENDORS: [u16; 3] = [SIERRA, 0x0f3d, 0x114f];
 /// Sierra Wireless.
 const SIERRA: u16 = 0x1199;
 /// Dell, which sells many other devices too.
 const DELL: u16 = 0x413c;
 /// HP, which sells many other devices too.
 const HP: u16 = 0x03f0;
-
-/// Devices with a Sierra vendor number but without a Qualcomm chip (devices.md, last row).
-const NOT_QUALCOMM: [(u16, u16); 1] = [(SIERRA, 0xa001)];
-/// Qualcomm's primary boot loader and its dump mode: Sierra's boot loader is gone (devices.md,
-/// field-reports.md E10).
-const EMERGENCY: [(u16, u16); 2] = [(0x05c6, 0x9008), (0x05c6, 0x900e)];
 
 use Family::{Gobi1000, Gobi2000, Gobi3000};
 use Protocol::{Qdl, SaharaFirehose};
@@ -215,48 +205,6 @@ impl VersionRule {
     }
 }
 
-/// What the ids of a USB device say about the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The ids are in this row of the table.
-    Known(&'static Device),
-    /// The vendor number belongs to Sierra Wireless modems only, but the product is not in the table.
-    UnknownModem,
-    /// Qualcomm's primary boot loader.
-    Emergency,
-    /// The vendor number is Sierra's, but the chip is Intel's.
-    NotQualcomm,
-    /// A device of some other kind.
-    Foreign,
-}
-
-/// What the ids of a USB device say about the device.
-pub fn standing(vendor: u16, product: u16) -> Standing {
-    let id = (vendor, product);
-    if EMERGENCY.contains(&id) {
-        return Standing::Emergency;
-    }
-    if NOT_QUALCOMM.contains(&id) {
-        return Standing::NotQualcomm;
-    }
-    match DEVICES
-        .iter()
-        .find(|row| row.download.contains(&id) || row.normal.contains(&id))
-    {
-        Some(row) => Standing::Known(row),
-        None if OWN_VENDORS.contains(&vendor) => Standing::UnknownModem,
-        None => Standing::Foreign,
-    }
-}
-
-/// The row of the table for a USB device.
-pub fn lookup(device: &UsbDevice) -> Option<&'static Device> {
-    match standing(device.vendor, device.product) {
-        Standing::Known(row) => Some(row),
-        _ => None,
-    }
-}
-
 impl Device {
     /// The firmware that the models of this row take; empty if that isn't known.
     pub fn targets(&self) -> Vec<Target> {
@@ -286,9 +234,10 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modem::Standing;
 
     fn protocol(vendor: u16, product: u16) -> Option<Protocol> {
-        match standing(vendor, product) {
+        match Standing::of_id(vendor, product) {
             Standing::Known(row) => {
                 let families: Vec<Family> = row.targets().into_iter().map(|target| target.family).collect();
                 crate::decide::fit::common_protocol(&families)
@@ -326,7 +275,7 @@ mod tests {
     // devices.md: these rows were wrong in the past.
     #[test]
     fn ids_lead_to_the_firmware_that_the_field_has_seen() {
-        let takes = |vendor, product| match standing(vendor, product) {
+        let takes = |vendor, product| match Standing::of_id(vendor, product) {
             Standing::Known(row) => row.takes,
             other => panic!("{vendor:04x}:{product:04x}: {other:?}"),
         };
@@ -344,15 +293,6 @@ mod tests {
     #[test]
     fn an_id_shared_by_both_protocols_leads_to_no_protocol() {
         assert_eq!(protocol(SIERRA, 0x68c0), None);
-    }
-
-    #[test]
-    fn devices_that_are_not_sierra_modems_are_recognised() {
-        assert_eq!(standing(0x05c6, 0x9008), Standing::Emergency);
-        assert_eq!(standing(SIERRA, 0xa001), Standing::NotQualcomm);
-        assert_eq!(standing(DELL, 0x2003), Standing::Foreign);
-        assert_eq!(standing(0x0403, 0x6001), Standing::Foreign);
-        assert_eq!(standing(SIERRA, 0xffff), Standing::UnknownModem);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use modem_protocol::qmi::dms::{
 use serde::{Deserialize, Serialize};
 
 use super::image::Image;
-use super::on_bus::Language;
+use super::ports::Language;
 use super::pre_production::is_pre_production;
 use super::radio::Radio;
 use super::selector;

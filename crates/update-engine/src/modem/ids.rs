@@ -8,13 +8,22 @@ pub(crate) fn words(ids: &[(u16, u16)]) -> String {
     each.collect::<Vec<_>>().join(" or ")
 }
 
-/// The commands that root runs so that a driver accepts these ids (linux.md §2).
-pub(crate) fn commands(ids: &[(u16, u16)]) -> String {
+/// The commands that root runs so that a serial driver accepts these ids (linux.md §2), each in backquotes.
+pub(crate) fn driver_commands(ids: &[(u16, u16)]) -> Vec<String> {
     let each = ids.iter().map(|(vendor, product)| {
         format!("`echo {vendor:04x} {product:04x} > /sys/bus/usb-serial/drivers/option1/new_id`")
     });
-    format!(
-        "`modprobe option`, then {}",
-        each.collect::<Vec<_>>().join(" and ")
-    )
+    std::iter::once("`modprobe option`".to_owned())
+        .chain(each)
+        .collect()
+}
+
+/// The commands that root runs so that a serial driver accepts these ids, in words.
+pub(crate) fn commands(ids: &[(u16, u16)]) -> String {
+    one_after_the_other(&driver_commands(ids))
+}
+
+/// `a`; `a`, then `b`; `a`, then `b`, then `c`.
+pub(crate) fn one_after_the_other(commands: &[String]) -> String {
+    commands.join(", then ")
 }

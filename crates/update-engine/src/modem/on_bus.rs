@@ -4,13 +4,15 @@
 //! A modem is one physical USB position. Its ports are told apart by USB interface and driver (linux.md §2),
 //! never by the numbers in their names. This module opens no port.
 
-use std::fmt;
+use firmware_image::Model;
+use modem_world::{Attached, DiscoveryError, PortInfo, UsbDevice, UsbInterface, UsbPath, World};
 
-use firmware_image::Family;
-use modem_world::{Attached, DiscoveryError, PortInfo, PortKind, UsbDevice, UsbPath, World};
-
-use super::devices;
-use super::devices::{Device, Standing, Takes};
+use super::devices::Device;
+use super::lacks::{self, Lack};
+use super::mode::Mode;
+use super::ports::Ports;
+use super::roles::Roles;
+use super::standing::Standing;
 
 /// A Sierra Wireless modem on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,81 +23,13 @@ pub struct Modem {
     pub row: Option<&'static Device>,
     /// The mode, judged by what the bus shows.
     pub mode: Mode,
+    /// The interfaces of the device.
+    pub interfaces: Vec<UsbInterface>,
     /// The modem's ports, by purpose.
     pub ports: Ports,
     /// Whether more ports may appear: an interface has no driver, or an interface of class 0xff has a driver
     /// but no port. Some interfaces never get a driver.
     pub has_bare_interfaces: bool,
-}
-
-/// A modem's mode, judged by what the bus shows (linux.md §2). From outside, memory-dump mode looks like
-/// download mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Several interfaces: the modem's firmware runs.
-    Normal,
-    /// One interface: the boot loader waits for firmware, or the modem has crashed.
-    Download,
-    /// Qualcomm's primary boot loader, 05c6:9008: Sierra's boot loader is gone.
-    Emergency,
-    /// The USB device isn't configured yet, or not authorised, so the mode is not known.
-    NotConfigured,
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Normal => "normal",
-            Self::Download => "download",
-            Self::Emergency => "emergency",
-            Self::NotConfigured => "not configured",
-        })
-    }
-}
-
-/// The ports of a modem, by purpose.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ports {
-    /// Control ports, in the order of their interfaces.
-    pub control: Vec<ControlPort>,
-    /// Ports that answer AT commands, the likeliest first. If the layout isn't known: every serial port, the
-    /// highest interface first (at.md §1).
-    pub at: Vec<PortInfo>,
-    /// The diagnostic port.
-    pub diag: Option<PortInfo>,
-    /// The port that sends NMEA position sentences.
-    pub nmea: Option<PortInfo>,
-    /// The only port of a modem in download mode.
-    pub download: Option<PortInfo>,
-}
-
-/// A control port, with the language that follows from its driver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlPort {
-    /// The port.
-    pub port: PortInfo,
-    /// Its language.
-    pub language: Language,
-}
-
-/// The language of a control port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Language {
-    /// QMI in QMUX frames.
-    Qmi,
-    /// MBIM, with QMI inside.
-    Mbim,
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Qmi => "QMI",
-            Self::Mbim => "MBIM",
-        })
-    }
 }
 
 /// All Sierra Wireless modems on the bus, including those in Qualcomm's emergency mode, in the order of their
@@ -110,10 +44,10 @@ pub fn modems(world: &mut dyn World) -> Result<Vec<Modem>, DiscoveryError> {
 impl Modem {
     /// The USB device as a modem; none if the device is not a Sierra Wireless modem.
     pub fn of(attached: Attached) -> Option<Self> {
-        let row = match devices::standing(attached.device.vendor, attached.device.product) {
+        let row = match Standing::of(&attached) {
             Standing::Known(row) => Some(row),
             Standing::UnknownModem | Standing::Emergency => None,
-            Standing::NotQualcomm | Standing::Foreign => return None,
+            Standing::NotOurs(_) | Standing::Foreign => return None,
         };
         Some(Self::whatever(attached, row))
     }
@@ -129,23 +63,19 @@ impl Modem {
             interfaces,
             ports,
         } = attached;
-        let standing = devices::standing(device.vendor, device.product);
-        let mode = match (standing, device.interfaces) {
-            (Standing::Emergency, _) => Mode::Emergency,
-            (_, None | Some(0)) => Mode::NotConfigured,
-            (_, Some(1)) => Mode::Download,
-            (_, Some(_)) => Mode::Normal,
-        };
+        let mode = Mode::of(&device, &interfaces);
         // The kernel binds a driver a moment before the driver creates its port.
         let has_port = |number: u8| ports.iter().any(|port| port.interface == Some(number));
         let has_bare_interfaces = interfaces.iter().any(|interface| {
             interface.driver.is_none() || (interface.class == VENDOR_SPECIFIC && !has_port(interface.number))
         });
-        let ports = Ports::sort(&device, mode, ports);
+        let roles = Roles::of(&device, &interfaces);
+        let ports = Ports::sort(mode, &roles, &interfaces, ports);
         Self {
             device,
             row,
             mode,
+            interfaces,
             ports,
             has_bare_interfaces,
         }
@@ -163,10 +93,7 @@ impl Modem {
 
     /// All ports of the modem.
     pub fn all_ports(&self) -> impl Iterator<Item = &PortInfo> {
-        let ports = &self.ports;
-        let control = ports.control.iter().map(|control| &control.port);
-        let known = [&ports.diag, &ports.nmea, &ports.download];
-        control.chain(&ports.at).chain(known.into_iter().flatten())
+        self.ports.all()
     }
 
     /// Whether the modem has a port through which modemflash can talk to it.
@@ -178,17 +105,29 @@ impl Modem {
     /// kernel's drivers create the ports one after the other. The result is also false if an interface never
     /// gets a driver and the layout isn't known.
     pub(crate) fn is_complete(&self) -> bool {
-        let at = layout(&self.device).at;
+        let at = self.roles().at();
         let is_at = |port: &PortInfo| at.is_some() && port.interface == at;
         !self.has_bare_interfaces || self.ports.at.iter().any(is_at)
     }
 
-    /// The modem's name until the modem itself is asked: the models of its USB id, else its product string,
-    /// else its USB id.
+    /// What each of the modem's interfaces is for.
+    pub(super) fn roles(&self) -> Roles {
+        Roles::of(&self.device, &self.interfaces)
+    }
+
+    /// The interfaces that no driver has, or a driver that makes the wrong port of it.
+    pub fn lacks(&self) -> Vec<Lack> {
+        lacks::of(&self.device, self.mode, &self.interfaces)
+    }
+
+    /// The modem's name until the modem itself is asked: the model that its product string names, else the models of its USB
+    /// id, else its product string, else its USB id.
     pub fn name(&self) -> String {
-        let product = self.device.product_name.clone();
-        let table = self.row.map(|row| row.models.to_owned());
-        table.or(product).unwrap_or_else(|| self.device.id())
+        let product = self.device.product_name.as_deref();
+        let model = product.and_then(Model::in_text).map(|model| model.name);
+        let table = self.row.map(|row| row.models);
+        let name = model.or(table).or(product).map(str::to_owned);
+        name.unwrap_or_else(|| self.device.id())
     }
 
     /// The modem's speed on the bus, such as `USB 2` or `USB 3`.
@@ -205,70 +144,11 @@ impl Modem {
 /// `bInterfaceClass` of vendor-specific interfaces: serial ports and QMI.
 const VENDOR_SPECIFIC: u8 = 0xff;
 
-/// The USB interfaces of the serial ports in a layout.
-struct Serial {
-    diag: Option<u8>,
-    nmea: Option<u8>,
-    at: Option<u8>,
-}
-
-/// The layout of a modem in normal mode (linux.md §2, at.md §1). An interface that no table knows is `None`.
-fn layout(device: &UsbDevice) -> Serial {
-    let known = |diag, nmea, at| Serial { diag, nmea, at };
-    match (device.vendor, device.product) {
-        // The kernel uses its Gobi layout for the MC7770 too.
-        (0x1199, 0x901b) => known(Some(1), Some(3), Some(2)),
-        (0x1199, 0x90b1) => known(Some(4), Some(3), Some(2)),
-        (0x1199, 0x90c1 | 0x90c3) => known(Some(2), Some(1), Some(0)),
-        (0x1199, 0x90d9) => known(Some(2), None, Some(1)),
-        (0x1199, 0x90d3 | 0x90e1 | 0x90e3) => known(Some(4), None, Some(3)),
-        _ => match devices::lookup(device).map(|row| row.takes) {
-            // linux.md §2: Gobi 1000 modems have no port of their own for position sentences.
-            Some(Takes::Gobi([Family::Gobi1000])) => known(Some(0), None, Some(2)),
-            Some(Takes::Gobi(_)) => known(Some(1), Some(3), Some(2)),
-            Some(_) => known(Some(0), Some(2), Some(3)),
-            None => known(None, None, None),
-        },
-    }
-}
-
-impl Ports {
-    fn sort(device: &UsbDevice, mode: Mode, ports: Vec<PortInfo>) -> Self {
-        let mut sorted = Self::default();
-        let layout = layout(device);
-        for port in ports {
-            match (port.kind, mode) {
-                (PortKind::Wdm, _) => {
-                    let language = match port.driver.as_deref() {
-                        Some("cdc_mbim") => Language::Mbim,
-                        _ => Language::Qmi,
-                    };
-                    sorted.control.push(ControlPort { port, language });
-                }
-                (PortKind::Serial, Mode::Download | Mode::Emergency) => sorted.download = Some(port),
-                (PortKind::Serial, _) if port.interface.is_some() && port.interface == layout.diag => {
-                    sorted.diag = Some(port);
-                }
-                (PortKind::Serial, _) if port.interface.is_some() && port.interface == layout.nmea => {
-                    sorted.nmea = Some(port);
-                }
-                (PortKind::Serial, _) => sorted.at.push(port),
-                _ => {}
-            }
-        }
-        sorted.control.sort_by_key(|control| control.port.interface);
-        // The port that the layout names comes first, then the highest interface.
-        sorted
-            .at
-            .sort_by_key(|port| (port.interface != layout.at, std::cmp::Reverse(port.interface)));
-        sorted
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use modem_world::{PortId, UsbInterface};
+    use crate::modem::Language;
+    use modem_world::{PortId, PortKind, UsbInterface};
 
     fn device(vendor: u16, product: u16, interfaces: u8) -> UsbDevice {
         UsbDevice {
@@ -293,6 +173,7 @@ mod tests {
                 class: 0xff,
                 subclass: 0xff,
                 protocol: 0xff,
+                endpoints: None,
                 driver: Some((*driver).to_owned()),
             })
             .collect();

@@ -5,7 +5,7 @@ use std::fmt;
 use modem_world::{DiscoveryError, PortId, UsbPath, World};
 use serde::{Deserialize, Serialize};
 
-use super::on_bus::{Modem, modems};
+use super::on_bus::Modem;
 
 /// How the user says which modem to use. Every form leads to one physical place in the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ impl Selector {
     /// All modems that fit, judged by what the bus shows. The bus doesn't show the IMEI, so for an IMEI every
     /// modem that can be asked fits.
     ///
+    /// A device that the user names exactly, by place, number, port or whole id, counts as a modem even if nothing else says that it
+    /// is one; a vendor number alone does so only if none of its devices is known to be a modem.
+    ///
     /// # Errors
     /// The bus can't be read, or the named port doesn't exist.
     pub fn candidates(&self, world: &mut dyn World) -> Result<Vec<Modem>, DiscoveryError> {
@@ -79,8 +82,8 @@ impl Selector {
             Self::Port(name) => Some(world.find(name)?),
             _ => None,
         };
-        let mut found = modems(world)?;
-        found.retain(|modem| match self {
+        let attached = world.devices()?;
+        let fits = |modem: &Modem| match self {
             Self::Only => true,
             Self::Place(path) => modem.is_at(&UsbPath::new(path.as_str())),
             Self::Id { vendor, product } => {
@@ -95,8 +98,23 @@ impl Selector {
                 .and_then(|port| port.device.as_ref())
                 .is_some_and(|device| modem.path() == &device.path),
             Self::Imei(_) => modem.can_be_reached(),
-        });
-        Ok(found)
+        };
+        let known = attached.iter().cloned().filter_map(Modem::of);
+        let found: Vec<Modem> = known.filter(fits).collect();
+        let insists = match self {
+            Self::Only | Self::Imei(_) => false,
+            Self::Id { product, .. } => product.is_some() || found.is_empty(),
+            Self::Place(_) | Self::BusNumber { .. } | Self::Port(_) => true,
+        };
+        if !insists {
+            return Ok(found);
+        }
+        let is_possible = |modem: &Modem| {
+            let is_exact = !matches!(self, Self::Id { product: None, .. });
+            is_exact || modem.can_be_reached()
+        };
+        let named = attached.into_iter().map(Modem::insisted);
+        Ok(named.filter(|modem| fits(modem) && is_possible(modem)).collect())
     }
 }
 

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use modem_world::{
-    ClaimError, DiscoveryError, Instant, LockHolder, PortError, PortErrorKind, PortId, PortInfo, Spot,
-    UsbPath, Wake, World,
+    ClaimError, DiscoveryError, Instant, Interest, LockHolder, PortError, PortErrorKind, PortId, PortInfo,
+    Spot, UsbPath, Wake, World,
 };
 
-use crate::modem::{DeviceId, Modem, Selector};
+use crate::modem::{DeviceId, Mode, Modem, Selector};
 use crate::request::Verb;
 use crate::told::RunWarning;
 use crate::told::{Cause, Event, EventKind, Warning};
@@ -88,6 +88,14 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// kernels let the holder's name be asked for only 128 times.
 pub(super) const LOCK_POLL: Duration = Duration::from_millis(100);
 
+/// How long a run waits for a modem at a place that the user named. Estimate: modems take 5 to 25 s to restart into download mode, and
+/// one in a boot loop appears every 10 to 15 s (linux.md §5, field-reports.md E5).
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
+/// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Estimate.
+pub(super) const PORTS_LIMIT: Duration = Duration::from_secs(10);
+
 /// A place that a run has locked.
 pub(super) struct Claimed {
     pub(super) spot: Spot,
@@ -104,6 +112,10 @@ pub(crate) struct Patience<'s> {
     has_told: bool,
     /// Whether to wait for any other run, whatever it does: the user may mean another modem.
     pub(crate) is_for_all: bool,
+    /// Until when a modem may come to the place that the user named; none: the place wasn't seen empty.
+    arrival: Option<Instant>,
+    /// Until when a modem that has come so may get its ports.
+    ports: Option<Instant>,
 }
 
 impl<'s> Patience<'s> {
@@ -114,6 +126,8 @@ impl<'s> Patience<'s> {
             until: world.now() + LOCK_LIMIT,
             has_told: false,
             is_for_all: false,
+            arrival: None,
+            ports: None,
         }
     }
 
@@ -124,6 +138,8 @@ impl<'s> Patience<'s> {
             until: Instant::START,
             has_told: false,
             is_for_all: false,
+            arrival: None,
+            ports: None,
         }
     }
 
@@ -148,12 +164,74 @@ impl<'s> Patience<'s> {
             };
             (self.sink)(&Event::new(now, device, EventKind::Warning { warning }));
         }
-        match world.wait(&[], self.until.min(now + LOCK_POLL)) {
-            Wake::Cancelled => Err(Cause::Stopped {
-                how: "stopped; it was still waiting for the modem",
-            }),
-            _ => Ok(()),
+        wait_once(world, &[], self.until.min(now + LOCK_POLL))
+    }
+
+    /// Waits a moment for a modem to come to the place that the user named: a modem that restarts leaves the place empty for a while.
+    ///
+    /// # Errors
+    /// `cause`, if the user didn't name a place or the patience is used up; the user stopped.
+    pub(crate) fn wait_for_modem(
+        &mut self,
+        world: &mut dyn World,
+        device: &DeviceId,
+        select: &Selector,
+        cause: Cause,
+    ) -> Result<(), Cause> {
+        let (Cause::NoModem { .. }, Selector::Place(place)) = (&cause, select) else {
+            return Err(cause);
+        };
+        let now = world.now();
+        let is_first = self.arrival.is_none();
+        let until = *self.arrival.get_or_insert(now + ARRIVAL_LIMIT);
+        if self.until == Instant::START || now >= until {
+            return Err(cause);
         }
+        if is_first {
+            let warning = Warning {
+                code: RunWarning::PlaceEmpty.into(),
+                text: format!(
+                    "no modem is at {place} now; waiting up to {} s, in case the modem is restarting",
+                    ARRIVAL_LIMIT.as_secs()
+                ),
+                confirm: false,
+            };
+            (self.sink)(&Event::new(now, device, EventKind::Warning { warning }));
+        }
+        wait_once(world, &[Interest::Bus], until)
+    }
+
+    /// Whether a modem that was waited for may still get its ports.
+    fn has_time_for_ports(&mut self, now: Instant) -> bool {
+        self.arrival.is_some() && now < *self.ports.get_or_insert(now + PORTS_LIMIT)
+    }
+
+    /// Waits until something changes on the bus.
+    fn wait_for_bus(&mut self, world: &mut dyn World) -> Result<(), Cause> {
+        let until = self.ports.unwrap_or_else(|| world.now());
+        wait_once(world, &[Interest::Bus], until)
+    }
+}
+
+fn wait_once(world: &mut dyn World, interests: &[Interest], until: Instant) -> Result<(), Cause> {
+    match world.wait(interests, until) {
+        Wake::Cancelled => Err(Cause::Stopped {
+            how: "stopped; it was still waiting for the modem",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the modem is on the bus, but may still get the port through which it can be helped.
+fn is_coming(target: &Target) -> bool {
+    match target {
+        Target::Modem(modem) => match modem.mode {
+            Mode::Normal => !modem.is_complete(),
+            Mode::Download => modem.ports.download.is_none(),
+            Mode::NotConfigured => true,
+            Mode::Emergency => false,
+        },
+        Target::Port(_) | Target::Before(_) => false,
     }
 }
 
@@ -172,15 +250,21 @@ pub(super) fn find(
     let mut looks = 0_u8;
     loop {
         let found = match find(world, patience) {
+            // A modem that has just come gets its ports one after the other.
+            Ok(found) if is_coming(&found) && patience.has_time_for_ports(world.now()) => {
+                patience
+                    .wait_for_bus(world)
+                    .map_err(|cause| refused(found.device(), cause))?;
+                continue;
+            }
             Ok(found) => found,
             Err(cause) => {
                 let device = DeviceId::from_selection(select);
-                let Some(holder) = away(world, select, &cause) else {
-                    return Err(refused(device, cause));
+                let waited = match away(world, select, &cause) {
+                    Some(holder) => patience.wait(world, &device, holder),
+                    None => patience.wait_for_modem(world, &device, select, cause),
                 };
-                patience
-                    .wait(world, &device, holder)
-                    .map_err(|cause| refused(device, cause))?;
+                waited.map_err(|cause| refused(device, cause))?;
                 continue;
             }
         };

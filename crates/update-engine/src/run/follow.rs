@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, Spot, UsbDevice};
 
+use super::claim::PORTS_LIMIT;
 use super::parts::Run;
 use super::port::HOLDER_LIMIT;
 use super::stops::Heed;
@@ -16,9 +17,6 @@ use crate::told::{Cause, EventKind, ModemState};
 pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(120);
 /// How long a modem may take to leave the bus after a reset request (qdl.md §7).
 pub(crate) const LEAVE_LIMIT: Duration = Duration::from_secs(10);
-/// How long after its appearance the kernel may take to make a modem's ports: 2 s under software emulation
-/// (docs/kernel-lab.md), more where a driver has to be loaded from a slow medium first. Estimate.
-const PORTS_LIMIT: Duration = Duration::from_secs(10);
 /// How long the run waits for further ports after the last new one. Estimate: loading a driver takes about a second.
 const PORTS_QUIET: Duration = Duration::from_secs(2);
 /// How long a modem may take to leave the bus after the host has configured it anew. Estimate: the kernel notices within half a second
@@ -301,9 +299,9 @@ impl Run<'_> {
                     return Ok(mode);
                 }
                 if is_late {
-                    let (id, mode) = (modem.device.id(), modem.mode);
+                    let cause = Cause::no_port(&modem);
                     self.settle_at(modem);
-                    return Err(Cause::NoPort { id, mode });
+                    return Err(cause);
                 }
                 let next = until.max(since + PORTS_LIMIT);
                 self.wait_bus(next, limit, heed)?;

@@ -9,7 +9,7 @@ use super::services::Services;
 use super::stops::Stops;
 use super::teller::{Teller, TellerState};
 use super::whereabouts::{KnownPlace, Whereabouts};
-use crate::modem::{DeviceId, Mode, Modem, Selector};
+use crate::modem::{DeviceId, Mode, Modem, Selector, Standing};
 use crate::request::Verb;
 use crate::told::{Cause, Event, Step, UpdateError};
 
@@ -224,5 +224,10 @@ fn usable_port(modem: &Modem, select: &Selector) -> Result<PortInfo, Cause> {
         Mode::Download => modem.ports.download.as_ref(),
         _ => named.or_else(|| modem.all_ports().next()),
     };
-    first.cloned().ok_or(Cause::NoPort { id, mode: modem.mode })
+    first
+        .cloned()
+        .ok_or_else(|| match Standing::of_device(&modem.device) {
+            Standing::Foreign | Standing::NotOurs(_) => Cause::foreign(modem.path().as_str(), &modem.device),
+            _ => Cause::no_port(modem),
+        })
 }

@@ -4,7 +4,7 @@ use modem_world::{Instant, PortInfo, UsbDevice, UsbPath};
 use serde::{Deserialize, Serialize};
 
 use super::claim::Target;
-use crate::modem::{Modem, Quirk, devices};
+use crate::modem::{Modem, Quirk, standing};
 use crate::told::Cause;
 
 /// Where the modem of a run is.
@@ -239,7 +239,7 @@ impl Whereabouts {
 
     /// Whether a carrier board may keep this modem from staying in download mode (field-reports.md B1).
     pub(crate) fn may_be_pinned(&self) -> bool {
-        let home = self.home.as_ref().and_then(devices::lookup);
+        let home = self.home.as_ref().and_then(standing::lookup);
         home.is_some_and(|row| row.has(Quirk::DprPin))
     }
 }

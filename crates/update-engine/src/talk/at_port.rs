@@ -7,6 +7,7 @@ use modem_protocol::at::session::{AtError, Outcome};
 use modem_protocol::control::Closing;
 use modem_world::{PortErrorKind, PortInfo, Program};
 
+use crate::modem::{Modem, Role};
 use crate::run::{AtSaid, AtSession, Run, Session};
 use crate::told::Cause;
 
@@ -17,7 +18,9 @@ impl Run<'_> {
     /// The user stops.
     pub(crate) fn open_at(&mut self) -> Result<Result<(), NoAtPort>, Cause> {
         let mut none = NoAtPort::default();
-        let ports = self.whereabouts().modem()?.ports.at.clone();
+        let modem = self.whereabouts().modem()?;
+        let ports = modem.ports.at.clone();
+        let lacking = no_at_port(modem);
         for port in &ports {
             match self.open_one_at(port)? {
                 Ok(()) => return Ok(Ok(())),
@@ -28,7 +31,7 @@ impl Run<'_> {
             }
         }
         if ports.is_empty() {
-            none.tried.push("the modem has no AT port".to_owned());
+            none.tried.push(lacking);
         }
         Ok(Err(none))
     }
@@ -100,6 +103,19 @@ impl Run<'_> {
                 }
             }
         })
+    }
+}
+
+/// That a modem has no AT port, and which interface would be it.
+fn no_at_port(modem: &Modem) -> String {
+    let lacks = modem.lacks();
+    let would_be = lacks
+        .iter()
+        .find(|lack| lack.is_about(Role::At))
+        .or_else(|| lacks.iter().find(|lack| lack.is_about(Role::Unknown)));
+    match would_be {
+        Some(lack) => format!("the modem has no AT port: {lack}"),
+        None => "the modem has no AT port in its USB composition".to_owned(),
     }
 }
 

@@ -10,17 +10,26 @@ use crate::told::{Cause, Event, Step, UpdateError};
 
 /// Finds the one modem that the user means.
 ///
-/// `verb` is what the user asked for. Other runs see it while this run asks modems for their IMEI.
+/// `verb` is what the user asked for. Other runs see it while this run asks modems for their IMEI. `sink` is told what this waits for: another
+/// run, or a modem that isn't at its place yet.
 ///
 /// # Errors
 /// No modem fits, or more than one does; another run has a modem that may be the right one.
-pub fn find_one(world: &mut dyn World, request: &Request, verb: Verb) -> Result<Modem, UpdateError> {
-    let mut sink = |_: &Event| {};
-    let mut patience = Patience::new(world, &mut sink);
-    find_patiently(world, request, verb, &mut patience).map_err(|cause| {
-        let device = DeviceId::from_selection(&request.select);
-        UpdateError::untouched(&device, Step::CheckDevice, cause)
-    })
+pub fn find_one(
+    world: &mut dyn World,
+    request: &Request,
+    verb: Verb,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Modem, UpdateError> {
+    let mut patience = Patience::new(world, sink);
+    let device = DeviceId::from_selection(&request.select);
+    loop {
+        let waited = match find_patiently(world, request, verb, &mut patience) {
+            Ok(modem) => return Ok(modem),
+            Err(cause) => patience.wait_for_modem(world, &device, &request.select, cause),
+        };
+        waited.map_err(|cause| UpdateError::untouched(&device, Step::CheckDevice, cause))?;
+    }
 }
 
 /// Like [`find_one`], but waits for locked modems only as long as `patience` still allows.

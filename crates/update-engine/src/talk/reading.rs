@@ -21,10 +21,7 @@ impl Run<'_> {
     pub(crate) fn open_talk(&mut self, choice: ControlChoice) -> Result<(), Cause> {
         let modem = self.whereabouts().modem()?;
         if !modem.can_be_reached() {
-            return Err(Cause::NoPort {
-                id: modem.device.id(),
-                mode: modem.mode,
-            });
+            return Err(Cause::no_port(modem));
         }
         let mut tried = match self.open_control(choice, OPEN_PATIENCE)? {
             Ok(()) => return Ok(()),

@@ -118,8 +118,7 @@ impl fmt::Display for Advice {
                 "say which modem you mean, for example with --port as listed; `modemflash update` also takes --all"
             }
             Self::BindDriver => {
-                "tell a serial driver about the id, as root: `modprobe option`, then \
-                 `echo VENDOR PRODUCT > /sys/bus/usb-serial/drivers/option1/new_id`"
+                "tell a driver about the modem's USB id: `modemflash list` shows the commands for each interface"
             }
             Self::GiveFirmware => {
                 "the modem is waiting for firmware: run `modemflash update FILE…`, or disconnect its power for 10 s"

@@ -124,7 +124,10 @@ impl Cause {
             Self::Protocol { layer, error } => of_protocol(*layer, error, modem),
             Self::NoModem { .. } => card(Code::ModemNone, "no modem was found", Fact, Do::CheckModem),
             Self::SeveralModems { .. } => card(Code::ModemSeveral, "there is more than one modem", Fact, Do::ChooseModem),
-            Self::NoPort { .. } => card(Code::ModemNoPort, "the modem has no port", Fact, Do::BindDriver),
+            Self::NoPort { lacks, .. } => {
+                let card = card(Code::ModemNoPort, "the modem has no port", Fact, Do::BindDriver);
+                if lacks.is_empty() { card } else { card.saying(lacks.clone()) }
+            }
             Self::NoDownloadPort { ids } => {
                 card(Code::DownloadNoPort, "the modem can't be reached in download mode on this host", Fact, Do::BindDriver).saying(
                     format!("first tell a driver about that id, as root: {}; then run the same command again", ids::commands(ids)),

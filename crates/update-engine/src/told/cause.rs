@@ -3,7 +3,7 @@
 
 use modem_protocol::ProtocolError;
 use modem_protocol::control::ControlError;
-use modem_world::{DiscoveryError, LockHolder, PortError};
+use modem_world::{DiscoveryError, LockHolder, PortError, UsbDevice};
 
 use super::plan::Warning;
 use crate::modem::{Mode, Modem, Protocol, Selector};
@@ -163,6 +163,8 @@ pub enum Cause {
         id: String,
         /// The modem's mode.
         mode: Mode,
+        /// Which interfaces lack a driver, with the commands that mend it; empty if that isn't known.
+        lacks: String,
     },
     /// In download mode the modem would have a USB id that no driver knows.
     #[error(
@@ -366,6 +368,28 @@ impl Cause {
         Self::NotRunning {
             mode: modem.mode,
             place: modem.path().to_string(),
+        }
+    }
+
+    /// Behind this port or at this place is a device of another maker.
+    pub(crate) fn foreign(name: &str, device: &UsbDevice) -> Self {
+        let product = device.product_name.as_deref().unwrap_or("no name");
+        Self::NotAModem {
+            port: name.to_owned(),
+            what: format!(
+                "{} ({product}), which is not a Sierra Wireless modem",
+                device.id()
+            ),
+        }
+    }
+
+    /// The modem is on the bus without a port.
+    pub(crate) fn no_port(modem: &Modem) -> Self {
+        let lacks: Vec<String> = modem.lacks().iter().map(ToString::to_string).collect();
+        Self::NoPort {
+            id: modem.device.id(),
+            mode: modem.mode,
+            lacks: lacks.join("; "),
         }
     }
 

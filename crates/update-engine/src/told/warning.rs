@@ -56,6 +56,7 @@ codes! {
     NoControlPort = "NO-CONTROL-PORT", "no control port answers, so the modem can't be told which firmware to expect; needs a confirmation";
     DeviceUnknown = "DEVICE-UNKNOWN", "with `--force`: modemflash can't tell whether the port belongs to a modem in download mode";
     ModeNormal = "MODE-NORMAL", "with `--force`: the modem seems to be running its firmware";
+    PlaceEmpty = "PLACE-EMPTY", "no modem is at the place that was named, perhaps because the modem is restarting; this run waits for it up to 30 s";
     PreProduction = "PRE-PRODUCTION", "the modem runs pre-production firmware; needs a confirmation";
     Usb3 = "USB3", "an old boot loader on a USB 3 port may stop at the first blocks";
 }

@@ -42,7 +42,7 @@ impl Update<'_> {
                 self.run.set_modem(ModemState::AllWritten);
                 Err(cause)
             }
-            Err(Cause::NoPort { id, mode }) => Err(Cause::NotReadBack {
+            Err(Cause::NoPort { id, mode, .. }) => Err(Cause::NotReadBack {
                 id,
                 why: format!("no driver created a port for the modem in {mode} mode"),
             }),

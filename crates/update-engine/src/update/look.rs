@@ -71,6 +71,9 @@ impl Update<'_> {
 
     fn look_running(&mut self, mut warnings: Vec<Warning>) -> Result<Running, Cause> {
         self.run.begin(Step::CheckDevice);
+        let device = self.run.whereabouts().modem()?.device.clone();
+        let name = device.path.to_string();
+        checks::judge_standing(&self.request, &name, &device, &mut warnings)?;
         self.run.begin(Step::Inhibit);
         self.run.inhibit(&self.request)?;
         self.run.keep_awake();

@@ -11,6 +11,7 @@ mod detection;
 mod documentation;
 mod exits;
 mod faults;
+mod field_cases;
 mod flash;
 mod improvements;
 mod running;

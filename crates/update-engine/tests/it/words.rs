@@ -144,7 +144,7 @@ fn a_boot_loader_that_refuses_after_every_provocation_points_to_other_programs()
     };
     assert_eq!(
         words("RC7620", refuses, false),
-        "error[E-SAHARA-SPOILED]: 1-1 (MC73xx/WP75xx/WP85xx or WP76xx/WP77xx/RC76xx): \
+        "error[E-SAHARA-SPOILED]: 1-1 (RC7620): \
          the boot loader refuses to accept firmware while the download protocol was being started\n  \
          cause: the boot loader refused the switch to Firehose (command unsupported (0x1f)) again after it was reset\n  \
          modem: in download mode, nothing written; it will connect again after an update or a restart\n\

@@ -38,6 +38,7 @@ impl Socket {
             class: function.class.class,
             subclass: function.class.subclass,
             protocol: function.class.protocol,
+            endpoints: Some(function.kind.endpoints()),
             driver: None,
         };
         self.interfaces = layout.interfaces.iter().map(bare).collect();

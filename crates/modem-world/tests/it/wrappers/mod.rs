@@ -52,6 +52,10 @@ fn attached() -> Attached {
         class: 0xff,
         subclass: 0xff,
         protocol: 0x30,
+        endpoints: Some(Endpoints {
+            count: 2,
+            bulk: (number > 0).then_some((1, 1)),
+        }),
         driver: driver.map(str::to_owned),
     };
     Attached {

@@ -15,7 +15,8 @@ fn the_trace_is_as_documented_and_has_no_serial_number() {
     let port = "port=/dev/ttyUSB0 interface=0 driver=qcserial";
     let start = format!(
         "modemflash-trace 1\n# a test\n0.000000 find /dev/serial/by-id/usb-Sierra_(1)-if00 = {port} {device}\n\
-         0.000000 devices = {device} function=0/ff/ff/30/qcserial function=3/ff/ff/30 function=8/ff/ff/30/a/b%20c {port} \
+         0.000000 devices = {device} function=0/ff/ff/30/qcserial endpoints=2 \
+         function=3/ff/ff/30 endpoints=2/1/1 function=8/ff/ff/30/a/b%20c endpoints=2/1/1 {port} \
          port=/dev/cdc-wdm0 kind=wdm interface=8 driver=qmi_wwan\n0.000000 keep-awake 1-1.4 =\n0.000000 open /dev/ttyUSB0 = 1\n0.000000 >> 1 00 01 02 "
     );
     assert!(text.starts_with(&start), "{text}");

@@ -53,7 +53,9 @@ fn every_form_of_a_selector_names_the_modems_that_fit() {
         // The place of the same socket on the other bus.
         (Selector::Place("1-3".into()), vec!["2-3"]),
         (Selector::Place("2-1".into()), vec!["1-1"]),
-        (Selector::Place("1-5".into()), vec![]),
+        // What the user names is never filtered away.
+        (Selector::Place("1-5".into()), vec!["1-5"]),
+        (id(0x0403, Some(0x6001)), vec!["1-5"]),
         (id(0x1199, None), vec!["1-1", "1-2", "2-3", "1-4"]),
         (id(0x1199, Some(0x9071)), vec!["1-1", "1-4"]),
         (id(0x1199, Some(0x90d3)), vec!["2-3"]),
