@@ -72,6 +72,8 @@ pub enum BootHoldHabit {
     NeedsUnlock,
     /// The modem says OK and does nothing.
     OnlySaysOk,
+    /// The modem says "NOT IMPLEMENTED" and then OK, and does nothing, as some EM7455 do.
+    NotImplemented,
     /// The modem doesn't know the command (field-reports.md B11).
     Unknown,
 }

@@ -81,6 +81,9 @@ fn of_itself(page: &mut InfoPage, facts: &Facts) {
         Some(preferred) => page.trio("prefers", preferred),
         None => {}
     }
+    for (number, settings) in facts.carrier_settings.iter().enumerate() {
+        page.line(if number == 0 { "carrier PRI" } else { "" }, settings);
+    }
     page.option("radio", facts.operating_mode.as_deref());
     page.option("mismatch", facts.mismatch.as_deref());
     if !facts.images.is_empty() {

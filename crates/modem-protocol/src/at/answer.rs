@@ -16,6 +16,39 @@ pub struct Answer {
     pub left_out: u32,
 }
 
+/// The ends of a line with which a modem says that it doesn't do what the command asks for. "NOT IMPLEMENTED": an
+/// EM7455's answer to AT!BOOTHOLD (tests/data/at). "NOT SUPPORT" is also known as a final line (at.md §2).
+const REFUSALS: [&str; 3] = ["NOT IMPLEMENTED", "NOT SUPPORT", "NOT SUPPORTED"];
+
+impl Answer {
+    /// How the modem refused `command`, in the modem's words; `None` if the modem accepted it.
+    ///
+    /// Some firmware refuses in a line of the answer and still ends the answer with OK. Such a line has no heading, or
+    /// the command's own name as its heading: `!BOOTHOLD: NOT IMPLEMENTED`. Other headings belong to values, which may
+    /// say that something else isn't supported.
+    pub fn refusal(&self, command: &str) -> Option<String> {
+        if !self.result.is_ok() {
+            return Some(self.result.to_string());
+        }
+        let command = command.to_ascii_uppercase();
+        let refuses = |line: &str| {
+            let line = line.to_ascii_uppercase();
+            let words = match line.split_once(':') {
+                Some((heading, words)) if command.contains(heading.trim()) => words,
+                Some(_) => return false,
+                None => line.as_str(),
+            };
+            let words = words.trim_end_matches(['.', '!']).trim();
+            REFUSALS.iter().any(|refusal| {
+                let rest = words.strip_suffix(refusal);
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
+            })
+        };
+        let line = self.lines.iter().find(|line| refuses(line))?;
+        Some(trim(line).into())
+    }
+}
+
 /// The line that ends an answer (at.md §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Final {
@@ -99,8 +132,8 @@ impl fmt::Display for Final {
 
 /// Collects the bytes that follow one command until its answer is complete.
 ///
-/// The bytes may be split anywhere. The echo of the command is removed once, even if it isn't the first line, because
-/// the modem may send an unasked line before it. Memory is limited by [`Collector::MOST_BYTES`] and
+/// The bytes may be split anywhere. The echo of the command, in capitals or not, is removed once, even if it isn't the
+/// first line, because the modem may send an unasked line before it. Memory is limited by [`Collector::MOST_BYTES`] and
 /// [`Collector::LONGEST_LINE`].
 ///
 /// ```
@@ -175,7 +208,8 @@ impl Collector {
         if trim(line).is_empty() {
             return None;
         }
-        if self.echo.as_deref() == Some(trim(line)) {
+        let is_echo = |echo: &str| echo.eq_ignore_ascii_case(trim(line));
+        if self.echo.as_deref().is_some_and(is_echo) {
             self.echo = None;
             return None;
         }

@@ -152,6 +152,12 @@ impl Command {
         self.effect
     }
 
+    /// Whether the command, or another command in the same line, changes something: it restarts the modem, or isn't
+    /// known to be harmless.
+    pub fn changes_something(&self) -> bool {
+        self.effect == Effect::Restarts || danger(&self.text).is_some()
+    }
+
     /// Whether the command, or another command in the same line, sends the modem into download mode.
     pub fn leads_into_download_mode(&self) -> bool {
         let line = super::line::unquoted(&self.text);

@@ -83,13 +83,21 @@ pub fn ati(identity: &Identity) -> Vec<String> {
 /// Answer to AT!PRIID?.
 pub fn priid(pri: &Pri) -> Vec<String> {
     let or = |value: &Option<String>, lost: &str| value.clone().unwrap_or_else(|| lost.into());
-    vec![
+    let mut lines = vec![
         format!("PRI Part Number: {}", or(&pri.part_number, "Unknown")),
         format!("Revision: {}", or(&pri.revision, "Unknown")),
         format!("Customer: {}", or(&pri.customer, "Unknown")),
         String::new(),
-        format!("Carrier PRI: {}", or(&pri.carrier, "None")),
-    ]
+    ];
+    if pri.carriers.is_empty() {
+        lines.push("Carrier PRI: None".into());
+    }
+    lines.extend(
+        pri.carriers
+            .iter()
+            .map(|carrier| format!("Carrier PRI: {carrier}")),
+    );
+    lines
 }
 
 /// Answer to AT!BSINFO.
@@ -181,6 +189,7 @@ pub fn pcinfo(power: &PowerState) -> Vec<String> {
     let state = |low_power: &str| match &power.mode {
         Mode::Online => "State: Online".into(),
         Mode::LowPower => format!("State: {low_power}"),
+        Mode::Offline => "State: Offline".into(),
         Mode::Other(words) => format!("State: {words}"),
     };
     match &power.details {
@@ -215,6 +224,7 @@ pub fn gstatus(status: &GeneralStatus) -> Vec<String> {
     let mode = status.mode.as_ref().map(|mode| match mode {
         Mode::Online => "ONLINE",
         Mode::LowPower => "LOW POWER MODE",
+        Mode::Offline => "OFFLINE",
         Mode::Other(words) => words,
     });
     let time = status.seconds.map(|seconds| format!("Current Time:  {seconds}"));

@@ -26,6 +26,36 @@ preferred subpri index:  000\r\n current fw version:      02.33.03.00\r\n curren
 current config name:     GENERIC_002.026_000\r\n current subpri index:    000\r\n\r\n config name mismatch\r\n\r\nOK\r\n";
 
 #[test]
+fn words_that_refuse_before_an_ok_are_a_refusal() {
+    let of = |command: &str, lines: &[&str]| answer(lines, Final::Ok).refusal(command);
+    for (command, line) in [
+        ("AT!BOOTHOLD", "!BOOTHOLD: NOT IMPLEMENTED"),
+        ("at!boothold", "!BOOTHOLD: Not implemented."),
+        ("AT!USBCOMP=1,3,10D", "!USBCOMP: COMMAND NOT SUPPORTED"),
+        ("AT!ENTERCND=\"A710\";!RESET", "!RESET: NOT SUPPORT"),
+        ("AT!RESET", "NOT IMPLEMENTED"),
+    ] {
+        assert_eq!(
+            of(command, &["+CREG: 1", line]),
+            Some(line.to_owned()),
+            "{command}"
+        );
+    }
+    for (command, line) in [
+        // The answer says something about a part of the modem, not about the command.
+        ("AT!GSTATUS?", "LTE CA: NOT SUPPORTED"),
+        ("AT!BOOTHOLD", "!GSTATUS: NOT IMPLEMENTED"),
+        ("AT!BOOTHOLD", "!BOOTHOLD: IMPLEMENTED"),
+        ("AT!BOOTHOLD", "CANNOT SUPPORT"),
+        ("AT!BOOTHOLD", "NOT SUPPORTED IN THIS MODE WAS REPORTED BEFORE"),
+    ] {
+        assert_eq!(of(command, &[line]), None, "{line}");
+    }
+    assert_eq!(answer(&[], Final::Error).refusal("AT"), Some("ERROR".to_owned()));
+    assert_eq!(answer(&[], Final::Ok).refusal("AT"), None);
+}
+
+#[test]
 fn vector_1_a_request_is_its_text_and_a_cr() {
     let bytes = [
         0x41, 0x54, 0x21, 0x42, 0x4F, 0x4F, 0x54, 0x48, 0x4F, 0x4C, 0x44, 0x0D,

@@ -72,8 +72,8 @@ fn customer_configuration_may_be_lost() {
     assert_eq!(found.revision, some("001.007"));
     assert_eq!(found.customer, some("Dell"));
     assert_eq!(
-        found.carrier,
-        some("9999999_9904597_SWI9X30C_02.24.05.06_00_ORANGE-EU_002.022_000")
+        found.carriers,
+        ["9999999_9904597_SWI9X30C_02.24.05.06_00_ORANGE-EU_002.022_000"]
     );
     assert_eq!(reply::priid(&found), lines(dell));
     // at_em7455_mc7455_dell, issue 48
@@ -429,6 +429,7 @@ fn any_mode() -> impl Strategy<Value = Mode> {
     prop::sample::select(vec![
         Mode::Online,
         Mode::LowPower,
+        Mode::Offline,
         Mode::Other("RESETTING".into()),
     ])
 }
@@ -459,9 +460,11 @@ proptest! {
     }
 
     #[test]
-    fn a_customer_configuration_survives_the_wire(fields in prop::array::uniform4(maybe(word()))) {
-        let [part_number, revision, customer, carrier] = fields;
-        let sent = Pri { part_number, revision, customer, carrier };
+    fn a_customer_configuration_survives_the_wire(
+        fields in prop::array::uniform3(maybe(word())), carriers in prop::collection::vec(word(), 0..4),
+    ) {
+        let [part_number, revision, customer] = fields;
+        let sent = Pri { part_number, revision, customer, carriers };
         prop_assert_eq!(priid(&over_the_wire(reply::priid(&sent))), Some(sent));
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod at_answer;
+mod at_field;
 mod at_parse;
 mod at_session;
 mod bench;

@@ -276,14 +276,21 @@ pub fn at_command(
         run.note_deed(Deed::Changed);
         match run.at(&command)? {
             Ok(AtOutcome::LeftBus) => Ok(vec!["(the modem left the bus)".to_owned()]),
-            Ok(AtOutcome::Answered(Answer {
-                mut lines, result, ..
-            })) => {
-                lines.push(result.to_string());
-                if result.is_ok() {
-                    Ok(lines)
+            Ok(AtOutcome::Answered(answer)) => {
+                // The words of a query's answer are for the user to judge.
+                let is_refused = if command.changes_something() {
+                    answer.refusal(command.text()).is_some()
                 } else {
+                    !answer.result.is_ok()
+                };
+                let Answer {
+                    mut lines, result, ..
+                } = answer;
+                lines.push(result.to_string());
+                if is_refused {
                     Err(Cause::CommandRefused { lines })
+                } else {
+                    Ok(lines)
                 }
             }
             Err(error) => Err(Cause::Unreachable {

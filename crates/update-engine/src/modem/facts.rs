@@ -3,7 +3,6 @@
 use std::fmt;
 
 use firmware_image::{Family, parse_versions};
-use modem_protocol::at::parse;
 use modem_protocol::qmi::dms::{
     CurrentFirmware, FirmwarePreference, ImageType, OfflineReason, OperatingMode, OperatingState, Response,
     StoredImages,
@@ -76,6 +75,10 @@ pub struct Facts {
     /// The SKU of the unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
+    /// The carrier settings that the modem names, for example
+    /// `9999999_9904609_SWI9X30C_02.24.05.06_00_GENERIC_002.026_000`. Read over AT only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub carrier_settings: Vec<String>,
     /// What the modem prefers. `None` if it doesn't support preferences, or doesn't report them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred: Option<Trio>,
@@ -122,6 +125,7 @@ impl Facts {
             running: Trio::default(),
             boot_version: None,
             sku: None,
+            carrier_settings: Vec::new(),
             preferred: None,
             images: Vec::new(),
             modem_slots: None,
@@ -211,28 +215,6 @@ impl Facts {
                 is_preferred: false,
                 is_running: false,
                 failures: image.failure_count,
-            })
-            .collect();
-    }
-
-    pub(crate) fn note_list(&mut self, list: &parse::ImageList) {
-        let limit = |most: Option<u32>| most.and_then(|most| u8::try_from(most).ok());
-        self.modem_slots = limit(list.most_firmware);
-        self.pri_slots = limit(list.most_pri);
-        let rows = list.firmware.iter().map(|row| (ImageType::Modem, row));
-        let rows = rows.chain(list.pri.iter().map(|row| (ImageType::Pri, row)));
-        self.images = rows
-            .filter_map(|(kind, row)| {
-                let (unique_id, build_id) = row.ids.clone()?;
-                Some(Image {
-                    kind,
-                    slot: (row.slot != u8::MAX).then_some(row.slot),
-                    unique_id,
-                    build_id,
-                    is_preferred: false,
-                    is_running: false,
-                    failures: row.failures.first().and_then(|count| u8::try_from(*count).ok()),
-                })
             })
             .collect();
     }

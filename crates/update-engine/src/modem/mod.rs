@@ -1,6 +1,7 @@
 //! A modem: what the bus shows, what the device table knows, what the firmware reports, and how the user
 //! names and chooses a modem.
 
+mod by_at;
 mod device_id;
 pub mod devices;
 mod facts;

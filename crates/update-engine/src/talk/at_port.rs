@@ -1,7 +1,6 @@
 //! Sends commands to the running firmware over an AT port, one at a time, and reads the answers.
 
 use modem_protocol::at;
-use modem_protocol::at::answer::Answer;
 use modem_protocol::at::command::Command;
 use modem_protocol::at::session::{AtError, Outcome};
 use modem_protocol::control::Closing;
@@ -83,7 +82,8 @@ impl Run<'_> {
         }
     }
 
-    /// Sends a query; if no answer comes, sends it once more. Returns the lines of an answer that ends with OK.
+    /// Sends a query; if no answer comes, sends it once more. Returns the lines of an answer
+    /// that isn't a refusal.
     ///
     /// # Errors
     /// The user stops for the second time.
@@ -93,7 +93,9 @@ impl Run<'_> {
             outcome = self.at(command)?;
         }
         Ok(match outcome {
-            Ok(Outcome::Answered(Answer { lines, result, .. })) if result.is_ok() => Told::Lines(lines),
+            Ok(Outcome::Answered(answer)) if answer.refusal(command.text()).is_none() => {
+                Told::Lines(answer.lines)
+            }
             other => {
                 tracing::info!(command = command.text(), ?other, "the modem doesn't tell");
                 if other.is_ok() {

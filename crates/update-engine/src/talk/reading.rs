@@ -1,13 +1,12 @@
 //! Reads what a running modem reports about itself, over whichever port answers.
 
 use modem_protocol::at::command::Command;
-use modem_protocol::at::parse;
 use modem_protocol::control::{Closing, ControlError};
 use modem_protocol::qmi::dms::Request as Dms;
 
 use super::at_port::Told;
 use super::control::{OPEN_PATIENCE, PATIENCE};
-use crate::modem::{AskedOver, Facts, Trio, version_in};
+use crate::modem::{AskedOver, Facts, version_in};
 use crate::request::ControlChoice;
 use crate::run::Run;
 use crate::told::Cause;
@@ -129,47 +128,24 @@ impl Run<'_> {
 
     fn read_by_at(&mut self, facts: &mut Facts) -> Result<(), Cause> {
         if let Some(lines) = self.told_by_at(&Command::IDENTITY, facts)? {
-            if let Some(identity) = parse::ati(&lines) {
-                facts.manufacturer = identity.manufacturer;
-                facts.model = identity.model;
-                facts.revision = identity.revision;
-                facts.imei = identity.imei.map(|imei| imei.chars().take(15).collect());
-            }
+            facts.note_identity_lines(&lines);
         }
         if facts.revision.is_none() {
             let lines = self.told_by_at(&Command::REVISION, facts)?;
-            facts.revision = parse::cgmr(&lines.unwrap_or_default());
+            facts.note_revision_lines(&lines.unwrap_or_default());
         }
-        facts.running.firmware = facts.revision.as_deref().and_then(version_in);
         let mut preference = self.told_by_at(&Command::PREFERENCE, facts)?;
         if preference.is_none() {
             preference = self.told_by_at(&Command::OLD_PREFERENCE, facts)?;
         }
-        if let Some(preference) = preference.as_deref().and_then(parse::impref) {
-            facts.preferred = Some(trio(&preference.preferred));
-            let current = trio(&preference.current);
-            facts.running.carrier = current.carrier;
-            facts.running.config = current.config;
-            facts.running.firmware = facts.running.firmware.take().or(current.firmware);
-            if !preference.mismatches.is_empty() {
-                let words: Vec<String> = preference.mismatches.iter().map(ToString::to_string).collect();
-                facts.mismatch = Some(words.join(", "));
-            }
-        }
+        facts.note_preference_lines(&preference.unwrap_or_default());
         let images = self.told_by_at(&Command::IMAGES, facts)?;
-        if let Some(list) = images.and_then(|lines| parse::image_list(&lines)) {
-            facts.note_list(&list);
-        }
+        facts.note_image_lines(&images.unwrap_or_default());
         let power = self.told_by_at(&Command::POWER, facts)?;
-        if let Some(power) = power.and_then(|lines| parse::pcinfo(&lines)) {
-            facts.operating_mode = Some(power.mode.to_string());
-            facts.is_online = Some(power.mode == parse::Mode::Online);
-            facts.radio_voters = power.other_voters().map(str::to_owned).collect();
-            if power.is_image_mismatch() {
-                facts
-                    .mismatch
-                    .get_or_insert_with(|| "the modem keeps its radio off (IMSWITCH)".to_owned());
-            }
+        facts.note_power_lines(&power.unwrap_or_default());
+        // No decision depends on this answer, so a missing one is no gap.
+        if let Told::Lines(lines) = self.at_lines(&Command::PRI)? {
+            facts.note_pri_lines(&lines);
         }
         Ok(())
     }
@@ -201,13 +177,4 @@ pub(crate) const fn is_unheard(error: &ControlError) -> bool {
         error,
         ControlError::Silent { .. } | ControlError::Garbled { .. } | ControlError::Fragmented { .. }
     )
-}
-
-fn trio(selection: &parse::Selection) -> Trio {
-    let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    Trio {
-        firmware: told(&selection.firmware),
-        carrier: told(&selection.carrier),
-        config: selection.config_version().map(str::to_owned),
-    }
 }

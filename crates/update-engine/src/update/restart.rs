@@ -394,14 +394,18 @@ impl Run<'_> {
     /// Sends a command. If the modem refuses it, sends the unlock command and then the same command again (at.md §3).
     fn at_unlocking(&mut self, command: &Command) -> Result<RestartReply, Cause> {
         let first = match self.at(command)? {
-            Ok(outcome) => said(&outcome),
+            Ok(outcome) => outcome,
             Err(error) => return Ok(RestartReply::No(error.to_string())),
         };
-        let RestartReply::No(refusal) = first else {
-            return Ok(first);
+        let RestartReply::No(refusal) = said(command, &first) else {
+            return Ok(said(command, &first));
         };
+        // A locked command is answered with an error. After an OK with a refusal, the firmware doesn't have the command.
+        if matches!(&first, AtOutcome::Answered(answer) if answer.result.is_ok()) {
+            return Ok(RestartReply::No(refusal));
+        }
         match self.at(&Command::UNLOCK)? {
-            Ok(AtOutcome::Answered(answer)) if answer.result.is_ok() => {}
+            Ok(AtOutcome::Answered(answer)) if answer.refusal(Command::UNLOCK.text()).is_none() => {}
             _ => {
                 return Ok(RestartReply::No(format!(
                     "{refusal}; the unlock command failed, too"
@@ -409,18 +413,20 @@ impl Run<'_> {
             }
         }
         Ok(match self.at(command)? {
-            Ok(outcome) => said(&outcome),
+            Ok(outcome) => said(command, &outcome),
             Err(error) => RestartReply::No(error.to_string()),
         })
     }
 }
 
 /// What the modem's answer to an AT command that restarts it means.
-fn said(outcome: &AtOutcome) -> RestartReply {
+fn said(command: &Command, outcome: &AtOutcome) -> RestartReply {
     match outcome {
         AtOutcome::LeftBus => RestartReply::Yes("the modem left the bus at once".to_owned()),
-        AtOutcome::Answered(answer) if answer.result.is_ok() => RestartReply::Yes("OK".to_owned()),
-        AtOutcome::Answered(answer) => RestartReply::No(answer.result.to_string()),
+        AtOutcome::Answered(answer) => match answer.refusal(command.text()) {
+            None => RestartReply::Yes("OK".to_owned()),
+            Some(refusal) => RestartReply::No(refusal),
+        },
     }
 }
 

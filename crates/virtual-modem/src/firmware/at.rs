@@ -337,6 +337,7 @@ fn boot_hold(core: &Core, board: &mut Board) -> Done {
     let habit = board.setup.quirks.boot_hold;
     let restarts = match habit {
         BootHoldHabit::Unknown => return Reply::error().into(),
+        BootHoldHabit::NotImplemented => return line("!BOOTHOLD: NOT IMPLEMENTED".to_owned()),
         BootHoldHabit::NeedsUnlock if !core.is_unlocked => return Reply::error().into(),
         BootHoldHabit::OnlySaysOk => false,
         BootHoldHabit::Works | BootHoldHabit::NeedsUnlock => true,
@@ -355,10 +356,10 @@ fn pri(board: &Board) -> Pri {
         part_number: Some(storage.oem.part_number.clone()),
         revision: Some(storage.oem.revision.clone()),
         customer: Some(storage.oem.customer.clone()),
-        carrier: Some(format!(
+        carriers: vec![format!(
             "9999999_9904609_{}_{}_00_{}_{}",
             profile.family, current.firmware, current.carrier, current.config
-        )),
+        )],
     }
 }
 

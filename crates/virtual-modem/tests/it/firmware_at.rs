@@ -140,6 +140,16 @@ fn boot_and_hold_has_its_habits() {
         (Mode::Normal, 0)
     );
 
+    // tests/data/at/em7455-boothold-notimpl.bin of modem-protocol, byte for byte.
+    let mut normal = with(BootHoldHabit::NotImplemented);
+    let answer = "AT!BOOTHOLD\r\r\n!BOOTHOLD: NOT IMPLEMENTED\r\n\r\nOK\r\n";
+    assert_eq!(normal.at("AT!BOOTHOLD"), answer);
+    let _ = normal.hear_on(0, Duration::from_secs(100));
+    assert_eq!(
+        (normal.bench.modem.mode(), normal.bench.detached),
+        (Mode::Normal, 0)
+    );
+
     let mut normal = with(BootHoldHabit::Unknown);
     assert!(!normal.at_ok("AT!BOOTHOLD"));
 }

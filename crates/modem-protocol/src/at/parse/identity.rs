@@ -1,6 +1,7 @@
 //! The modem's identity: ATI, AT+CGMR, AT+CGSN, AT!PRIID? and AT!BSINFO.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{text, value};
 
@@ -81,8 +82,9 @@ pub struct Pri {
     pub revision: Option<String>,
     /// `GENERIC`, `Dell`, `Lenovo-Laptop`
     pub customer: Option<String>,
-    /// `9999999_9904609_SWI9X30C_02.24.05.06_00_GENERIC_002.026_000`
-    pub carrier: Option<String>,
+    /// `9999999_9904609_SWI9X30C_02.24.05.06_00_GENERIC_002.026_000`. A modem with the settings of several carriers
+    /// reports each in a line of its own.
+    pub carriers: Vec<String>,
 }
 
 /// Reads the answer to AT!PRIID?.
@@ -94,13 +96,16 @@ pub fn priid(lines: &[String]) -> Option<Pri> {
             ("PRI Part Number", "Unknown", &mut found.part_number),
             ("Revision", "Unknown", &mut found.revision),
             ("Customer", "Unknown", &mut found.customer),
-            ("Carrier PRI", "None", &mut found.carrier),
         ];
         for (key, lost, field) in fields {
             if let Some(value) = value(line, key) {
                 *field = text(value).filter(|value| value != lost);
                 is_answer = true;
             }
+        }
+        if let Some(value) = value(line, "Carrier PRI") {
+            found.carriers.extend(text(value).filter(|value| value != "None"));
+            is_answer = true;
         }
     }
     is_answer.then_some(found)

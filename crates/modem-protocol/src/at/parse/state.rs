@@ -13,6 +13,8 @@ pub enum Mode {
     Online,
     /// The radio is off.
     LowPower,
+    /// The radio is off until the next restart.
+    Offline,
     /// Another word.
     Other(String),
 }
@@ -26,6 +28,8 @@ impl Mode {
             Self::Online
         } else if letters.eq_ignore_ascii_case("LOWPOWERMODE") {
             Self::LowPower
+        } else if letters.eq_ignore_ascii_case("OFFLINE") {
+            Self::Offline
         } else {
             Self::Other(words.into())
         }
@@ -37,6 +41,7 @@ impl fmt::Display for Mode {
         match self {
             Self::Online => write!(f, "online"),
             Self::LowPower => write!(f, "low power"),
+            Self::Offline => write!(f, "offline"),
             Self::Other(words) => write!(f, "{words}"),
         }
     }

@@ -272,7 +272,11 @@ fn a_modem_of_the_first_generation_is_tried_in_every_way() {
             "{ways:?}"
         );
     }
-    for habit in [BootHoldHabit::OnlySaysOk, BootHoldHabit::Unknown] {
+    for habit in [
+        BootHoldHabit::OnlySaysOk,
+        BootHoldHabit::NotImplemented,
+        BootHoldHabit::Unknown,
+    ] {
         let mut setup = faulty("MC7710", "refuse@0x3e:71");
         setup.quirks.boot_hold = habit;
         let (run, _) = update_one(setup);
@@ -281,10 +285,28 @@ fn a_modem_of_the_first_generation_is_tried_in_every_way() {
         let why = run.error().source.to_string();
         let end = match habit {
             BootHoldHabit::OnlySaysOk => "OK, but the modem was still on the bus 15 s later",
+            BootHoldHabit::NotImplemented => "!BOOTHOLD: NOT IMPLEMENTED",
             _ => "ERROR",
         };
         assert!(why.contains(end), "{why}");
+        assert!(
+            !why.contains("unlock") || habit != BootHoldHabit::NotImplemented,
+            "{why}"
+        );
     }
+}
+
+#[test]
+fn a_refusal_before_an_ok_costs_no_wait() {
+    let seconds = |habit| {
+        let mut setup = faulty("MC7710", "refuse@0x3e:71");
+        setup.quirks.boot_hold = habit;
+        let (run, _) = update_one(setup);
+        run.events.last().unwrap().t
+    };
+    let refused = seconds(BootHoldHabit::NotImplemented);
+    assert!(refused <= seconds(BootHoldHabit::Unknown), "{refused}");
+    assert!(refused + 10.0 < seconds(BootHoldHabit::OnlySaysOk), "{refused}");
 }
 
 #[test]

@@ -405,3 +405,17 @@ fn a_modem_in_download_mode_cannot_be_asked_and_says_so() {
     let error = errand::info(&mut world, &request, &mut |_| {}).unwrap_err();
     assert_eq!((error.code(), error.exit_code()), (Code::ModemNone, 4));
 }
+
+#[test]
+fn a_command_that_the_modem_refuses_before_an_ok_is_refused() {
+    let mut setup = running("EM7565");
+    setup.quirks.boot_hold = BootHoldHabit::NotImplemented;
+    let mut world = world(setup);
+    let error = errand::at_command(&mut world, &any(), "at!boothold", &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::CommandRefused, "{}", error.source);
+    assert!(
+        error.source.to_string().contains("NOT IMPLEMENTED"),
+        "{}",
+        error.source
+    );
+}
