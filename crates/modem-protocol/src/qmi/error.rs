@@ -19,7 +19,8 @@ numbers! {
         Aborted = 4, "aborted";
         ClientIdsExhausted = 5, "client ids exhausted";
         InvalidClientId = 7, "invalid client id";
-        InvalidHandle = 10, "invalid handle";
+        InvalidHandle = 9, "invalid handle";
+        InvalidProfile = 10, "invalid profile";
         MissingArgument = 17, "missing argument";
         DeviceUnsupported = 25, "device unsupported";
         NoEffect = 26, "no effect";

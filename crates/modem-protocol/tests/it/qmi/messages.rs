@@ -190,6 +190,54 @@ fn a_preference_that_does_not_fit_is_refused_before_it_is_sent() {
     assert!(FirmwarePreference::new("1", "1", &"x".repeat(253)).is_ok());
 }
 
+/// The table of qmi.md §3, with the correction in its row 9.
+const ERRORS: [(u16, &str); 28] = [
+    (0, "no error given"),
+    (1, "malformed message"),
+    (3, "internal error"),
+    (4, "aborted"),
+    (5, "client ids exhausted"),
+    (7, "invalid client id"),
+    (9, "invalid handle"),
+    (10, "invalid profile"),
+    (17, "missing argument"),
+    (25, "device unsupported"),
+    (26, "no effect"),
+    (46, "general error"),
+    (47, "unknown error"),
+    (48, "invalid argument"),
+    (49, "invalid index"),
+    (50, "no entry"),
+    (51, "device storage full"),
+    (52, "device not ready"),
+    (60, "invalid transition"),
+    (70, "invalid operation"),
+    (71, "invalid QMI command"),
+    (74, "information unavailable"),
+    (81, "extended internal error"),
+    (82, "access denied"),
+    (83, "hardware restricted"),
+    (90, "incompatible state"),
+    (94, "not supported"),
+    (388, "firmware file error"),
+];
+
+#[test]
+fn errors_have_the_names_of_the_specification() {
+    for (code, name) in ERRORS {
+        assert_eq!(QmiError::from(code).to_string(), format!("{name} ({code})"));
+    }
+    let named: Vec<u16> = QmiError::KNOWN.iter().map(|error| error.code()).collect();
+    let in_table = ERRORS.iter().map(|(code, _)| *code);
+    assert_eq!(named, in_table.filter(|code| *code < 388).collect::<Vec<u16>>());
+    for code in 388..=402 {
+        assert!(QmiError::from(code).is_about_a_firmware_file(), "{code}");
+    }
+    for code in [387, 403] {
+        assert!(!QmiError::from(code).is_about_a_firmware_file(), "{code}");
+    }
+}
+
 #[test]
 fn errors_have_their_number_and_the_meaning_for_the_tool() {
     assert_eq!(QmiError::NotReady.to_string(), "device not ready (52)");
