@@ -8,7 +8,7 @@ use modem_world::Instant;
 use crate::board::Board;
 use crate::memory::{HEADER, Header, ImageState, Writing};
 use crate::profile::SaharaTraits;
-use crate::quirk::{NoiseMoment, NoisyRequest, PayloadAnswer};
+use crate::quirk::{NoiseMoment, NoisyRequest, PayloadAnswer, RefusedPrograms};
 use crate::violation::Wrong;
 
 /// Bytes of the zero block (sahara-firehose.md §5.2).
@@ -21,6 +21,8 @@ const CHUNK: u64 = 1024 * 1024;
 const TRAILERS: [[u8; 4]; 2] = [[0x77, 0x73, 0x57, 0x53], [0x53, 0x57, 0x73, 0x77]];
 
 const END: &[u8] = b"</data>";
+/// What the modem logs before it refuses `program` out of habit. The wording is this modem's own.
+const NOT_TAKEN: &str = "ERROR: storage device is busy";
 const NOISE: &str = "ERROR: XML not formed correctly. Expected a < character at loc 0";
 
 /// A Firehose server.
@@ -32,6 +34,8 @@ pub(crate) struct Firehose {
     stream: Stream,
     /// What happens to requests that still meet the rest of a zero block.
     noisy: Option<NoisyRequest>,
+    /// How many times `program` was refused for the next image.
+    refused: u16,
     log_at: Option<Instant>,
     last_byte: Instant,
 }
@@ -84,6 +88,7 @@ impl Firehose {
                 forgiving: false,
             },
             noisy: None,
+            refused: 0,
             log_at: None,
             last_byte: Instant::START,
         }
@@ -412,6 +417,16 @@ impl Firehose {
         if total == 0 {
             return self.attribute("program", "num_partition_sectors", "more", "0", board, now);
         }
+        let is_refused = match board.setup.quirks.refused_programs {
+            RefusedPrograms::None => false,
+            RefusedPrograms::First(count) => self.refused < count,
+            RefusedPrograms::All => true,
+        };
+        if is_refused {
+            self.refused = self.refused.saturating_add(1);
+            return nak(&[NOT_TAKEN.to_owned()], board, now);
+        }
+        self.refused = 0;
         self.stream = Stream::Data(Box::new(Data {
             writing: board.begin_image(0x80, total),
             sector: sector.max(1).into(),

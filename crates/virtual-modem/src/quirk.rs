@@ -25,6 +25,8 @@ pub struct Quirks {
     pub payload: Option<PayloadAnswer>,
     /// What the zero block after a short last transfer block leads to.
     pub noise: Option<Noise>,
+    /// How many times the modem refuses `program`, with a log line and a NAK, before it accepts it.
+    pub refused_programs: RefusedPrograms,
     /// Firehose log lines that never end: one per period, starting at the greeting.
     pub endless_log: Option<Duration>,
     /// Log lines before the NAK that ends a failed image, instead of the usual ones.
@@ -132,6 +134,18 @@ pub enum PayloadAnswer {
     Ack(u32),
     /// An ACK without a number: the requested number holds.
     AckWithoutNumber,
+}
+
+/// How many times in a row the modem refuses `program` (sahara-firehose.md §5.3). It stays in command mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefusedPrograms {
+    /// Not at all.
+    #[default]
+    None,
+    /// The first so many requests of each image.
+    First(u16),
+    /// Every request.
+    All,
 }
 
 /// What the zero block leads to (sahara-firehose.md §5.3): the log line "XML not formed correctly", one or

@@ -155,17 +155,87 @@ fn a_modem_that_answers_no_nop_after_the_last_image_is_still_asked_to_reset() {
     assert_eq!(host.says(&[ACK]), Ended::Finished);
 }
 #[test]
-fn any_other_nak_to_program_is_final_and_tells_the_log_in_words() {
+fn the_third_nak_to_program_is_final_and_tells_the_log_in_words() {
     // field-reports.md C14
     let mut host = programming(&[5044]);
     let log = r#"<log value="Package not compatible" />"#;
-    let ended = host.says(&[log, NAK]);
+    for _ in 0..2 {
+        host.says(&[log, NAK]);
+        host.asks_after_refusal();
+    }
+    // The lines of the NAK before are better than none.
+    let ended = host.says(&[NAK]);
     assert_eq!(
         ended,
         refused(Step::Program { image: 0 }, &["Package not compatible"])
     );
     assert!(failed_at(ended).to_string().contains("newer flash chip"));
     assert_eq!(host.sent(), b"");
+}
+
+#[test]
+fn a_modem_that_refuses_program_once_or_twice_gets_its_image() {
+    let busy = r#"<log value="ERROR: storage device is busy" />"#;
+    for refusals in 1..=2 {
+        let mut host = programming(&[5044]);
+        for _ in 0..refusals {
+            host.says(&[busy, NAK]);
+            host.asks_after_refusal();
+        }
+        host.says(&[ACK_RAW]);
+        assert_eq!(host.sent(), padded(0, 5044, 8192 - 5044 + 512));
+        let mut told = host.reports.iter().filter_map(|report| match report {
+            Report::Retrying { step, attempt, why } => Some((*step, *attempt, why.as_str())),
+            _ => None,
+        });
+        for attempt in 2..2 + refusals {
+            let why = "NAK; ERROR: storage device is busy";
+            assert_eq!(told.next(), Some((Step::Program { image: 0 }, attempt, why)));
+        }
+        assert_eq!(told.next(), None);
+        host.says(&[ACK_DONE]);
+        assert_eq!(host.reports.last(), Some(&Report::ImageAccepted { image: 0 }));
+    }
+}
+
+#[test]
+fn an_ack_behind_a_nak_begins_the_image_and_program_is_not_sent_again() {
+    // In the same read, and as late as the host waits.
+    let mut same_read = programming(&[5044]);
+    same_read.says(&[NAK, ACK_RAW]);
+    let mut later = programming(&[5044]);
+    later.says(&[NAK]);
+    later.pass(4 * QUIET);
+    assert_eq!(later.sent(), b"");
+    later.says(&[ACK_RAW]);
+    for mut host in [same_read, later] {
+        assert_eq!(host.sent(), padded(0, 5044, 8192 - 5044 + 512));
+        host.says(&[ACK_DONE]);
+        assert_eq!(host.reports.last(), Some(&Report::ImageAccepted { image: 0 }));
+    }
+    // After a NOP, the image is spoiled.
+    let mut host = programming(&[5044]);
+    host.says(&[NAK]);
+    host.pass(5 * QUIET);
+    assert_eq!(host.sent(), FirehoseRequest::Ping.to_bytes());
+    let error = failed_at(host.says(&[ACK_RAW]));
+    assert!(matches!(error, ProtocolError::Unexpected { .. }), "{error}");
+    assert_eq!(host.sent(), b"");
+}
+
+#[test]
+fn a_modem_that_falls_silent_after_a_refusal_is_reported_with_its_refusal() {
+    let busy = r#"<log value="ERROR: storage device is busy" />"#;
+    let step = Step::Program { image: 0 };
+    let expected = refused(step, &["ERROR: storage device is busy"]);
+    let mut host = programming(&[5044]);
+    host.says(&[busy, NAK]);
+    assert_eq!(host.pass_deadlines(100), expected);
+    // The NOP is answered, the second request isn't.
+    let mut host = programming(&[5044]);
+    host.says(&[busy, NAK]);
+    host.asks_after_refusal();
+    assert_eq!(host.pass_deadlines(100), expected);
 }
 
 #[test]

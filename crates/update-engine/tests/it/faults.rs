@@ -16,6 +16,7 @@ use modemflash_update_engine::{
     Advice, Cause, Code, Event, EventKind, Firmware, Layer, ModemState, Step, update,
 };
 use virtual_modem::profile::Profile;
+use virtual_modem::quirk::{Noise, RefusedPrograms};
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{FaultScript, ImageState, Setup};
 
@@ -108,6 +109,51 @@ fn an_image_that_the_modem_rejects_is_named_with_what_it_said() {
         firehose.error().step,
         Step::Finalise { image: 2, of: 2, .. }
     ));
+}
+
+#[test]
+fn a_refused_request_to_take_an_image_is_repeated_twice_and_no_more() {
+    // With the zero block's complaint and without, as one and several requests.
+    for noise in [
+        None,
+        Some(Noise::ONCE),
+        Some(Noise::QUEUED),
+        Some(Noise::JOINED),
+        Some(Noise::MANY),
+    ] {
+        for (habit, retries) in [
+            (RefusedPrograms::None, 0),
+            (RefusedPrograms::First(1), 1),
+            (RefusedPrograms::First(2), 2),
+            (RefusedPrograms::First(3), 2),
+            (RefusedPrograms::All, 2),
+        ] {
+            let mut setup = setup("EM7565", "");
+            setup.quirks.noise = noise;
+            setup.quirks.refused_programs = habit;
+            let images = images_for(setup.profile, 5, &[20_000, 9_000]);
+            let run = run_in(SimulatedWorld::new(setup), &request(), &images);
+            let log = run.log();
+            let told = run.events.iter().filter_map(|event| match &event.kind {
+                EventKind::Retrying { why, .. } if why.contains("storage device is busy") => Some(event.t),
+                _ => None,
+            });
+            let told = told.count();
+            if matches!(habit, RefusedPrograms::First(3) | RefusedPrograms::All) {
+                assert_eq!(told, retries, "{log}");
+                assert_fails(&run, Code::FirehoseRefused, 6, ModemState::InDownloadMode);
+                let why = run.error().source.to_string();
+                assert!(why.contains("ERROR: storage device is busy"), "{why}");
+                assert_eq!(run.modem().violations(), [], "{log}");
+                assert_eq!(run.modem().images().len(), 0, "{log}");
+            } else {
+                // Each of the two images is refused that often.
+                assert_eq!(told, 2 * retries, "{log}");
+                run.assert_flashed(&images);
+            }
+            assert!(run.events.last().unwrap().t < 60.0, "{log}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::common::{Bench, answers, image_for, lines, quick, verdicts};
 use modem_protocol::firehose::message::{Answer, Configure, FirehoseRequest, Power, Program, Verdict};
-use modemflash_virtual_modem::quirk::{Noise, NoiseMoment, NoisyRequest, PayloadAnswer, Pieces};
+use modemflash_virtual_modem::quirk::{
+    Noise, NoiseMoment, NoisyRequest, PayloadAnswer, Pieces, RefusedPrograms,
+};
 use modemflash_virtual_modem::{ImageState, Mode, Output, Profile, Setup, Wrong};
 
 const NOISE: &str = "ERROR: XML not formed correctly. Expected a < character at loc 0";
@@ -286,6 +288,33 @@ fn failure_lines_can_be_chosen() {
     assert_eq!(verdicts(&answer), [NAK]);
     assert_eq!(bench.modem.violations(), []);
     assert!(!bench.modem.is_bootable());
+}
+
+// Refused requests
+
+#[test]
+fn program_may_be_refused_before_it_is_accepted_and_the_modem_stays_in_command_mode() {
+    let file = file(5044);
+    for (habit, refusals) in [(RefusedPrograms::First(2), 2), (RefusedPrograms::All, 5)] {
+        let mut setup = quick("EM7565");
+        setup.quirks.noise = None;
+        setup.quirks.refused_programs = habit;
+        let mut bench = Bench::opened(setup);
+        bench.configured();
+        for _ in 0..refusals {
+            let answer = bench.program(2);
+            assert_eq!(verdicts(&answer), [NAK]);
+            assert_eq!(lines(&answer), ["ERROR: storage device is busy"]);
+            assert_eq!(verdicts(&bench.document(&FirehoseRequest::Ping)), [ACK]);
+        }
+        if habit == RefusedPrograms::First(2) {
+            assert_eq!(verdicts(&bench.program(2)), [RAW]);
+            assert_eq!(verdicts(&bench.raw(&wire(&file))), [DONE]);
+            // The same again for the next image.
+            assert_eq!(verdicts(&bench.program(2)), [NAK]);
+        }
+        assert_eq!(bench.modem.violations(), []);
+    }
 }
 
 // Noise

@@ -2,11 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    AFTER_FAILURE, AFTER_NOISE, AFTER_SUCCESS, Announced, FirehoseState, Goal, MOST_RESET_NAKS, MOST_TRIES,
-    PROCESSED, Ping, QUIET, RAW_DATA, RAW_DATA_BYTES_PER_S, Session,
+    AFTER_FAILURE, AFTER_NOISE, AFTER_REFUSAL, AFTER_SUCCESS, Announced, FirehoseState, Goal, MOST_PROGRAMS,
+    MOST_RESET_NAKS, MOST_TRIES, PROCESSED, Ping, Programs, QUIET, RAW_DATA, RAW_DATA_BYTES_PER_S, Session,
 };
 use crate::Instant;
 use crate::conversation::{ProtocolError, Refusal, Report, Step};
@@ -121,6 +122,37 @@ impl Session {
             self.storage.max_payload_bytes = bytes.min(Configure::WISH_BYTES);
         }
         match (&mut self.state, &response.verdict) {
+            // The NAK before wasn't the answer to `program`: this is.
+            (
+                FirehoseState::Drain {
+                    goal: Goal::Program(image),
+                    ping: Ping::Due,
+                    ..
+                },
+                Verdict::Ack,
+            ) if response.raw_mode == Some(true) && self.programs.refused > 0 => {
+                let image = *image;
+                self.start_raw_data(image, now);
+            }
+            // The same, but the NOP since then has become image data.
+            (
+                FirehoseState::Drain {
+                    goal: Goal::Program(image),
+                    ..
+                }
+                | FirehoseState::Ping {
+                    goal: Goal::Program(image),
+                    ..
+                },
+                Verdict::Ack,
+            ) if response.raw_mode == Some(true) && self.programs.refused > 0 => {
+                let step = Step::Program { image: *image };
+                self.out.fail(ProtocolError::Unexpected {
+                    step,
+                    expected: "an answer to NOP",
+                    got: response.to_string(),
+                });
+            }
             (FirehoseState::Drain { .. } | FirehoseState::Finished, _) => {
                 self.out
                     .report(Report::Noise(format!("{response} that nothing was asked for")));
@@ -205,6 +237,16 @@ impl Session {
                 *naks += 1;
                 *again_at = now + AFTER_NOISE;
             }
+            (
+                FirehoseState::Asked {
+                    goal: Goal::Program(image),
+                    ..
+                },
+                Verdict::Nak,
+            ) => {
+                let image = *image;
+                self.refused_program(image, nak, now);
+            }
             (FirehoseState::RawData { image, next, .. }, Verdict::Ack)
                 if response.raw_mode == Some(false) =>
             {
@@ -259,6 +301,34 @@ impl Session {
         }
     }
 
+    /// The modem refuses `program`, so it is still in command mode.
+    fn refused_program(&mut self, image: usize, nak: Nak, now: Instant) {
+        self.programs.refused += 1;
+        if !nak.log.is_empty() || self.programs.refusal.is_none() {
+            self.programs.refusal = Some(nak);
+        }
+        if self.programs.refused >= MOST_PROGRAMS {
+            return self.refuse_program(image);
+        }
+        let why = self.programs.refusal.as_ref().map(ToString::to_string);
+        self.out.report(Report::Retrying {
+            step: Step::Program { image },
+            attempt: self.programs.refused + 1,
+            why: why.unwrap_or_default(),
+        });
+        self.drain(Goal::Program(image), Ping::Due, now);
+        if let FirehoseState::Drain { quiet_until, .. } = &mut self.state {
+            *quiet_until = now + AFTER_REFUSAL;
+        }
+    }
+
+    /// Fails with the modem's reason for not taking the image.
+    pub(super) fn refuse_program(&mut self, image: usize) {
+        let log = Vec::new();
+        let nak = self.programs.refusal.take().unwrap_or(Nak { log });
+        self.refuse_with(Step::Program { image }, nak);
+    }
+
     pub(super) fn refuse(&mut self, step: Step) {
         let nak = Nak {
             log: self.log.drain(..).collect(),
@@ -288,6 +358,7 @@ impl Session {
 
     pub(super) fn accept(&mut self, image: usize, now: Instant) {
         self.out.report(Report::ImageAccepted { image });
+        self.programs = Programs::default();
         let goal = self.after(Some(image));
         self.drain(goal, Ping::Due, now);
     }

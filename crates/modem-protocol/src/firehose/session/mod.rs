@@ -6,6 +6,8 @@
 //! * Before each `program` and `power`, the session reads until the line is silent, then sends NOP until one ACK comes. That
 //!   absorbs the complaint about the zero block of the image before.
 //! * After an ACK with rawmode true, the session never sends `program` again, because it would become image data (§5.3).
+//!   A NAK to `program` leaves the modem in command mode, so the session then reads until the line is silent, sends NOP
+//!   until one ACK comes, and asks again, at most [`MOST_PROGRAMS`] times.
 //!
 //! The session reads answers while raw data goes out, so a NAK or a failure line in the middle ends it at once. Every
 //! step has a total time limit that log lines don't extend.
@@ -53,6 +55,13 @@ const AFTER_NOISE: Duration = Duration::from_millis(500);
 /// (sahara-firehose.md §5.3).
 const MOST_TRIES: u8 = 40;
 
+/// How often `program` is sent for an image if the modem refuses it (sahara-firehose.md §5.3).
+pub const MOST_PROGRAMS: u8 = 3;
+
+/// How long the line has to be silent after a refused `program`, before NOP is sent. The refusal may belong to something
+/// else, and the ACK to `program` still be on its way; a NOP after that ACK would become image data.
+const AFTER_REFUSAL: Duration = Duration::from_millis(500);
+
 /// Time limit for the answer to `program` (sahara-firehose.md §5.2 has three tries of 10 s; the session waits once
 /// for as long).
 const PROGRAM: Duration = Duration::from_secs(30);
@@ -97,6 +106,7 @@ pub struct Session {
     /// How many complaints about the zero block came since `program` was acknowledged, and the last of them.
     complaints: u8,
     complaint: Option<Nak>,
+    programs: Programs,
     heard: Heard,
     reset: ResetRequest,
     stop: Stop,
@@ -122,6 +132,15 @@ enum Announced {
     Nothing,
     Success,
     Failure,
+}
+
+/// The requests to take the present image.
+#[derive(Clone, Debug, Default)]
+struct Programs {
+    /// How many were sent and refused.
+    refused: u8,
+    /// The last refusal with log lines, or the last one.
+    refusal: Option<Nak>,
 }
 
 /// What the modem reported about its flash.
@@ -239,6 +258,7 @@ impl Session {
             announced: Announced::Nothing,
             complaints: 0,
             complaint: None,
+            programs: Programs::default(),
             heard: Heard::default(),
             reset: ResetRequest::NotSent,
             stop: Stop::No,
@@ -355,7 +375,7 @@ impl Conversation for Session {
         self.heard.bytes = self.heard.bytes.saturating_add(bytes.len());
         self.heard.last = now;
         match &mut self.state {
-            FirehoseState::Drain { quiet_until, .. } => *quiet_until = now + QUIET,
+            FirehoseState::Drain { quiet_until, .. } => *quiet_until = (*quiet_until).max(now + QUIET),
             FirehoseState::Ping { again_at, .. } => *again_at = (*again_at).max(now + QUIET),
             _ => {}
         }

@@ -171,6 +171,14 @@ impl Session {
             return;
         }
         match &self.state {
+            // The refusal before says more.
+            FirehoseState::Ping {
+                goal: Goal::Program(image),
+                ..
+            } if self.programs.refused > 0 => {
+                let image = *image;
+                self.refuse_program(image);
+            }
             FirehoseState::Ping { nak: Some(nak), .. } => {
                 let nak = nak.clone();
                 self.refuse_with(Step::Ping, nak);
@@ -193,7 +201,8 @@ impl Session {
         if let Goal::Program(image) = goal {
             self.announced = Announced::Nothing;
             (self.complaints, self.complaint) = (0, None);
-            self.out.report(Report::ImageStarted { image, attempt: 1 });
+            let attempt = self.programs.refused + 1;
+            self.out.report(Report::ImageStarted { image, attempt });
         }
         self.enter(FirehoseState::Asked {
             goal,
@@ -278,6 +287,20 @@ impl Session {
     /// Ends a step whose answer didn't come.
     fn give_up(&mut self, since: Instant, now: Instant) {
         let (step, waited) = (self.step(), now - since);
+        // The refusal before says more than what came, or didn't come, after it.
+        if let FirehoseState::Drain {
+            goal: Goal::Program(image),
+            ..
+        }
+        | FirehoseState::Asked {
+            goal: Goal::Program(image),
+            ..
+        } = self.state
+        {
+            if self.programs.refused > 0 {
+                return self.refuse_program(image);
+            }
+        }
         let is_still_talking = now.since(self.heard.last) < Duration::from_secs(1);
         self.out.fail(if self.heard.documents > 0 && is_still_talking {
             ProtocolError::Endless { step, waited }

@@ -38,6 +38,7 @@ pub(crate) fn documents(elements: &[&str]) -> Vec<u8> {
 pub(crate) trait Talk {
     fn says(&mut self, elements: &[&str]) -> Ended;
     fn asks(&mut self, request: FirehoseRequest);
+    fn asks_after_refusal(&mut self);
 }
 
 impl Talk for Host<Session> {
@@ -55,6 +56,17 @@ impl Talk for Host<Session> {
             String::from_utf8_lossy(&request.to_bytes()),
             "{ended:?}"
         );
+    }
+
+    /// After a refused `program`, the host waits, finds out with a NOP that the modem is in command mode, and asks again
+    /// for its first image of 2 sectors.
+    fn asks_after_refusal(&mut self) {
+        self.pass(QUIET);
+        assert_eq!(self.sent(), b"", "too early");
+        self.pass(QUIET * 4);
+        assert_eq!(self.sent(), FirehoseRequest::Ping.to_bytes());
+        self.says(&[ACK]);
+        self.asks(program(2));
     }
 }
 
