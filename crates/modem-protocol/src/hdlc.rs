@@ -53,6 +53,13 @@ pub enum FrameErrorKind {
         /// The checksum of the payload.
         computed: u16,
     },
+    /// No closing flag came after more bytes than the awaited frame has. [`Decoder`] never reports this: it doesn't know
+    /// what is awaited.
+    #[error("no end of the frame after {got} bytes")]
+    Endless {
+        /// Bytes on the wire since the last flag.
+        got: usize,
+    },
     /// The frame is longer than allowed.
     #[error("frame longer than {limit} bytes")]
     Long {

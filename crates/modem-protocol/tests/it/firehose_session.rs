@@ -512,8 +512,25 @@ fn a_verdict_that_cannot_be_read_is_no_success() {
         expected: "well-formed XML",
     };
     let step = Step::Verdict { image: 0 };
+    let mut host = finalising(5044);
+    for attempt in 2..=3 {
+        host.says(&[broken]);
+        host.asks(FirehoseRequest::Ping);
+        assert_eq!(
+            host.reports.last(),
+            Some(&Report::Retrying {
+                step,
+                attempt,
+                why: "answer to verdict on image 1 not understood: document: well-formed XML expected".into()
+            })
+        );
+        host.says(&[ACK]);
+        host.asks(program(2));
+        host.says(&[ACK_RAW]);
+        assert_eq!(host.sent(), padded(0, 5044, 8192 - 5044 + 512));
+    }
     assert_eq!(
-        finalising(5044).says(&[broken]),
+        host.says(&[broken]),
         Ended::Failed(ProtocolError::Garbled { step, error })
     );
     let broken_log = r#"<log value="a "quoted" word" />"#;

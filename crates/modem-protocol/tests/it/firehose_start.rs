@@ -89,7 +89,15 @@ fn a_payload_that_is_no_number_is_an_error() {
         step: Step::Configure,
         error,
     };
-    assert_eq!(negotiate(&[&payload("ACK", "many")]), Err(garbled));
+    let mut host = host(&[10 * MIB]);
+    host.asks(FirehoseRequest::Ping);
+    host.says(&[ACK]);
+    for _ in 0..2 {
+        host.asks(configure());
+        assert!(matches!(host.says(&[&payload("ACK", "many")]), Ended::Waiting(_)));
+    }
+    host.asks(configure());
+    assert_eq!(host.says(&[&payload("ACK", "many")]), Ended::Failed(garbled));
 }
 
 #[test]

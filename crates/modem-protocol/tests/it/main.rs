@@ -13,6 +13,7 @@ mod at_session;
 mod bench;
 mod common;
 mod control_session;
+mod firehose_garbled;
 mod firehose_host;
 mod firehose_messages;
 mod firehose_session;

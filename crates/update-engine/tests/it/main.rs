@@ -7,6 +7,7 @@
 )]
 
 mod boot_ids;
+mod damage;
 mod detection;
 mod documentation;
 mod exits;

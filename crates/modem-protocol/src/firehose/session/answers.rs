@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::garbled::{is_garbled, resembles_response};
 use super::{
     AFTER_FAILURE, AFTER_NOISE, AFTER_REFUSAL, AFTER_SUCCESS, Announced, FirehoseState, Goal, MOST_PROGRAMS,
     MOST_RESET_NAKS, MOST_TRIES, PROCESSED, Ping, Programs, QUIET, RAW_DATA, RAW_DATA_BYTES_PER_S, Session,
@@ -15,9 +16,22 @@ use crate::firehose::failure;
 use crate::firehose::message::{Answer, Configure, Nak, Response, Verdict};
 use crate::firehose::plan::ZERO_BLOCK;
 
+fn is_unknown(answer: &Answer) -> bool {
+    matches!(answer, Answer::Other { .. })
+}
+
 impl Session {
     pub(super) fn document(&mut self, document: &[u8], now: Instant) {
         match Answer::parse(document) {
+            // One damaged byte turns the element into another one, or into text.
+            Ok(answers) if answers.iter().all(is_unknown) && resembles_response(document) => {
+                let error = ProtocolError::Unexpected {
+                    step: self.step(),
+                    expected: "a response",
+                    got: "a damaged document".to_string(),
+                };
+                self.garbled(document, error, now);
+            }
             Ok(answers) => {
                 for answer in answers {
                     if self.out.has_failed() {
@@ -25,6 +39,15 @@ impl Session {
                     }
                     match answer {
                         Answer::Log(line) => self.logged(line, now),
+                        Answer::Response(response) if is_garbled(&response, document) => {
+                            let (step, got) = (self.step(), format!("response {response}"));
+                            let error = ProtocolError::Unexpected {
+                                step,
+                                expected: "ACK or NAK",
+                                got,
+                            };
+                            self.garbled(document, error, now);
+                        }
                         Answer::Response(response) => self.responded(&response, now),
                         Answer::Other { name, .. } => {
                             self.out.report(Report::Noise(format!("unknown element {name}")));
@@ -32,22 +55,7 @@ impl Session {
                     }
                 }
             }
-            Err(error) => {
-                let is_response = document
-                    .windows(b"<response".len())
-                    .any(|window| window == b"<response");
-                let is_awaited = !matches!(
-                    self.state,
-                    FirehoseState::Drain { .. } | FirehoseState::Ping { .. }
-                );
-                if is_response && is_awaited {
-                    let step = self.step();
-                    self.out.fail(ProtocolError::Garbled { step, error });
-                } else {
-                    self.out
-                        .report(Report::Noise(format!("document not understood: {error}")));
-                }
-            }
+            Err(error) => self.doubt(document, error, now),
         }
     }
 
@@ -112,10 +120,8 @@ impl Session {
         }
     }
 
-    fn responded(&mut self, response: &Response, now: Instant) {
-        let nak = Nak {
-            log: self.log.drain(..).collect(),
-        };
+    pub(super) fn responded(&mut self, response: &Response, now: Instant) {
+        let nak = self.nak();
         let is_noise = nak.is_noise();
         // This is the modem's payload limit even if the response comes late, after a stray ACK.
         if let (None, Some(bytes)) = (self.geometry, response.max_payload_to_target_bytes) {
@@ -302,18 +308,18 @@ impl Session {
     }
 
     /// The modem refuses `program`, so it is still in command mode.
-    fn refused_program(&mut self, image: usize, nak: Nak, now: Instant) {
+    pub(super) fn refused_program(&mut self, image: usize, nak: Nak, now: Instant) {
         self.programs.refused += 1;
         if !nak.log.is_empty() || self.programs.refusal.is_none() {
             self.programs.refusal = Some(nak);
         }
-        if self.programs.refused >= MOST_PROGRAMS {
+        if self.programs.tries() >= MOST_PROGRAMS {
             return self.refuse_program(image);
         }
         let why = self.programs.refusal.as_ref().map(ToString::to_string);
         self.out.report(Report::Retrying {
             step: Step::Program { image },
-            attempt: self.programs.refused + 1,
+            attempt: self.programs.tries() + 1,
             why: why.unwrap_or_default(),
         });
         self.drain(Goal::Program(image), Ping::Due, now);
@@ -330,9 +336,7 @@ impl Session {
     }
 
     pub(super) fn refuse(&mut self, step: Step) {
-        let nak = Nak {
-            log: self.log.drain(..).collect(),
-        };
+        let nak = self.nak();
         self.refuse_with(step, nak);
     }
 
@@ -343,7 +347,7 @@ impl Session {
         });
     }
 
-    fn start_raw_data(&mut self, image: usize, now: Instant) {
+    pub(super) fn start_raw_data(&mut self, image: usize, now: Instant) {
         self.out.cancel_output();
         let size = self.images.get(image).copied().unwrap_or(0);
         let deadline = now + RAW_DATA + Duration::from_secs(size / RAW_DATA_BYTES_PER_S);

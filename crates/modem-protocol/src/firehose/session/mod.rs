@@ -13,6 +13,7 @@
 //! step has a total time limit that log lines don't extend.
 
 mod answers;
+mod garbled;
 mod requests;
 
 use alloc::collections::VecDeque;
@@ -137,10 +138,19 @@ enum Announced {
 /// The requests to take the present image.
 #[derive(Clone, Debug, Default)]
 struct Programs {
-    /// How many were sent and refused.
+    /// How many were refused.
     refused: u8,
+    /// How many led to a verdict that couldn't be read.
+    unclear: u8,
     /// The last refusal with log lines, or the last one.
     refusal: Option<Nak>,
+}
+
+impl Programs {
+    /// How many requests are over.
+    fn tries(&self) -> u8 {
+        self.refused.saturating_add(self.unclear)
+    }
 }
 
 /// What the modem reported about its flash.
@@ -156,6 +166,8 @@ struct Storage {
 struct Heard {
     bytes: usize,
     documents: usize,
+    /// How many answers came that can't be read, to a request that may be repeated.
+    garbled: u8,
     last: Instant,
 }
 
@@ -292,6 +304,7 @@ impl Session {
     fn enter(&mut self, state: FirehoseState) {
         self.heard.bytes = 0;
         self.heard.documents = 0;
+        self.heard.garbled = 0;
         self.state = state;
     }
 
@@ -339,7 +352,7 @@ impl Session {
 
     fn wake_at(&self) -> Instant {
         let stalled = self.out.stall_deadline();
-        match (&self.state, stalled) {
+        let of_state = match (&self.state, stalled) {
             (FirehoseState::RawData { deadline, .. }, Some(stalled)) => stalled.min(*deadline),
             (_, Some(stalled)) => stalled,
             (
@@ -363,7 +376,8 @@ impl Session {
                 *deadline
             }
             (FirehoseState::Finished, None) => Instant::FAR,
-        }
+        };
+        of_state.min(self.unfinished_until())
     }
 }
 
@@ -471,6 +485,9 @@ impl Conversation for Session {
             self.out.fail(ProtocolError::Stopped { step });
         }
         self.out.check_stall(self.step(), now);
+        if !self.out.has_failed() {
+            self.doubt_unfinished(now);
+        }
         if !self.out.has_failed() {
             self.tick(now);
         }

@@ -201,7 +201,7 @@ impl Session {
         if let Goal::Program(image) = goal {
             self.announced = Announced::Nothing;
             (self.complaints, self.complaint) = (0, None);
-            let attempt = self.programs.refused + 1;
+            let attempt = self.programs.tries() + 1;
             self.out.report(Report::ImageStarted { image, attempt });
         }
         self.enter(FirehoseState::Asked {
@@ -232,7 +232,11 @@ impl Session {
         } else {
             now + ASK_AGAIN
         };
-        let why = "only noise or nothing came".to_string();
+        let why = match self.heard.garbled {
+            0 => "only noise or nothing came",
+            _ => "the answer can't be understood",
+        };
+        let why = why.to_string();
         self.out.report(Report::Retrying {
             step: goal.step(),
             attempt,

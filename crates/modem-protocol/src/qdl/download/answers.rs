@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::ToString;
 
-use super::{ASKED_AGAIN, ATTEMPTS, Asked, Download, QdlState, SAHARA_HELLO, VERSIONS};
+use super::{ASKED_AGAIN, ATTEMPTS, Answer, Asked, Download, QdlState, SAHARA_HELLO, VERSIONS, garbled};
 use crate::conversation::{Connected, Peer, Refusal, Step};
-use crate::hdlc::FrameError;
+use crate::hdlc::{FrameError, FrameErrorKind};
 use crate::qdl::message::{
     DoneStatus, ErrorCode, ErrorReport, HelloResponse, OpenResponse, OpenStatus, Response, WriteResponse,
     WriteStatus, command,
@@ -27,7 +27,7 @@ impl Download {
                 None => break,
                 Some(Ok(payload)) => match Response::parse(&payload) {
                     Ok(response) => self.answer(response),
-                    Err(error) => self.doubt_frame(error),
+                    Err(error) => self.doubt_frame(error, &payload),
                 },
                 Some(Err(FrameError { kind, bytes })) => {
                     if let Some(place) = find_sahara_hello(&bytes) {
@@ -35,7 +35,7 @@ impl Download {
                         return self.stranger(Peer::Sahara);
                     }
                     // A damaged frame isn't the end: the right answer may still come (qdl.md §2).
-                    self.doubt_frame(ParseError::Frame(kind));
+                    self.doubt_frame(ParseError::Frame(kind), &bytes);
                 }
             }
         }
@@ -44,14 +44,33 @@ impl Download {
         }
     }
 
-    fn doubt_frame(&mut self, error: ParseError) {
+    /// Handles a frame that can't be read; `bytes` are those between its flags.
+    fn doubt_frame(&mut self, error: ParseError, bytes: &[u8]) {
         self.note_noise(error.to_string());
+        if let QdlState::Awaiting { asked, .. } = self.state {
+            if garbled::is_probably_answer(asked, bytes) {
+                self.answer = Answer::Garbled;
+            }
+        }
         if let Some(asked) = self.asked() {
             self.doubt = Some(ProtocolError::Garbled {
                 step: self.step(asked),
                 error,
             });
         }
+    }
+
+    /// Gives up on an answer without an end, and drops it. A Sahara hello has no end either, and stays.
+    pub(super) fn doubt_endless(&mut self, asked: Asked) {
+        if find_sahara_hello(self.decoder.unread()).is_some() {
+            return;
+        }
+        let got = self.decoder.unread().len();
+        self.decoder.consume(got);
+        self.doubt = Some(ProtocolError::Garbled {
+            step: self.step(asked),
+            error: ParseError::Frame(FrameErrorKind::Endless { got }),
+        });
     }
 
     pub(super) fn asked(&self) -> Option<Asked> {

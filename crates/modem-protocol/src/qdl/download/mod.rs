@@ -11,12 +11,16 @@
 //!   harmless in HDLC (qdl.md §2). Write requests aren't framed, and there the modem counts bytes (§6).
 //! * If an image fails with an error that may not occur again, it is tried again from its start, see [`ATTEMPTS`].
 //!
+//! An answer that came damaged isn't waited for. After a short silence the request counts as unanswered, exactly as
+//! after the whole silence limit.
+//!
 //! [`Download::stop`](Conversation::stop) takes effect between two requests, never inside a chunk: a modem that waits
 //! for the rest of a chunk would take every later request for data. If the last chunk of an image is already sent,
 //! the image is finished first, and after the last image the modem is still restarted. A stopped modem stays in
 //! download mode. It takes the same images again after a new hello.
 
 mod answers;
+mod garbled;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -54,6 +58,9 @@ pub const CHUNK_SILENCE: Duration = Duration::from_secs(120);
 pub const FINAL_SILENCE: Duration = Duration::from_secs(180);
 /// How long the port may take to go away after the reset request (qdl.md §7).
 pub const RESET_LIMIT: Duration = Duration::from_secs(10);
+/// Longest silence after an answer that can't be read: the modem has answered and says nothing more. Estimate: long
+/// enough for the rest of an answer that a slow port delivers in pieces.
+pub const GARBLED_SILENCE: Duration = Duration::from_secs(1);
 /// Everything that comes renews a silence limit. But after this many times the limit without an answer, the session
 /// gives up anyway.
 const TOTAL: u32 = 3;
@@ -104,9 +111,17 @@ pub struct Download {
     cause: Option<ProtocolError>,
     /// The last message in this step that couldn't be read or wasn't expected. It is reported instead of silence.
     doubt: Option<ProtocolError>,
+    /// Whether the answer to the present request has come, but can't be read.
+    answer: Answer,
     noise: u8,
     /// How many more times error 0x16, an answer to 0x70, is ignored.
     stray_refusals: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Due,
+    Garbled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +192,7 @@ impl Download {
             chunk_size: 0,
             cause: None,
             doubt: None,
+            answer: Answer::Due,
             noise: 0,
             stray_refusals: 0,
         };
@@ -252,6 +268,7 @@ impl Download {
 
     fn ask(&mut self, asked: Asked) {
         self.doubt = None;
+        self.answer = Answer::Due;
         self.noise = 0;
         self.state = QdlState::Ready(asked);
     }
@@ -378,7 +395,15 @@ impl Download {
             }
             QdlState::Awaiting { asked, sent, heard } => {
                 let silence = silence(asked);
-                let (quiet, total) = (heard + silence, sent + silence.saturating_mul(TOTAL));
+                let is_endless = garbled::is_probably_endless(asked, self.decoder.unread());
+                let quiet = match self.answer {
+                    Answer::Due if !is_endless => heard + silence,
+                    _ => heard + silence.min(GARBLED_SILENCE),
+                };
+                let total = sent + silence.saturating_mul(TOTAL);
+                if is_endless && now >= quiet.min(total) {
+                    self.doubt_endless(asked);
+                }
                 if now >= quiet.min(total) {
                     self.give_up(asked, sent, now >= total && heard > sent, now);
                 }
