@@ -232,7 +232,8 @@ impl Run<'_> {
         }
         self.begin(Step::ReadModem);
         self.open_talk(request.control)?;
-        let facts = self.read_facts()?;
+        let mut facts = self.read_facts()?;
+        self.read_carrier_settings(&mut facts)?;
         self.close_session(Closing::Release)?;
         self.name_modem(&facts);
         self.read(&facts);

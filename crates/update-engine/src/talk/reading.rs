@@ -143,9 +143,19 @@ impl Run<'_> {
         facts.note_image_lines(&images.unwrap_or_default());
         let power = self.told_by_at(&Command::POWER, facts)?;
         facts.note_power_lines(&power.unwrap_or_default());
-        // No decision depends on this answer, so a missing one is no gap.
-        if let Told::Lines(lines) = self.at_lines(&Command::PRI)? {
-            facts.note_pri_lines(&lines);
+        Ok(())
+    }
+
+    /// Asks over AT which carrier settings the modem names. They are only shown: no decision depends on them, so a missing
+    /// answer is no gap, and an update doesn't ask.
+    ///
+    /// # Errors
+    /// The user stops for the second time.
+    pub(crate) fn read_carrier_settings(&mut self, facts: &mut Facts) -> Result<(), Cause> {
+        if facts.over == AskedOver::At {
+            if let Told::Lines(lines) = self.at_lines(&Command::PRI)? {
+                facts.note_pri_lines(&lines);
+            }
         }
         Ok(())
     }

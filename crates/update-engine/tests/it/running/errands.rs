@@ -419,3 +419,12 @@ fn a_command_that_the_modem_refuses_before_an_ok_is_refused() {
         error.source
     );
 }
+
+#[test]
+fn the_carrier_settings_are_read_over_at() {
+    let mut world = world(at_only("MC7455"));
+    let (_, facts) = errand::info(&mut world, &any(), &mut |_| {}).unwrap();
+    let named = ["9999999_9904609_SWI9X30C_02.24.05.06_00_GENERIC_002.026_000"];
+    assert_eq!(facts.carrier_settings, named);
+    assert_eq!(world.modem(0).unwrap().violations(), []);
+}
