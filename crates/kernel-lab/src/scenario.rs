@@ -385,7 +385,7 @@ fn flashes() -> Vec<Scenario> {
         // Leaves the bus in the middle of the second chunk and comes back: the flash begins anew.
         dropped(ours("MC7455", PAIR)),
         only_in_all(dropped(ours("EM7565", PAIR))),
-        // Silent until the first bytes: the reference gives up on it (rc7620_tp1_failed trace). Ours listens for 45 s
+        // Silent until the first bytes: the reference gives up on it (rc7620_tp1_failed trace). Ours listens for 5 s
         // before it speaks.
         silent(ours("RC7620", ONE)),
     ]

@@ -465,6 +465,11 @@ impl Board {
         self.leave_for(now, after, mode, Restart::FromLoader);
     }
 
+    /// Whether the boot loader or the firmware has restarted the modem towards its firmware.
+    pub(crate) const fn has_restarted(&self) -> bool {
+        self.restarted.1
+    }
+
     /// How long the modem stays off the bus before it returns, including the script's faults.
     fn returning(&self, mut after: Option<Duration>) -> Option<Duration> {
         for fault in &self.faults {

@@ -109,9 +109,32 @@ pub enum Provoked {
     WorksIfPatient,
     /// The session works in any case.
     Works,
-    /// Execute ends in status 0x1F until the next restart.
+    /// Execute ends in status 0x1F, and after a restart it does so again.
     Refused,
+    /// Execute ends in status 0x1F until the boot loader has restarted. A new enumeration alone doesn't help, unless the boot
+    /// loader then says hello by itself.
+    RefusedUntilRestart,
 }
+
+/// The ways in which the first seconds at the port of an RC7620 or a WP7607 in download mode may go. The log of the RC7620
+/// (rc7620_tp1_failed trace) doesn't tell which of them is real, so a host has to manage all of them.
+pub const STARTS_OF_9X07: [(&str, HelloHabit, Provoked); 3] = [
+    (
+        "says hello only after the first bytes, and then works",
+        HelloHabit::AfterBytes,
+        Provoked::Works,
+    ),
+    (
+        "says hello only after the first bytes, and then refuses until the next restart",
+        HelloHabit::AfterBytes,
+        Provoked::RefusedUntilRestart,
+    ),
+    (
+        "has said hello before the port was opened, so that nobody heard it",
+        HelloHabit::AfterEnumeration(Duration::ZERO),
+        Provoked::WorksIfPatient,
+    ),
+];
 
 /// The answer to the execute request for Firehose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

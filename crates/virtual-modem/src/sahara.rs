@@ -244,6 +244,7 @@ impl Sahara {
             Provoked::WorksIfPatient => impatient,
             Provoked::Works => false,
             Provoked::Refused => true,
+            Provoked::RefusedUntilRestart => !board.has_restarted(),
         };
         self.state = SaharaState::Provoked;
         self.hello_at = Some(now + board.setup.timings.answer.max(PROVOKED_AFTER));

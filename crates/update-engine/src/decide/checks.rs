@@ -9,7 +9,9 @@ use super::fit::Nature;
 use super::goal::{AskedImages, Which};
 use super::shipment::Shipment;
 use crate::download::weight;
-use crate::modem::{Device, DeviceId, Facts, Modem, Protocol, Quirk, Standing, Trio, is_pre_production};
+use crate::modem::{
+    Device, DeviceId, Facts, Modem, Opening, Protocol, Quirk, Standing, Trio, is_pre_production,
+};
 use crate::request::Request;
 use crate::told::RunWarning;
 use crate::told::WarningCode;
@@ -18,8 +20,8 @@ use crate::told::{Cause, Plan, PlannedImage, PlannedStep, Step, UpdateError, War
 /// What a download to a modem in download mode would do.
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    /// The modem's download protocol; `None` if nothing tells it yet.
-    pub(crate) protocol: Option<Protocol>,
+    /// How to open a session with the modem; `None` if nothing tells it yet.
+    pub(crate) opening: Option<Opening>,
 }
 
 /// Looks at the images and at the port of a modem in download mode, and says what a download would do. This opens nothing.
@@ -43,23 +45,25 @@ pub(crate) fn prepare_download(
         None => firmware.combination().families.clone(),
     };
     warn_of_habits(row, port, firmware, &mut warnings);
-    let protocol = protocol_for(nature.unwrap_or_default(), vouched);
-    let mut shipment = Shipment::of(request, firmware, Which::All, AskedImages::NotSaid, protocol);
+    let opening = opening_for(nature.unwrap_or_default(), vouched);
+    let mut shipment = Shipment::of(request, firmware, Which::All, AskedImages::NotSaid, opening);
     shipment
         .check()
         .map_err(|cause| Box::new((Step::CheckImages, cause)))?;
-    let expected = protocol.or(shipment.image_protocol());
+    let expected = opening
+        .map(Opening::protocol)
+        .or_else(|| shipment.image_protocol());
     let plan = make_plan(firmware, expected, families, warnings);
-    Ok(Prepared { plan, protocol })
+    Ok(Prepared { plan, opening })
 }
 
-/// The protocol of the modem in download mode; `None` if nothing tells it before the modem is asked.
-pub(crate) fn protocol_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Option<Protocol> {
+/// How to open a session with the modem in download mode; `None` if nothing tells it before the modem is asked.
+pub(crate) fn opening_for(nature: Nature<'_>, vouched: Option<&Platform>) -> Option<Opening> {
     let vouched = vouched.and_then(Platform::family);
-    match vouched.as_ref().and_then(Family::download_protocol) {
-        Some(protocol) => Some(protocol.into()),
-        None => nature.protocol(),
-    }
+    vouched
+        .as_ref()
+        .and_then(Opening::of)
+        .or_else(|| nature.opening())
 }
 
 /// Checks whether the images themselves may be sent, whatever the modem is.

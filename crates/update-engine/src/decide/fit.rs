@@ -10,7 +10,7 @@ use firmware_image::{Combination, Family, FamilySource, Model, Platform, Target}
 use modem_world::{PortInfo, UsbDevice};
 
 use super::firmware::Firmware;
-use crate::modem::{Device, Facts, Modem, Protocol, standing};
+use crate::modem::{Device, Facts, Modem, Opening, Protocol, standing};
 use crate::told::RunWarning;
 use crate::told::{Cause, Warning};
 
@@ -112,9 +112,13 @@ impl<'a> Nature<'a> {
 
     /// The protocol in download mode; none if nothing is known, or if both protocols remain possible.
     pub fn protocol(&self) -> Option<Protocol> {
-        let targets = self.candidates().targets.into_iter();
-        let families: Vec<Family> = targets.map(|target| target.family).collect();
-        common_protocol(&families)
+        self.opening().map(Opening::protocol)
+    }
+
+    /// Protocol and first word in download mode; none if nothing is known, or if both protocols remain possible.
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        let targets = self.candidates().targets;
+        Opening::common(targets.iter().map(|target| &target.family))
     }
 }
 
@@ -128,9 +132,9 @@ pub fn sure_target(modem: &Modem) -> Option<Target> {
     }
 }
 
-/// The download protocol of the device behind a port, judged by what the bus shows.
-pub(crate) fn protocol_of(port: &PortInfo) -> Option<Protocol> {
-    Nature::of_device(port.device.as_ref()?).protocol()
+/// How to open a session with the device behind a port, judged by what the bus shows.
+pub(crate) fn opening_of(port: &PortInfo) -> Option<Opening> {
+    Nature::of_device(port.device.as_ref()?).opening()
 }
 
 /// Whether images are for this modem. `vouched` is the platform whose firmware the modem takes according to
@@ -238,15 +242,6 @@ pub fn words(claims: &Combination) -> String {
     } else {
         words.join(" or ")
     }
-}
-
-/// The protocol that all these families share, if they share one.
-pub(crate) fn common_protocol(families: &[Family]) -> Option<Protocol> {
-    let mut protocols = families
-        .iter()
-        .map(|family| family.download_protocol().map(Protocol::from));
-    let first = protocols.next()??;
-    protocols.all(|other| other == Some(first)).then_some(first)
 }
 
 /// Whether firmware for one target is firmware for the other. `None` if their product lines leave that open.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boot_id::Agreed;
 use super::firmware::Firmware;
-use crate::modem::{AskedOver, Facts, Protocol, Trio};
+use crate::modem::{AskedOver, Facts, Opening, Trio};
 use crate::request::Request;
 use crate::told::{Cause, ModemState};
 
@@ -118,8 +118,9 @@ pub(crate) struct Pass {
     pub(crate) asked: AskedImages,
     /// What the modem was before this pass. If the pass fails, its preference is restored from this.
     pub(crate) before: Option<Before>,
-    /// The modem's download protocol, if this run knows it.
-    pub(crate) protocol: Option<Protocol>,
+    /// How to open a session with the modem in download mode, if this run knows it.
+    #[serde(rename = "protocol")]
+    pub(crate) opening: Option<Opening>,
     /// The modem's state as long as nothing of this pass is in effect.
     pub(crate) state_before: ModemState,
     /// Why there is a second pass, in words: how the modem's report differed from what was requested.

@@ -12,7 +12,7 @@ use super::firmware::{Checked, Firmware};
 use super::fit;
 use super::goal::{AskedImages, Which};
 use crate::download::Named;
-use crate::modem::Protocol;
+use crate::modem::{Opening, Protocol};
 use crate::request::Request;
 use crate::run::ImageFeed;
 use crate::told::{Cause, Layer};
@@ -20,42 +20,44 @@ use crate::told::{Cause, Layer};
 /// The images of one download in the order in which they are sent, with access to their bytes.
 pub(crate) struct Shipment<'f> {
     images: Vec<&'f Checked>,
-    device_protocol: Option<Protocol>,
-    image_protocol: Option<Protocol>,
+    of_device: Option<Opening>,
+    of_images: Option<Opening>,
+    is_again: bool,
     words: String,
     open: Option<Open<'f>>,
 }
 
 impl<'f> Shipment<'f> {
     /// A download without images: the session starts, and then the modem is restarted.
-    pub(crate) const fn of_nothing(device_protocol: Option<Protocol>) -> Self {
+    pub(crate) const fn of_nothing(of_device: Option<Opening>) -> Self {
         Self {
             images: Vec::new(),
-            device_protocol,
-            image_protocol: None,
+            of_device,
+            of_images: None,
+            is_again: false,
             words: String::new(),
             open: None,
         }
     }
 
-    /// The images to send to a modem in download mode. `device_protocol` is the modem's download protocol, if that is known. If
-    /// the user vouches for the platform (`--as-platform`), that protocol also counts as the images' protocol.
+    /// The images to send to a modem in download mode. `of_device` is what is known about the modem's boot loader. If the
+    /// user vouches for the platform (`--as-platform`), `of_device` also counts for the images.
     pub(crate) fn of(
         request: &Request,
         firmware: &'f Firmware,
         which: Which,
         asked: AskedImages,
-        device_protocol: Option<Protocol>,
+        of_device: Option<Opening>,
     ) -> Self {
         let claims = firmware.combination();
         Self {
             images: chosen(firmware, which, asked),
-            image_protocol: match &request.as_platform {
-                Some(_) => device_protocol,
-                None => fit::common_protocol(&claims.families),
+            of_images: match &request.as_platform {
+                Some(_) => of_device,
+                None => Opening::common(&claims.families),
             },
             words: fit::words(claims),
-            ..Self::of_nothing(device_protocol)
+            ..Self::of_nothing(of_device)
         }
     }
 
@@ -64,7 +66,7 @@ impl<'f> Shipment<'f> {
     /// # Errors
     /// The protocol can't send the images, or a file can't be read any more.
     pub(crate) fn check(&mut self) -> Result<(), Cause> {
-        let protocol = self.device_protocol.or(self.image_protocol);
+        let protocol = self.of_device.or(self.of_images).map(Opening::protocol);
         match (self.for_qdl(), self.for_firehose(), protocol) {
             (Err(cause @ (Cause::ImageChanged { .. } | Cause::Bug { .. })), _, _)
             | (Err(cause), _, Some(Protocol::Qdl))
@@ -83,14 +85,31 @@ impl<'f> Shipment<'f> {
         self.images.iter().map(named).collect()
     }
 
-    /// The modem's download protocol, if the run knows it.
-    pub(crate) const fn device_protocol(&self) -> Option<Protocol> {
-        self.device_protocol
+    /// How to open the session, judged by the modem and, if that tells nothing, by the images.
+    pub(crate) const fn opening(&self) -> Option<Opening> {
+        match (self.of_device, self.of_images) {
+            (Some(opening), _) => Some(opening),
+            // Images for QDL don't prove that the boot loader speaks QDL, and the first bytes of QDL spoil the start of a Sahara
+            // boot loader (sahara-firehose.md §6.1).
+            (None, Some(Opening::Qdl) | None) => None,
+            // modemflash listens first, which harms no boot loader.
+            (None, Some(opening)) => Some(opening),
+        }
+    }
+
+    /// The boot loader has refused a session before: a Sahara boot loader gets no byte before it has had time to say hello.
+    pub(crate) const fn listen_first(&mut self) {
+        self.is_again = true;
+    }
+
+    /// Whether the boot loader has refused a session before.
+    pub(crate) const fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// The protocol of the images' family, if the images tell it.
-    pub(crate) const fn image_protocol(&self) -> Option<Protocol> {
-        self.image_protocol
+    pub(crate) fn image_protocol(&self) -> Option<Protocol> {
+        self.of_images.map(Opening::protocol)
     }
 
     /// What the images are for, in words.

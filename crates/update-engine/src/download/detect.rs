@@ -12,7 +12,7 @@ use modem_protocol::qdl::message::Request;
 use modem_protocol::sahara::switch::PROVOCATION;
 use modem_world::{Instant, Interest};
 
-use crate::modem::Protocol;
+use crate::modem::{Opening, Protocol};
 use crate::run::{HOLDER_LIMIT, Heed, RETURN_LIMIT, Run};
 use crate::told::{Cause, EventKind, ModemState};
 
@@ -82,8 +82,9 @@ const FOR_SAHARA: &[Try] = &[
     Ping,
     Unasked,
 ];
-/// The order for a modem whose protocol is not known (sahara-firehose.md §6, rule (b)).
-const FOR_UNKNOWN: &[Try] = &[
+/// The order for a modem whose protocol is not known, and for a Sahara modem that may say hello only after the host's first
+/// bytes (sahara-firehose.md §6, rule (b)).
+const FOR_ASKED: &[Try] = &[
     Listen(UNKNOWN_SILENCE),
     Probe,
     Reopen,
@@ -96,9 +97,23 @@ const FOR_UNKNOWN: &[Try] = &[
     Ping,
     Unasked,
 ];
-/// The order after a reset for a new start: nothing is written to a Sahara modem. The probe at the end is for
+/// The order after a refused session and a new start: nothing is written to a Sahara modem. The probe at the end is for
 /// ids that modems of both protocols share; after such a long silence it can't do a Sahara modem any harm.
 const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT), Probe];
+/// The same for a Sahara modem that may say hello only after the host's first bytes: after the silence, the probe is what such
+/// a modem waits for.
+const FOR_ASKED_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(UNKNOWN_SILENCE), Probe];
+
+/// What is tried, in which order, with a modem of which this is known. This is the only place that decides it.
+const fn order(expect: Expect) -> &'static [Try] {
+    match (expect.opening, expect.is_again) {
+        (Some(Opening::Qdl), _) => FOR_QDL,
+        (Some(Opening::Sahara), false) => FOR_SAHARA,
+        (Some(Opening::SaharaAsked) | None, false) => FOR_ASKED,
+        (Some(Opening::SaharaAsked), true) => FOR_ASKED_AGAIN,
+        (Some(Opening::Sahara) | None, true) => FOR_SAHARA_AGAIN,
+    }
+}
 
 /// What was last sent to the modem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,13 +147,11 @@ fn note(tried: &mut Vec<&'static str>, word: &'static str) {
 
 /// What is known about the modem before detection starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expect {
-    /// The modem's protocol.
-    Protocol(Protocol),
-    /// Nothing is known.
-    Unknown,
-    /// The modem was reset after a failed Sahara session; nothing may be written.
-    SaharaAgain,
+pub(crate) struct Expect {
+    /// How to open a session with the modem; `None` if nothing tells it.
+    pub(crate) opening: Option<Opening>,
+    /// The modem has refused a Sahara session and has started anew since.
+    pub(crate) is_again: bool,
 }
 
 impl Run<'_> {
@@ -147,12 +160,7 @@ impl Run<'_> {
     /// # Errors
     /// What is behind the port instead of a usable boot loader. The state of the modem has been recorded.
     pub(crate) fn detect(&mut self, expect: Expect) -> Result<Found, Cause> {
-        let order = match expect {
-            Expect::Protocol(Protocol::Qdl) => FOR_QDL,
-            Expect::Protocol(Protocol::SaharaFirehose) => FOR_SAHARA,
-            Expect::Unknown => FOR_UNKNOWN,
-            Expect::SaharaAgain => FOR_SAHARA_AGAIN,
-        };
+        let order = order(expect);
         let mut seen = Classifier::default();
         let mut tried: Vec<&'static str> = Vec::new();
         let mut asked = LastSent::Nothing;

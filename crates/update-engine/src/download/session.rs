@@ -26,17 +26,6 @@ const RETURNS: u8 = 1;
 /// How long after its enumeration to leave a modem alone that answered 0x1F (sahara-firehose.md §6.2).
 const HOLD_BACK: Duration = Duration::from_secs(2);
 
-/// Which protocol to expect of the modem. Images for QDL don't prove that the boot loader speaks QDL, and the first bytes of
-/// QDL spoil the start of a Sahara boot loader (sahara-firehose.md §6.1). With images for Sahara, modemflash listens first,
-/// which harms no boot loader.
-const fn expectation(shipment: &Shipment<'_>) -> Expect {
-    match (shipment.device_protocol(), shipment.image_protocol()) {
-        (Some(protocol), _) => Expect::Protocol(protocol),
-        (None, Some(Protocol::SaharaFirehose)) => Expect::Protocol(Protocol::SaharaFirehose),
-        (None, Some(Protocol::Qdl) | None) => Expect::Unknown,
-    }
-}
-
 /// How a session ends.
 enum End {
     /// The modem accepted all images, and the reset is sent.
@@ -58,7 +47,10 @@ impl Run<'_> {
     /// The download fails; the modem's state is noted. The user stops.
     pub(crate) fn download(&mut self, shipment: &mut Shipment<'_>) -> Result<Written, Cause> {
         let mut watch = Watch::new(shipment.names());
-        let mut expect = expectation(shipment);
+        let mut expect = Expect {
+            opening: shipment.opening(),
+            is_again: shipment.is_again(),
+        };
         let (mut fresh_starts, mut returns) = (0, 0);
         let mut refused: Option<Cause> = None;
         loop {
@@ -105,10 +97,7 @@ impl Run<'_> {
                         self.fresh_start(&cause)?;
                     }
                     refused = Some(after_reset(cause));
-                    expect = match shipment.device_protocol() {
-                        Some(Protocol::Qdl) => Expect::Protocol(Protocol::Qdl),
-                        _ => Expect::SaharaAgain,
-                    };
+                    expect.is_again = true;
                 }
                 // The modem has all images and restarts by itself, so no reset is needed.
                 End::Left(_) if watch.is_complete() => return self.leave(&watch),
@@ -119,7 +108,9 @@ impl Run<'_> {
                         return Err(cause);
                     }
                     returns += 1;
-                    expect = expectation(shipment);
+                    // The session had started, and this start of the boot loader is a new one.
+                    fresh_starts = 0;
+                    expect.is_again = false;
                 }
             }
         }

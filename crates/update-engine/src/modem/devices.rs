@@ -233,6 +233,7 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Opening;
     use super::*;
     use crate::modem::Standing;
 
@@ -240,7 +241,7 @@ mod tests {
         match Standing::of_id(vendor, product) {
             Standing::Known(row) => {
                 let families: Vec<Family> = row.targets().into_iter().map(|target| target.family).collect();
-                crate::decide::fit::common_protocol(&families)
+                Opening::common(&families).map(Opening::protocol)
             }
             _ => None,
         }

@@ -30,6 +30,7 @@ pub use modem_protocol::qmi::dms::ImageType;
 pub use on_bus::{Modem, modems};
 pub use ports::{ControlPort, Language, Ports};
 pub(crate) use pre_production::is_pre_production;
+pub(crate) use protocol::Opening;
 pub use protocol::Protocol;
 pub use radio::Radio;
 pub use roles::Role;

@@ -92,7 +92,7 @@ impl Update<'_> {
     /// # Errors
     /// It answers nothing, or not over the kind of port that the stage needs; it is another modem, or no modem for these images; it
     /// runs firmware from which no way is known.
-    fn find_running(&mut self, stage: Stage) -> Result<Stage, Cause> {
+    pub(super) fn find_running(&mut self, stage: Stage) -> Result<Stage, Cause> {
         let (course, done) = match stage {
             Stage::Send(course) | Stage::SendAgain(course) => (course, Done::MayHaveSent),
             Stage::Tell(course) | Stage::Restart(course) | Stage::EnterAgain(course) => {

@@ -93,7 +93,7 @@ impl Update<'_> {
         let nature = Nature::of_modem(self.run.whereabouts().modem()?).with_facts(&facts);
         let vouched = self.request.as_platform.as_ref();
         fit::judge(nature, self.firmware, vouched)?;
-        let protocol = checks::protocol_for(nature, vouched);
+        let opening = checks::opening_for(nature, vouched);
         let number = course.pass.number.saturating_add(1);
         self.run.retry("the update", number, &differences.join("; "));
         match self.run.open_talk(self.request.control) {
@@ -111,7 +111,7 @@ impl Update<'_> {
             asked: AskedImages::NotSaid,
             // What is put back, should this pass fail, is what the modem has now.
             before: Some(Before::of(&facts, &course.goal.wanted).without_imei()),
-            protocol,
+            opening,
             state_before: ModemState::RunsOther,
             differences,
         };

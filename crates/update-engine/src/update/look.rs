@@ -9,7 +9,7 @@ use crate::decide::{
     Agreed, AskedImages, Before, Goal, Nature, Pass, Which, check_slot, check_talkative, checks, fit,
     has_stored, is_as_wanted, target,
 };
-use crate::modem::{Facts, Mode, Protocol, Trio};
+use crate::modem::{Facts, Mode, Opening, Trio};
 use crate::run::{Heed, RETURN_LIMIT};
 use crate::told::{Cause, ModemState, Outcome, Plan, RunWarning, Step, Unchanged, Warning};
 
@@ -39,7 +39,7 @@ pub(super) struct Running {
     plan: Plan,
     facts: Facts,
     wanted: Trio,
-    protocol: Option<Protocol>,
+    opening: Option<Opening>,
     firmware_first: bool,
     /// The modem already runs what is requested.
     is_there: bool,
@@ -95,7 +95,7 @@ impl Update<'_> {
         let vouched = request.as_platform.as_ref();
         let fit = fit::judge(nature, firmware, vouched)?;
         warnings.extend(fit.doubt);
-        let protocol = checks::protocol_for(nature, vouched);
+        let opening = checks::opening_for(nature, vouched);
         let has_control = self.run.has_control_session();
         if facts.has_preferences() && has_control {
             target::check_complete(&wanted)?;
@@ -124,7 +124,7 @@ impl Update<'_> {
             plan,
             facts,
             wanted,
-            protocol,
+            opening,
             firmware_first: way.firmware_first,
             is_there,
             has_doubt,
@@ -175,7 +175,7 @@ impl Update<'_> {
             plan,
             facts,
             wanted,
-            protocol,
+            opening,
             firmware_first,
             is_there,
             has_doubt,
@@ -200,7 +200,7 @@ impl Update<'_> {
             },
             asked: AskedImages::NotSaid,
             before: Some(before.clone().without_imei()),
-            protocol,
+            opening,
             state_before: ModemState::RunsFirmware,
             differences: Vec::new(),
         };
@@ -223,7 +223,7 @@ impl Update<'_> {
         looked: Prepared,
         ask: &mut dyn FnMut(&Plan) -> bool,
     ) -> Result<Stage, Cause> {
-        let Prepared { plan, protocol } = looked;
+        let Prepared { plan, opening } = looked;
         let wanted = target::wanted(
             &self.firmware.combination().versions,
             &self.request.given,
@@ -247,7 +247,7 @@ impl Update<'_> {
             which: Which::All,
             asked: AskedImages::NotSaid,
             before: None,
-            protocol,
+            opening,
             state_before: ModemState::RunsFirmware,
             differences: Vec::new(),
         };

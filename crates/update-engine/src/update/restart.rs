@@ -242,8 +242,8 @@ impl Run<'_> {
     pub(crate) fn leave_download_mode(&mut self) -> Result<Arrival, Cause> {
         self.set_modem(ModemState::InDownloadMode);
         self.open_patiently(HOLDER_LIMIT)?;
-        let protocol = fit::protocol_of(self.whereabouts().port());
-        let tried = match self.download(&mut Shipment::of_nothing(protocol)) {
+        let opening = fit::opening_of(self.whereabouts().port());
+        let tried = match self.download(&mut Shipment::of_nothing(opening)) {
             Ok(_) => "restart by the boot loader: the modem left the bus".to_owned(),
             // If the start of the session fails, the modem is restarted as well, and may come back with its firmware running.
             Err(cause @ Cause::RunsNormally { .. }) => cause.to_string(),

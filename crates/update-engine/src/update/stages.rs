@@ -89,6 +89,11 @@ pub struct Course {
     pub(super) downloads: u8,
     /// What was written so far.
     pub(super) written: Written,
+    /// The modem has run its firmware again before any image was sent, as a boot loader does that refuses its session and
+    /// has to be restarted. modemflash sends such a modem into download mode once more, and then writes nothing before the
+    /// boot loader has had time to speak first.
+    #[serde(default)]
+    pub(super) is_again: bool,
 }
 
 impl Course {
@@ -99,6 +104,7 @@ impl Course {
             pass,
             downloads: 1,
             written: Written::default(),
+            is_again: false,
         }
     }
 

@@ -65,7 +65,13 @@ fn every_kind_of_hello_ends_in_a_flash() {
                     "{model} {habit:?} {provoked:?}\n{}",
                     run.log()
                 );
-                run.assert_flashed(&images);
+                // These modems may wait for a first word, so they get the probe after 5 s. It spoils a later hello, and the modem
+                // has to start anew (sahara-firehose.md §6).
+                if (model, habit) == ("RC7620", HelloHabit::Late(Duration::from_secs(15))) {
+                    assert_stored(run.modem(), &images).unwrap();
+                } else {
+                    run.assert_flashed(&images);
+                }
             }
         }
     }
@@ -157,19 +163,14 @@ fn a_crashed_modem_is_reset_and_flashed() {
 }
 
 #[test]
-fn a_crashed_modem_whose_firmware_runs_after_the_reset_is_said_to_run() {
+fn a_crashed_modem_whose_firmware_runs_after_the_reset_is_sent_into_download_mode_and_flashed() {
     let setup = Setup {
         firmware: Firmware::Sound,
         ..in_mode("MC7455", Mode::RamDump(RamDump::Offers))
     };
-    let (run, _) = run(setup);
-    assert_fails(
-        &run,
-        Code::ModeNormal,
-        5,
-        ModemState::RunsFirmware,
-        Advice::EnterDownloadMode,
-    );
+    let (run, images) = run(setup);
+    assert!(run.result.is_ok(), "{}", run.log());
+    assert_stored(run.modem(), &images).unwrap();
 }
 
 #[test]

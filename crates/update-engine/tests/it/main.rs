@@ -13,6 +13,7 @@ mod documentation;
 mod exits;
 mod faults;
 mod field_cases;
+mod first_seconds;
 mod flash;
 mod improvements;
 mod running;
