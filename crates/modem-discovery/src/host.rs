@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use modem_world::{HostError, UsbPath};
 
@@ -28,6 +29,13 @@ impl Sysfs {
         // Written even if the first write failed half-way, because the device must not stay unauthorised.
         let on = write(&authorized, "1");
         off.and(on)
+    }
+
+    /// How long a device has been connected to this host. Kernels without power management don't tell it. The file is
+    /// `power/connected_duration`, in milliseconds (kernel, Documentation/ABI/testing/sysfs-bus-usb).
+    pub fn time_on_bus(&self, device: &UsbPath) -> Option<Duration> {
+        let path = self.device_link(device)?.join("power/connected_duration");
+        text(&path)?.trim().parse().ok().map(Duration::from_millis)
     }
 
     /// Keeps a device from being suspended. Returns what [`restore_power`](Self::restore_power) needs, or

@@ -422,6 +422,10 @@ impl Host for LinuxHost {
         self.sysfs.re_enumerate(device)
     }
 
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
+        self.sysfs.time_on_bus(device)
+    }
+
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.power.extend(self.sysfs.keep_awake(device)?);
         Ok(())

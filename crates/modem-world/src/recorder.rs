@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::time::Duration;
 
 use crate::mask::{Mask, Which, may_go_on};
 use crate::trace::{self, Event, Written};
@@ -387,6 +388,15 @@ impl<W: World> Host for Recorder<'_, W> {
             result: result.clone(),
         });
         result
+    }
+
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
+        let answer = self.world.host().time_on_bus(device);
+        self.note(Event::OnBus {
+            device: device.clone(),
+            answer,
+        });
+        answer
     }
 
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use crate::trace::{Entry, Event, Trace, Written, hex};
 use crate::{
@@ -43,6 +44,7 @@ pub struct Replayer {
     locked: HashMap<String, LockHolder>,
     stays_awake: Option<Result<(), HostError>>,
     bindings: HashMap<(u16, u16), Binding>,
+    on_bus: HashMap<UsbPath, Option<Duration>>,
     long_writes: LongWrites,
     difference: Option<Difference>,
 }
@@ -104,6 +106,7 @@ impl Replayer {
             locked: HashMap::new(),
             stays_awake: None,
             bindings: HashMap::new(),
+            on_bus: HashMap::new(),
             long_writes: LongWrites::Content,
             difference: None,
         }
@@ -217,6 +220,9 @@ impl Replayer {
                 }
                 Event::Locked { spot, holder } => {
                     self.locked.insert(spot.clone(), holder.clone());
+                }
+                Event::OnBus { device, answer } => {
+                    self.on_bus.insert(device.clone(), *answer);
                 }
                 Event::StayAwake(result) => self.stays_awake = Some(result.clone()),
                 Event::WillBind {
@@ -618,6 +624,12 @@ impl Host for Replayer {
         result
     }
 
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
+        self.next_answer();
+        // The first traces don't have this answer.
+        self.on_bus.get(device).copied().flatten()
+    }
+
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.next_answer();
         self.kept_awake.get(device).cloned().unwrap_or(Ok(()))
@@ -666,6 +678,7 @@ const fn is_answer(event: &Event) -> bool {
             | Event::Release(_)
             | Event::Locked { .. }
             | Event::StayAwake(_)
+            | Event::OnBus { .. }
             | Event::WillBind { .. }
             | Event::Deadline
             | Event::End

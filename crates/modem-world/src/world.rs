@@ -1,5 +1,7 @@
 //! The trait that both worlds implement.
 
+use std::time::Duration;
+
 use crate::{
     Attached, ClaimError, DiscoveryError, HostError, Instant, LockHolder, PortError, PortId, PortInfo, Spot,
     UsbPath,
@@ -136,6 +138,10 @@ pub trait Host {
     /// # Errors
     /// No permission, or the host can't do it.
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError>;
+
+    /// How long a USB device has been connected to this host; `None` if the host doesn't know. A device that is only configured
+    /// anew ([`re_enumerate`](Self::re_enumerate)) stays connected.
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration>;
 
     /// Keeps a USB device from being suspended, until it leaves the bus or the run ends.
     ///

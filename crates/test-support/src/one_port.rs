@@ -1,6 +1,7 @@
 //! A world with one port.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
@@ -144,6 +145,9 @@ impl<B: Behind> Host for OnePort<B> {
         Err(HostError::Unsupported {
             device: device.clone(),
         })
+    }
+    fn time_on_bus(&mut self, _: &UsbPath) -> Option<Duration> {
+        None
     }
     fn keep_awake(&mut self, _: &UsbPath) -> Result<(), HostError> {
         Ok(())

@@ -90,6 +90,11 @@ impl Loader {
         }
     }
 
+    /// Whether the boot loader has switched to Firehose.
+    pub(crate) const fn speaks_firehose(&self) -> bool {
+        matches!(self, Self::Sahara(sahara) if sahara.speaks_firehose())
+    }
+
     /// Whether the boot loader expects image bytes.
     pub(crate) fn in_data(&self) -> bool {
         match self {

@@ -234,6 +234,9 @@ impl VirtualModem {
         }
         self.loader.left(&mut self.board);
         self.board.configured_again();
+        if self.board.setup.quirks.keeps_firehose && self.loader.speaks_firehose() {
+            return;
+        }
         self.loader = Loader::new(self.board.mode, &self.layout, &self.board, now);
         self.loader.attached(&mut self.board, now);
     }

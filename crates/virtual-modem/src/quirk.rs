@@ -62,6 +62,9 @@ pub struct Quirks {
     /// When the host configures the modem anew, the modem leaves the bus for a moment and gets a new number.
     /// By default it stays on the bus.
     pub leaves_when_configured: bool,
+    /// A boot loader that speaks Firehose goes on with that when the host configures the modem anew. By default it says hello
+    /// again. No source tells which of the two is real.
+    pub keeps_firehose: bool,
 }
 
 /// What `AT!BOOTHOLD` does.

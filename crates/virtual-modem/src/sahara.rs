@@ -125,6 +125,10 @@ impl Sahara {
         }
     }
 
+    pub(crate) const fn speaks_firehose(&self) -> bool {
+        matches!(self.state, SaharaState::Firehose(_))
+    }
+
     pub(crate) fn in_data(&self) -> bool {
         matches!(&self.state, SaharaState::Firehose(firehose) if firehose.in_data())
     }

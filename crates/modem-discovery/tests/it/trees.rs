@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use crate::tree::{Tree, em7565};
 use modem_world::{DiscoveryError, HostError, PortId, PortInfo, PortKind, Spot, UsbPath};
@@ -503,6 +504,19 @@ fn power_is_kept_on_and_put_back_unless_the_modem_left_in_between() {
     tree.write(&format!("{device}/devnum"), "8\n");
     sysfs.restore_power(&before).unwrap();
     assert_eq!(tree.read(&control), "on");
+}
+
+#[test]
+fn a_host_tells_how_long_a_device_has_been_connected_if_it_knows() {
+    let tree = Tree::new();
+    let device = em7565(&tree);
+    let (sysfs, modem) = (tree.sysfs(), UsbPath::new("1-1.2"));
+    assert_eq!(sysfs.time_on_bus(&modem), None);
+    tree.write(&format!("{device}/power/connected_duration"), "86400123\n");
+    assert_eq!(sysfs.time_on_bus(&modem), Some(Duration::from_millis(86_400_123)));
+    tree.write(&format!("{device}/power/connected_duration"), "-1\n");
+    assert_eq!(sysfs.time_on_bus(&modem), None);
+    assert_eq!(sysfs.time_on_bus(&UsbPath::new("../1-1.2")), None);
 }
 
 #[test]

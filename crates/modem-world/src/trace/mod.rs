@@ -7,6 +7,8 @@
 
 mod text;
 
+use std::time::Duration;
+
 use crate::{
     Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle,
     PortId, PortInfo, UsbPath,
@@ -127,6 +129,13 @@ pub enum Event {
     },
     /// The host was kept from sleeping.
     StayAwake(Result<(), HostError>),
+    /// The engine asked how long a device has been connected.
+    OnBus {
+        /// The device.
+        device: UsbPath,
+        /// What the host said, in whole milliseconds.
+        answer: Option<Duration>,
+    },
     /// The engine asked whether a driver will take a modem in download mode.
     WillBind {
         /// `idVendor` of the modem in download mode.

@@ -94,6 +94,10 @@ pub(super) fn line(event: &Event, at: Instant) -> String {
         Event::ReEnumerate { device, result } => {
             format!("re-enumerate {} {}", quote(device.as_str()), host(result))
         }
+        Event::OnBus { device, answer } => match answer {
+            Some(time) => format!("on-bus {} = {}", quote(device.as_str()), time.as_millis()),
+            None => format!("on-bus {} ! unknown", quote(device.as_str())),
+        },
         Event::KeepAwake { device, result } => {
             format!("keep-awake {} {}", quote(device.as_str()), host(result))
         }
@@ -199,6 +203,17 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
             let device = UsbPath::new(unquote(words.next("a device")?)?);
             let result = words.host(&device)?;
             Event::ReEnumerate { device, result }
+        }
+        "on-bus" => {
+            let device = UsbPath::new(unquote(words.next("a device")?)?);
+            let is_known = words.is_good()?;
+            let word = words.next("milliseconds or unknown")?;
+            let answer = match (is_known, word) {
+                (true, count) => Some(Duration::from_millis(number(count)?)),
+                (false, "unknown") => None,
+                (false, _) => return Err("unknown"),
+            };
+            Event::OnBus { device, answer }
         }
         "keep-awake" => {
             let device = UsbPath::new(unquote(words.next("a device")?)?);

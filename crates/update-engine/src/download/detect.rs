@@ -21,11 +21,16 @@ const HELLO_LIMIT: Duration = Duration::from_secs(20);
 /// How long modemflash listens to an unknown modem before it sends the probe (sahara-firehose.md §6, rule
 /// (b)).
 const UNKNOWN_SILENCE: Duration = Duration::from_secs(5);
+/// How long modemflash listens to a modem that has had all the time for its hello before it was listened to. A hello that waits
+/// for a reader comes at once (estimate: with room for a slow host).
+const LATE_SILENCE: Duration = Duration::from_secs(3);
 /// How long an answer to the probe or another provocation may take (qdl.md §7, recommended for 0x70).
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the port has to be silent before unrecognised bytes count as a foreign answer (sahara-firehose.md
 /// §6.2: 300 ms of silence end a hello).
 const REST_OF_ANSWER: Duration = Duration::from_millis(300);
+/// How long to wait for the next bytes of an answer that has begun (estimate).
+const MOMENT: Duration = Duration::from_millis(20);
 /// What is behind the port.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -47,8 +52,8 @@ pub(crate) enum Found {
 enum Try {
     /// Listen for this long without sending anything.
     Listen(Duration),
-    /// Send 0x70.
-    Probe,
+    /// Send 0x70, and wait this long for an answer.
+    Probe(Duration),
     /// Close and open the port.
     Reopen,
     /// Have the host make the device enumerate again.
@@ -67,52 +72,88 @@ enum Try {
 
 use Try::{Dummy, Listen, Nop, Ping, Probe, ReEnumerate, Reopen, Unasked};
 
+/// The probe with the usual time for its answer.
+const PROBE_ONCE: Try = Probe(PROBE_LIMIT);
 /// The order for a modem that should speak QDL.
-const FOR_QDL: &[Try] = &[Probe, Reopen, Probe, ReEnumerate, Probe, Dummy, Nop];
-/// The order for a modem that should speak Sahara (sahara-firehose.md §6.3).
-const FOR_SAHARA: &[Try] = &[
-    Listen(HELLO_LIMIT),
+const FOR_QDL: &[Try] = &[
+    PROBE_ONCE,
     Reopen,
-    Listen(UNKNOWN_SILENCE),
+    PROBE_ONCE,
     ReEnumerate,
-    Listen(HELLO_LIMIT),
-    Dummy,
-    Probe,
-    Nop,
-    Ping,
-    Unasked,
-];
-/// The order for a modem whose protocol is not known, and for a Sahara modem that may say hello only after the host's first
-/// bytes (sahara-firehose.md §6, rule (b)).
-const FOR_ASKED: &[Try] = &[
-    Listen(UNKNOWN_SILENCE),
-    Probe,
-    Reopen,
-    Listen(UNKNOWN_SILENCE),
-    ReEnumerate,
-    Listen(UNKNOWN_SILENCE),
-    Probe,
+    PROBE_ONCE,
     Dummy,
     Nop,
-    Ping,
-    Unasked,
 ];
+/// What is tried at the end, when a boot loader that speaks Sahara has had all its chances to say hello.
+const AT_LAST: &[Try] = &[Dummy, PROBE_ONCE, Nop, Ping, Unasked];
 /// The order after a refused session and a new start: nothing is written to a Sahara modem. The probe at the end is for
 /// ids that modems of both protocols share; after such a long silence it can't do a Sahara modem any harm.
-const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT), Probe];
+const FOR_SAHARA_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(HELLO_LIMIT), PROBE_ONCE];
 /// The same for a Sahara modem that may say hello only after the host's first bytes: after the silence, the probe is what such
 /// a modem waits for.
-const FOR_ASKED_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(UNKNOWN_SILENCE), Probe];
+const FOR_ASKED_AGAIN: &[Try] = &[Listen(HELLO_LIMIT), Reopen, Listen(UNKNOWN_SILENCE), PROBE_ONCE];
 
 /// What is tried, in which order, with a modem of which this is known. This is the only place that decides it.
-const fn order(expect: Expect) -> &'static [Try] {
+///
+/// `waited` is how long the modem has been on the bus at least; `None` if this run saw it come. A modem that was seen to come
+/// has just started its boot loader. A modem that was there before may have been left in Firehose by a run that was
+/// interrupted: then it answers a Firehose NOP, and nothing else.
+fn order(expect: Expect, waited: Option<Duration>) -> Vec<Try> {
     match (expect.opening, expect.is_again) {
-        (Some(Opening::Qdl), _) => FOR_QDL,
-        (Some(Opening::Sahara), false) => FOR_SAHARA,
-        (Some(Opening::SaharaAsked) | None, false) => FOR_ASKED,
-        (Some(Opening::SaharaAsked), true) => FOR_ASKED_AGAIN,
-        (Some(Opening::Sahara) | None, true) => FOR_SAHARA_AGAIN,
+        (Some(Opening::Qdl), _) => FOR_QDL.to_vec(),
+        (Some(Opening::Sahara), false) => [&for_sahara(waited), AT_LAST].concat(),
+        (Some(Opening::SaharaAsked) | None, false) => for_asked(waited),
+        (Some(Opening::SaharaAsked), true) => FOR_ASKED_AGAIN.to_vec(),
+        (Some(Opening::Sahara) | None, true) => FOR_SAHARA_AGAIN.to_vec(),
     }
+}
+
+/// The order for a modem that should speak Sahara (sahara-firehose.md §6.3), up to the last tries.
+fn for_sahara(waited: Option<Duration>) -> Vec<Try> {
+    match waited {
+        None => vec![
+            Listen(HELLO_LIMIT),
+            Reopen,
+            Listen(UNKNOWN_SILENCE),
+            ReEnumerate,
+            Listen(HELLO_LIMIT),
+        ],
+        // A hello comes within 20 s of enumeration or as soon as somebody reads (inferred: sahara-firehose.md §6 names 20 s, and
+        // doesn't say since when). After that time a boot loader that stays silent has lost its hello or speaks Firehose, so
+        // that the NOP spoils no hello that could still come. Firehose acknowledges the NOP. Sahara answers any bytes with a
+        // hello; a session that is refused then costs a new enumeration, after which nothing is written. The NOP comes before the
+        // new enumeration, because nobody knows whether Firehose outlives that one, and after that one a modem has its 20 s again.
+        Some(waited) => vec![
+            Listen(HELLO_LIMIT.saturating_sub(waited).max(LATE_SILENCE)),
+            Reopen,
+            Listen(LATE_SILENCE),
+            Ping,
+            ReEnumerate,
+            Listen(HELLO_LIMIT),
+        ],
+    }
+}
+
+/// The order for a modem whose protocol is not known, and for a Sahara modem that may say hello only after the host's first
+/// bytes (sahara-firehose.md §6, rule (b)).
+fn for_asked(waited: Option<Duration>) -> Vec<Try> {
+    let first: &[Try] = match waited {
+        None => &[Listen(UNKNOWN_SILENCE), PROBE_ONCE],
+        // After the probe, a NOP has nothing left to spoil. A boot loader that answers the probe later is still heard.
+        Some(_) => &[Listen(UNKNOWN_SILENCE), Probe(LATE_SILENCE), Ping],
+    };
+    let then: &[Try] = &[
+        Reopen,
+        Listen(UNKNOWN_SILENCE),
+        ReEnumerate,
+        Listen(UNKNOWN_SILENCE),
+        PROBE_ONCE,
+        Dummy,
+        Nop,
+        Ping,
+        Unasked,
+    ];
+    [first, then].concat()
 }
 
 /// What was last sent to the modem.
@@ -160,20 +201,20 @@ impl Run<'_> {
     /// # Errors
     /// What is behind the port instead of a usable boot loader. The state of the modem has been recorded.
     pub(crate) fn detect(&mut self, expect: Expect) -> Result<Found, Cause> {
-        let order = order(expect);
+        let mut order = order(expect, self.waited_on_bus());
         let mut seen = Classifier::default();
         let mut tried: Vec<&'static str> = Vec::new();
         let mut asked = LastSent::Nothing;
         let mut lost = 0_u8;
         let mut place = 0;
-        while let Some(step) = order.get(place) {
+        while let Some(&step) = order.get(place) {
             place += 1;
-            if *step == Unasked {
+            if step == Unasked {
                 self.touched();
                 let tried = format!("{}, a Sahara hello response", tried.join(", "));
                 return Ok(Found::Unasked { tried });
             }
-            let heard = match self.attempt(*step, &mut seen, &mut asked, &mut tried) {
+            let heard = match self.attempt(step, &mut seen, &mut asked, &mut tried) {
                 // The modem restarted by itself. Start detection again from the top, but not without limit.
                 Err(Cause::Port(error)) if error.kind == modem_world::PortErrorKind::Gone && lost < 2 => {
                     lost += 1;
@@ -185,6 +226,7 @@ impl Run<'_> {
                     );
                     self.wait_return(RETURN_LIMIT)?;
                     (seen, asked, place) = (Classifier::default(), LastSent::Nothing, 0);
+                    order = self::order(expect, self.waited_on_bus());
                     continue;
                 }
                 other => other?,
@@ -195,7 +237,8 @@ impl Run<'_> {
             }
             // Before the probe, unrecognised bytes may be left over from another program. The probe will
             // show.
-            if asked == LastSent::Nothing && order.get(place..).unwrap_or_default().contains(&Probe) {
+            let mut later = order.get(place..).unwrap_or_default().iter();
+            if asked == LastSent::Nothing && later.any(|step| matches!(step, Probe(_))) {
                 seen = Classifier::default();
                 continue;
             }
@@ -203,7 +246,7 @@ impl Run<'_> {
             // A single unrecognised answer may be damaged. If the answer to a second probe isn't recognised
             // either, the device is foreign.
             seen = Classifier::default();
-            if let Some(second) = self.attempt(Probe, &mut seen, &mut asked, &mut tried)? {
+            if let Some(second) = self.attempt(PROBE_ONCE, &mut seen, &mut asked, &mut tried)? {
                 if let Some(found) = self.conclude(second, &seen, asked)? {
                     return Ok(found);
                 }
@@ -328,7 +371,7 @@ impl Run<'_> {
                 }
                 return Ok(None);
             }
-            Probe => (PROBE.to_vec(), "the download probe"),
+            Probe(_) => (PROBE.to_vec(), "the download probe"),
             Dummy => (PROVOCATION.to_vec(), "a dummy packet"),
             Nop => (Request::Nop.frame(), "a streaming NOP"),
             Ping => (PING.to_vec(), "a Firehose NOP"),
@@ -336,13 +379,19 @@ impl Run<'_> {
         };
         self.touched();
         self.write_all(&bytes)?;
-        *asked = if step == Probe {
-            LastSent::Probe
-        } else {
-            LastSent::Other
+        let patience;
+        (*asked, patience) = match step {
+            Probe(patience) => (LastSent::Probe, patience),
+            _ => (LastSent::Other, PROBE_LIMIT),
         };
         note(tried, word);
-        self.listen(seen, PROBE_LIMIT, *asked)
+        let answer = self.listen(seen, patience, *asked)?;
+        match answer {
+            Some(FirstAnswer::Firehose { at }) if step == Ping && self.echoes_ping(seen, at)? => {
+                Ok(Some(FirstAnswer::Echo))
+            }
+            answer => Ok(answer),
+        }
     }
 
     /// Reads until the bytes show what is behind the port, or nothing more comes.
@@ -389,6 +438,25 @@ impl Run<'_> {
                 return Ok(seen.at_silence().or(strange));
             }
             self.wait_bytes(handle, until)?;
+        }
+    }
+
+    /// Whether the document that begins at `at` is the NOP that was sent: an AT port echoes it, and it begins like an answer of
+    /// Firehose. Waits for more bytes only as long as the document may still be the NOP.
+    fn echoes_ping(&mut self, seen: &mut Classifier, at: usize) -> Result<bool, Cause> {
+        let until = self.now() + REST_OF_ANSWER;
+        loop {
+            let document = seen.bytes().get(at..).unwrap_or_default();
+            if document.len() >= PING.len() {
+                return Ok(document.starts_with(PING));
+            }
+            if !PING.starts_with(document) || self.now() >= until {
+                return Ok(false);
+            }
+            let mut more = Vec::new();
+            let next = (self.now() + MOMENT).min(until);
+            self.collect(&mut more, next)?;
+            seen.push(&more);
         }
     }
 

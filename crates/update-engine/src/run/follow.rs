@@ -251,7 +251,9 @@ impl Run<'_> {
     pub(crate) fn wait_present(&mut self, limit: Duration) -> Result<Option<Mode>, Cause> {
         self.close();
         let until = self.now() + limit;
-        self.wait_port_back(None, until, limit)
+        let mode = self.wait_port_back(None, until, limit)?;
+        self.whereabouts.note_present();
+        Ok(mode)
     }
 
     /// Looks at the place where the modem was last, and gives its mode; none when no modem is there.

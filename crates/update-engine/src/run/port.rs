@@ -118,6 +118,20 @@ impl Run<'_> {
         }
     }
 
+    /// For how long the modem has been on the bus at least, without having been seen to come there; `None` if this run saw it
+    /// come.
+    pub(crate) fn waited_on_bus(&mut self) -> Option<Duration> {
+        if self.whereabouts.was_seen_to_come() {
+            return None;
+        }
+        let seen = self.now().since(self.whereabouts.came());
+        let place = self.whereabouts.device().map(|device| device.path.clone());
+        let told = place.and_then(|place| self.world.host().time_on_bus(&place));
+        // In whole milliseconds, as traces have it.
+        let told = told.map_or(0, |told| u64::try_from(told.as_millis()).unwrap_or(u64::MAX));
+        Some(seen.max(Duration::from_millis(told)))
+    }
+
     /// Asks the host to configure the device anew. False when the host can't.
     pub(crate) fn re_enumerate(&mut self) -> bool {
         let Some(device) = self.whereabouts.device() else {

@@ -26,6 +26,8 @@ pub(crate) struct Whereabouts {
     has_control: bool,
     /// When the modem was seen to come onto the bus in this run; at first when the run began, for it was there then.
     came: Instant,
+    /// Whether this run saw the modem come onto the bus. Otherwise the modem was there before, nobody knows how long.
+    was_seen_to_come: bool,
 }
 
 /// What another run needs to find the same modem again.
@@ -71,6 +73,7 @@ impl Whereabouts {
             port,
             has_control,
             came: now,
+            was_seen_to_come: false,
         }
     }
 
@@ -93,6 +96,7 @@ impl Whereabouts {
             places,
             has_control,
             came: now,
+            was_seen_to_come: false,
         }
     }
 
@@ -195,12 +199,23 @@ impl Whereabouts {
     /// A port without a modem is here now.
     pub(super) fn settle_at_port(&mut self, port: PortInfo, now: Instant) {
         self.port = port;
-        self.came = now;
+        self.note_arrival(now);
     }
 
     /// The modem came onto the bus.
     pub(super) const fn note_arrival(&mut self, now: Instant) {
         self.came = now;
+        self.was_seen_to_come = true;
+    }
+
+    /// The modem is on the bus, but nobody knows since when.
+    pub(super) const fn note_present(&mut self) {
+        self.was_seen_to_come = false;
+    }
+
+    /// Whether this run saw the modem come onto the bus.
+    pub(crate) const fn was_seen_to_come(&self) -> bool {
+        self.was_seen_to_come
     }
 
     /// When the modem was seen to come onto the bus.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use modem_world::{PortError, PortHandle, World};
+use modem_world::{Instant, PortError, PortHandle, World};
 use modemflash_update_engine::modem::Mode as Seen;
 use modemflash_update_engine::{Event, EventKind, Outcome, Request, Step, UpdateError, update};
 use virtual_modem::profile::Profile;
@@ -46,15 +46,22 @@ struct Timed {
 
 impl Timed {
     fn run(world: SimulatedWorld, request: &Request, images: &[Memory]) -> Self {
+        let begin = world.now().since_start().as_secs_f64();
         let habit = Writes::default();
         let mut through = Through { world, habit };
         let mut events = Vec::new();
         let result = update(&mut through, request, &firmware(images), &mut |event| {
-            events.push(event.clone());
+            let t = event.t - begin;
+            events.push(Event { t, ..event.clone() });
         });
         Self {
             world: through.world,
-            writes: through.habit.0,
+            writes: through
+                .habit
+                .0
+                .into_iter()
+                .map(|(at, bytes)| (at - begin, bytes))
+                .collect(),
             events,
             result,
         }
@@ -302,5 +309,107 @@ fn other_sahara_modems_get_no_byte_within_20_s_before_their_hello() {
         let run = Timed::run(SimulatedWorld::new(setup), &wish(), &images);
         run.assert_clean(&images);
         assert!(run.first_write() >= 20.0, "{model}: {}", run.log());
+    }
+}
+
+/// A modem in download mode that speaks Firehose already: an earlier run was stopped after the switch, before it sent an image.
+fn left_in_firehose(mut setup: Setup, keeps: bool) -> SimulatedWorld {
+    setup.quirks.keeps_firehose = keeps;
+    let images = images_for(setup.profile, 3, &[70_000]);
+    let whole = Timed::run(SimulatedWorld::new(setup.clone()), &request(), &images);
+    let switched = |event: &&Event| matches!(event.kind, EventKind::Connected { .. });
+    let switched = whole
+        .events
+        .iter()
+        .find(switched)
+        .expect("it switches to Firehose");
+    let mut world = SimulatedWorld::new(setup);
+    world.cancel_at(Instant::from_start(Duration::from_secs_f64(switched.t + 0.2)));
+    let run = Timed::run(world, &request(), &images);
+    assert!(run.result.is_err(), "{}", run.log());
+    let mut world = run.world;
+    assert_eq!(world.modem(0).unwrap().image_bytes(), 0);
+    // Nobody hears the rest of the answers.
+    let _ = world.wait(&[], Instant::from_start(Duration::from_secs(10)));
+    world
+}
+
+/// How long the run took until it knew what is behind the port, as told.
+fn detected(run: &Timed) -> f64 {
+    let detected = |event: &&Event| matches!(event.kind, EventKind::Detected { .. });
+    let found = run.events.iter().find(detected);
+    found.map_or(f64::INFINITY, |event| event.t)
+}
+
+#[test]
+fn a_boot_loader_that_speaks_firehose_already_is_known_within_10_s() {
+    for model in ["EM7565", "EM9191", "RC7620", "WP7607"] {
+        for keeps in [true, false] {
+            for can_re_enumerate in [true, false] {
+                let mut world = left_in_firehose(Setup::of(of(model)), keeps);
+                world.set_can_re_enumerate(can_re_enumerate);
+                world.set_time_on_bus(0, Some(Duration::from_secs(60)));
+                let images = images_for(of(model), 3, &[70_000]);
+                let run = Timed::run(world, &request(), &images);
+                run.assert_flashed(&images);
+                let took = detected(&run);
+                assert!(
+                    took < 10.0,
+                    "{model} {keeps} {can_re_enumerate}: {took}\n{}",
+                    run.log()
+                );
+            }
+        }
+    }
+}
+
+/// The same modem, but a hello could still come: it came onto the bus 10 s ago, or nobody knows when it did.
+#[test]
+fn a_boot_loader_that_speaks_firehose_and_may_have_come_just_now_gets_20_s_for_its_hello() {
+    for (time, rest) in [(None, 20.0), (Some(Duration::ZERO), 10.0)] {
+        let mut world = left_in_firehose(Setup::of(of("EM7565")), true);
+        world.set_time_on_bus(0, time);
+        let images = images_for(of("EM7565"), 3, &[70_000]);
+        let run = Timed::run(world, &request(), &images);
+        run.assert_flashed(&images);
+        assert!((rest..rest + 5.0).contains(&detected(&run)), "{}", run.log());
+        assert!(run.first_write() >= rest, "{}", run.log());
+    }
+}
+
+/// A Sahara boot loader that has been on the bus for long and whose hello is lost: whatever comes of the hello that the NOP
+/// provokes, the run ends in a flash within a minute.
+#[test]
+fn a_lost_hello_of_a_modem_that_has_waited_for_long_ends_in_a_flash() {
+    let hellos = [
+        HelloHabit::AfterEnumeration(Duration::ZERO),
+        HelloHabit::AfterEnumeration(Duration::from_secs(3)),
+        HelloHabit::AtReopen,
+        HelloHabit::AtOpen,
+    ];
+    for model in ["EM7565", "EM9191"] {
+        for hello in hellos {
+            for provoked in [Provoked::WorksIfPatient, Provoked::Refused] {
+                // A hello that is lost each time, and refused each time it is provoked, can't be helped.
+                if hello == hellos[0] && provoked == Provoked::Refused {
+                    continue;
+                }
+                let mut setup = with(Setup::of(of(model)), hello, provoked);
+                setup.firmware = virtual_modem::Firmware::Missing;
+                let mut world = SimulatedWorld::new(setup);
+                world.set_time_on_bus(0, Some(Duration::from_secs(3600)));
+                // The hello after the enumeration has gone by.
+                let _ = world.wait(&[], Instant::from_start(Duration::from_secs(5)));
+                let images = images_for(of(model), 3, &[70_000]);
+                let run = Timed::run(world, &request(), &images);
+                run.assert_clean(&images);
+                let took = run.first_program();
+                assert!(
+                    took < 60.0,
+                    "{model} {hello:?} {provoked:?}: {took}\n{}",
+                    run.log()
+                );
+            }
+        }
     }
 }

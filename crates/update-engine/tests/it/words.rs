@@ -130,8 +130,8 @@ fn a_dead_port_is_reported_with_everything_that_was_tried() {
         in_mode("EM7565", Mode::Dead, true),
         format!(
             "error[E-DETECT-SILENT]: /dev/ttyUSB0: nothing answers on the port\n  \
-             cause: no byte came from the port; tried: listening, reopening the port, a dummy packet, \
-             the download probe, a streaming NOP, a Firehose NOP, a Sahara hello response\n  {tail}"
+             cause: no byte came from the port; tried: listening, reopening the port, a Firehose NOP, \
+             a dummy packet, the download probe, a streaming NOP, a Sahara hello response\n  {tail}"
         )
     );
 }

@@ -1,6 +1,8 @@
 //! How a device comes and goes: its place and number, its drivers one after the other, its ports and their
 //! names.
 
+use std::time::Duration;
+
 use modem_world::{Instant, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath};
 
 use super::SocketKind;
@@ -160,6 +162,7 @@ impl Socket {
     pub(super) fn detach(&mut self, kernel: &mut Kernel) {
         if let Some(device) = self.device.take() {
             kernel.names.free_device(&device);
+            self.before = self.before.map(|_| Duration::ZERO);
         }
         self.interfaces.clear();
         self.lose_ports(kernel);

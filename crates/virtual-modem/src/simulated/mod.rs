@@ -252,6 +252,14 @@ impl SimulatedWorld {
         }
     }
 
+    /// The modem at `place` has been on the bus for this long when the world begins. `None`: the host doesn't know how long
+    /// this modem is on the bus.
+    pub fn set_time_on_bus(&mut self, place: usize, before: Option<Duration>) {
+        if let Some(socket) = self.sockets.get_mut(place) {
+            socket.before = before;
+        }
+    }
+
     /// Makes the modem at `place` enumerate again at this moment, for a reason of its own: it leaves the bus
     /// for a short time. If the modem isn't on the bus then, nothing happens.
     pub fn re_enumerate_at(&mut self, place: usize, at: Instant) {

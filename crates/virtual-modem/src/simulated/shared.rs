@@ -6,6 +6,7 @@
 //! same run, whatever the threads do.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
@@ -263,6 +264,10 @@ impl Host for Worker {
 
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.call(|world| world.re_enumerate(device))
+    }
+
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
+        self.call(|world| world.time_on_bus(device))
     }
 
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {

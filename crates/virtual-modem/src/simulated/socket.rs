@@ -30,6 +30,8 @@ pub(super) struct Socket {
     pub(super) device: Option<UsbDevice>,
     pub(super) interfaces: Vec<UsbInterface>,
     pub(super) attached_at: Instant,
+    /// How long the modem had been on the bus already when the world began; `None`: the host doesn't know such times.
+    pub(super) before: Option<Duration>,
     /// Interfaces whose drivers haven't bound yet, each with the time at which they will.
     pub(super) unbound: VecDeque<(Instant, Function)>,
     /// When the modem will enumerate again without being asked.
@@ -74,6 +76,7 @@ impl Socket {
             device: None,
             interfaces: Vec::new(),
             attached_at: Instant::START,
+            before: Some(Duration::ZERO),
             unbound: VecDeque::new(),
             re_enumerations: Vec::new(),
             hidden: false,
@@ -131,6 +134,11 @@ impl Socket {
     /// Since when the running firmware is on the bus; `None` if no firmware is.
     pub(super) fn running_since(&self) -> Option<Instant> {
         (self.device.is_some() && self.modem.mode() == Mode::Normal).then_some(self.attached_at)
+    }
+
+    /// How long the modem is on the bus.
+    pub(super) fn time_on_bus(&self, now: Instant) -> Option<Duration> {
+        Some(now.since(self.attached_at) + self.before?)
     }
 
     /// How many bytes this worker has written to the modem's ports.

@@ -1,5 +1,7 @@
 //! The simulated world as the engine sees it.
 
+use std::time::Duration;
+
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
     LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
@@ -136,6 +138,11 @@ impl Host for SimulatedWorld {
             unheard.bus_changes += 1;
         }
         Ok(())
+    }
+
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
+        let socket = self.sockets.iter().find(|socket| socket.is_at(device));
+        socket?.time_on_bus(self.now)
     }
 
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {

@@ -1,5 +1,7 @@
 //! The text of a trace: every event is written and read as documented, and no text makes the reader panic.
 
+use std::time::Duration;
+
 use super::{SERIAL, attached, data, gone_after, holder, milliseconds, port_info, record};
 use modemflash_modem_world::trace::{Event, Trace, TraceError, Written};
 use modemflash_modem_world::*;
@@ -56,6 +58,10 @@ fn every_event_is_read_as_it_was_written() {
         product: 0x90b0,
         answer,
     };
+    let on_bus = |answer| Event::OnBus {
+        device: UsbPath::new("1-1.4"),
+        answer,
+    };
     let digest = Written::Digest {
         length: 5_000_000_000,
         crc32: 0xab,
@@ -63,6 +69,8 @@ fn every_event_is_read_as_it_was_written() {
         last: vec![3],
     };
     let events = vec![
+        on_bus(Some(Duration::from_millis(86_400_123))),
+        on_bus(None),
         Event::Find {
             name: String::new(),
             answer: Ok(port_info()),

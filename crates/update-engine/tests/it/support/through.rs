@@ -1,5 +1,7 @@
 //! A simulated world in which some calls behave differently.
 
+use std::time::Duration;
+
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
     LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
@@ -113,6 +115,9 @@ impl<H: Habit> Host for Through<H> {
     }
     fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.world.re_enumerate(device)
+    }
+    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
+        self.world.time_on_bus(device)
     }
     fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
         self.world.keep_awake(device)
