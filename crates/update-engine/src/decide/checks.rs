@@ -53,7 +53,26 @@ pub(crate) fn prepare_download(
     let expected = opening
         .map(Opening::protocol)
         .or_else(|| shipment.image_protocol());
-    let plan = make_plan(firmware, expected, families, warnings);
+    let mut plan = make_plan(firmware, opening, expected, families, warnings);
+    // The modem is only followed where its place is known.
+    if port.device.is_some() {
+        let boot = weight::of_boot(&plan.families);
+        plan.steps.push(planned(Step::Boot, boot));
+        let has_preferences = weight::has_preferences(&plan.families);
+        if !request.skip_read_back && has_preferences {
+            // A modem that was found in download mode has been told nothing. It runs the new firmware with its old preference, and
+            // is told after the time that it has to take over its settings by itself.
+            plan.steps.extend([
+                planned(Step::ReadBack, weight::READ_BACK + weight::MISMATCH),
+                planned(Step::SetPreference, weight::TALK),
+                planned(Step::Boot, boot),
+            ]);
+        }
+        if !request.skip_read_back {
+            plan.steps.push(planned(Step::ReadBack, weight::READ_BACK));
+        }
+    }
+    plan.sum_up();
     Ok(Prepared { plan, opening })
 }
 
@@ -296,40 +315,37 @@ fn of_pre_production(row: Option<&Device>, families: &[Family], version: Option<
     })
 }
 
+/// A step with its estimate in whole seconds.
+fn planned(step: Step, seconds: f64) -> PlannedStep {
+    let rounded = std::time::Duration::try_from_secs_f64(seconds + 0.5);
+    let estimate_s = rounded.map_or(0, |span| span.as_secs());
+    PlannedStep { step, estimate_s }
+}
+
 fn make_plan(
     firmware: &Firmware,
+    opening: Option<Opening>,
     protocol: Option<Protocol>,
     families: Vec<Family>,
     warnings: Vec<Warning>,
 ) -> Plan {
     let of = firmware.reports().len();
-    let whole = |seconds: f64| {
-        std::time::Duration::try_from_secs_f64(seconds).map_or(0, |span| span.as_secs().max(1))
-    };
-    let mut steps = vec![PlannedStep {
-        step: Step::Detect,
-        estimate_s: whole(weight::START),
-    }];
+    let mut steps = vec![
+        planned(Step::Detect, weight::of_detection(opening)),
+        planned(Step::Connect, weight::of_start(opening)),
+    ];
     for (place, report) in firmware.reports().enumerate() {
         let (image, file) = (place.saturating_add(1), report.name.clone());
         let (write, finalise) = weight::of_image(protocol.unwrap_or(Protocol::SaharaFirehose), report.size);
-        steps.push(PlannedStep {
-            step: Step::Write {
-                image,
-                of,
-                file: file.clone(),
-            },
-            estimate_s: whole(write),
-        });
-        steps.push(PlannedStep {
-            step: Step::Finalise { image, of, file },
-            estimate_s: whole(finalise),
-        });
+        let sent = Step::Write {
+            image,
+            of,
+            file: file.clone(),
+        };
+        steps.push(planned(sent, write));
+        steps.push(planned(Step::Finalise { image, of, file }, finalise));
     }
-    steps.push(PlannedStep {
-        step: Step::Reset,
-        estimate_s: whole(weight::RESET),
-    });
+    steps.push(planned(Step::Reset, weight::RESET));
     let images = firmware
         .reports()
         .map(|report| PlannedImage {
@@ -349,7 +365,7 @@ fn make_plan(
         warnings,
         from: None,
         to: Trio::default(),
-        estimate_s: steps.iter().map(|step| step.estimate_s).sum(),
+        estimate_s: 0,
         steps,
     }
 }
@@ -362,23 +378,26 @@ pub(crate) fn make_running_plan(
     warnings: Vec<Warning>,
     facts: &Facts,
     wanted: &Trio,
+    opening: Option<Opening>,
 ) -> Plan {
     let of_family = families
         .first()
         .and_then(Family::download_protocol)
         .map(Protocol::from);
     let protocol = of_family.or_else(|| modem.row.and_then(|row| row.protocol));
-    let mut plan = make_plan(firmware, protocol, families, warnings);
-    let step = |step, estimate_s| PlannedStep { step, estimate_s };
-    let mut before = vec![step(Step::ReadModem, 1)];
+    let mut plan = make_plan(firmware, opening, protocol, families, warnings);
+    let mut before = vec![planned(Step::ReadModem, weight::TALK)];
     if facts.has_preferences() {
-        before.push(step(Step::SetPreference, 1));
+        before.push(planned(Step::SetPreference, weight::TALK));
     }
-    // linux.md §5: from normal to download mode 5 to 25 s, back 30 to 180 s.
-    before.push(step(Step::EnterDownloadMode, 20));
+    before.push(planned(Step::EnterDownloadMode, weight::ENTER));
     plan.steps.splice(0..0, before);
-    plan.steps.extend([step(Step::Boot, 60), step(Step::ReadBack, 4)]);
-    plan.estimate_s = plan.steps.iter().map(|step| step.estimate_s).sum();
+    let boot = weight::of_boot(&plan.families);
+    plan.steps.extend([
+        planned(Step::Boot, boot),
+        planned(Step::ReadBack, weight::READ_BACK),
+    ]);
+    plan.sum_up();
     plan.from = Some(facts.running.clone());
     plan.to = wanted.clone();
     plan

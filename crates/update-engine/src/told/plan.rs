@@ -34,6 +34,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Makes the estimate the sum of the steps.
+    pub(crate) fn sum_up(&mut self) {
+        self.estimate_s = self.steps.iter().map(|step| step.estimate_s).sum();
+    }
+
     /// The warnings that need a confirmation.
     pub fn to_confirm(&self) -> impl Iterator<Item = &Warning> {
         self.warnings.iter().filter(|warning| warning.confirm)

@@ -119,7 +119,8 @@ impl Update<'_> {
             self.run.check_download_port(request.force, &mut warnings)?;
         }
         let has_doubt = warnings.len() > before;
-        let plan = checks::make_running_plan(&modem, firmware, fit.families, warnings, &facts, &wanted);
+        let plan =
+            checks::make_running_plan(&modem, firmware, fit.families, warnings, &facts, &wanted, opening);
         Ok(Running {
             plan,
             facts,

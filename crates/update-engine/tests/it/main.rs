@@ -10,6 +10,7 @@ mod boot_ids;
 mod damage;
 mod detection;
 mod documentation;
+mod estimate;
 mod exits;
 mod faults;
 mod field_cases;
