@@ -102,6 +102,8 @@ fn order(expect: Expect, waited: Option<Duration>) -> Vec<Try> {
     match (expect.opening, expect.is_again) {
         (Some(Opening::Qdl), _) => FOR_QDL.to_vec(),
         (Some(Opening::Sahara), false) => [&for_sahara(waited), AT_LAST].concat(),
+        // A provoked hello that is refused couldn't be made good here, so a hello that may come by itself gets its 20 s.
+        (Some(Opening::SaharaAsked), false) if expect.is_bare => [&for_sahara(waited), AT_LAST].concat(),
         (Some(Opening::SaharaAsked) | None, false) => for_asked(waited),
         (Some(Opening::SaharaAsked), true) => FOR_ASKED_AGAIN.to_vec(),
         (Some(Opening::Sahara) | None, true) => FOR_SAHARA_AGAIN.to_vec(),
@@ -193,6 +195,9 @@ pub(crate) struct Expect {
     pub(crate) opening: Option<Opening>,
     /// The modem has refused a Sahara session and has started anew since.
     pub(crate) is_again: bool,
+    /// No USB device is known behind the port. A modem that refuses its session and restarts into its firmware can't be sent into
+    /// download mode once more.
+    pub(crate) is_bare: bool,
 }
 
 impl Run<'_> {

@@ -50,6 +50,7 @@ impl Run<'_> {
         let mut expect = Expect {
             opening: shipment.opening(),
             is_again: shipment.is_again(),
+            is_bare: self.whereabouts().device().is_none(),
         };
         let (mut fresh_starts, mut returns) = (0, 0);
         let mut refused: Option<Cause> = None;
