@@ -74,6 +74,10 @@ pub(crate) struct Board {
     restarting: Option<Restart>,
     /// Since when and until when an image is checked and programmed.
     programming: (Instant, Instant),
+    /// Whether an image was accepted since the modem came onto the bus.
+    is_flashed: bool,
+    /// The boot loader only passes by, on the way to the firmware.
+    passing: Option<Passage>,
     random: Random,
 }
 
@@ -86,6 +90,15 @@ enum Restart {
     FromFirmware,
     /// From the firmware, to start again.
     Plain,
+}
+
+/// The rest of the way from a flash to the firmware.
+#[derive(Clone, Copy, Debug)]
+struct Passage {
+    /// How often the boot loader still appears.
+    times: u8,
+    /// How long the firmware takes to appear after that; never without a time.
+    booting: Option<Duration>,
 }
 
 /// What happened to a message on its way out.
@@ -125,6 +138,8 @@ impl Board {
             leaving: false,
             restarting: None,
             programming: (Instant::START, Instant::START),
+            is_flashed: false,
+            passing: None,
             random: Random::new(setup.seed),
             setup,
         }
@@ -424,6 +439,7 @@ impl Board {
             self.bootable = state == ImageState::Accepted;
             let image = writing.finish(state);
             if state == ImageState::Accepted {
+                self.is_flashed = true;
                 self.storage.write(&image.contents, self.setup.profile);
             }
             self.images.push(image);
@@ -438,6 +454,7 @@ impl Board {
             .filter(|image| image.state == ImageState::Complete)
         {
             image.state = ImageState::Accepted;
+            self.is_flashed = true;
             self.storage.write(&image.contents, self.setup.profile);
             self.bootable = true;
         }
@@ -458,10 +475,22 @@ impl Board {
         if !self.bootable {
             (after, mode) = (Some(timings.restarting), self.mode_of_loader());
         }
-        if self.faults.contains(&Fault::Return(Return::Download)) {
+        if self.faults.contains(&Fault::Return(Return::Download))
+            || self.happens(|fault| *fault == Fault::Return(Return::DownloadOnce))
+        {
             mode = self.mode_of_loader();
         }
         after = self.returning(after);
+        self.passing = None;
+        if let Some(habit) = self.setup.quirks.passing {
+            if self.is_flashed && mode == Mode::Normal && habit.times > 0 {
+                self.passing = Some(Passage {
+                    times: habit.times,
+                    booting: after,
+                });
+                (after, mode) = (Some(timings.restarting), self.mode_of_loader());
+            }
+        }
         self.leave_for(now, after, mode, Restart::FromLoader);
     }
 
@@ -592,13 +621,22 @@ impl Board {
         self.stalled_until = Instant::START;
         self.full = false;
         self.programming = (now, now);
-        let restart = self.restarting.take();
+        self.is_flashed = false;
+        let id_in_passing = self.pass_by(now, mode);
+        // The restart ends when the firmware starts, not while its boot loader passes by.
+        let restart = match id_in_passing {
+            Some(_) => None,
+            None => self.restarting.take(),
+        };
         self.ready_at = now + self.setup.timings.ready_after;
         if mode == Mode::Normal {
             self.boot(restart, now);
         }
         let layout = self.layout(mode);
         let mut device = self.device(mode, &layout);
+        if let Some(Some(id)) = id_in_passing {
+            (device.vendor, device.product) = id;
+        }
         for fault in &self.faults {
             match (restart, fault) {
                 (
@@ -622,6 +660,23 @@ impl Board {
             }
         }
         Appearance { device, layout }
+    }
+
+    /// If the boot loader only passes by, plans its leaving. Gives the id that it has then; the inner `None` is its usual one.
+    fn pass_by(&mut self, now: Instant, mode: Mode) -> Option<Option<(u16, u16)>> {
+        let (passage, habit) = (self.passing.take()?, self.setup.quirks.passing?);
+        if mode == Mode::Normal || passage.times == 0 {
+            return None;
+        }
+        let times = passage.times - 1;
+        self.passing = (times > 0).then_some(Passage { times, ..passage });
+        let (after, mode) = match times {
+            0 => (passage.booting, Mode::Normal),
+            _ => (Some(self.setup.timings.restarting), mode),
+        };
+        let planned = Planned::Detach { after, mode };
+        self.plans.push_back((now + habit.lasting, planned));
+        Some(habit.id)
     }
 
     /// The firmware starts: decides what runs, and lets the script change that.

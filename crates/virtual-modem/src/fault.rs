@@ -11,6 +11,7 @@
 //! | `duplicate` / `duplicate@M` | a message of the modem comes twice |
 //! | `reject-image` / `reject-image@I` | the check at the end of image I (from 1; by default the first) fails |
 //! | `return:download` | comes back in download mode after the reset |
+//! | `return:download-once` | comes back in download mode after the first reset, and starts its firmware after the next one |
 //! | `return:id=1199:90b1` | comes back with another USB id |
 //! | `return:late=200s` | comes back this much later |
 //! | `return:never` | doesn't come back |
@@ -31,7 +32,7 @@
 //! Messages of the modem are counted from 1 since the modem came onto the bus. Without a number, the first
 //! message after the first image byte is meant. Each fault of a script happens once, with two exceptions:
 //! `return:…` holds for every restart into normal mode that the host asks for, and `enter:…` for every way
-//! into download mode. `return:pri-lags` happens only once. Several faults are separated by commas.
+//! into download mode. `return:download-once` and `return:pri-lags` happen only once. Several faults are separated by commas.
 
 use std::fmt;
 use std::str::FromStr;
@@ -213,6 +214,8 @@ pub enum Message {
 pub enum Return {
     /// The modem comes back in download mode instead of normal mode.
     Download,
+    /// The same, but only after the first reset.
+    DownloadOnce,
     /// The modem has another USB id.
     Id {
         /// `idVendor`.
@@ -256,7 +259,7 @@ pub struct FaultError {
 
 const KNOWN: &str = "known are drop@, stall@, error:, corrupt, lose, duplicate, reject-image, return:, enter:, \
     lose-answer@, late-answer@, repeat-answer@ and refuse@";
-const RETURNS: &str = "known are return:download, id=, late=, never, again=, other-bus, not-ready=, old-firmware, mismatch, \
+const RETURNS: &str = "known are return:download, download-once, id=, late=, never, again=, other-bus, not-ready=, old-firmware, mismatch, \
     pri-lags and other-modem";
 const ENTERS: &str = "known are enter:normal, id=, late=, never and other-bus";
 
@@ -355,6 +358,7 @@ fn parse(text: &str) -> Result<Fault, &'static str> {
     let back = text.strip_prefix("return:").ok_or(KNOWN)?;
     Ok(Fault::Return(match back.split_once('=') {
         None if back == "download" => Return::Download,
+        None if back == "download-once" => Return::DownloadOnce,
         None if back == "never" => Return::Never,
         None if back == "other-bus" => Return::OtherBus,
         None if back == "old-firmware" => Return::OldFirmware,
@@ -446,6 +450,7 @@ impl fmt::Display for Fault {
             Self::Duplicate(message) => write!(f, "duplicate{message}"),
             Self::RejectImage { number } => write!(f, "reject-image@{number}"),
             Self::Return(Return::Download) => write!(f, "return:download"),
+            Self::Return(Return::DownloadOnce) => write!(f, "return:download-once"),
             Self::Return(Return::Never) => write!(f, "return:never"),
             Self::Return(Return::Late(lasting)) => write!(f, "return:late={}", Time(*lasting)),
             Self::Return(Return::Id { vendor, product }) => write!(f, "return:id={vendor:04x}:{product:04x}"),
@@ -538,6 +543,7 @@ mod tests {
             ("duplicate", Fault::Duplicate(Message::FirstAfterData)),
             ("reject-image@2", Fault::RejectImage { number: 2 }),
             ("return:download", Fault::Return(Return::Download)),
+            ("return:download-once", Fault::Return(Return::DownloadOnce)),
             (
                 "return:id=1199:90b1",
                 Fault::Return(Return::Id {

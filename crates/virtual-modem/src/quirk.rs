@@ -65,6 +65,31 @@ pub struct Quirks {
     /// A boot loader that speaks Firehose goes on with that when the host configures the modem anew. By default it says hello
     /// again. No source tells which of the two is real.
     pub keeps_firehose: bool,
+    /// How the boot loader shows itself on the way to firmware that was just flashed.
+    pub passing: Option<Passing>,
+}
+
+/// The boot loader appears on the bus on the way to firmware that was just flashed, and leaves again whatever the host
+/// sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passing {
+    /// How often the boot loader appears before the firmware starts.
+    pub times: u8,
+    /// How long the boot loader stays each time.
+    pub lasting: Duration,
+    /// The USB id that the boot loader has then, if it isn't the usual one.
+    pub id: Option<(u16, u16)>,
+}
+
+impl Passing {
+    /// The boot loader with its usual id.
+    pub const fn new(times: u8, lasting: Duration) -> Self {
+        Self {
+            times,
+            lasting,
+            id: None,
+        }
+    }
 }
 
 /// What `AT!BOOTHOLD` does.

@@ -15,6 +15,7 @@ mod firmware_flow;
 mod firmware_mbim;
 mod firmware_qmi;
 mod hostile;
+mod passing;
 mod pty;
 mod qdl;
 mod sahara;
