@@ -68,6 +68,10 @@ pub const FORMS: &[(&str, &str)] = &[
     ("return:id=VENDOR:PRODUCT", "comes back with another USB id"),
     ("return:late=TIME", "comes back this much later"),
     ("return:never", "doesn't come back after the reset"),
+    (
+        "return:download-once",
+        "comes back in download mode after the first reset only",
+    ),
 ];
 
 /// The faults of running firmware: on the way into download mode, on the way back, and on the control port.

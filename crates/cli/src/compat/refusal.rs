@@ -180,7 +180,7 @@ fn words(error: &UpdateError, job: CompatJob, firmware: Option<&Firmware>) -> Op
         | Cause::SpoiledStart { .. }
         | Cause::Crashed
         | Cause::EmergencyMode { .. } => "unsupported download protocol".to_owned(),
-        Cause::DidNotReturn { .. } => match error.step {
+        Cause::DidNotReturn { .. } | Cause::LoaderPasses { .. } => match error.step {
             Step::Boot | Step::ReadBack | Step::ReadModem => timed_out(error, CONTROL_PORT),
             _ => timed_out(error, DOWNLOAD_PORT),
         },

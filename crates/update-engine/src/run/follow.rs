@@ -7,6 +7,7 @@ use modem_world::{Attached, DiscoveryError, Instant, Interest, PortErrorKind, Sp
 
 use super::claim::PORTS_LIMIT;
 use super::parts::Run;
+use super::passing::{Awaited, Passages};
 use super::port::HOLDER_LIMIT;
 use super::stops::Heed;
 use crate::modem::{DeviceId, Mode, Modem};
@@ -141,7 +142,7 @@ impl Run<'_> {
         self.close();
         let until = self.now() + limit;
         loop {
-            let back = self.wait_port_back(left.as_ref(), until, limit);
+            let back = self.wait_port_back(left.as_ref(), until, limit, Awaited::AnyMode);
             let mode = back.inspect_err(|cause| match cause {
                 Cause::NoPort {
                     mode: Mode::Normal, ..
@@ -215,9 +216,12 @@ impl Run<'_> {
         left: Option<&UsbDevice>,
         until: Instant,
         limit: Duration,
+        awaited: Awaited,
     ) -> Result<Option<Mode>, Cause> {
         if self.whereabouts.home().is_some() {
-            return self.wait_back_until(left, until, limit, Heed::AtOnce).map(Some);
+            return self
+                .wait_back_until(left, until, limit, awaited, Heed::AtOnce)
+                .map(Some);
         }
         loop {
             if let Ok(port) = self.world.find(self.whereabouts.name()) {
@@ -231,16 +235,17 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until the modem, which has left, is on the bus again with its ports, in whatever mode, at the same place or
+    /// Waits until the modem, which has left, is on the bus again with its ports, as it is `awaited`, at the same place or
     /// at its peer. The port in use is then its download port, or the first one through which it can be asked.
     ///
     /// # Errors
-    /// The modem isn't back within `limit`; it is in emergency mode; it is back, but no driver creates a port for it.
-    pub(crate) fn wait_back(&mut self, limit: Duration, heed: Heed) -> Result<Mode, Cause> {
+    /// The modem isn't back within `limit`, or shows only its boot loader now and then; it is in emergency mode; it is back, but
+    /// no driver creates a port for it.
+    pub(crate) fn wait_back(&mut self, limit: Duration, awaited: Awaited, heed: Heed) -> Result<Mode, Cause> {
         self.close();
         let until = self.now() + limit;
         let left = self.whereabouts.device().cloned();
-        self.wait_back_until(left.as_ref(), until, limit, heed)
+        self.wait_back_until(left.as_ref(), until, limit, awaited, heed)
     }
 
     /// Waits until the modem is on the bus with its ports, wherever it was before, and gives its mode; none for a pseudo-terminal. In
@@ -248,10 +253,10 @@ impl Run<'_> {
     ///
     /// # Errors
     /// As [`wait_back`](Self::wait_back).
-    pub(crate) fn wait_present(&mut self, limit: Duration) -> Result<Option<Mode>, Cause> {
+    pub(crate) fn wait_present(&mut self, limit: Duration, awaited: Awaited) -> Result<Option<Mode>, Cause> {
         self.close();
         let until = self.now() + limit;
-        let mode = self.wait_port_back(None, until, limit)?;
+        let mode = self.wait_port_back(None, until, limit, awaited)?;
         self.whereabouts.note_present();
         Ok(mode)
     }
@@ -271,9 +276,11 @@ impl Run<'_> {
         left: Option<&UsbDevice>,
         until: Instant,
         limit: Duration,
+        awaited: Awaited,
         heed: Heed,
     ) -> Result<Mode, Cause> {
         let mut seen: Option<Seen> = None;
+        let mut passages = Passages::new(awaited);
         let has_no_peer = self.whereabouts.home().is_some_and(|home| home.peer.is_none());
         let mut next_whole = self.now();
         loop {
@@ -285,11 +292,20 @@ impl Run<'_> {
                 let now = self.now();
                 let is_same = |seen: &Seen| seen.is(&modem);
                 let before = seen.take().filter(is_same);
-                if before.is_none() {
+                let is_new = before.is_none();
+                if is_new {
+                    self.loader_is_gone(&mut passages, until);
                     self.appeared(&modem);
                 }
                 let seen = seen.insert(Seen::again(before, &modem, now));
                 let since = seen.since;
+                if modem.mode == Mode::Download {
+                    self.loader_is_here(&mut passages, is_new);
+                    if let Some(stays) = passages.until(since).filter(|stays| now < *stays) {
+                        self.wait_bus(stays, limit, heed)?;
+                        continue;
+                    }
+                }
                 let is_late = now >= since + PORTS_LIMIT;
                 let is_quiet = now >= seen.changed + PORTS_QUIET;
                 if self.has_its_ports(&modem, is_quiet, is_late) {
@@ -309,7 +325,9 @@ impl Run<'_> {
                 self.wait_bus(next, limit, heed)?;
                 continue;
             }
-            self.wait_bus(until, limit, heed)?;
+            self.loader_is_gone(&mut passages, until);
+            self.wait_bus(until, limit, heed)
+                .map_err(|cause| passages.explain(cause))?;
         }
     }
 

@@ -120,6 +120,7 @@ impl Cause {
                 )
             }
             Self::DidNotReturn { .. } => card(Code::ResetNoReturn, "the modem did not come back", Fact, Do::PowerCycleAndRunAgain),
+            Self::LoaderPasses { .. } => card(Code::LoaderPasses, "the modem does not start its firmware", Fact, Do::PowerCycle),
             Self::DidNotLeave { .. } => card(Code::ResetStayed, "the modem did not restart", InStep, Do::PowerCycle),
             Self::Protocol { layer, error } => of_protocol(*layer, error, modem),
             Self::NoModem { .. } => card(Code::ModemNone, "no modem was found", Fact, Do::CheckModem),

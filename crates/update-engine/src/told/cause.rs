@@ -126,6 +126,17 @@ pub enum Cause {
         /// How long the run waited, in seconds.
         waited_s: u64,
     },
+    /// The modem was reset. Its boot loader appeared and left again, but its firmware was not seen.
+    #[error(
+        "its boot loader appeared {} and left again, and its firmware was not seen within {waited_s} s",
+        match times { 1 => "once".to_owned(), times => format!("{times} times") }
+    )]
+    LoaderPasses {
+        /// How often the boot loader appeared.
+        times: u32,
+        /// How long the run waited, in seconds.
+        waited_s: u64,
+    },
     /// The modem accepted all images but didn't leave the bus.
     #[error("still on the bus {waited_s} s after the reset request")]
     DidNotLeave {

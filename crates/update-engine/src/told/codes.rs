@@ -64,6 +64,7 @@ codes! {
     DetectSilent: Fault = "E-DETECT-SILENT", "nothing answers on the port, whatever was tried", "power-cycle the modem, then run again as soon as its port is back";
     SaharaSpoiled: Fault = "E-SAHARA-SPOILED", "the boot loader refuses the switch to Firehose, even after a reset", "stop other programs that write to the port, such as ModemManager, power-cycle the modem, then run again";
     ResetNoReturn: Fault = "E-RESET-NO-RETURN", "the modem was reset and didn't come back", "power-cycle the modem, then run again";
+    LoaderPasses: Fault = "E-LOADER-PASSES", "the modem was reset; its boot loader appeared and left again, once or several times, but its firmware did not start within the time limit", "power-cycle the modem, then check whether it connects";
     ResetStayed: Fault = "E-RESET-STAYED", "all images were accepted, but the modem didn't restart", "power-cycle the modem";
     QdlSilent: Fault = "E-QDL-SILENT", "QDL: the modem stopped answering", "power-cycle the modem, then run again";
     QdlEndless: Fault = "E-QDL-ENDLESS", "QDL: the modem keeps sending data but no answer", "power-cycle the modem, then run again";

@@ -5,7 +5,7 @@ use super::stages::{Course, Stage};
 use super::work::Update;
 use crate::decide::{Nature, fit, target};
 use crate::modem::{Facts, Mode};
-use crate::run::Deed;
+use crate::run::{Awaited, Deed};
 use crate::told::{Cause, ModemState, Step};
 
 /// What the run before may have done to a modem that runs its firmware now.
@@ -33,7 +33,14 @@ impl Update<'_> {
         self.run.begin(Step::Return);
         let why = "another run has begun the update; the modem is looked for on the bus";
         self.run.silence(BOOT_LIMIT, why);
-        let mode = self.run.wait_present(BOOT_LIMIT);
+        // The run before may have ended just after its reset, and the modem may only be passing through its boot loader.
+        let awaited = match stage {
+            Stage::Send(_) | Stage::SendAgain(_) | Stage::ReadBack(_) => {
+                Awaited::Firmware { in_loader: None }
+            }
+            _ => Awaited::AnyMode,
+        };
+        let mode = self.run.wait_present(BOOT_LIMIT, awaited);
         let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
         self.run.keep_awake();
         match (stage, mode) {

@@ -5,7 +5,7 @@
 //! was found in download mode hasn't been given a preference before.
 
 use super::read_back::ReadBack;
-use super::restart::BOOT_LIMIT;
+use super::restart::{BOOT_LIMIT, NEW_FIRMWARE};
 use super::stages::{Course, PASSES, Stage};
 use super::work::Update;
 use crate::decide::{AskedImages, Before, Nature, Pass, Which, checks, fit};
@@ -17,7 +17,7 @@ impl Update<'_> {
     /// [`Stage::Start`]: waits until the modem is on the bus again.
     ///
     /// # Errors
-    /// The modem doesn't come back, or comes back without a port; the user stops.
+    /// The modem doesn't come back, shows only its boot loader now and then, or comes back without a port; the user stops.
     pub(super) fn wait_start(&mut self, course: Course) -> Result<Stage, Cause> {
         self.run.teller().set_stage(0.85, 0.97);
         self.run.begin(Step::Boot);
@@ -27,7 +27,7 @@ impl Update<'_> {
         if course.goal.found.is_none() {
             self.run.whereabouts_mut().expect_control();
         }
-        match self.run.wait_back(BOOT_LIMIT, Heed::AtOnce) {
+        match self.run.wait_back(BOOT_LIMIT, NEW_FIRMWARE, Heed::AtOnce) {
             Ok(Mode::Download) => self.came_back_in_download_mode(course),
             Ok(_) if self.request.skip_read_back => Ok(Stage::End(course.written.unproven())),
             Ok(_) => {

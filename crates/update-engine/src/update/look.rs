@@ -10,7 +10,7 @@ use crate::decide::{
     has_stored, is_as_wanted, target,
 };
 use crate::modem::{Facts, Mode, Opening, Trio};
-use crate::run::{Heed, RETURN_LIMIT};
+use crate::run::{Awaited, Heed, RETURN_LIMIT};
 use crate::told::{Cause, ModemState, Outcome, Plan, RunWarning, Step, Unchanged, Warning};
 
 /// How often a modem may restart by itself before its first answer.
@@ -154,7 +154,7 @@ impl Update<'_> {
                 left.saturating_add(1),
                 "the modem left the bus, waiting until it is back",
             );
-            let mode = self.run.wait_back(RETURN_LIMIT, Heed::AtOnce);
+            let mode = self.run.wait_back(RETURN_LIMIT, Awaited::AnyMode, Heed::AtOnce);
             let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
             if mode != Mode::Normal {
                 self.run.note_loader();

@@ -9,7 +9,7 @@ use modem_protocol::control::Closing;
 use modem_protocol::qmi::dms::{Request as Dms, Response, UpdateResult, UpdateStatus};
 use modem_world::Instant;
 
-use super::restart::BOOT_LIMIT;
+use super::restart::{BOOT_LIMIT, NEW_FIRMWARE};
 use super::stages::Course;
 use super::work::Update;
 use crate::decide::Goal;
@@ -163,7 +163,7 @@ impl Update<'_> {
         self.run
             .retry("reading the versions back", 2, "the modem restarted once more");
         let limit = until.since(self.run.now());
-        match self.run.wait_back(limit, Heed::AtOnce) {
+        match self.run.wait_back(limit, NEW_FIRMWARE, Heed::AtOnce) {
             Ok(_) => Ok(()),
             Err(cause) => {
                 self.run.note_whereabouts(&cause);

@@ -15,7 +15,7 @@ use crate::decide::Agreed;
 use crate::decide::{Shipment, fit};
 use crate::modem::{Mode, Modem, Radio};
 use crate::request::ControlChoice;
-use crate::run::{Deed, HOLDER_LIMIT, Heed, RETURN_LIMIT, Run};
+use crate::run::{Awaited, Deed, HOLDER_LIMIT, Heed, RETURN_LIMIT, Run};
 use crate::talk::{OPEN_PATIENCE, PATIENCE};
 use crate::told::{Cause, EventKind, ModemState, Step};
 
@@ -26,6 +26,10 @@ pub(crate) const POWER_CYCLE_LIMIT: Duration = Duration::from_secs(30);
 const BOOT_HOLD_LIMIT: Duration = Duration::from_secs(15);
 /// How long a modem may take until it is on the bus again with its firmware running (linux.md §5).
 pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(300);
+/// What a modem that has accepted all images is expected to show. It may pass through its boot loader on the way.
+pub(super) const NEW_FIRMWARE: Awaited = Awaited::Firmware {
+    in_loader: Some(ModemState::AllWritten),
+};
 
 /// What a restart leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,13 +267,19 @@ impl Run<'_> {
 
     /// Waits until the modem, which has left the bus, is back.
     fn wait_restarted(&mut self, into: Into) -> Result<Mode, Cause> {
-        let (limit, heed) = match into {
-            Into::Download => (RETURN_LIMIT, Heed::WhenBack),
-            Into::Firmware => (BOOT_LIMIT, Heed::AtOnce),
+        let in_loader = Some(ModemState::InDownloadMode);
+        let (limit, awaited, heed) = match into {
+            Into::Download => (RETURN_LIMIT, Awaited::AnyMode, Heed::WhenBack),
+            Into::Firmware => (BOOT_LIMIT, Awaited::Firmware { in_loader }, Heed::AtOnce),
         };
         self.silence(limit, "the modem restarts");
-        let mode = self.wait_back(limit, heed);
-        let mode = mode.inspect_err(|cause| self.note_whereabouts(cause))?;
+        let mode = self.wait_back(limit, awaited, heed);
+        let mode = mode.inspect_err(|cause| {
+            self.note_whereabouts(cause);
+            if matches!(cause, Cause::LoaderPasses { .. }) {
+                self.set_modem(ModemState::Unknown);
+            }
+        })?;
         let state = match mode {
             Mode::Download => ModemState::InDownloadMode,
             _ => ModemState::RunsFirmware,

@@ -129,7 +129,7 @@ impl Update<'_> {
             return Err(Cause::BackInDownloadMode);
         }
         course.downloads = course.downloads.saturating_add(1);
-        let why = "the modem came back in download mode";
+        let why = "the modem came back in download mode and stays there";
         self.run.retry("the download", course.downloads, why);
         Ok(Stage::SendAgain(course))
     }

@@ -10,7 +10,7 @@ use super::stages::{Course, Stage};
 use super::work::Update;
 use crate::decide::{AskedImages, Which};
 use crate::modem::Mode;
-use crate::run::{Deed, Heed, RETURN_LIMIT};
+use crate::run::{Awaited, Deed, Heed, RETURN_LIMIT};
 use crate::talk::{PATIENCE, is_unheard};
 use crate::told::{Cause, ModemState, Step};
 
@@ -162,15 +162,16 @@ impl Update<'_> {
     /// The modem doesn't come back, or comes back without a port; the user stops.
     pub(super) fn wait_return(&mut self, course: Course) -> Result<Stage, Cause> {
         let is_stored = course.pass.asked.is_nothing();
-        let (limit, why, heed) = if is_stored {
+        let (limit, why, awaited, heed) = if is_stored {
             let why = "the modem starts the firmware that it has";
-            (BOOT_LIMIT, why, Heed::AtOnce)
+            let awaited = Awaited::Firmware { in_loader: None };
+            (BOOT_LIMIT, why, awaited, Heed::AtOnce)
         } else {
             let why = "the modem restarts into download mode";
-            (RETURN_LIMIT, why, Heed::WhenBack)
+            (RETURN_LIMIT, why, Awaited::AnyMode, Heed::WhenBack)
         };
         self.run.silence(limit, why);
-        let mode = self.run.wait_back(limit, heed);
+        let mode = self.run.wait_back(limit, awaited, heed);
         let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
         self.run.keep_away(&self.request)?;
         Ok(match mode {

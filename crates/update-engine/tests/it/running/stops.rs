@@ -7,6 +7,7 @@ use modem_world::trace::{Event as Traced, Trace};
 use modem_world::{Instant, Interest, Recorder, World};
 use modemflash_update_engine::modem::{Mode, modems};
 use modemflash_update_engine::{Code, EventKind, ModemState, Outcome, Step, errand, update};
+use virtual_modem::quirk::Passing;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{ControlProtocol, Setup};
 
@@ -14,9 +15,13 @@ use crate::support::normal::{faulty, newer, release, running, speaking, update_i
 use crate::support::truth::is_true;
 use crate::support::{Run, firmware};
 
-/// The modems whose updates are stopped: QDL and Firehose, QMI and MBIM, with and without a preference.
+/// The modems whose updates are stopped: QDL and Firehose, QMI and MBIM, with and without a preference; one whose boot loader
+/// passes by after the flash.
 fn setups() -> Vec<Setup> {
+    let mut passes_by = running("EM7565");
+    passes_by.quirks.passing = Some(Passing::new(2, Duration::from_secs(2)));
     vec![
+        passes_by,
         running("MC7455"),
         running("MC7710"),
         running("EM7565"),

@@ -7,7 +7,7 @@ use modem_world::World;
 use modemflash_update_engine::fleet::{Worker, update_all};
 use modemflash_update_engine::{Event, Firmware, Outcome, Request, Selector, UpdateError, update};
 use virtual_modem::profile::Profile;
-use virtual_modem::quirk::{HelloHabit, Pieces};
+use virtual_modem::quirk::{HelloHabit, Passing, Pieces};
 use virtual_modem::random::Random;
 use virtual_modem::simulated::{ModemManager, Shared, SimulatedWorld, SocketKind};
 use virtual_modem::{ControlProtocol, FaultScript, Mode, Selection, Setup};
@@ -56,6 +56,16 @@ pub struct Subject {
     pub is_exposed: bool,
 }
 
+impl Subject {
+    /// Its row in the table.
+    fn name(&self) -> &'static str {
+        match self.fault {
+            "none" if self.setup.quirks.passing.is_some() => "boot loader passes by",
+            fault => fault,
+        }
+    }
+}
+
 impl Case {
     /// The run that belongs to this seed.
     pub fn of(seed: u64) -> Self {
@@ -95,6 +105,7 @@ impl Case {
             let mut subject = case.subject(profile, &mut random);
             subject.setup.storage.imei = format!("01234567{number:03}{:04}", random.below(10_000));
             let mut of_modem = random.fork();
+            add_passing(&mut subject, seed, number);
             match random.below(8) {
                 0 => {}
                 1 => {
@@ -134,11 +145,11 @@ impl Case {
         let of = |subject: &Subject| {
             let Subject {
                 start,
-                fault,
                 promise,
                 setup,
                 ..
             } = subject;
+            let fault = subject.name();
             format!("{} in {start}: {fault} ({promise:?})", setup.profile.name)
         };
         self.modems.iter().map(of).collect::<Vec<_>>().join("; ")
@@ -261,6 +272,24 @@ impl Case {
             self.request.download_override = true;
         }
     }
+}
+
+/// Lets the boot loaders of some modems pass by after a flash, which doesn't change how the run must end. This habit has
+/// random numbers of its own, so that a seed means the same run with and without it.
+fn add_passing(subject: &mut Subject, seed: u64, number: u64) {
+    let mut random = Random::new(seed.wrapping_mul(31).wrapping_add(number) ^ 0x7061_7373);
+    if !random.once_in(6) {
+        return;
+    }
+    // All passages together take less than 20 s: the firmware's own 300 s must be enough for the slowest modem.
+    let habit = if random.once_in(2) {
+        Passing::new(1, Duration::from_millis(random.below(10_000)))
+    } else {
+        let times = 1 + u8::try_from(random.below(3)).unwrap();
+        Passing::new(times, Duration::from_millis(random.below(3_000)))
+    };
+    let id = random.once_in(3).then_some((0x1199, 0x9999));
+    subject.setup.quirks.passing = Some(Passing { id, ..habit });
 }
 
 /// Some moments, close together at times when the modem may be off the bus.
@@ -419,7 +448,7 @@ pub fn run_by(case: &Case, sink: &mut (dyn FnMut(&Event) + Send), flash: &mut Fl
             let wrong = judge.verdict(place).and_then(|()| judged.verdict()).err();
             Verdict {
                 start: subject.start,
-                fault: subject.fault,
+                fault: subject.name(),
                 promise: subject.promise,
                 succeeded: result.is_ok(),
                 stops: !case.cancels.is_empty(),
