@@ -78,6 +78,8 @@ pub(crate) struct Board {
     is_flashed: bool,
     /// The boot loader only passes by, on the way to the firmware.
     passing: Option<Passage>,
+    /// The firmware crashes this long after each of its starts.
+    crashes_after: Option<Duration>,
     random: Random,
 }
 
@@ -140,6 +142,7 @@ impl Board {
             programming: (Instant::START, Instant::START),
             is_flashed: false,
             passing: None,
+            crashes_after: None,
             random: Random::new(setup.seed),
             setup,
         }
@@ -553,6 +556,7 @@ impl Board {
     fn leave_for(&mut self, now: Instant, after: Option<Duration>, mode: Mode, restart: Restart) {
         self.plan(now + self.setup.timings.leaving, Planned::Detach { after, mode });
         self.leaving = true;
+        self.crashes_after = None;
         self.restarting = Some(restart);
         match restart {
             Restart::FromFirmware => self.restarted.0 = true,
@@ -631,6 +635,13 @@ impl Board {
         self.ready_at = now + self.setup.timings.ready_after;
         if mode == Mode::Normal {
             self.boot(restart, now);
+            if let Some(after) = self.crashes_after {
+                let planned = Planned::Detach {
+                    after: Some(CRASHED),
+                    mode,
+                };
+                self.plan(now + after, planned);
+            }
         }
         let layout = self.layout(mode);
         let mut device = self.device(mode, &layout);
@@ -715,6 +726,7 @@ impl Board {
                 // Another number with a valid check digit.
                 Fault::Return(Return::OtherModem) => "359260080110775".clone_into(&mut self.storage.imei),
                 Fault::Return(Return::NotReady(lasting)) => self.ready_at = now + lasting,
+                Fault::Return(Return::Crashes(after)) if was_written => self.crashes_after = Some(after),
                 Fault::Return(Return::Again(after)) => {
                     let back = self.setup.timings.booting;
                     self.plan(
@@ -807,6 +819,8 @@ impl Board {
 /// Vendor numbers under which Sierra's modems are sold: Sierra, AirPrime, Wavecom, Dell, HP; and Qualcomm's, which is left when Sierra's boot
 /// loader is gone.
 const MAKERS: [u16; 6] = [0x1199, 0x0f3d, 0x114f, 0x413c, 0x03f0, 0x05c6];
+/// How long a modem stays off the bus whose firmware crashed during its start: 10 to 15 s (field-reports.md E5).
+const CRASHED: Duration = Duration::from_secs(12);
 
 const SIERRA: &str = "Sierra Wireless, Incorporated";
 /// Mbit/s.

@@ -16,6 +16,7 @@
 //! | `return:late=200s` | comes back this much later |
 //! | `return:never` | doesn't come back |
 //! | `return:again=2s` | leaves the bus once more, this long after coming back |
+//! | `return:crashes=3s` | leaves the bus this long after coming back from a flash, again and again, 12 s each time |
 //! | `return:other-bus` | comes back on the bus of the other speed |
 //! | `return:not-ready=60s` | answers "device not ready" for this long |
 //! | `return:old-firmware` | comes back with the firmware from before the flash |
@@ -79,6 +80,10 @@ pub const NORMAL_FORMS: &[(&str, &str)] = &[
     (
         "return:again=TIME",
         "leaves the bus once more, this long after coming back",
+    ),
+    (
+        "return:crashes=TIME",
+        "leaves the bus this long after coming back, again and again",
     ),
     ("return:other-bus", "comes back on the bus of the other USB speed"),
     ("return:not-ready=TIME", "answers \"not ready\" for this long"),
@@ -233,6 +238,8 @@ pub enum Return {
     Never,
     /// The modem leaves the bus once more, this long after coming back.
     Again(Duration),
+    /// The firmware crashes this long after coming back, again and again: a boot loop (field-reports.md E5).
+    Crashes(Duration),
     /// The modem is on the bus of the other speed.
     OtherBus,
     /// The modem isn't ready for this long.
@@ -263,7 +270,7 @@ pub struct FaultError {
 
 const KNOWN: &str = "known are drop@, stall@, error:, corrupt, lose, duplicate, reject-image, return:, enter:, \
     lose-answer@, late-answer@, repeat-answer@ and refuse@";
-const RETURNS: &str = "known are return:download, download-once, id=, late=, never, again=, other-bus, not-ready=, old-firmware, mismatch, \
+const RETURNS: &str = "known are return:download, download-once, id=, late=, never, again=, crashes=, other-bus, not-ready=, old-firmware, mismatch, \
     pri-lags and other-modem";
 const ENTERS: &str = "known are enter:normal, id=, late=, never and other-bus";
 
@@ -371,6 +378,7 @@ fn parse(text: &str) -> Result<Fault, &'static str> {
         None if back == "other-modem" => Return::OtherModem,
         Some(("late", lasting)) => Return::Late(duration(lasting)?),
         Some(("again", after)) => Return::Again(duration(after)?),
+        Some(("crashes", after)) => Return::Crashes(duration(after)?),
         Some(("not-ready", lasting)) => Return::NotReady(duration(lasting)?),
         Some(("id", id)) => {
             let (vendor, product) = self::id(id)?;
@@ -459,6 +467,7 @@ impl fmt::Display for Fault {
             Self::Return(Return::Late(lasting)) => write!(f, "return:late={}", Time(*lasting)),
             Self::Return(Return::Id { vendor, product }) => write!(f, "return:id={vendor:04x}:{product:04x}"),
             Self::Return(Return::Again(after)) => write!(f, "return:again={}", Time(*after)),
+            Self::Return(Return::Crashes(after)) => write!(f, "return:crashes={}", Time(*after)),
             Self::Return(Return::OtherBus) => write!(f, "return:other-bus"),
             Self::Return(Return::NotReady(lasting)) => write!(f, "return:not-ready={}", Time(*lasting)),
             Self::Return(Return::OldFirmware) => write!(f, "return:old-firmware"),
@@ -563,6 +572,10 @@ mod tests {
             (
                 "return:again=2s",
                 Fault::Return(Return::Again(Duration::from_secs(2))),
+            ),
+            (
+                "return:crashes=3s",
+                Fault::Return(Return::Crashes(Duration::from_secs(3))),
             ),
             ("return:other-bus", Fault::Return(Return::OtherBus)),
             (

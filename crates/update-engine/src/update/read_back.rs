@@ -1,7 +1,7 @@
 //! Verifies the update: compares what the modem reports after its start with what was requested (update-flow.md §8).
 //!
 //! While a modem boots, it may restart more than once, say "not ready", or take requests without answering. modemflash
-//! waits until that is over. The update has succeeded if everything agrees and the modem then stays on the bus for a while.
+//! waits until that is over. The update has succeeded if everything agrees and the modem has stayed on the bus for a while.
 
 use std::time::Duration;
 
@@ -20,10 +20,16 @@ use crate::told::{Cause, ModemState};
 
 /// How long a difference may last after the first full answer before it counts as a failure (update-flow.md §8).
 const DIFFERENCE_LIMIT: Duration = Duration::from_secs(60);
-/// How long the modem has to stay on the bus after it reported what was requested (linux.md §5).
-const STAY: Duration = Duration::from_secs(3);
+/// How long a modem that reports what was requested must have been on the bus: twice as long as the longest appearance of a modem
+/// in a boot loop, which shows itself for 2 to 3 s every 10 to 15 s (field-reports.md E5). The 3 s of linux.md §5 after the report
+/// would add to the time of a modem that has long been there.
+const STAY: Duration = Duration::from_secs(6);
 /// How long to wait before asking a modem again that isn't ready or doesn't report what was requested yet.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A modem that restarts this often while it is read back is in a boot loop. After an update a modem restarts once or twice
+/// (update-flow.md §3.1).
+const LOOP_RESTARTS: u8 = 3;
 
 /// The result of reading back.
 pub(super) enum ReadBack {
@@ -56,6 +62,7 @@ impl Update<'_> {
         let until = self.run.now() + BOOT_LIMIT;
         let mut differs_since: Option<Instant> = None;
         let mut told: Option<Facts> = None;
+        let mut restarts = 0;
         loop {
             if self.run.whereabouts().modem()?.mode == Mode::Download {
                 return Ok(ReadBack::Download);
@@ -77,11 +84,12 @@ impl Update<'_> {
                     }
                     let differences = differences(&facts, goal, is_half);
                     if differences.is_empty() {
-                        if self.stays(STAY)? {
+                        let proven = self.run.whereabouts().came() + STAY;
+                        if self.stays(proven.since(self.run.now()))? {
                             self.run.set_proven();
                             return Ok(ReadBack::Proven(facts));
                         }
-                        self.wait_again(until)?;
+                        self.wait_again(&mut restarts, until)?;
                         differs_since = None;
                         continue;
                     }
@@ -102,7 +110,7 @@ impl Update<'_> {
                 return Err(Cause::NotReadBack { id, why });
             }
             if !self.stays(ASK_AGAIN)? {
-                self.wait_again(until)?;
+                self.wait_again(&mut restarts, until)?;
                 differs_since = None;
             }
         }
@@ -158,16 +166,26 @@ impl Update<'_> {
         self.run.wait_leave(span, Heed::AtOnce).map(|has_left| !has_left)
     }
 
-    /// Waits for the modem, which has left the bus once more, to come back.
-    fn wait_again(&mut self, until: Instant) -> Result<(), Cause> {
-        self.run
-            .retry("reading the versions back", 2, "the modem restarted once more");
+    /// Waits for the modem, which has left the bus once more, to come back. `restarts`: how often it has left so far.
+    fn wait_again(&mut self, restarts: &mut u8, until: Instant) -> Result<(), Cause> {
+        *restarts = restarts.saturating_add(1);
+        let attempt = restarts.saturating_add(1);
+        let why = "the modem restarted once more";
+        self.run.retry("reading the versions back", attempt, why);
+        let id = self.run.whereabouts().modem()?.device.id();
         let limit = until.since(self.run.now());
         match self.run.wait_back(limit, NEW_FIRMWARE, Heed::AtOnce) {
             Ok(_) => Ok(()),
             Err(cause) => {
                 self.run.note_whereabouts(&cause);
-                Err(cause)
+                if *restarts < LOOP_RESTARTS || !matches!(cause, Cause::DidNotReturn { .. }) {
+                    return Err(cause);
+                }
+                let why = format!(
+                    "it restarted again and again, {restarts} times within {} s; its firmware seems to crash during its start",
+                    BOOT_LIMIT.as_secs()
+                );
+                Err(Cause::NotReadBack { id, why })
             }
         }
     }

@@ -98,9 +98,9 @@ fn row_04_the_boot_is_polled_and_what_it_reports_is_compared() {
             )
         });
         let proven = run.events.last().unwrap().t;
-        // The modem has to stay on the bus for 3 s; modemflash polls every half second or second.
-        let took = proven - appeared - f64::from(ready);
-        assert!((3.0..5.0).contains(&took), "{took} s behind its readiness");
+        // The modem must have been on the bus for 6 s; modemflash asks it about every second.
+        let took = proven - appeared - f64::from(ready.max(6));
+        assert!((0.0..2.0).contains(&took), "{took} s behind its readiness");
     }
     let request = Request {
         force: true,

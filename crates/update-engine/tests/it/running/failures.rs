@@ -13,6 +13,7 @@ use virtual_modem::{ControlProtocol, Mode, Selection, Setup};
 use crate::support::normal::{
     after, at_only, faulty, newer, release, running, settings_of, speaking, update_in, update_one, wish,
 };
+use crate::support::truth::is_true;
 use crate::support::{Run, firmware, run_in};
 
 /// Asserts an error with this code, exit code and state, and that the modem saw no violation.
@@ -59,10 +60,17 @@ fn a_modem_that_takes_four_minutes_to_boot_is_waited_for() {
 }
 
 #[test]
-fn a_modem_that_restarts_once_more_within_three_seconds_is_proven_only_after_that() {
-    for model in ["MC7455", "EM7565"] {
-        for again in ["return:again=500ms", "return:again=2s", "return:again=6s"] {
-            let (run, images) = update_one(faulty(model, again));
+fn a_modem_that_restarts_once_more_within_six_seconds_is_proven_only_after_that() {
+    for (model, ready_after) in [("MC7455", 0), ("MC7455", 5), ("EM7565", 0), ("EM7565", 5)] {
+        for again in [
+            "return:again=500ms",
+            "return:again=2s",
+            "return:again=5s",
+            "return:again=5900ms",
+        ] {
+            let mut setup = faulty(model, again);
+            setup.timings.ready_after = Duration::from_secs(ready_after);
+            let (run, images) = update_one(setup);
             assert_newer(&run, &images);
             let appeared = run
                 .events
@@ -71,6 +79,52 @@ fn a_modem_that_restarts_once_more_within_three_seconds_is_proven_only_after_tha
                 .count();
             // The modem appears in download mode, in normal mode, and in normal mode again.
             assert_eq!(appeared, 3, "{again}: {}", run.log());
+        }
+    }
+}
+
+/// When the modem last appeared, and when the run ended.
+fn appeared_and_ended(run: &Run) -> (f64, f64) {
+    let appeared = run
+        .events
+        .iter()
+        .rfind(|event| matches!(event.kind, EventKind::Appeared { .. }));
+    (appeared.unwrap().t, run.events.last().unwrap().t)
+}
+
+#[test]
+fn a_modem_is_proven_six_seconds_after_it_appeared_or_as_soon_as_it_answers_later() {
+    for (ready_after, earliest, latest) in [(0, 6.0, 6.2), (3, 6.0, 6.2), (5, 6.0, 6.8), (9, 9.0, 10.8)] {
+        let mut setup = running("MC7455");
+        setup.timings.ready_after = Duration::from_secs(ready_after);
+        let (run, images) = update_one(setup);
+        assert_newer(&run, &images);
+        let (appeared, ended) = appeared_and_ended(&run);
+        let took = ended - appeared;
+        assert!(
+            (earliest..latest).contains(&took),
+            "{ready_after} s: {took} s\n{}",
+            run.log()
+        );
+    }
+}
+
+#[test]
+fn a_modem_in_a_boot_loop_is_never_called_proven() {
+    for model in ["MC7455", "EM7565", "RC7620"] {
+        for lasting in ["2s", "3s", "5s"] {
+            let mut setup = faulty(model, &format!("return:crashes={lasting}"));
+            // It answers as soon as it appears, so that it could report the new versions each time.
+            setup.timings.ready_after = Duration::ZERO;
+            let (run, images) = update_one(setup);
+            let log = run.log();
+            assert_fails(&run, Code::NotReadBack, 9, ModemState::Unknown);
+            is_true(run.modem(), images.len(), run.error()).unwrap_or_else(|why| panic!("{why}\n{log}"));
+            let why = run.error().source.to_string();
+            assert!(why.contains("restarted again and again"), "{why}");
+            let begun = run.begun(|step| *step == Step::ReadBack);
+            let (_, ended) = appeared_and_ended(&run);
+            assert!((300.0..330.0).contains(&(ended - begun)), "{log}");
         }
     }
 }
