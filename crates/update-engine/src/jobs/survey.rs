@@ -7,6 +7,7 @@ use super::errand;
 use crate::decide::{Reach, reach};
 use crate::modem::{Facts, Mode, Modem, Quirk, Role, ids};
 use crate::request::{Request, Verb};
+use crate::run;
 use crate::talk::{Look, look_at, look_at_all};
 use crate::told::{Cause, Event, RemarkCode, UpdateError};
 
@@ -49,6 +50,28 @@ pub fn survey(
 ) -> Result<Vec<Surveyed>, DiscoveryError> {
     let looks = look_at_all(world, request, ask)?;
     Ok(looks.into_iter().map(|look| surveyed(world, look)).collect())
+}
+
+/// Asks several modems at once what they are; otherwise as [`survey`]. Each modem comes with the world of the worker that asks it. The
+/// result is in the order of the modems.
+pub fn side_by_side(
+    workers: Vec<(Box<dyn World + Send + '_>, Modem)>,
+    request: &Request,
+    verb: Verb,
+) -> Vec<Surveyed> {
+    let modems: Vec<Modem> = workers.iter().map(|(_, modem)| modem.clone()).collect();
+    let jobs = workers
+        .into_iter()
+        .map(|(mut world, modem)| move || look(world.as_mut(), modem, request, Some(verb)));
+    let looks = run::side_by_side(jobs.collect()).into_iter().zip(modems);
+    let looks = looks.map(|(look, modem)| {
+        look.unwrap_or_else(|problem| Surveyed {
+            warnings: remarks(&modem, None, Some(&problem)),
+            problem: Some(problem),
+            ..Surveyed::unasked(modem)
+        })
+    });
+    looks.collect()
 }
 
 /// Why the modem that the user means couldn't be shown in full.

@@ -4,7 +4,6 @@
 //! "every modem that these images are for".
 
 use std::sync::Mutex;
-use std::thread;
 
 use modem_world::{Instant, World};
 
@@ -12,6 +11,7 @@ use super::whole::update;
 use crate::decide::Firmware;
 use crate::modem::{DeviceId, Selector};
 use crate::request::Request;
+use crate::run::side_by_side;
 use crate::told::{Cause, Event, EventKind, ModemState, Outcome, Step, UpdateError};
 
 /// The job of one worker.
@@ -31,40 +31,32 @@ pub fn update_all(
     sink: &mut (dyn FnMut(usize, &Event) + Send),
 ) -> Vec<Result<Outcome, UpdateError>> {
     let sink = Mutex::new(sink);
-    let sink = &sink;
-    thread::scope(|scope| {
-        let running: Vec<_> = workers
-            .into_iter()
-            .enumerate()
-            .map(|(number, mut worker)| {
-                let run = move || {
-                    let mut tell = |event: &Event| {
-                        // If the sink panicked in another worker, this worker still finishes its modem's update.
-                        let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        (*sink)(number, event);
-                    };
-                    update(worker.world.as_mut(), &worker.request, firmware, &mut tell)
-                };
-                thread::Builder::new()
-                    .name(format!("modem {number}"))
-                    .spawn_scoped(scope, run)
+    // If the sink panicked in one worker, the others still finish their modems' updates.
+    let tell = |number: usize, event: &Event| {
+        let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        (*sink)(number, event);
+    };
+    let tell = &tell;
+    let jobs = workers.into_iter().enumerate().map(|(number, mut worker)| {
+        move || {
+            update(worker.world.as_mut(), &worker.request, firmware, &mut |event| {
+                tell(number, event)
             })
-            .collect();
-        let ended = running.into_iter().enumerate().map(|(number, worker)| {
-            let what = match worker.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(result)) => return result,
-                Ok(Err(_)) => "a worker panicked".to_owned(),
-                Err(error) => format!("the host has no thread for a worker: {error}"),
-            };
+        }
+    });
+    let results = side_by_side(jobs.collect()).into_iter().enumerate();
+    let results = results.map(|(number, result)| {
+        result.unwrap_or_else(|what| {
             let error = bug(what);
             let failure = error.failure();
-            let event = Event::new(Instant::START, &error.device, EventKind::Failed { failure });
-            let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            (*sink)(number, &event);
+            tell(
+                number,
+                &Event::new(Instant::START, &error.device, EventKind::Failed { failure }),
+            );
             Err(error)
-        });
-        ended.collect()
-    })
+        })
+    });
+    results.collect()
 }
 
 /// The error of a worker that ended without a result.

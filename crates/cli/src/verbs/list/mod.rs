@@ -3,8 +3,9 @@
 mod watch;
 
 use update_engine::codes::Code;
-use update_engine::survey::{Surveyed, survey};
-use update_engine::{Facts, Request, Verb};
+use update_engine::modem::modems;
+use update_engine::survey::{Surveyed, side_by_side, survey};
+use update_engine::{Facts, Modem, Request, Verb};
 
 use crate::arguments::List;
 use crate::failure::{VerbFailure, Verdict};
@@ -22,21 +23,51 @@ pub(crate) fn run(arguments: &List, mut chosen: ChosenWorld) -> Verdict {
         ..Request::default()
     };
     let asks = !arguments.no_ask && !arguments.watch;
+    if asks {
+        let modems = modems(chosen.world()).map_err(|error| VerbFailure::unreadable_bus(&error))?;
+        if modems.len() > 1 {
+            return ask_all(arguments, chosen, &request, modems);
+        }
+    }
     let found = chosen
         .talk(|world| survey(world, &request, asks.then_some(Verb::List)))
         .map_err(|error| VerbFailure::unreadable_bus(&error))?;
     let verdict = show(arguments.json, &found).and_then(|()| {
         if arguments.watch {
             watch::run(&mut chosen, found, arguments.json)
-        } else if found.iter().any(|surveyed| surveyed.is_stopped) {
-            let what = "the user stopped it before every modem was asked";
-            Err(VerbFailure::new(Code::Stopped, what))
         } else {
-            Ok(0)
+            ended(&found)
         }
     });
     chosen.finish();
     verdict
+}
+
+/// Asks several modems at once, so that a modem that is slow to answer doesn't keep the user waiting for the others.
+fn ask_all(arguments: &List, chosen: ChosenWorld, request: &Request, modems: Vec<Modem>) -> Verdict {
+    let (mut crew, asker) = chosen.into_workers(modems.len())?;
+    // A signal that came before now reached only the world that listed the modems, and no worker.
+    if asker.is_stopped() {
+        crew.worlds.clear();
+        crew.finish();
+        return Err(stopped());
+    }
+    let workers = std::mem::take(&mut crew.worlds).into_iter().zip(modems);
+    let found = side_by_side(workers.collect(), request, Verb::List);
+    crew.finish();
+    show(arguments.json, &found)?;
+    ended(&found)
+}
+
+fn ended(found: &[Surveyed]) -> Verdict {
+    if found.iter().any(|surveyed| surveyed.is_stopped) {
+        return Err(stopped());
+    }
+    Ok(0)
+}
+
+fn stopped() -> VerbFailure {
+    VerbFailure::new(Code::Stopped, "the user stopped it before every modem was asked")
 }
 
 fn show(json: bool, found: &[Surveyed]) -> Result<(), VerbFailure> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use modem_world::World;
 use modemflash_update_engine::fleet::{Worker, exit_code, update_all};
-use modemflash_update_engine::{Code, Event, Outcome, Request, Selector, UpdateError};
+use modemflash_update_engine::modem::modems as bus;
+use modemflash_update_engine::{Code, Event, Outcome, Request, Selector, UpdateError, Verb, survey};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::{ModemManager, Shared, SimulatedWorld, SocketKind};
 use virtual_modem::{FaultScript, Setup};
@@ -215,4 +216,43 @@ fn a_model_that_the_images_are_not_for_is_refused_and_the_others_are_updated() {
     assert_eq!(error.code(), Code::ImageFamily, "{error}: {}", error.source);
     assert_eq!(fleet.world.modem(1).unwrap().image_bytes(), 0);
     assert_eq!(exit_code(&fleet.results), 8);
+}
+
+/// How long it takes to list these modems side by side, and how many of them were asked.
+fn list_of(setups: Vec<Setup>) -> (Duration, usize) {
+    let count = setups.len();
+    let mut setups = setups.into_iter();
+    let mut world = SimulatedWorld::new(setups.next().unwrap());
+    for setup in setups {
+        world.plug(setup);
+    }
+    let found = bus(&mut world).unwrap();
+    let begun = world.now();
+    let shared = Shared::new(world, count);
+    let workers = found.into_iter().enumerate().map(|(number, modem)| {
+        let world: Box<dyn World + Send> = Box::new(shared.worker(number).unwrap());
+        (world, modem)
+    });
+    let listed = survey::side_by_side(workers.collect(), &wish(), Verb::List);
+    let asked = listed.iter().filter(|modem| modem.facts.is_some()).count();
+    let took = shared.into_world().unwrap().now().since(begun);
+    (took, asked)
+}
+
+#[test]
+fn a_list_of_many_modems_takes_as_long_as_that_of_the_slowest() {
+    let slow = |count| {
+        let mut setups = modems("MC7455", count);
+        for setup in &mut setups {
+            // Only AT answers, after the control port was given up.
+            setup.quirks.is_control_silent = true;
+        }
+        setups
+    };
+    let (alone, asked) = list_of(slow(1));
+    assert_eq!(asked, 1);
+    assert!(alone > Duration::from_secs(3), "{alone:?} is no slow modem");
+    let (together, asked) = list_of(slow(8));
+    assert_eq!(asked, 8);
+    assert!(together < alone + Duration::from_secs(2), "one: {alone:?}, eight: {together:?}");
 }
