@@ -254,5 +254,8 @@ fn a_list_of_many_modems_takes_as_long_as_that_of_the_slowest() {
     assert!(alone > Duration::from_secs(3), "{alone:?} is no slow modem");
     let (together, asked) = list_of(slow(8));
     assert_eq!(asked, 8);
-    assert!(together < alone + Duration::from_secs(2), "one: {alone:?}, eight: {together:?}");
+    assert!(
+        together < alone + Duration::from_secs(2),
+        "one: {alone:?}, eight: {together:?}"
+    );
 }

@@ -1,14 +1,17 @@
 //! Choosing a modem, and listing all modems.
 
-use modem_world::World;
+use std::time::Duration;
+
+use modem_world::{Instant, Interest, Wake, World};
 use modemflash_update_engine::modem::Mode as Seen;
-use modemflash_update_engine::{Cause, Code, Request, Selector, Verb, errand, survey};
+use modemflash_update_engine::{Cause, Code, EventKind, Request, Selector, Verb, errand, survey};
 use virtual_modem::profile::Profile;
 use virtual_modem::simulated::SimulatedWorld;
 use virtual_modem::{Mode, Setup};
 
 use crate::support::normal::{newer, release, running, update_in, wish};
 use crate::support::run_in;
+use crate::support::through::{Habit, Through};
 
 /// An MC7455 at 1-1, an EM7565 in download mode at 1-2, an EM9191 at 2-3, another MC7455 at 1-4, an adapter at 1-5.
 fn world() -> SimulatedWorld {
@@ -283,4 +286,76 @@ fn an_emergency_modem_is_listed_but_never_touched() {
     let run = run_in(world, &wish(), &release(Profile::named("MC7455").unwrap()));
     assert_eq!(run.error().code(), Code::ModeEmergency);
     assert_eq!(run.modem().violations(), []);
+}
+
+/// A modem that restarts, and comes to place 1-2 at this time.
+struct Comes {
+    at: Instant,
+    setup: Option<Setup>,
+}
+
+impl Habit for Comes {
+    fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
+        if self.setup.is_some() && deadline >= self.at {
+            let wake = world.wait(interests, self.at);
+            if world.now() >= self.at {
+                world.plug(self.setup.take().unwrap());
+            }
+            return wake;
+        }
+        world.wait(interests, deadline)
+    }
+}
+
+/// Asks for the modem at 1-2, which comes after this many seconds. Also: what was said while it was waited for.
+fn ask_for_one_that_comes(after: u64) -> (Result<String, (Code, u64)>, Vec<String>) {
+    let world = SimulatedWorld::new(running("MC7455"));
+    let mut world = Through {
+        habit: Comes {
+            at: world.now() + Duration::from_secs(after),
+            setup: Some(running("EM7565")),
+        },
+        world,
+    };
+    let begun = world.now();
+    let request = Request {
+        select: Selector::Place("1-2".into()),
+        ..wish()
+    };
+    let mut said = Vec::new();
+    let result = errand::info(&mut world, &request, &mut |event| {
+        if let EventKind::Warning { warning } = &event.kind {
+            said.push(warning.code.as_str().to_owned());
+        }
+    });
+    let waited = world.now().since(begun).as_secs();
+    let result = result.map(|(_, facts)| facts.model.unwrap());
+    (result.map_err(|error| (error.code(), waited)), said)
+}
+
+#[test]
+fn a_place_that_is_empty_for_a_while_is_waited_for_and_not_without_end() {
+    assert_eq!(
+        ask_for_one_that_comes(12),
+        (Ok("EM7565".to_owned()), vec!["PLACE-EMPTY".to_owned()])
+    );
+    let (gone, said) = ask_for_one_that_comes(1000);
+    assert_eq!(gone, Err((Code::ModemNone, 30)));
+    assert_eq!(said, ["PLACE-EMPTY"]);
+}
+
+#[test]
+fn what_the_user_does_not_name_by_its_place_is_not_waited_for() {
+    let mut world = SimulatedWorld::new(running("MC7455"));
+    let request = Request {
+        select: Selector::Id {
+            vendor: 0x1199,
+            product: Some(0x9091),
+        },
+        ..wish()
+    };
+    let begun = world.now();
+    let error = errand::info(&mut world, &request, &mut |_| {}).unwrap_err();
+    assert_eq!(error.code(), Code::ModemNone);
+    assert_eq!(world.now(), begun);
 }
