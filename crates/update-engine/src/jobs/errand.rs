@@ -11,7 +11,7 @@ use modem_protocol::qmi::dms::{FirmwarePreference, ImageReference, Request as Dm
 use modem_world::World;
 
 use crate::decide::Agreed;
-use crate::modem::{DeviceId, Facts, Image, Mode, Modem};
+use crate::modem::{DeviceId, Facts, Image, Mode, Modem, Standing};
 use crate::request::{Request, Verb};
 use crate::run::{self, Deed, Run, Target};
 use crate::talk::{PATIENCE, find_patiently};
@@ -327,10 +327,21 @@ fn on_modem<T>(
     run.begin(Step::CheckDevice);
     let inhibited = match touch {
         Touch::Ask => Ok(()),
-        Touch::Change => run.inhibit(request),
+        Touch::Change => refuse_foreign(&run, request).and_then(|()| run.inhibit(request)),
     };
     let result = inhibited.and_then(|()| job(&mut run));
     run.end(result)
+}
+
+/// Only what is known to be a modem is changed. A device that the user named may still be asked.
+fn refuse_foreign(run: &Run<'_>, request: &Request) -> Result<(), Cause> {
+    let modem = run.whereabouts().modem()?;
+    match Standing::of_device(&modem.device) {
+        Standing::Foreign | Standing::NotOurs(_) if !request.force => {
+            Err(Cause::foreign(modem.path().as_str(), &modem.device))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Restarted {

@@ -359,3 +359,31 @@ fn what_the_user_does_not_name_by_its_place_is_not_waited_for() {
     assert_eq!(error.code(), Code::ModemNone);
     assert_eq!(world.now(), begun);
 }
+
+#[test]
+fn a_device_of_another_maker_is_found_when_named_but_not_changed() {
+    let mut world = world();
+    let named = |select| Request { select, ..wish() };
+    for select in [
+        Selector::Place("1-5".into()),
+        Selector::Id {
+            vendor: 0x0403,
+            product: Some(0x6001),
+        },
+    ] {
+        let error = errand::reset(&mut world, &named(select.clone()), &mut |_| {}).unwrap_err();
+        assert_eq!(
+            (error.code(), error.exit_code()),
+            (Code::DeviceForeign, 4),
+            "{select}"
+        );
+        let run = run_in(
+            world,
+            &named(select.clone()),
+            &release(Profile::named("EM7565").unwrap()),
+        );
+        assert_eq!(run.error().code(), Code::DeviceForeign, "{select}");
+        world = run.world;
+        assert_eq!(world.written(0, 4), 0);
+    }
+}
