@@ -142,7 +142,7 @@ impl Run<'_> {
         self.close();
         let until = self.now() + limit;
         loop {
-            let back = self.wait_port_back(left.as_ref(), until, limit, Awaited::AnyMode);
+            let back = self.wait_port_back(left.as_ref(), until, limit, Awaited::ANY_MODE);
             let mode = back.inspect_err(|cause| match cause {
                 Cause::NoPort {
                     mode: Mode::Normal, ..

@@ -15,16 +15,29 @@ use crate::told::{Cause, ModemState};
 /// passed by stayed for about 2 s each time, and one that is found to stay has to be flashed once more, which takes minutes.
 pub(super) const LOADER_STAYS: Duration = Duration::from_secs(15);
 
-/// What a modem that is off the bus is expected to show.
+/// What a modem that is off the bus is expected to show. `in_loader` is the state of the modem while its boot loader is on the
+/// bus; none: as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
-    /// Whatever mode it comes back in counts at once.
-    AnyMode,
+    /// Whatever mode it comes back in counts as soon as it has its ports.
+    AnyMode { in_loader: Option<ModemState> },
     /// Its firmware. A boot loader counts once it has stayed for [`LOADER_STAYS`], and nothing is sent to it before.
-    Firmware {
-        /// The state of the modem while its boot loader is on the bus; none: as before.
-        in_loader: Option<ModemState>,
-    },
+    Firmware { in_loader: Option<ModemState> },
+}
+
+impl Awaited {
+    /// Whatever comes back.
+    pub(crate) const ANY_MODE: Self = Self::AnyMode { in_loader: None };
+
+    const fn in_loader(self) -> Option<ModemState> {
+        match self {
+            Self::AnyMode { in_loader } | Self::Firmware { in_loader } => in_loader,
+        }
+    }
+
+    const fn is_firmware(self) -> bool {
+        matches!(self, Self::Firmware { .. })
+    }
 }
 
 /// The appearances of the boot loader during one wait.
@@ -47,10 +60,7 @@ impl Passages {
 
     /// Until when a boot loader that is on the bus since then may only be passing by; none when that doesn't matter.
     pub(super) fn until(&self, since: Instant) -> Option<Instant> {
-        match self.awaited {
-            Awaited::AnyMode => None,
-            Awaited::Firmware { .. } => Some(since + LOADER_STAYS),
-        }
+        self.awaited.is_firmware().then(|| since + LOADER_STAYS)
     }
 
     /// The cause to report for a wait that ended like this.
@@ -68,16 +78,13 @@ impl Passages {
 impl Run<'_> {
     /// The boot loader is on the bus. `is_new`: it wasn't a moment ago.
     pub(super) fn loader_is_here(&mut self, passages: &mut Passages, is_new: bool) {
-        let Awaited::Firmware { in_loader } = passages.awaited else {
-            return;
-        };
         if passages.here.is_none() {
             passages.here = Some((self.now(), self.modem_state()));
-            if let Some(state) = in_loader {
+            if let Some(state) = passages.awaited.in_loader() {
                 self.set_modem(state);
             }
         }
-        if is_new {
+        if is_new && passages.awaited.is_firmware() {
             passages.times = passages.times.saturating_add(1);
             let again = match passages.times {
                 1 => String::new(),
@@ -98,6 +105,9 @@ impl Run<'_> {
             return;
         };
         self.set_modem(before);
+        if !passages.awaited.is_firmware() {
+            return;
+        }
         let now = self.now();
         let stayed = now.since(since).as_secs_f64();
         let why = format!("the boot loader left again after {stayed:.1} s; waiting for the modem's firmware");

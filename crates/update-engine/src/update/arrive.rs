@@ -38,7 +38,7 @@ impl Update<'_> {
             Stage::Send(_) | Stage::SendAgain(_) | Stage::ReadBack(_) => {
                 Awaited::Firmware { in_loader: None }
             }
-            _ => Awaited::AnyMode,
+            _ => Awaited::ANY_MODE,
         };
         let mode = self.run.wait_present(BOOT_LIMIT, awaited);
         let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;

@@ -154,7 +154,7 @@ impl Update<'_> {
                 left.saturating_add(1),
                 "the modem left the bus, waiting until it is back",
             );
-            let mode = self.run.wait_back(RETURN_LIMIT, Awaited::AnyMode, Heed::AtOnce);
+            let mode = self.run.wait_back(RETURN_LIMIT, Awaited::ANY_MODE, Heed::AtOnce);
             let mode = mode.inspect_err(|cause| self.run.note_whereabouts(cause))?;
             if mode != Mode::Normal {
                 self.run.note_loader();

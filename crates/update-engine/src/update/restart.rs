@@ -269,7 +269,7 @@ impl Run<'_> {
     fn wait_restarted(&mut self, into: Into) -> Result<Mode, Cause> {
         let in_loader = Some(ModemState::InDownloadMode);
         let (limit, awaited, heed) = match into {
-            Into::Download => (RETURN_LIMIT, Awaited::AnyMode, Heed::WhenBack),
+            Into::Download => (RETURN_LIMIT, Awaited::AnyMode { in_loader }, Heed::WhenBack),
             Into::Firmware => (BOOT_LIMIT, Awaited::Firmware { in_loader }, Heed::AtOnce),
         };
         self.silence(limit, "the modem restarts");

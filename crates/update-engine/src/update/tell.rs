@@ -168,7 +168,9 @@ impl Update<'_> {
             (BOOT_LIMIT, why, awaited, Heed::AtOnce)
         } else {
             let why = "the modem restarts into download mode";
-            (RETURN_LIMIT, why, Awaited::AnyMode, Heed::WhenBack)
+            let in_loader = Some(ModemState::InDownloadMode);
+            let awaited = Awaited::AnyMode { in_loader };
+            (RETURN_LIMIT, why, awaited, Heed::WhenBack)
         };
         self.run.silence(limit, why);
         let mode = self.run.wait_back(limit, awaited, heed);
