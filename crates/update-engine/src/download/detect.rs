@@ -72,6 +72,8 @@ enum Try {
 
 use Try::{Dummy, Listen, Nop, Ping, Probe, ReEnumerate, Reopen, Unasked};
 
+/// How long each of two probes is waited for, so that the NOP after them is sent within 10 s. Boot loaders answer within milliseconds.
+const TWICE: Duration = Duration::from_secs(2);
 /// The probe with the usual time for its answer.
 const PROBE_ONCE: Try = Probe(PROBE_LIMIT);
 /// The order for a modem that should speak QDL.
@@ -104,7 +106,7 @@ fn order(expect: Expect, waited: Option<Duration>) -> Vec<Try> {
         (Some(Opening::Sahara), false) => [&for_sahara(waited), AT_LAST].concat(),
         // A provoked hello that is refused couldn't be made good here, so a hello that may come by itself gets its 20 s.
         (Some(Opening::SaharaAsked), false) if expect.is_bare => [&for_sahara(waited), AT_LAST].concat(),
-        (Some(Opening::SaharaAsked) | None, false) => for_asked(waited),
+        (opening @ (Some(Opening::SaharaAsked) | None), false) => for_asked(waited, opening.is_none()),
         (Some(Opening::SaharaAsked), true) => FOR_ASKED_AGAIN.to_vec(),
         (Some(Opening::Sahara) | None, true) => FOR_SAHARA_AGAIN.to_vec(),
     }
@@ -138,9 +140,11 @@ fn for_sahara(waited: Option<Duration>) -> Vec<Try> {
 
 /// The order for a modem whose protocol is not known, and for a Sahara modem that may say hello only after the host's first
 /// bytes (sahara-firehose.md §6, rule (b)).
-fn for_asked(waited: Option<Duration>) -> Vec<Try> {
+fn for_asked(waited: Option<Duration>, may_speak_qdl: bool) -> Vec<Try> {
     let first: &[Try] = match waited {
         None => &[Listen(UNKNOWN_SILENCE), PROBE_ONCE],
+        // A QDL boot loader whose answer was lost is asked once more, before it gets a NOP that is none of its language.
+        Some(_) if may_speak_qdl => &[Listen(UNKNOWN_SILENCE), Probe(TWICE), Probe(TWICE), Ping],
         // After the probe, a NOP has nothing left to spoil. A boot loader that answers the probe later is still heard.
         Some(_) => &[Listen(UNKNOWN_SILENCE), Probe(LATE_SILENCE), Ping],
     };
