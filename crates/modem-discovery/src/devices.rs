@@ -66,9 +66,9 @@ impl Sysfs {
         self.root().join("sys/bus/usb/devices")
     }
 
-    /// Whether the error only means that something isn't there: a file below the folder of USB devices, or
-    /// the folder itself because this kernel has no USB.
-    fn is_absent(&self, error: &std::io::Error) -> bool {
+    /// Whether the error only means that something isn't there: a file below a folder of devices, or
+    /// the folder itself because this kernel has no such bus.
+    pub(crate) fn is_absent(&self, error: &std::io::Error) -> bool {
         error.kind() == std::io::ErrorKind::NotFound && self.root().join("sys/bus").is_dir()
     }
 

@@ -57,6 +57,7 @@ mod loading;
 mod local_rules;
 mod lock;
 mod module_tables;
+mod pci;
 mod sysfs;
 mod uevent;
 mod uevent_socket;

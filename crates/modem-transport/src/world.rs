@@ -8,8 +8,8 @@ use std::time::Duration;
 use modem_discovery::{PowerBefore, Received, Sysfs, UeventSocket};
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo, PortKind, Spot, UsbPath,
-    Wake, World,
+    LockHolder, PciModem, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo, PortKind, Spot,
+    UsbPath, Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -441,6 +441,10 @@ impl Host for LinuxHost {
 
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
         self.sysfs.will_bind(vendor, product)
+    }
+
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        self.sysfs.pci_modems()
     }
 
     #[cfg(feature = "modem-manager")]

@@ -8,7 +8,7 @@ use crate::mask::{Mask, Which, may_go_on};
 use crate::trace::{self, Event, Written};
 use crate::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
+    LockHolder, PciModem, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
 };
 
 /// Writes a trace (`docs/trace-format.md`) of another world.
@@ -435,6 +435,12 @@ impl<W: World> Host for Recorder<'_, W> {
             product,
             answer: answer.clone(),
         });
+        answer
+    }
+
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        let answer = self.world.host().pci_modems();
+        self.note(Event::PciModems(answer.clone()));
         answer
     }
 }

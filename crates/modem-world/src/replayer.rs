@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::trace::{Entry, Event, Trace, Written, hex};
 use crate::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
+    LockHolder, PciModem, PortError, PortErrorKind, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
 };
 
 /// Replays a trace.
 ///
 /// What the engine does to the world (open, write, re-enumerate, close) has to come in the recorded order;
 /// how the engine cuts its bytes into calls doesn't matter. What the engine asks (find, devices, keep awake,
-/// inhibit, release, stay awake, will bind) is answered with the latest recorded answer, and may be asked
+/// inhibit, release, stay awake, will bind, PCI modems) is answered with the latest recorded answer, and may be asked
 /// more or less often than recorded. After the first [`Difference`] every port fails, so that the engine soon
 /// ends.
 ///
@@ -45,6 +45,7 @@ pub struct Replayer {
     stays_awake: Option<Result<(), HostError>>,
     bindings: HashMap<(u16, u16), Binding>,
     on_bus: HashMap<UsbPath, Option<Duration>>,
+    on_pci: Option<Result<Vec<PciModem>, DiscoveryError>>,
     long_writes: LongWrites,
     difference: Option<Difference>,
 }
@@ -107,6 +108,7 @@ impl Replayer {
             stays_awake: None,
             bindings: HashMap::new(),
             on_bus: HashMap::new(),
+            on_pci: None,
             long_writes: LongWrites::Content,
             difference: None,
         }
@@ -224,6 +226,7 @@ impl Replayer {
                 Event::OnBus { device, answer } => {
                     self.on_bus.insert(device.clone(), *answer);
                 }
+                Event::PciModems(answer) => self.on_pci = Some(answer.clone()),
                 Event::StayAwake(result) => self.stays_awake = Some(result.clone()),
                 Event::WillBind {
                     vendor,
@@ -657,6 +660,12 @@ impl Host for Replayer {
         let recorded = self.bindings.get(&(vendor, product)).cloned();
         recorded.unwrap_or(Binding::Binds)
     }
+
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        self.next_answer();
+        // Traces of earlier versions don't have this answer.
+        self.on_pci.clone().unwrap_or_else(|| Ok(Vec::new()))
+    }
 }
 
 /// Whether this is something that the engine does to the world.
@@ -680,6 +689,7 @@ const fn is_answer(event: &Event) -> bool {
             | Event::StayAwake(_)
             | Event::OnBus { .. }
             | Event::WillBind { .. }
+            | Event::PciModems(_)
             | Event::Deadline
             | Event::End
     )

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Attached, ClaimError, DiscoveryError, HostError, Instant, LockHolder, PortError, PortId, PortInfo, Spot,
-    UsbPath,
+    Attached, ClaimError, DiscoveryError, HostError, Instant, LockHolder, PciModem, PortError, PortId,
+    PortInfo, Spot, UsbPath,
 };
 
 /// What the engine may ask of the world.
@@ -167,6 +167,14 @@ pub trait Host {
     /// Whether a driver of this host will make a serial port of a modem that comes in download mode with this
     /// id. The answer comes from the host alone; the device needn't be there.
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding;
+
+    /// The Sierra Wireless modems on PCIe, in the order of their places. A host without PCIe has none.
+    ///
+    /// # Errors
+    /// The bus can't be read.
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Whether the host will make a serial port of a modem in download mode with a certain USB id.

@@ -8,5 +8,6 @@
 
 mod binding;
 mod layouts;
+mod pci;
 mod tree;
 mod trees;

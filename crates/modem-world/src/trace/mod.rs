@@ -10,8 +10,8 @@ mod text;
 use std::time::Duration;
 
 use crate::{
-    Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PortErrorKind, PortHandle,
-    PortId, PortInfo, UsbPath,
+    Attached, Binding, DiscoveryError, HostError, Inhibition, Instant, LockHolder, PciModem, PortErrorKind,
+    PortHandle, PortId, PortInfo, UsbPath,
 };
 
 /// First line of every trace.
@@ -145,6 +145,8 @@ pub enum Event {
         /// What the host said.
         answer: Binding,
     },
+    /// The engine asked which modems are on PCIe.
+    PciModems(Result<Vec<PciModem>, DiscoveryError>),
     /// The recording ended in order. A trace without this event was cut off: the program was killed, or the
     /// disk was full.
     End,

@@ -1,5 +1,7 @@
 //! Writes and parses the lines of a trace. Strings are percent-encoded, so that a space always ends a word.
 
+mod pci;
+
 use std::fmt::Write as _;
 use std::str::SplitWhitespace;
 use std::time::Duration;
@@ -112,6 +114,7 @@ pub(super) fn line(event: &Event, at: Instant) -> String {
             product,
             answer,
         } => format!("will-bind {vendor:04x}:{product:04x} {}", binding(answer)),
+        Event::PciModems(answer) => format!("pci-modems {}", discovery(answer, |modems| pci::line(modems))),
         Event::End => "end".to_owned(),
     };
     line.push_str(what.trim_end());
@@ -241,6 +244,11 @@ pub(super) fn parse(line: &str) -> Result<(Instant, Event), Expected> {
                 answer,
             }
         }
+        "pci-modems" => Event::PciModems(if words.is_good()? {
+            Ok(pci::parse(&mut words)?)
+        } else {
+            Err(words.discovery_error("")?)
+        }),
         "end" => Event::End,
         _ => return Err("a known event"),
     };

@@ -204,6 +204,24 @@ fn a_trace_from_before_drivers_were_asked_is_replayed_as_it_went_on() {
 }
 
 #[test]
+fn the_modems_on_pcie_are_replayed_and_a_trace_from_before_they_were_asked_for_has_none() {
+    let line =
+        "pci-modems = pci=0000:01:00.0 id=17cb:0306 subsystem=18d7:0200 port=/dev/wwan0mbim0 language=MBIM";
+    for (line, count) in [(line, 1), ("stay-awake =", 0)] {
+        let text = format!("modemflash-trace 1\n0.000000 {line}\n0.000000 end\n");
+        let mut replayer = Replayer::new(Trace::parse(&text).unwrap());
+        let found = replayer.host().pci_modems().unwrap();
+        assert_eq!(found.len(), count, "{found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|modem| modem.ports[0].language.as_deref() == Some("MBIM"))
+        );
+        replayer.finish().unwrap();
+    }
+}
+
+#[test]
 fn a_message_to_a_control_port_is_replayed_whole_or_not_at_all() {
     let text = "modemflash-trace 1\n0.000000 open /dev/cdc-wdm0 = 1 largest=4096\n0.000000 >> 1 01 02 03\n0.000000 end\n";
     for message in [&[1, 2][..], &[1, 2, 3, 4]] {

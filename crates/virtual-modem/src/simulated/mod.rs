@@ -19,8 +19,8 @@ use std::fmt;
 use std::time::Duration;
 
 use modem_world::{
-    Instant, Interest, LockHolder, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo,
-    PortKind, Spot, UsbPath, Wake,
+    Instant, Interest, LockHolder, PciModem, PortError, PortErrorKind, PortHandle, PortHolder, PortId,
+    PortInfo, PortKind, Spot, UsbPath, Wake,
 };
 
 use crate::modem::{Setup, VirtualModem};
@@ -65,6 +65,7 @@ pub struct SimulatedWorld {
     next_handle: u32,
     can_re_enumerate: bool,
     kept_awake: Vec<UsbPath>,
+    on_pci: Vec<PciModem>,
 }
 
 /// What kind of socket a modem is in.
@@ -106,6 +107,7 @@ impl SimulatedWorld {
             next_handle: 0,
             can_re_enumerate: true,
             kept_awake: Vec::new(),
+            on_pci: Vec::new(),
         };
         world.plug(setup);
         world.unheard = vec![Unheard::default()];
@@ -140,6 +142,11 @@ impl SimulatedWorld {
             .push(Socket::new(VirtualModem::new(setup), place, kind));
         self.pump();
         place
+    }
+
+    /// Puts a modem on PCIe, where the host only names it.
+    pub fn put_on_pcie(&mut self, modem: PciModem) {
+        self.on_pci.push(modem);
     }
 
     /// Plugs in a serial adapter of another maker, whose port has the same kind of name as a modem's.

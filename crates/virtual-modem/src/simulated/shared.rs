@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
+    LockHolder, PciModem, PortError, PortHandle, PortId, PortInfo, Spot, UsbPath, Wake, World,
 };
 
 use super::SimulatedWorld;
@@ -288,5 +288,9 @@ impl Host for Worker {
 
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
         self.call(|world| world.will_bind(vendor, product))
+    }
+
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        self.call(Host::pci_modems)
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath, Wake, World,
+    LockHolder, PciModem, PortError, PortErrorKind, PortHandle, PortId, PortInfo, PortKind, Spot, UsbPath,
+    Wake, World,
 };
 
 use super::SimulatedWorld;
@@ -178,5 +179,9 @@ impl Host for SimulatedWorld {
 
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
         self.kernel.will_bind((vendor, product))
+    }
+
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        Ok(self.on_pci.clone())
     }
 }

@@ -111,6 +111,44 @@ impl Tree {
         self.write(&format!("dev/{name}"), "");
     }
 
+    /// A PCI device with these ids (`17cb:0306`, `18d7:0200`); gives its folder.
+    pub(crate) fn pci_device(
+        &self,
+        address: &str,
+        ids: &str,
+        subsystem: &str,
+        driver: Option<&str>,
+    ) -> String {
+        let folder = format!("sys/devices/pci0000:00/0000:00:1c.0/{address}");
+        let names = ["vendor", "device", "subsystem_vendor", "subsystem_device"];
+        for (name, id) in names.iter().zip(ids.split(':').chain(subsystem.split(':'))) {
+            self.write(&format!("{folder}/{name}"), &format!("0x{id}\n"));
+        }
+        if let Some(driver) = driver {
+            self.write(&format!("sys/bus/pci/drivers/{driver}/uevent"), "");
+            self.link(
+                &format!("{folder}/driver"),
+                &format!("sys/bus/pci/drivers/{driver}"),
+            );
+        }
+        self.link(&format!("sys/bus/pci/devices/{address}"), &folder);
+        folder
+    }
+
+    /// A port of the class `wwan` below a device, and the device `wwan0` above the port. The kernel may not tell the type.
+    pub(crate) fn wwan_port(&self, device_folder: &str, parent: &str, name: &str, kind: Option<&str>) {
+        let above = format!("{device_folder}/wwan/{parent}");
+        if !self.path(&above).exists() {
+            self.write(&format!("{above}/uevent"), "DEVTYPE=wwan_dev\n");
+            self.link(&format!("sys/class/wwan/{parent}"), &above);
+        }
+        self.write(&format!("{above}/{name}/dev"), "237:0\n");
+        if let Some(kind) = kind {
+            self.write(&format!("{above}/{name}/type"), &format!("{kind}\n"));
+        }
+        self.link(&format!("sys/class/wwan/{name}"), &format!("{above}/{name}"));
+    }
+
     /// Two sockets of the same physical port, on the buses of both speeds.
     pub(crate) fn peers(&self, port: &str, peer: &str) {
         let folder = |port: &str| {

@@ -27,6 +27,22 @@ fn the_trace_is_as_documented_and_has_no_serial_number() {
     assert!(!text.contains(SERIAL), "a serial number may be an IMEI");
 }
 
+fn pci_modem(place: &str) -> PciModem {
+    let port = |id: &str, language: Option<&str>| WwanPort {
+        id: PortId::new(id),
+        language: language.map(str::to_owned),
+    };
+    PciModem {
+        place: place.to_owned(),
+        vendor: 0x17cb,
+        device: 0x0306,
+        subsystem_vendor: 0x18d7,
+        subsystem_device: 0x0200,
+        driver: Some("mhi-pci-generic".to_owned()),
+        ports: vec![port("/dev/wwan0at0", None), port("/dev/wwan0mbim0", Some("MBIM"))],
+    }
+}
+
 #[test]
 fn every_event_is_read_as_it_was_written() {
     let device = UsbPath::new("1-1.4");
@@ -61,6 +77,11 @@ fn every_event_is_read_as_it_was_written() {
     let on_bus = |answer| Event::OnBus {
         device: UsbPath::new("1-1.4"),
         answer,
+    };
+    let bare_pci_modem = PciModem {
+        driver: None,
+        ports: vec![],
+        ..pci_modem("0000:02:00.0")
     };
     let digest = Written::Digest {
         length: 5_000_000_000,
@@ -120,6 +141,13 @@ fn every_event_is_read_as_it_was_written() {
             spot: "/dev/pts/7".into(),
             holder: LockHolder::default(),
         },
+        Event::PciModems(Ok(vec![])),
+        Event::PciModems(Ok(vec![pci_modem("0000:01:00.0"), bare_pci_modem])),
+        Event::PciModems(Err(DiscoveryError::Io {
+            path: path.clone(),
+            call: "readdir",
+            errno: 13,
+        })),
         will_bind(Binding::Binds),
         will_bind(Binding::WontBind),
         will_bind(Binding::Unknown {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use modem_world::{
     Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
+    LockHolder, PciModem, PortError, PortHandle, PortId, PortInfo, Spot, UsbDevice, UsbPath, Wake, World,
 };
 use virtual_modem::simulated::SimulatedWorld;
 
@@ -133,5 +133,8 @@ impl<H: Habit> Host for Through<H> {
     }
     fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
         self.world.will_bind(vendor, product)
+    }
+    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
+        self.world.pci_modems()
     }
 }
