@@ -42,7 +42,7 @@ pub mod told;
 pub mod update;
 
 pub use decide::{BootIds, Firmware, boot_ids, checks, fit};
-pub use jobs::{LeftOut, boot_loop, errand, left_out, survey};
+pub use jobs::{LeftOut, boot_loop, errand, left_out, on_pcie, survey};
 pub use modem::{
     AskedOver, DeviceId, Facts, Given, Image, ImageType, Modem, Protocol, Radio, Selector, Trio, devices,
     selector,

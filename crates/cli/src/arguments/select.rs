@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
-use update_engine::{ControlChoice, Request, Selector};
+use update_engine::{ControlChoice, Request, Selector, on_pcie};
 
 /// Which modem. Without any of these options, the only modem that is there.
 #[derive(Debug, Default, Args)]
@@ -185,7 +185,7 @@ impl FromStr for BusNumber {
     }
 }
 
-/// A place on the bus: `1-1.4`.
+/// A place on the bus: `1-1.4`, or `0000:01:00.0` on PCIe.
 fn place(text: &str) -> Result<String, &'static str> {
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_place = text
@@ -193,10 +193,15 @@ fn place(text: &str) -> Result<String, &'static str> {
         .is_some_and(|(bus, ports)| is_number(bus) && ports.split('.').all(is_number));
     if is_place {
         Ok(text.to_owned())
+    } else if on_pcie::is_address(text) {
+        // The kernel writes addresses in small letters.
+        Ok(text.to_ascii_lowercase())
     } else if text.starts_with('/') {
         Err("that is a port's name: give it with -t or -w; a place looks like 1-1.4")
     } else {
-        Err("a place on the bus looks like 1-1.4: bus, hyphen, port, and the ports of hubs behind dots")
+        Err(
+            "a place on the bus looks like 1-1.4: bus, hyphen, port, and the ports of hubs behind dots; on PCIe like 0000:01:00.0",
+        )
     }
 }
 
@@ -260,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_place_is_no_port() {
-        for right in ["1-1", "1-1.4", "12-3.4.5"] {
+        assert_eq!(place("0000:0A:00.0").as_deref(), Ok("0000:0a:00.0"));
+        for right in ["1-1", "1-1.4", "12-3.4.5", "0000:01:00.0"] {
             assert_eq!(place(right).as_deref(), Ok(right));
         }
         for wrong in ["", "1", "usb1", "1-", "-1", "1-1.", "1-1:1.0", "/dev/ttyUSB0"] {

@@ -1,20 +1,31 @@
 //! `modemflash info`: shows everything about one modem.
 
 use update_engine::survey::{self, Surveyed, Unasked};
-use update_engine::{Facts, ImageType, Trio};
+use update_engine::{Facts, ImageType, Trio, on_pcie};
 
 use crate::arguments::{self, Info};
 use crate::failure::{VerbFailure, Verdict};
 use crate::output::stderr::say_warnings;
 use crate::output::stdout::{print, print_json};
 use crate::verbs::modem_view::{ModemLine, name, port_words};
+use crate::verbs::pcie_view;
 use crate::worlds::chosen_world::ChosenWorld;
 
 /// Asks the modem and prints its answers.
 pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
     let request = arguments::request(&arguments.select, &arguments.control);
-    let asked = chosen.talk(|world| survey::one(world, &request, &mut say_warnings));
+    let asked = chosen.talk(|world| match on_pcie::named(world, &request.select) {
+        Some(known) => Err(known),
+        None => Ok(survey::one(world, &request, &mut say_warnings)),
+    });
     chosen.finish();
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(known) => {
+            pcie_view::show(&known, arguments.json)?;
+            return Ok(0);
+        }
+    };
     match asked {
         Ok(surveyed) => {
             show(&surveyed, arguments.json)?;

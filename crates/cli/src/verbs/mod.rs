@@ -5,6 +5,7 @@ mod info;
 mod inspect;
 mod list;
 mod modem_view;
+mod pcie_view;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod replay;

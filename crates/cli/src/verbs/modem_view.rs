@@ -50,7 +50,7 @@ pub(crate) struct PortLine {
 /// What a port is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum PortRole {
+pub(crate) enum PortRole {
     Control,
     At,
     Diag,

@@ -3,6 +3,7 @@
 use modem_world::World;
 use update_engine::fleet::{Worker, exit_code, update_all};
 use update_engine::modem::modems;
+use update_engine::on_pcie::{self, OnPcie};
 use update_engine::{
     Code, DeviceId, Firmware, Modem, Outcome, Plan, Request, Selector, Trio, UpdateError, Verb, left_out,
     prepare,
@@ -30,7 +31,9 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
     let is_json = arguments.output.json;
     let selected = choose(chosen.world(), &request, named, &firmware, is_json)?;
     if selected.is_empty() {
-        return Err(none_fits(modems(chosen.world()).map_or(0, |modems| modems.len())));
+        let left_out = modems(chosen.world()).map_or(0, |modems| modems.len());
+        let on_pcie = on_pcie::all(chosen.world()).unwrap_or_default();
+        return Err(none_fits(left_out, &on_pcie));
     }
     let mut requests: Vec<Request> = selected
         .iter()
@@ -78,8 +81,19 @@ pub(crate) fn run(arguments: &Update, named: &[Selector], all: &Arguments) -> Ve
 }
 
 /// There is nothing to do with `--all`: of the modems on the bus, `left_out` in number, none takes the images.
-fn none_fits(left_out: usize) -> VerbFailure {
+fn none_fits(left_out: usize, on_pcie: &[OnPcie]) -> VerbFailure {
     match left_out {
+        0 if !on_pcie.is_empty() => {
+            let words = on_pcie
+                .iter()
+                .map(|known| format!("{} ({})", known.modem.place, known.name));
+            let words = words.collect::<Vec<_>>().join(", ");
+            let what = format!(
+                "no modem is on USB; on PCIe, where modemflash can't update a modem yet, there is {words}"
+            );
+            VerbFailure::new(Code::ModemNone, what)
+                .hint("`modemflash list` shows what the host knows of the modem on PCIe")
+        }
         0 => VerbFailure::new(Code::ModemNone, "no modem is on the bus"),
         1 => VerbFailure::new(
             Code::ModemNone,

@@ -3,6 +3,7 @@
 pub mod boot_loop;
 pub mod errand;
 mod left_out;
+pub mod on_pcie;
 pub mod survey;
 
 pub use left_out::{LeftOut, left_out};

@@ -10,6 +10,7 @@ mod image;
 mod lacks;
 mod mode;
 mod on_bus;
+pub(crate) mod on_pcie;
 mod ports;
 mod pre_production;
 mod protocol;

@@ -10,7 +10,7 @@ use modem_world::{
     Spot, UsbPath, Wake, World,
 };
 
-use crate::modem::{DeviceId, Mode, Modem, Selector};
+use crate::modem::{DeviceId, Mode, Modem, Selector, on_pcie};
 use crate::request::Verb;
 use crate::told::RunWarning;
 use crate::told::{Cause, Event, EventKind, Warning};
@@ -181,6 +181,10 @@ impl<'s> Patience<'s> {
         let (Cause::NoModem { .. }, Selector::Place(place)) = (&cause, select) else {
             return Err(cause);
         };
+        // The place of a modem on PCIe never gets a modem on USB.
+        if on_pcie::is_address(place) {
+            return Err(cause);
+        }
         let now = world.now();
         let is_first = self.arrival.is_none();
         let until = *self.arrival.get_or_insert(now + ARRIVAL_LIMIT);

@@ -3,7 +3,7 @@
 use modem_protocol::control::Closing;
 use modem_world::{DiscoveryError, LockHolder, Spot, World};
 
-use crate::modem::{DeviceId, Facts, Mode, Modem, Selector, line, modems};
+use crate::modem::{DeviceId, Facts, Mode, Modem, Selector, line, modems, on_pcie};
 use crate::request::{Request, Verb};
 use crate::run::{Patience, Run, Start, Target};
 use crate::told::{Cause, Event, Step, UpdateError};
@@ -59,10 +59,8 @@ fn on_bus(world: &mut dyn World, select: &Selector) -> Result<Modem, Cause> {
         }
         (None, _) => {
             let others = modems(world).unwrap_or_default();
-            Err(Cause::NoModem {
-                wanted: select.clone(),
-                others: others.iter().map(line).collect(),
-            })
+            let others = others.iter().map(line).collect();
+            Err(no_modem(world, select, others))
         }
     }
 }
@@ -216,10 +214,17 @@ fn by_imei(
                 request.select
             ),
         }),
-        None => Err(Cause::NoModem {
-            wanted: request.select.clone(),
-            others: seen,
-        }),
+        None => Err(no_modem(world, &request.select, seen)),
+    }
+}
+
+/// The cause that no modem on USB fits. The cause also names the modems on PCIe: the user may mean one of them.
+fn no_modem(world: &mut dyn World, select: &Selector, others: Vec<String>) -> Cause {
+    let on_pcie = world.host().pci_modems().unwrap_or_default();
+    Cause::NoModem {
+        wanted: select.clone(),
+        others,
+        on_pcie: on_pcie.iter().map(on_pcie::line).collect(),
     }
 }
 

@@ -123,6 +123,12 @@ impl Cause {
             Self::LoaderPasses { .. } => card(Code::LoaderPasses, "the modem does not start its firmware", Fact, Do::PowerCycle),
             Self::DidNotLeave { .. } => card(Code::ResetStayed, "the modem did not restart", InStep, Do::PowerCycle),
             Self::Protocol { layer, error } => of_protocol(*layer, error, modem),
+            Self::NoModem { on_pcie, .. } if !on_pcie.is_empty() => {
+                card(Code::ModemNone, "no modem was found on USB", Fact, Do::CheckModem).saying(
+                    "`modemflash list` shows what the host knows of the modem on PCIe; an update needs a slot with USB lines, \
+                     where the modem's boot loader appears in download mode",
+                )
+            }
             Self::NoModem { .. } => card(Code::ModemNone, "no modem was found", Fact, Do::CheckModem),
             Self::SeveralModems { .. } => card(Code::ModemSeveral, "there is more than one modem", Fact, Do::ChooseModem),
             Self::NoPort { lacks, .. } => {

@@ -152,12 +152,22 @@ pub enum Cause {
         error: ProtocolError,
     },
     /// No modem fits what the user asked for.
-    #[error("{}{}", none_fits(wanted), listed(others, "; there is"))]
+    #[error(
+        "{}{}{}",
+        none_fits(wanted),
+        listed(others, "; there is"),
+        listed(
+            on_pcie,
+            "; on PCIe, where modemflash can't ask or update a modem yet, there is"
+        )
+    )]
     NoModem {
         /// What the user asked for.
         wanted: Selector,
         /// The modems on the bus, one line each.
         others: Vec<String>,
+        /// The modems on PCIe, one line each.
+        on_pcie: Vec<String>,
     },
     /// More than one modem fits.
     #[error("{}{}", several_fit(wanted, found.len()), listed(found, ""))]

@@ -74,6 +74,7 @@ codes! {
     NoDriver = "NO-DRIVER", "no driver created a port for the modem";
     NotAsked = "NOT-ASKED", "the modem couldn't be asked";
     NotConfigured = "NOT-CONFIGURED", "the USB device isn't configured yet, or not authorised";
+    Pcie = "PCIE", "the modem is on PCIe, where modemflash can't ask or update it yet; an update needs USB lines in the modem's slot";
     PreProduction = "PRE-PRODUCTION", "the modem runs pre-production firmware";
     UnknownId = "UNKNOWN-ID", "the modem's USB id isn't in the list of known modems";
     Usb3 = "USB3", "the modem is on USB 3, where old boot loaders may stop";

@@ -140,6 +140,7 @@ fn what_would_be_2_3_or_4_ends_with_the_modems_own_code_once_it_was_changed() {
             Cause::NoModem {
                 wanted: modemflash_update_engine::Selector::Only,
                 others: Vec::new(),
+                on_pcie: Vec::new(),
             },
             Cause::ImageChanged {
                 file: String::new(),

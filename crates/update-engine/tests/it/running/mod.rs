@@ -8,6 +8,7 @@ mod failures;
 mod fleets;
 mod locks;
 mod neighbours;
+mod on_pcie;
 mod passing;
 mod resume;
 mod selection;

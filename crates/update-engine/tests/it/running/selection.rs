@@ -168,7 +168,7 @@ fn an_error_without_a_matching_modem_lists_the_modems_on_the_bus() {
         };
         let error = errand::info(&mut world, &request, &mut |_| {}).unwrap_err();
         assert_eq!((error.code(), error.exit_code()), (Code::ModemNone, 4));
-        let Cause::NoModem { others, wanted } = &*error.source else {
+        let Cause::NoModem { others, wanted, .. } = &*error.source else {
             panic!("{error}")
         };
         assert_eq!(others.len(), 4, "{others:?}");
