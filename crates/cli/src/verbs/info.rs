@@ -14,18 +14,13 @@ use crate::worlds::chosen_world::ChosenWorld;
 /// Asks the modem and prints its answers.
 pub(crate) fn run(arguments: &Info, mut chosen: ChosenWorld) -> Verdict {
     let request = arguments::request(&arguments.select, &arguments.control);
-    let asked = chosen.talk(|world| match on_pcie::named(world, &request.select) {
-        Some(known) => Err(known),
-        None => Ok(survey::one(world, &request, &mut say_warnings)),
-    });
+    if let Some(known) = on_pcie::named(chosen.world(), &request.select) {
+        chosen.finish();
+        pcie_view::show(&known, arguments.json)?;
+        return Ok(0);
+    }
+    let asked = chosen.talk(|world| survey::one(world, &request, &mut say_warnings));
     chosen.finish();
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(known) => {
-            pcie_view::show(&known, arguments.json)?;
-            return Ok(0);
-        }
-    };
     match asked {
         Ok(surveyed) => {
             show(&surveyed, arguments.json)?;
