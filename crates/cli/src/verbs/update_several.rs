@@ -241,3 +241,36 @@ fn summary(places: Vec<String>, results: Vec<Result<Outcome, UpdateError>>) {
         say(&line);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use modem_world::PciModem;
+    use virtual_modem::profile::Profile;
+    use virtual_modem::simulated::SimulatedWorld;
+    use virtual_modem::{Mode, Setup};
+
+    use super::*;
+
+    #[test]
+    fn all_modems_are_none_where_the_only_one_is_on_pcie_and_the_error_names_it() {
+        let mut world = SimulatedWorld::new(Setup {
+            mode: Mode::Foreign,
+            ..Setup::running(Profile::named("MC7455").unwrap())
+        });
+        let said = |world: &mut SimulatedWorld| {
+            let on_pcie = on_pcie::all(world).unwrap();
+            format!("{:?}", none_fits(0, &on_pcie))
+        };
+        assert!(said(&mut world).contains("no modem is on the bus"));
+        world.put_on_pcie(PciModem {
+            place: "0000:01:00.0".to_owned(),
+            vendor: 0x17cb,
+            device: 0x0306,
+            subsystem_vendor: 0x18d7,
+            subsystem_device: 0x0200,
+            driver: None,
+            ports: Vec::new(),
+        });
+        assert!(said(&mut world).contains("there is 0000:01:00.0 (EM919x (SDX55))"));
+    }
+}
