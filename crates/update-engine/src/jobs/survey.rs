@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::errand;
 use crate::decide::{Reach, reach};
-use crate::modem::{Facts, Mode, Modem, Quirk, Role, ids};
+use crate::modem::{Facts, Mode, Modem, Quirk, Role, Standing, ids};
 use crate::request::{Request, Verb};
 use crate::run;
 use crate::talk::{Look, look_at, look_at_all};
@@ -195,6 +195,23 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
     let mut remarks = Vec::new();
     let mut remark = |code, text: String| remarks.push(Remark { code, text });
     let id = modem.device.id();
+    let other = match Standing::of_device(&modem.device) {
+        Standing::NotOurs(what) => Some(format!("{id} is {what}, which takes no firmware from modemflash")),
+        Standing::Foreign => Some(format!(
+            "{id} is not a Sierra Wireless modem, as far as its ids and its names tell"
+        )),
+        _ => None,
+    };
+    if let Some(text) = other {
+        remark(RemarkCode::DeviceForeign, text);
+        if let Some(problem) = problem {
+            remark(
+                RemarkCode::NotAsked,
+                format!("modemflash couldn't ask it: {problem}"),
+            );
+        }
+        return remarks;
+    }
     match modem.mode {
         Mode::Emergency => remark(
             RemarkCode::Emergency,

@@ -137,6 +137,11 @@ pub(super) fn of(device: &UsbDevice, mode: Mode, interfaces: &[UsbInterface]) ->
     lacks
 }
 
+/// Whether this is one of the vendor's own drivers, GobiNet and GobiSerial.
+fn is_vendors(driver: &str) -> bool {
+    driver.starts_with("Gobi")
+}
+
 fn commands(
     device: &UsbDevice,
     interfaces: &[UsbInterface],
@@ -151,7 +156,11 @@ fn commands(
     let mut commands = Vec::new();
     match &lack.holder {
         // The vendor's drivers take every interface again as long as they are loaded.
-        Some(holder) if holder.starts_with("Gobi") => commands.push(format!("`rmmod {holder}`")),
+        Some(holder) if is_vendors(holder) => {
+            commands.push(format!(
+                "`rmmod {holder}` (which stops every modem that {holder} has)"
+            ));
+        }
         Some(holder) => commands.extend(numbers().map(|number| unbind(holder, number))),
         None => {}
     }
@@ -160,7 +169,10 @@ fn commands(
         RightDriver::CdcMbim => commands.push(format!("`modprobe {driver}`")),
         RightDriver::QmiWwan => {
             commands.push(format!("`modprobe {driver}`"));
-            commands.push(format!("`echo {id} > /sys/bus/usb/drivers/{driver}/new_id`"));
+            // qmi_wwan has the ids that the vendor's driver has.
+            if !lack.holder.as_deref().is_some_and(is_vendors) {
+                commands.push(format!("`echo {id} > /sys/bus/usb/drivers/{driver}/new_id`"));
+            }
         }
         RightDriver::Option => {
             let is_taken = |number: u8| {

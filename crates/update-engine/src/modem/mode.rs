@@ -74,6 +74,8 @@ impl IdSays {
         let id = (device.vendor, device.product);
         match (row.normal.contains(&id), row.download.contains(&id)) {
             (true, true) => Self::Either,
+            // Nobody has seen the download id of these modems. It may be the same, or another one of the row.
+            (true, false) if row.download.is_empty() => Self::Either,
             (true, false) => Self::Normal,
             (false, _) => Self::Download,
         }
@@ -87,10 +89,12 @@ fn is_download_port(device: &UsbDevice, only: &UsbInterface) -> bool {
     if only.class != 0xff {
         return false;
     }
-    let is_pair = only.endpoints.is_none_or(|endpoints| endpoints.is_bulk_pair());
+    // A boot loader may have a setting without endpoints, which its driver changes (linux.md §2).
+    let told = only.endpoints.filter(|endpoints| endpoints.count > 0);
+    let is_pair = told.is_none_or(|endpoints| endpoints.is_bulk_pair());
     match IdSays::of(device) {
         IdSays::Normal => false,
-        IdSays::Download => true,
+        IdSays::Download => is_pair,
         IdSays::Either | IdSays::Nothing => is_pair && !names_function(only),
     }
 }
@@ -148,7 +152,34 @@ mod tests {
     }
 
     #[test]
+    fn a_boot_loader_with_an_id_that_nobody_has_seen_there_is_one() {
+        // EM7700, AirCard, DW5808, EM7455 of Fujitsu: no source has their download ids.
+        for id in [
+            (0x1199, 0x901c),
+            (0x1199, 0x901b),
+            (0x1199, 0x9054),
+            (0x413c, 0x81a8),
+            (0x1199, 0x9075),
+        ] {
+            assert_eq!(
+                mode(id, Some(1), &only(0xff, 0xff, 2, Some((1, 1)))),
+                Mode::Download
+            );
+            assert_eq!(mode(id, Some(1), &only(0xff, 0xff, 3, None)), Mode::Normal);
+        }
+        // A setting without endpoints, before the driver has chosen the other one.
+        assert_eq!(
+            mode(SHARED, Some(1), &only(0xff, 0xff, 0, Some((0, 0)))),
+            Mode::Download
+        );
+    }
+
+    #[test]
     fn one_interface_of_another_kind_is_not() {
+        assert_eq!(
+            mode((0x1199, 0x9070), Some(1), &only(0xff, 0xff, 7, None)),
+            Mode::Normal
+        );
         // AT alone, seven endpoints, two endpoints in one direction, an AirCard's CD-ROM, MBIM's control interface.
         assert_eq!(
             mode(SHARED, Some(1), &only(0xff, 0xff, 3, Some((1, 1)))),

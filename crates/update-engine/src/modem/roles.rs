@@ -182,8 +182,13 @@ impl Roles {
         let layout = hints.iter().find(|layout| layout.fits(unnamed()));
         let role = |interface: &UsbInterface| {
             let in_layout = || layout.and_then(|layout| layout.role(interface.number));
-            let is_mute = interface.endpoints.is_some_and(|endpoints| endpoints.count < 2);
-            let unnamed = if is_mute { Role::Other } else { Role::Unknown };
+            let count = interface.endpoints.map(|endpoints| endpoints.count);
+            let unnamed = match (interface.number, count) {
+                (_, Some(0 | 1)) => Role::Other,
+                // Where QMI is in all modems whose interfaces have no other layout.
+                (8, None | Some(3)) => Role::Qmi,
+                _ => Role::Unknown,
+            };
             let role = by_codes(interface).or_else(in_layout).unwrap_or(unnamed);
             (interface.number, role)
         };
@@ -208,5 +213,85 @@ impl Roles {
             .iter()
             .find(|(_, role)| *role == Role::At)
             .map(|(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modem_world::{Endpoints, UsbPath};
+
+    fn roles(id: (u16, u16), interfaces: &[(u8, u8, u8)]) -> Vec<(u8, Role)> {
+        let device = UsbDevice {
+            path: UsbPath::new("1-2"),
+            peer: None,
+            number: 7,
+            vendor: id.0,
+            product: id.1,
+            interfaces: u8::try_from(interfaces.len()).ok(),
+            speed: Some(480),
+            manufacturer: None,
+            product_name: None,
+            serial: None,
+        };
+        let interfaces: Vec<UsbInterface> = interfaces
+            .iter()
+            .map(|&(number, protocol, count)| UsbInterface {
+                number,
+                class: 0xff,
+                subclass: 0xff,
+                protocol,
+                endpoints: Some(Endpoints { count, bulk: None }),
+                driver: None,
+            })
+            .collect();
+        Roles::of(&device, &interfaces).of
+    }
+
+    #[test]
+    fn the_layout_that_fits_counts_and_not_the_one_of_the_id() {
+        // field-reports.md I4: 90b1 with the usual layout; the id's own has MBIM on 0 and 1, AT on 2 and DIAG on 4.
+        assert_eq!(
+            roles(
+                (0x1199, 0x90b1),
+                &[(0, 0xff, 2), (2, 0xff, 3), (3, 0xff, 3), (8, 0xff, 3)]
+            ),
+            [(0, Role::Diag), (2, Role::Nmea), (3, Role::At), (8, Role::Qmi)]
+        );
+        assert_eq!(
+            roles((0x1199, 0x90b1), &[(2, 0xff, 3), (4, 0xff, 2)]),
+            [(2, Role::At), (4, Role::Diag)]
+        );
+    }
+
+    #[test]
+    fn codes_count_more_than_numbers() {
+        assert_eq!(
+            roles((0x1199, 0x9071), &[(0, 0x40, 3), (3, 0x30, 2)]),
+            [(0, Role::At), (3, Role::Diag)]
+        );
+    }
+
+    #[test]
+    fn interfaces_that_no_layout_explains_are_tried_but_qmi_keeps_its_place() {
+        assert_eq!(
+            roles(
+                (0x1199, 0x68a2),
+                &[
+                    (0, 0xff, 2),
+                    (3, 0xff, 3),
+                    (6, 0xff, 3),
+                    (7, 0xff, 1),
+                    (8, 0xff, 3)
+                ]
+            ),
+            [
+                (0, Role::Unknown),
+                (3, Role::Unknown),
+                (6, Role::Unknown),
+                (7, Role::Other),
+                (8, Role::Qmi)
+            ]
+        );
     }
 }

@@ -205,9 +205,22 @@ impl<'s> Patience<'s> {
         wait_once(world, &[Interest::Bus], until)
     }
 
-    /// Whether a modem that was waited for may still get its ports.
-    fn has_time_for_ports(&mut self, now: Instant) -> bool {
-        self.arrival.is_some() && now < *self.ports.get_or_insert(now + PORTS_LIMIT)
+    /// Whether a modem that was waited for, or that has just come to the place that the user named, may still get its ports.
+    fn has_time_for_ports(&mut self, world: &mut dyn World, found: &Target, select: &Selector) -> bool {
+        let now = world.now();
+        if self.until == Instant::START {
+            return false;
+        }
+        if self.arrival.is_none() && self.ports.is_none() {
+            let (Target::Modem(modem), Selector::Place(_)) = (found, select) else {
+                return false;
+            };
+            let on_bus = world.host().time_on_bus(modem.path());
+            if on_bus.is_none_or(|on_bus| on_bus >= PORTS_LIMIT) {
+                return false;
+            }
+        }
+        now < *self.ports.get_or_insert(now + PORTS_LIMIT)
     }
 
     /// Waits until something changes on the bus.
@@ -255,7 +268,7 @@ pub(super) fn find(
     loop {
         let found = match find(world, patience) {
             // A modem that has just come gets its ports one after the other.
-            Ok(found) if is_coming(&found) && patience.has_time_for_ports(world.now()) => {
+            Ok(found) if is_coming(&found) && patience.has_time_for_ports(world, &found, select) => {
                 patience
                     .wait_for_bus(world)
                     .map_err(|cause| refused(found.device(), cause))?;

@@ -18,6 +18,8 @@ use crate::told::{Cause, EventKind, ModemState};
 pub(crate) const RETURN_LIMIT: Duration = Duration::from_secs(120);
 /// How long a modem may take to leave the bus after a reset request (qdl.md §7).
 pub(crate) const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+/// How often a modem may appear anew after the time for its return is over.
+const LATE_APPEARANCES: u8 = 3;
 /// How long the run waits for further ports after the last new one. Estimate: loading a driver takes about a second.
 const PORTS_QUIET: Duration = Duration::from_secs(2);
 /// How long a modem may take to leave the bus after the host has configured it anew. Estimate: the kernel notices within half a second
@@ -283,6 +285,7 @@ impl Run<'_> {
         let mut passages = Passages::new(awaited);
         let has_no_peer = self.whereabouts.home().is_some_and(|home| home.peer.is_none());
         let mut next_whole = self.now();
+        let mut late_appearances = 0_u8;
         loop {
             let whole_bus = has_no_peer && (seen.is_some() || self.now() >= next_whole);
             if whole_bus {
@@ -293,6 +296,14 @@ impl Run<'_> {
                 let is_same = |seen: &Seen| seen.is(&modem);
                 let before = seen.take().filter(is_same);
                 let is_new = before.is_none();
+                if is_new && now >= until {
+                    // A modem that appears at the last moment may still get its ports, but not again and again.
+                    late_appearances = late_appearances.saturating_add(1);
+                    if late_appearances > LATE_APPEARANCES {
+                        let waited_s = limit.as_secs();
+                        return Err(passages.explain(Cause::DidNotReturn { waited_s }));
+                    }
+                }
                 if is_new {
                     self.loader_is_gone(&mut passages, until);
                     self.appeared(&modem);

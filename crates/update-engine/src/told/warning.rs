@@ -65,6 +65,7 @@ codes! {
     /// A remark about a modem, in a list of modems.
     RemarkCode, ALL_REMARKS:
     BootLoop = "BOOT-LOOP", "the modem appeared several times within a minute: its firmware crashes during start-up (`list --watch`)";
+    DeviceForeign = "DEVICE-FOREIGN", "the device that was named is not a Sierra Wireless modem, or one that takes no firmware from modemflash";
     DownloadMode = "DOWNLOAD-MODE", "the modem is waiting for firmware";
     DownloadNoPort = "DOWNLOAD-NO-PORT", "an update can't reach the modem: no driver on this host knows the USB id that the modem has in download mode";
     Emergency = "EMERGENCY", "only Qualcomm's boot loader is left: Sierra's is gone";

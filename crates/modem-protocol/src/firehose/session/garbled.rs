@@ -13,7 +13,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Announced, FirehoseState, Goal, MOST_PROGRAMS, Ping, QUIET, Session};
+use super::{Announced, FirehoseState, Goal, MOST_PROGRAMS, MOST_TRIES, Ping, QUIET, Session};
 use crate::conversation::{ProtocolError, Report, Step};
 use crate::firehose::message::{Answer, Nak, Response, Verdict};
 use crate::{Instant, ParseError};
@@ -63,11 +63,12 @@ pub(super) fn resembles_response(document: &[u8]) -> bool {
 }
 
 /// Whether a response that can be read is damaged all the same: its value is neither ACK nor NAK; the raw mode is
-/// mentioned, but not in a known form; or an attribute of a NAK has an unknown name.
+/// mentioned, but not in a known form; or an attribute of a NAK has an unknown name. A NAK with a payload size is the usual answer to
+/// configure, and boot loaders may tell more in it than is known.
 pub(super) fn is_garbled(response: &Response, document: &[u8]) -> bool {
     match response.verdict {
         Verdict::Ack => response.raw_mode.is_none() && mentions_raw_mode(document),
-        Verdict::Nak => !response.others.is_empty(),
+        Verdict::Nak => response.max_payload_to_target_bytes.is_none() && !response.others.is_empty(),
         Verdict::Other(_) => true,
     }
 }
@@ -89,6 +90,18 @@ impl Session {
         self.out
             .report(Report::Noise(format!("answer not understood: {error}")));
         let is_nak = find(document, b"\"NAK\"").is_some();
+        let is_complaint = is_nak
+            && Nak {
+                log: self.log.iter().cloned().collect(),
+            }
+            .is_noise();
+        if is_complaint && matches!(self.state, FirehoseState::Verdict { .. }) && self.complaints < MOST_TRIES
+        {
+            // One of the complaints about the zero block, which may come dozens of times.
+            self.complaints += 1;
+            self.complaint = Some(self.nak());
+            return;
+        }
         match &mut self.state {
             FirehoseState::Drain { .. } | FirehoseState::Finished => {}
             FirehoseState::Ping { again_at, .. } => *again_at = now + QUIET,
@@ -209,5 +222,26 @@ impl Session {
         Nak {
             log: self.log.drain(..).collect::<Vec<_>>(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // sahara-firehose.md, vector 18, with an attribute that nobody has described.
+    #[test]
+    fn the_usual_nak_to_configure_is_not_damaged_because_it_tells_more() {
+        let document = br#"<response value="NAK" MaxPayloadSizeToTargetInBytes="8192" Version="1" />"#;
+        let response = match Answer::parse(document).unwrap().remove(0) {
+            Answer::Response(response) => response,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(response.max_payload_to_target_bytes, Some(8192));
+        assert!(!response.others.is_empty(), "{response:?}");
+        assert!(!is_garbled(&response, document));
+        // Without the size, which is what the host needs, it may be a damaged one.
+        let damaged = br#"<response value="NAK" MaxPayloadSizeToTargetInBytez="8192" />"#;
+        assert!(matches!(doubtful(damaged), Doubtful::Garbled));
     }
 }

@@ -387,3 +387,28 @@ fn a_device_of_another_maker_is_found_when_named_but_not_changed() {
         assert_eq!(world.written(0, 4), 0);
     }
 }
+
+#[test]
+fn information_on_a_named_device_of_another_maker_says_what_it_is() {
+    let mut world = world();
+    let request = Request {
+        select: Selector::Place("1-5".into()),
+        ..wish()
+    };
+    let seen = match survey::one(&mut world, &request, &mut |_| {}) {
+        Ok(seen) => seen.warnings,
+        Err(unasked) => unasked.seen.map(|seen| seen.warnings).unwrap_or_default(),
+    };
+    let said: Vec<&str> = seen.iter().map(|remark| remark.text.as_str()).collect();
+    assert!(
+        said.iter()
+            .any(|text| text.contains("0403:6001 is not a Sierra Wireless modem")),
+        "{said:?}"
+    );
+    assert!(
+        !said
+            .iter()
+            .any(|text| text.contains("waiting for firmware") || text.contains("new_id")),
+        "{said:?}"
+    );
+}
