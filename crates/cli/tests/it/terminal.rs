@@ -165,14 +165,17 @@ fn an_announced_silence_shows_how_long_it_lasts_and_what_is_normal() {
         let (code, mut text) = on_terminal(folder.path(), "xterm", &arguments, "");
         assert_eq!(code, 0, "{text}");
         if let Some(place) = place {
-            // One modem's line, as it is drawn again and again: the other may be ahead of it or behind.
-            let mark = format!("{place} [");
-            let drawn = text.split(&mark).skip(1);
-            let lines = drawn.map(|rest| rest.chars().take(78 - mark.len()).collect::<String>());
+            // One modem's line, as it is drawn again and again: the other may be ahead of it or behind. The shorter of two
+            // names is followed by more than one space.
+            let drawn = text.split(place.as_str()).skip(1);
+            let drawn = drawn.filter(|rest| rest.trim_start_matches(' ').starts_with('['));
+            let lines = drawn.map(|rest| rest.chars().take(78 - place.len()).collect::<String>());
             text = lines.collect::<Vec<_>>().join("\n");
         }
         // The first image's silence: from its announcement to the verdict.
-        let silence = text.split_once(" of silence, up to 3 min is normal").unwrap().1;
+        let Some((_, silence)) = text.split_once(" of silence, up to 3 min is normal") else {
+            panic!("no silence is shown: {text}");
+        };
         // A line that is drawn over and over may skip the words of a moment, here the verdict.
         let ends = ["image 1 of 2 accepted", "image 2 of 2"].map(|words| silence.find(words));
         let silence = &silence[..ends.into_iter().flatten().min().unwrap()];
