@@ -12,11 +12,11 @@ use super::silence::{self, Silence, SilenceTurn, limit};
 use crate::text::terminal;
 
 /// The line of one modem.
-const LINE: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
+const LINE: &str = "{spinner} {prefix} [{bar:12}] {percent:>3} %  {wide_msg}";
 /// The line while the modem is silent, with the time since the silence began.
-const SILENT: &str = "{spinner} {prefix} [{bar:20}] {percent:>3} %  {since} of silence, {wide_msg}";
+const SILENT: &str = "{spinner} {prefix} [{bar:12}] {percent:>3} %  {since} of silence, {wide_msg}";
 /// The line when the modem's run is over.
-const OVER: &str = "  {prefix} [{bar:20}] {percent:>3} %  {wide_msg}";
+const OVER: &str = "  {prefix} [{bar:12}] {percent:>3} %  {wide_msg}";
 
 /// How often the spinners turn.
 const TICK: Duration = Duration::from_millis(125);
