@@ -7,13 +7,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modem_world::{Attached, DiscoveryError, Endpoints, PortId, PortInfo, PortKind, UsbInterface, UsbPath};
+use modem_world::{
+    Attached, DiscoveryError, Endpoints, PortId, PortInfo, PortKind, UsbDevice, UsbInterface, UsbPath,
+};
 
 use crate::sysfs::{Sysfs, failed, link_name, list, natural_order, text};
 use crate::uevent::interface_name;
 
 /// `bDeviceClass` of a hub (USB 2.0 specification, §11.23.1).
 const HUB_CLASS: &str = "09";
+/// `bInterfaceClass` of what only its vendor's drivers know.
+const VENDOR_SPECIFIC: u8 = 0xff;
 
 /// Ports by the folder name of their interface: `1-1.2:1.3`.
 type PortsByInterface = BTreeMap<String, Vec<(String, PortKind)>>;
@@ -98,10 +102,15 @@ impl Sysfs {
             };
             let mut of_interface = ports.remove(&folder).unwrap_or_default();
             of_interface.sort_by_key(|(name, _)| natural_order(name));
+            let named = of_interface
+                .into_iter()
+                .map(|(name, kind)| (format!("/dev/{name}"), kind));
+            let itself =
+                is_port_itself(&attached.device, &interface).then_some((folder, PortKind::Interface));
             attached
                 .ports
-                .extend(of_interface.into_iter().map(|(name, kind)| PortInfo {
-                    id: PortId::new(format!("/dev/{name}")),
+                .extend(named.chain(itself).map(|(id, kind)| PortInfo {
+                    id: PortId::new(id),
                     kind,
                     device: Some(attached.device.clone()),
                     interface: Some(interface.number),
@@ -110,6 +119,13 @@ impl Sysfs {
             attached.interfaces.push(interface);
         }
         Some(attached)
+    }
+
+    /// The interface of a boot loader with this name, `1-4:1.0`, if no driver has it.
+    pub(crate) fn bare_interface(&self, name: &str) -> Option<PortInfo> {
+        let (device, _) = interface_name(name)?;
+        let there = self.device_at(&UsbPath::new(device)).ok()??;
+        there.ports.into_iter().find(|port| port.id.as_str() == name)
     }
 
     /// The ports that are there now, grouped by the folder of their interface; only of devices for which
@@ -169,6 +185,16 @@ impl Sysfs {
         }
         links
     }
+}
+
+/// Whether the interface can be used as a port although no driver has it: it is all that the device has, and the kernel's drivers
+/// would make a serial port of it (linux.md §2). So it is with a boot loader.
+fn is_port_itself(device: &UsbDevice, interface: &UsbInterface) -> bool {
+    let bulk = interface.endpoints.and_then(|endpoints| endpoints.bulk);
+    device.interfaces == Some(1)
+        && interface.driver.is_none()
+        && interface.class == VENDOR_SPECIFIC
+        && bulk == Some((1, 1))
 }
 
 /// The endpoints of the interface in this directory: their number, and of each its folder `ep_81`.

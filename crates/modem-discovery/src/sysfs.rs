@@ -63,7 +63,7 @@ impl Sysfs {
     }
 
     /// The port that a user means by `name`: a device node, a link to one (`/dev/serial/by-id/…`), a bare
-    /// `ttyUSB0` or `cdc-wdm0`, or a socket without a file (`@qmi-proxy`).
+    /// `ttyUSB0` or `cdc-wdm0`, an interface without a driver (`1-4:1.0`), or a socket without a file (`@qmi-proxy`).
     ///
     /// # Errors
     /// There is nothing with this name; it is neither a serial port nor a control port; or there is no
@@ -80,6 +80,9 @@ impl Sysfs {
         }
         if name.starts_with('@') {
             return Ok(bare(PortId::new(name), PortKind::Proxy));
+        }
+        if let Some(port) = self.bare_interface(name) {
+            return Ok(port);
         }
         let given = if name.contains('/') {
             self.below_root(name)
@@ -184,6 +187,15 @@ impl Sysfs {
     /// The file with the USB descriptors of the device at this place.
     pub fn descriptors(&self, device: &UsbPath) -> Option<PathBuf> {
         Some(self.device_link(device)?.join("descriptors"))
+    }
+
+    /// The node of a device for programs that use it without a driver: `/dev/bus/usb/BUS/NUMBER`. The bus has its number from the
+    /// file `busnum`.
+    pub fn node(&self, device: &UsbDevice) -> Option<PathBuf> {
+        let folder = self.device_link(&device.path)?;
+        let bus: u32 = text(&folder.join("busnum"))?.trim().parse().ok()?;
+        let number: u32 = text(&folder.join("devnum"))?.trim().parse().ok()?;
+        Some(self.below_root(&format!("/dev/bus/usb/{bus:03}/{number:03}")))
     }
 
     /// What is on the bus now: ports, interfaces, and devices with their numbers. The numbers make visible

@@ -36,6 +36,8 @@
 
 mod bus;
 mod cancel;
+mod host;
+mod lent;
 mod lock;
 #[cfg(feature = "modem-manager")]
 mod logind;
@@ -44,6 +46,7 @@ mod port;
 mod proxy;
 mod question;
 mod tty;
+mod usbfs;
 mod wdm;
 mod world;
 

@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use modem_discovery::{PowerBefore, Received, Sysfs, UeventSocket};
+use modem_discovery::{Received, Sysfs, UeventSocket};
 use modem_world::{
-    Attached, Binding, ClaimError, DiscoveryError, Host, HostError, Inhibition, Instant, Interest,
-    LockHolder, PciModem, PortError, PortErrorKind, PortHandle, PortHolder, PortId, PortInfo, PortKind, Spot,
-    UsbPath, Wake, World,
+    Attached, DiscoveryError, Host, HostError, Instant, Interest, PortError, PortErrorKind, PortHandle,
+    PortHolder, PortId, PortInfo, PortKind, UsbPath, Wake, World,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bus::Bus;
 use crate::cancel::{CancelRequests, Canceller};
+use crate::host::LinuxHost;
+use crate::lent::Lent;
 use crate::lock::Locks;
 use crate::modem_manager::{ModemManager, Way};
-use crate::port::{Channel, Port};
+use crate::port::{Channel, Port, node, open_alone};
 use crate::proxy::Proxy;
 use crate::tty::Tty;
+use crate::usbfs::Usbfs;
 use crate::wdm::Wdm;
 
 /// The world of a real host.
@@ -29,7 +31,6 @@ use crate::wdm::Wdm;
 /// can't report errors.
 #[derive(Debug)]
 pub struct LinuxWorld {
-    root: PathBuf,
     start: std::time::Instant,
     cancel: CancelRequests,
     uevents: Option<UeventSocket>,
@@ -37,19 +38,6 @@ pub struct LinuxWorld {
     next_handle: u32,
     bus: Bus,
     host: LinuxHost,
-}
-
-/// Sysfs, the services of the host, and what this run has changed or holds there.
-#[derive(Debug)]
-struct LinuxHost {
-    sysfs: Sysfs,
-    locks: Locks,
-    power: Vec<PowerBefore>,
-    modem_manager: ModemManager,
-    #[cfg(feature = "modem-manager")]
-    bus_address: Option<String>,
-    #[cfg(feature = "modem-manager")]
-    awake: crate::logind::Lock,
 }
 
 impl LinuxWorld {
@@ -74,7 +62,6 @@ impl LinuxWorld {
         let seen = sysfs.snapshot();
         let locks = Locks::new(&root);
         Ok(Self {
-            root,
             #[expect(clippy::disallowed_methods, reason = "this is the world that has a clock")]
             start: std::time::Instant::now(),
             cancel: CancelRequests::new()?,
@@ -83,6 +70,8 @@ impl LinuxWorld {
             next_handle: 0,
             bus: Bus::new(seen),
             host: LinuxHost {
+                root,
+                lent: Lent::default(),
                 sysfs,
                 locks,
                 power: Vec::new(),
@@ -147,14 +136,25 @@ impl LinuxWorld {
     }
 
     fn close_all(&mut self) {
-        for (_, port) in std::mem::take(&mut self.ports) {
+        for (handle, port) in std::mem::take(&mut self.ports) {
             port.close();
+            self.host.lent.remove(&PortHandle(handle));
         }
     }
 
-    fn node(&self, port: &PortId) -> PathBuf {
-        let name = Path::new(port.as_str());
-        self.root.join(name.strip_prefix("/").unwrap_or(name))
+    /// Opens the interface behind this port, which its driver can't use until the port is closed.
+    fn open_interface(&mut self, port: PortInfo) -> Result<PortHandle, PortErrorKind> {
+        let sysfs = &self.host.sysfs;
+        let device = port.device.as_ref().ok_or(PortErrorKind::NotASerialPort)?;
+        let interface = port.interface.ok_or(PortErrorKind::NotASerialPort)?;
+        let node = sysfs.node(device).ok_or(PortErrorKind::NotFound)?;
+        let descriptors = sysfs.descriptors(&device.path).ok_or(PortErrorKind::NotFound)?;
+        let channel = open_alone(sysfs, &port.id, || {
+            Usbfs::open(&node, &descriptors, interface, port.driver.is_some()).map(Channel::Usbfs)
+        })?;
+        let handle = self.insert(&port.id, channel);
+        self.host.lent.insert(handle, port);
+        Ok(handle)
     }
 
     /// Takes all uevents from the socket. Several changes are reported as one, because the caller then looks
@@ -205,8 +205,9 @@ impl LinuxWorld {
             };
             match self.ports.get(&handle.0) {
                 Some(port) if flags == PollFlags::IN && port.has_rest() => return Some(wake),
+                Some(port) if flags == PollFlags::OUT && port.has_room() => return Some(wake),
                 Some(port) => {
-                    descriptors.push(PollFd::new(port, flags));
+                    descriptors.push(PollFd::new(port, port.awaited(flags)));
                     wakes.push(wake);
                 }
                 // A port that isn't open counts as gone: reading or writing will report that.
@@ -328,7 +329,13 @@ impl World for LinuxWorld {
                 holder: Some(PortHolder::named("this program")),
             }));
         }
-        let node = self.node(port);
+        let known = match known {
+            Some(known) if known.kind == PortKind::Interface => {
+                return self.open_interface(known).map_err(failed);
+            }
+            other => other,
+        };
+        let node = node(&self.host.root, port);
         let sysfs = &self.host.sysfs;
         let channel = open_alone(sysfs, port, || match &known {
             Some(known) if known.kind == PortKind::Wdm => {
@@ -339,6 +346,22 @@ impl World for LinuxWorld {
             _ => Tty::open(&node).map(Channel::Tty),
         });
         Ok(self.insert(port, channel.map_err(failed)?))
+    }
+
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        let known = self.host.sysfs.find(port.as_str());
+        if let Some(known) = known.ok().filter(|known| known.kind == PortKind::Serial) {
+            match self.open_interface(known) {
+                Ok(handle) => return Ok(handle),
+                Err(kind @ PortErrorKind::Busy { .. }) => {
+                    let port = port.clone();
+                    return Err(PortError { port, kind });
+                }
+                // The host doesn't let this program use the interface.
+                Err(_) => {}
+            }
+        }
+        self.open(port)
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
@@ -364,19 +387,27 @@ impl World for LinuxWorld {
     fn close(&mut self, port: PortHandle) {
         if let Some(open) = self.ports.remove(&port.0) {
             open.close();
+            self.host.lent.remove(&port);
         }
     }
 
     fn find(&mut self, name: &str) -> Result<PortInfo, DiscoveryError> {
-        self.host.sysfs.find(name)
+        self.host.sysfs.find(name).or_else(|error| {
+            let lent = self.host.lent.find(name, &self.host.sysfs);
+            lent.ok_or(error)
+        })
     }
 
     fn devices(&mut self) -> Result<Vec<Attached>, DiscoveryError> {
-        self.host.sysfs.devices()
+        let mut devices = self.host.sysfs.devices()?;
+        devices.iter_mut().for_each(|there| self.host.lent.add_to(there));
+        Ok(devices)
     }
 
     fn device_at(&mut self, place: &UsbPath) -> Result<Option<Attached>, DiscoveryError> {
-        self.host.sysfs.device_at(place)
+        let mut there = self.host.sysfs.device_at(place)?;
+        there.iter_mut().for_each(|there| self.host.lent.add_to(there));
+        Ok(there)
     }
 
     fn host(&mut self) -> &mut dyn Host {
@@ -393,141 +424,9 @@ impl Drop for LinuxWorld {
     }
 }
 
-impl LinuxHost {
-    fn restore(&mut self) -> Result<(), HostError> {
-        let mut result = Ok(());
-        for before in self.power.drain(..).rev() {
-            let restored = self.sysfs.restore_power(&before);
-            result = result.and(restored);
-        }
-        self.locks.give_all_back();
-        result
-    }
-}
-
-impl Host for LinuxHost {
-    fn claim(&mut self, spot: &Spot, verb: &str) -> Result<(), ClaimError> {
-        self.locks.take(&self.sysfs.lock_points(spot), verb)
-    }
-
-    fn unclaim(&mut self, spot: &Spot) {
-        self.locks.give_back(&self.sysfs.lock_points(spot));
-    }
-
-    fn holder_of(&mut self, spot: &Spot) -> Option<LockHolder> {
-        self.locks.holder_of(&self.sysfs.lock_points(spot))
-    }
-
-    fn re_enumerate(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        self.sysfs.re_enumerate(device)
-    }
-
-    fn time_on_bus(&mut self, device: &UsbPath) -> Option<Duration> {
-        self.sysfs.time_on_bus(device)
-    }
-
-    fn keep_awake(&mut self, device: &UsbPath) -> Result<(), HostError> {
-        self.power.extend(self.sysfs.keep_awake(device)?);
-        Ok(())
-    }
-
-    fn inhibit(&mut self, device: &UsbPath) -> Inhibition {
-        self.modem_manager.inhibit(&self.sysfs, device)
-    }
-
-    fn release(&mut self, device: &UsbPath) {
-        self.modem_manager.release(&self.sysfs, device);
-    }
-
-    fn will_bind(&mut self, vendor: u16, product: u16) -> Binding {
-        self.sysfs.will_bind(vendor, product)
-    }
-
-    fn pci_modems(&mut self) -> Result<Vec<PciModem>, DiscoveryError> {
-        self.sysfs.pci_modems()
-    }
-
-    #[cfg(feature = "modem-manager")]
-    fn stay_awake(&mut self, why: &str) -> Result<(), HostError> {
-        self.awake.take(self.bus_address.clone(), why)
-    }
-
-    #[cfg(not(feature = "modem-manager"))]
-    fn stay_awake(&mut self, _: &str) -> Result<(), HostError> {
-        Err(HostError::NoService {
-            service: "systemd-logind".to_owned(),
-        })
-    }
-}
-
-/// Opens a port if no other program has it open.
-fn open_alone(
-    sysfs: &Sysfs,
-    port: &PortId,
-    open: impl FnOnce() -> Result<Channel, PortErrorKind>,
-) -> Result<Channel, PortErrorKind> {
-    let own_process = std::process::id();
-    let busy = || {
-        let holder = sysfs.holder(port, own_process)?;
-        Some(PortErrorKind::Busy { holder: Some(holder) })
-    };
-    // Checked before opening, because root can open a port that another program uses, and such a port mustn't
-    // be touched.
-    if let Some(busy) = busy() {
-        return Err(busy);
-    }
-    let channel = open()?;
-    // Checked again, because another program may have opened the port in between. Nothing has been written
-    // yet.
-    match busy() {
-        Some(busy) => {
-            channel.close();
-            Err(busy)
-        }
-        None => Ok(channel),
-    }
-}
-
 fn not_open(port: PortHandle) -> PortError {
     PortError {
         port: PortId::new(format!("port {} (not open)", port.0)),
         kind: PortErrorKind::Gone,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
-    use super::*;
-
-    #[test]
-    fn a_program_that_opened_the_port_at_the_same_time_is_seen_before_the_first_byte() {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        rustix::io::ioctl_fionbio(&master, true).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let port = PortId::new(name.as_str());
-        let root = tempfile::tempdir().unwrap();
-        let process = root.path().join("proc/812");
-        std::fs::create_dir_all(process.join("fd")).unwrap();
-        std::fs::write(process.join("comm"), "gpsd\n").unwrap();
-        let sysfs = Sysfs::new(root.path());
-        let tty = || Tty::open(Path::new(&name)).map(Channel::Tty);
-        assert!(open_alone(&sysfs, &port, tty).is_ok());
-
-        let opened = open_alone(&sysfs, &port, || {
-            let opened = tty();
-            symlink(&name, process.join("fd/7")).unwrap();
-            opened
-        });
-        let holder = Some(PortHolder::parse("gpsd (pid 812)"));
-        assert_eq!(opened.unwrap_err(), PortErrorKind::Busy { holder });
-        // No one has the port open any more, and nothing was written to it.
-        let read = rustix::io::read(&master, &mut [0_u8; 16]);
-        assert_eq!(read, Err(rustix::io::Errno::IO));
     }
 }

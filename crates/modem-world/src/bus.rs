@@ -63,6 +63,9 @@ pub enum PortKind {
     Wdm,
     /// The socket of a program that shares a control port: `@qmi-proxy`, `@mbim-proxy` (qmi.md §6, mbim.md §6).
     Proxy,
+    /// A USB interface that no driver has, under the kernel's name for it, `1-4:1.0`: the bytes of its two bulk endpoints, which are those
+    /// that a driver would make a serial port of.
+    Interface,
 }
 
 /// A port and what is known about the device behind it.

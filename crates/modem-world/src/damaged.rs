@@ -143,6 +143,10 @@ impl<W: World> World for Damaged<W> {
         self.world.open(port)
     }
 
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        self.world.open_loader(port)
+    }
+
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
         if self.is_held(port) {
             return Ok(0);

@@ -267,6 +267,34 @@ impl<'a, W: World> Recorder<'a, W> {
     }
 }
 
+impl<W: World> Recorder<'_, W> {
+    /// Notes how a port was opened.
+    fn opened(
+        &mut self,
+        port: &PortId,
+        result: Result<PortHandle, PortError>,
+    ) -> Result<PortHandle, PortError> {
+        let noted = result.as_ref().copied().map_err(|error| error.kind.clone());
+        let largest_write = result
+            .as_ref()
+            .ok()
+            .map(|&handle| self.world.largest_write(handle))
+            .filter(|&bytes| bytes != usize::MAX);
+        if let Ok(handle) = result {
+            self.control_ports.remove(&handle);
+            if largest_write.is_some() {
+                self.control_ports.insert(handle);
+            }
+        }
+        self.note(Event::Open {
+            port: port.clone(),
+            result: noted,
+            largest_write,
+        });
+        result
+    }
+}
+
 impl<W: World> World for Recorder<'_, W> {
     fn now(&self) -> Instant {
         self.world.now()
@@ -286,24 +314,12 @@ impl<W: World> World for Recorder<'_, W> {
 
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         let result = self.world.open(port);
-        let noted = result.as_ref().copied().map_err(|error| error.kind.clone());
-        let largest_write = result
-            .as_ref()
-            .ok()
-            .map(|&handle| self.world.largest_write(handle))
-            .filter(|&bytes| bytes != usize::MAX);
-        if let Ok(handle) = result {
-            self.control_ports.remove(&handle);
-            if largest_write.is_some() {
-                self.control_ports.insert(handle);
-            }
-        }
-        self.note(Event::Open {
-            port: port.clone(),
-            result: noted,
-            largest_write,
-        });
-        result
+        self.opened(port, result)
+    }
+
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        let result = self.world.open_loader(port);
+        self.opened(port, result)
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {

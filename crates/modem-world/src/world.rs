@@ -29,6 +29,15 @@ pub trait World {
     /// [`PortErrorKind::Busy`](crate::PortErrorKind::Busy) names the holder if it can be found out.
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError>;
 
+    /// Opens the port of a boot loader that may speak as soon as somebody reads. A tty that was never raw sends such words back to
+    /// the modem before anyone can stop it (linux.md, "The tty's echo at the first open"). So where the host lets this program
+    /// use the USB interface itself, the tty's driver is set aside until the port is closed. Elsewhere this is
+    /// [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError>;
+
     /// Reads what is there. `Ok(0)` means that there is nothing to read now.
     ///
     /// # Errors
@@ -86,6 +95,9 @@ impl<W: World + ?Sized> World for &mut W {
     }
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         (**self).open(port)
+    }
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        (**self).open_loader(port)
     }
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
         (**self).try_read(port, buffer)

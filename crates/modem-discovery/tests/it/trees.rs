@@ -537,3 +537,76 @@ fn a_device_is_authorized_again_and_a_strange_path_is_refused() {
         assert_eq!(sysfs.keep_awake(&device), Err(HostError::Unsupported { device }));
     }
 }
+
+/// A boot loader at `1-1.2`: its interface has one bulk endpoint for each direction.
+fn boot_loader(tree: &Tree, interfaces: &str, driver: Option<&str>) -> String {
+    let folder = tree.device(
+        "1-1.2",
+        &[
+            ("devnum", "9"),
+            ("busnum", "1"),
+            ("idVendor", "1199"),
+            ("idProduct", "9090"),
+            ("bNumInterfaces", interfaces),
+        ],
+    );
+    let interface = tree.interface(&folder, 0, driver);
+    tree.write(&format!("{interface}/bNumEndpoints"), "02\n");
+    for (endpoint, direction) in [("ep_81", "in"), ("ep_01", "out")] {
+        tree.write(&format!("{interface}/{endpoint}/type"), "Bulk\n");
+        tree.write(
+            &format!("{interface}/{endpoint}/direction"),
+            &format!("{direction}\n"),
+        );
+    }
+    interface
+}
+
+#[test]
+fn the_interface_of_a_boot_loader_is_a_port_itself_as_long_as_no_driver_has_it() {
+    let tree = Tree::new();
+    let interface = boot_loader(&tree, " 1", None);
+    let sysfs = tree.sysfs();
+    assert_eq!(names(&sysfs), ["1-1.2:1.0"]);
+    let port = sysfs.find("1-1.2:1.0").unwrap();
+    assert_eq!(port.kind, PortKind::Interface);
+    assert_eq!((port.interface, port.driver), (Some(0), None));
+    let node = sysfs.node(&port.device.unwrap()).unwrap();
+    assert!(node.ends_with("dev/bus/usb/001/009"), "{}", node.display());
+
+    tree.write("sys/bus/usb/drivers/option/uevent", "");
+    tree.link(&format!("{interface}/driver"), "sys/bus/usb/drivers/option");
+    tree.tty(&interface, "ttyUSB0");
+    assert_eq!(names(&sysfs), ["/dev/ttyUSB0"]);
+    assert!(sysfs.find("1-1.2:1.0").is_err());
+}
+
+#[test]
+fn no_other_interface_is_a_port_without_a_driver() {
+    // One of several interfaces of a modem that runs.
+    let tree = Tree::new();
+    boot_loader(&tree, " 4", None);
+    assert_eq!(names(&tree.sysfs()), [""; 0]);
+    // A program has it, or a driver that hasn't made a port yet.
+    for driver in ["usbfs", "option"] {
+        let tree = Tree::new();
+        boot_loader(&tree, " 1", Some(driver));
+        assert_eq!(names(&tree.sysfs()), [""; 0], "{driver}");
+    }
+    // Mass storage, and a third endpoint.
+    for (file, text) in [("bInterfaceClass", "08\n"), ("bNumEndpoints", "03\n")] {
+        let tree = Tree::new();
+        let interface = boot_loader(&tree, " 1", None);
+        tree.write(&format!("{interface}/{file}"), text);
+        assert_eq!(names(&tree.sysfs()), [""; 0], "{file}");
+    }
+    for name in [
+        "1-1.2:1.0",
+        "1-1.2:1",
+        ":1.0",
+        "../1-1.2:1.0",
+        "1-1.2:1.0/ttyUSB0",
+    ] {
+        assert!(Tree::new().sysfs().find(name).is_err(), "{name}");
+    }
+}

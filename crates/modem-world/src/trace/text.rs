@@ -295,6 +295,7 @@ fn port(port: &PortInfo) -> String {
         PortKind::Serial => None,
         PortKind::Wdm => Some("wdm"),
         PortKind::Proxy => Some("proxy"),
+        PortKind::Interface => Some("interface"),
     };
     put(&mut text, "kind", kind.map(str::to_owned));
     put(
@@ -489,6 +490,7 @@ fn port_field(port: &mut PortInfo, key: &str, value: &str) -> Result<bool, Expec
                 "serial" => PortKind::Serial,
                 "wdm" => PortKind::Wdm,
                 "proxy" => PortKind::Proxy,
+                "interface" => PortKind::Interface,
                 _ => return Err("a known kind of port"),
             };
         }

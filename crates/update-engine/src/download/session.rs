@@ -285,12 +285,13 @@ impl Run<'_> {
                 how: "stopped before the session was started again; no image was being sent",
             });
         }
-        let mut has_left = self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)?;
-        if !has_left && self.re_enumerate() {
-            has_left = self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)?;
-        }
-        if !has_left {
-            return Err(after_reset(cause.clone()));
+        if !self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)? {
+            if !self.re_enumerate() {
+                return Err(after_reset(cause.clone()));
+            }
+            return self
+                .follow_re_enumeration()
+                .inspect_err(|cause| self.note_lost(cause));
         }
         self.silence(RETURN_LIMIT, "the modem restarts");
         self.wait_return(RETURN_LIMIT)

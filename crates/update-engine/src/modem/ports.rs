@@ -73,7 +73,8 @@ impl Ports {
                     Role::Qmi => {}
                     _ => sorted.at.push(port),
                 },
-                (PortKind::Proxy, _) => {}
+                (PortKind::Interface, Mode::Download) => sorted.download = Some(port),
+                (PortKind::Interface | PortKind::Proxy, _) => {}
             }
         }
         sorted.control.sort_by_key(|control| control.port.interface);
@@ -94,6 +95,12 @@ impl Ports {
             (likelihood, Reverse(port.interface))
         });
         sorted
+    }
+
+    /// Whether a driver has made the port of a modem in download mode.
+    pub(crate) fn has_download_driver(&self) -> bool {
+        let download = self.download.as_ref();
+        download.is_some_and(|port| port.kind != PortKind::Interface)
     }
 
     /// All ports: the control ports, the AT ports, then those with which modemflash doesn't talk.

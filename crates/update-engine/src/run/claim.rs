@@ -244,7 +244,7 @@ fn is_coming(target: &Target) -> bool {
     match target {
         Target::Modem(modem) => match modem.mode {
             Mode::Normal => !modem.is_complete(),
-            Mode::Download => modem.ports.download.is_none(),
+            Mode::Download => !modem.ports.has_download_driver(),
             Mode::NotConfigured => true,
             Mode::Emergency => false,
         },

@@ -107,10 +107,7 @@ impl Run<'_> {
 
     /// Follows a modem that the host has configured anew until its port is open again.
     pub(crate) fn follow_re_enumeration(&mut self) -> Result<(), Cause> {
-        // The port has gone with its interface. The device keeps its number, unless it leaves the bus by itself now.
-        if !self.wait_leave(LEAVE_LIMIT, Heed::AtOnce)? {
-            return Ok(());
-        }
+        // The device keeps its number, unless it leaves the bus by itself now.
         let before = self.modem_state();
         let until = self.now() + SETTLING;
         while self.now() < until {
@@ -345,7 +342,9 @@ impl Run<'_> {
     /// Whether the modem has the ports that can be expected. `is_quiet`: no more ports seem to come. `is_late`: any port will do.
     fn has_its_ports(&self, modem: &Modem, is_quiet: bool, is_late: bool) -> bool {
         match modem.mode {
-            Mode::Download => modem.ports.download.is_some(),
+            Mode::Download if is_late => modem.ports.download.is_some(),
+            // A driver may still take the interface.
+            Mode::Download => modem.ports.has_download_driver(),
             Mode::Normal if is_late => modem.can_be_reached(),
             Mode::Normal if !is_quiet && !modem.is_complete() => false,
             Mode::Normal if self.whereabouts.expects_control() => !modem.ports.control.is_empty(),

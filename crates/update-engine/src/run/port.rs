@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use modem_world::{
-    HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, Program, Wake,
+    HostError, Instant, Interest, PortError, PortErrorKind, PortHandle, PortInfo, PortKind, Program, Wake,
 };
 
 use super::parts::Run;
 use super::stops::Heed;
+use crate::decide::fit;
+use crate::modem::Opening;
 use crate::told::{Cause, RunWarning, Warning};
 
 /// How long a port that may have just appeared can refuse to be opened, or be missing: udev sets its rights after the
@@ -31,7 +33,13 @@ impl Run<'_> {
             return Ok(handle);
         }
         let port = self.whereabouts.port().clone();
-        let handle = self.world.open(&port.id)?;
+        // A boot loader that speaks QDL waits for the host to speak.
+        let may_speak_first = fit::opening_of(&port) != Some(Opening::Qdl);
+        let handle = if self.whereabouts.is_in_loader() && may_speak_first {
+            self.world.open_loader(&port.id)?
+        } else {
+            self.world.open(&port.id)?
+        };
         if let Err(error) = self.check_whose(&port) {
             self.world.close(handle);
             return Err(error);
@@ -79,10 +87,21 @@ impl Run<'_> {
             };
             let until = begun + limit;
             if self.now() >= until {
-                return Err(Cause::Port(error));
+                return Err(self.refused(error));
             }
             let next = until.min(self.now() + OPEN_AGAIN);
             self.wait(&[Interest::Bus], next, Heed::AtOnce)?;
+        }
+    }
+
+    /// Why the port can't be opened. An interface without a driver is no port for a user who may not use it.
+    fn refused(&self, error: PortError) -> Cause {
+        let is_interface = self.whereabouts.port().kind == PortKind::Interface;
+        match self.whereabouts.known_modem() {
+            Some(modem) if is_interface && error.kind == PortErrorKind::PermissionDenied => {
+                Cause::no_port(modem)
+            }
+            _ => Cause::Port(error),
         }
     }
 
@@ -132,8 +151,10 @@ impl Run<'_> {
         Some(seen.max(Duration::from_millis(told)))
     }
 
-    /// Asks the host to configure the device anew. False when the host can't.
+    /// Asks the host to configure the device anew. False when the host can't. The port is closed before, so that the kernel gives
+    /// the new one the same name.
     pub(crate) fn re_enumerate(&mut self) -> bool {
+        self.close();
         let Some(device) = self.whereabouts.device() else {
             return false;
         };

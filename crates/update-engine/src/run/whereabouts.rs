@@ -4,7 +4,7 @@ use modem_world::{Instant, PortInfo, UsbDevice, UsbPath};
 use serde::{Deserialize, Serialize};
 
 use super::claim::Target;
-use crate::modem::{Modem, Quirk, standing};
+use crate::modem::{Mode, Modem, Quirk, standing};
 use crate::told::Cause;
 
 /// Where the modem of a run is.
@@ -138,6 +138,17 @@ impl Whereabouts {
     /// The modem as it was last seen, where one is known.
     pub(crate) fn known_modem(&self) -> Option<&Modem> {
         self.modem.as_deref()
+    }
+
+    /// Whether the port in use is that of a boot loader, as far as the bus shows it.
+    pub(super) fn is_in_loader(&self) -> bool {
+        match &self.modem {
+            Some(modem) => modem.mode == Mode::Download,
+            None => {
+                let mut devices = self.port.device.iter();
+                devices.any(|device| device.interfaces == Some(1))
+            }
+        }
     }
 
     /// The device as it was last seen.

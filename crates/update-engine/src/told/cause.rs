@@ -407,10 +407,14 @@ impl Cause {
     /// The modem is on the bus without a port.
     pub(crate) fn no_port(modem: &Modem) -> Self {
         let lacks: Vec<String> = modem.lacks().iter().map(ToString::to_string).collect();
+        let mut lacks = lacks.join("; ");
+        if modem.ports.download.is_some() && !lacks.is_empty() {
+            lacks = format!("run the same command as root, which needs no driver here; or else: {lacks}");
+        }
         Self::NoPort {
             id: modem.device.id(),
             mode: modem.mode,
-            lacks: lacks.join("; "),
+            lacks,
         }
     }
 

@@ -10,6 +10,7 @@ mod boot_ids;
 mod damage;
 mod detection;
 mod documentation;
+mod echo;
 mod estimate;
 mod exits;
 mod faults;

@@ -9,7 +9,7 @@ use super::SocketKind;
 use super::kernel::{self, Kernel};
 use super::line::Line;
 use super::socket::{Opener, Socket};
-use crate::layout::{Appearance, Function};
+use crate::layout::{Appearance, Function, FunctionKind};
 use crate::quirk::Pieces;
 
 /// SuperSpeed, in Mbit/s. Such a device is on the other bus of the same socket.
@@ -45,7 +45,31 @@ impl Socket {
         };
         self.interfaces = layout.interfaces.iter().map(bare).collect();
         self.device = Some(device);
+        self.offer_interface();
         self.await_drivers(kernel, now);
+    }
+
+    /// The interface of a boot loader is a port itself as long as no driver has it.
+    fn offer_interface(&mut self) {
+        let (Some(device), [function]) = (&self.device, self.modem.layout().interfaces.as_slice()) else {
+            return;
+        };
+        let has_driver = self.interfaces.iter().any(|interface| interface.driver.is_some());
+        if function.kind != FunctionKind::Download || has_driver {
+            return;
+        }
+        let id = PortId::new(format!("{}:1.{}", device.path, function.number));
+        let kind = PortKind::Interface;
+        let joins = self.modem.setup().quirks.pieces == Pieces::Joined;
+        self.lines
+            .push(Line::new(function.number, id.clone(), kind, joins));
+        self.ports.push(PortInfo {
+            id,
+            kind,
+            device: Some(device.clone()),
+            interface: Some(function.number),
+            driver: None,
+        });
     }
 
     fn await_drivers(&mut self, kernel: &mut Kernel, now: Instant) {
@@ -64,6 +88,7 @@ impl Socket {
         for interface in &mut self.interfaces {
             interface.driver = None;
         }
+        self.offer_interface();
         self.await_drivers(kernel, now);
         self.bind(kernel, now);
     }
@@ -88,6 +113,17 @@ impl Socket {
         let Some(driver) = kernel::driver(id, function, &kernel.unknown_ids) else {
             return false;
         };
+        // A program that uses the interface itself keeps it.
+        let own =
+            |port: &PortInfo| port.kind == PortKind::Interface && port.interface == Some(function.number);
+        if let Some(port) = self.ports.iter().find(|port| own(port)) {
+            if self.opened.iter().any(|opened| opened.port == port.id) {
+                return false;
+            }
+        }
+        self.ports.retain(|port| !own(port));
+        let is_own = |line: &Line| line.kind == PortKind::Interface && line.interface == function.number;
+        self.lines.retain(|line| !is_own(line));
         let mut interfaces = self.interfaces.iter_mut();
         if let Some(interface) = interfaces.find(|interface| interface.number == function.number) {
             interface.driver = Some(driver.to_owned());
@@ -134,6 +170,7 @@ impl Socket {
         let (stay, go) = std::mem::take(&mut self.lines).into_iter().partition(stays);
         self.lines = stay;
         self.free_names(go, kernel);
+        self.offer_interface();
     }
 
     /// Makes the drivers that bind by id take a device with this id, if it is here. Returns how many ports

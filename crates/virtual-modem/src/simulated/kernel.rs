@@ -27,6 +27,10 @@ pub(super) struct Kernel {
     pub(super) unknown_ids: Vec<(u16, u16)>,
     /// Decides how long drivers take to bind; without it they take no time.
     pub(super) slow_drivers: Option<Random>,
+    /// Ports echo until they are raw.
+    pub(super) echoes: bool,
+    /// The program may use USB interfaces without their drivers.
+    pub(super) lends_interfaces: bool,
     /// The host has no table of the ids that its drivers know.
     pub(super) has_no_tables: bool,
 }

@@ -34,6 +34,8 @@ pub(super) struct Line {
     read: usize,
     unread: usize,
     outgoing: Vec<u8>,
+    /// The port was raw once. The kernel keeps the settings of a tty until its device leaves or is configured anew.
+    pub(super) is_raw: bool,
 }
 
 impl Line {
@@ -47,6 +49,7 @@ impl Line {
             read: 0,
             unread: 0,
             outgoing: Vec::new(),
+            is_raw: false,
         }
     }
 
@@ -119,6 +122,12 @@ impl Line {
             return modem.room(self.interface, now) >= LARGEST_MESSAGE;
         }
         self.outgoing.len() < WRITE_BUFFER
+    }
+
+    /// What has arrived and waits for a reader.
+    pub(super) fn unread(&self, now: Instant) -> Vec<u8> {
+        let arrived = self.incoming.iter().take_while(|(at, _)| *at <= now);
+        arrived.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8], now: Instant, chop: Option<&mut Random>) -> usize {

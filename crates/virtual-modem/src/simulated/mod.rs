@@ -8,6 +8,7 @@
 
 mod binding;
 mod claims;
+mod echo;
 mod kernel;
 mod line;
 mod manager;
@@ -128,6 +129,20 @@ impl SimulatedWorld {
     pub fn with_slow_drivers(mut self, seed: u64) -> Self {
         self.kernel.slow_drivers = Some(Random::new(seed));
         self
+    }
+
+    /// From now on the kernel echoes as a real one does: a tty sends what a modem says at its first opening back to the modem.
+    /// Without this call nothing is echoed, as where the modem speaks late enough. `lends_interfaces`: whether the program may
+    /// use USB interfaces without their drivers.
+    #[must_use]
+    pub fn with_echo(mut self, lends_interfaces: bool) -> Self {
+        (self.kernel.echoes, self.kernel.lends_interfaces) = (true, lends_interfaces);
+        self
+    }
+
+    /// From now on the program may use USB interfaces without their drivers, as root may.
+    pub fn lend_interfaces(&mut self) {
+        self.kernel.lends_interfaces = true;
     }
 
     /// Plugs in another modem; returns its place for [`SimulatedWorld::modem`].

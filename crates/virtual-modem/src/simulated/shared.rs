@@ -220,6 +220,10 @@ impl World for Worker {
         self.call(|world| world.open(port))
     }
 
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        self.call(|world| world.open_loader(port))
+    }
+
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
         self.call(|world| world.try_read(port, buffer))
     }

@@ -251,7 +251,7 @@ impl Socket {
     }
 
     /// The modem and the line behind an open port.
-    fn parts(&mut self, handle: PortHandle) -> Result<(&mut VirtualModem, &mut Line), PortError> {
+    pub(super) fn parts(&mut self, handle: PortHandle) -> Result<(&mut VirtualModem, &mut Line), PortError> {
         let opened = self.alive(handle)?;
         let (interface, port) = (opened.interface, opened.port.clone());
         let line = self.lines.iter_mut().find(|line| line.interface == interface);

@@ -45,13 +45,32 @@ impl World for SimulatedWorld {
             return Err(Self::error(port, PortErrorKind::NotFound));
         };
         if let Some(known) = socket.ports().iter().find(|known| known.id == *port) {
+            if known.kind == PortKind::Interface && !self.kernel.lends_interfaces {
+                return Err(Self::error(port, PortErrorKind::PermissionDenied));
+            }
             self.claims.note_open(known, self.worker);
         }
         socket
             .open(port, handle, now)
             .map_err(|kind| Self::error(port, kind))?;
         self.next_handle = self.next_handle.wrapping_add(1);
+        if self.kernel.echoes {
+            self.pump();
+            if let Some(socket) = self.socket_of(handle) {
+                socket.echo(handle, now);
+            }
+        }
         Ok(handle)
+    }
+
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        if !self.kernel.lends_interfaces {
+            return self.open(port);
+        }
+        let echoes = std::mem::take(&mut self.kernel.echoes);
+        let opened = self.open(port);
+        self.kernel.echoes = echoes;
+        opened
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {

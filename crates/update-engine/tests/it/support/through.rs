@@ -13,6 +13,9 @@ pub trait Habit {
     fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
         world.wait(interests, deadline)
     }
+    fn open_loader(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
+        self.open(world, port)
+    }
     fn open(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
         world.open(port)
     }
@@ -69,6 +72,9 @@ impl<H: Habit> World for Through<H> {
     }
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         self.habit.open(&mut self.world, port)
+    }
+    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+        self.habit.open_loader(&mut self.world, port)
     }
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
         self.habit.try_read(&mut self.world, port, buffer)
