@@ -136,6 +136,7 @@ fn update(cell: &[usize]) -> Option<Scenario> {
         without_udev: udev == 1,
         modem_manager: manager == 1,
         still_probing: false,
+        busy: false,
         foreign_port: company == 1,
         second_modem: company == 1,
     };

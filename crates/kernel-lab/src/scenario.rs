@@ -71,6 +71,10 @@ pub(crate) enum Task {
     /// `modemflash` is used for all but an update: it asks the running modem, changes what it prefers and has stored, and
     /// restarts it.
     Verbs,
+    /// `modemflash` sends the running modem to download mode and back, so many times.
+    ToAndFro(u16),
+    /// `modemflash` is killed when the boot loader has answered, and started once more.
+    Killed,
     /// Two `modemflash` start on the running modem at the same moment: 49 times to ask it, once to update it.
     Rivals,
     /// `modemflash` is stopped twice in the middle of a question over MBIM; then mbimcli asks, and `modemflash` once more.
@@ -99,6 +103,8 @@ pub(crate) struct Company {
     pub(crate) modem_manager: bool,
     /// ModemManager is still probing when the program starts; otherwise it has the modem by then.
     pub(crate) still_probing: bool,
+    /// The processor has other work, so that a program is interrupted in the middle of what it does.
+    pub(crate) busy: bool,
 }
 
 /// When a scenario is tried.
@@ -137,13 +143,15 @@ impl Task {
             Self::Bind => "drivers",
             Self::Ask => "qmicli/mbimcli",
             Self::Flash(program) | Self::Update(program) | Self::Reset(program) => program.name(),
-            Self::Verbs | Self::Rivals | Self::Stopped => Program::Ours.name(),
+            Self::Verbs | Self::ToAndFro(_) | Self::Killed | Self::Rivals | Self::Stopped => {
+                Program::Ours.name()
+            }
         }
     }
 
     /// Whether the modem is running at first.
     pub(crate) fn begins_running(self) -> bool {
-        !matches!(self, Self::Flash(_))
+        !matches!(self, Self::Flash(_) | Self::Killed)
     }
 }
 
@@ -177,6 +185,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(flashes());
     all.extend(judged());
     all.extend(verbs());
+    all.extend(speaking_at_once());
     all.extend(matrix::updates());
     all.push(matrix::while_probing());
     all
@@ -391,6 +400,44 @@ fn flashes() -> Vec<Scenario> {
     ]
 }
 
+/// Boot loaders whose hello is there as soon as somebody reads, on a host that is busy with other things: the kernel echoes what
+/// comes before the port is raw.
+fn speaking_at_once() -> Vec<Scenario> {
+    let at_once = |scenario: Scenario| Scenario {
+        name: format!("{}-at-once", scenario.name),
+        modem: Modem {
+            habit: |quirks| quirks.hello = HelloHabit::Late(Duration::ZERO),
+            ..scenario.modem
+        },
+        company: Company {
+            busy: true,
+            ..Company::default()
+        },
+        ..scenario
+    };
+    let flash = scenario(Task::Flash(Ours), "EM7565", None, Files::Sent(PAIR));
+    let update = scenario(Task::Update(Ours), "EM7565", Some(Qmi), Files::Sent(PAIR));
+    let to_and_fro = |rounds| {
+        at_once(scenario(
+            Task::ToAndFro(rounds),
+            "EM7565",
+            Some(Mbim),
+            Files::Sent(NONE),
+        ))
+    };
+    vec![
+        at_once(flash),
+        at_once(update),
+        to_and_fro(5),
+        scenario(Task::Killed, "EM7565", None, Files::Sent(PAIR)),
+        Scenario {
+            name: "ours-to-and-fro-em7565-mbim-at-once-100".into(),
+            when: When::All,
+            ..to_and_fro(100)
+        },
+    ]
+}
+
 fn silent(scenario: Scenario) -> Scenario {
     Scenario {
         name: format!("{}-silent", scenario.name),
@@ -421,6 +468,8 @@ pub(crate) fn scenario(
         Task::Reset(Reference) => "reference-reset",
         Task::Reset(Ours) => "ours-reset",
         Task::Verbs => "ours-verbs",
+        Task::ToAndFro(_) => "ours-to-and-fro",
+        Task::Killed => "ours-killed",
         Task::Rivals => "ours-rivals",
         Task::Stopped => "ours-stopped",
     };

@@ -3,9 +3,11 @@
 
 mod ask;
 pub(crate) mod bus;
+mod busy;
 mod daemons;
 mod expected;
 mod images;
+mod killed;
 mod measure;
 pub(crate) mod modem;
 mod process;

@@ -2,8 +2,10 @@
 
 use super::ask::Asker;
 use super::bus::{Bound, Socket, node_of};
+use super::busy::Busy;
 use super::daemons::Daemons;
 use super::images;
+use super::killed;
 use super::modem::{self, Bench};
 use super::process::run;
 use super::rivals::{Met, Rivals};
@@ -52,6 +54,7 @@ impl Trial<'_> {
         let (Files::Sent(images) | Files::Stored(images)) = scenario.files;
         let files = images::make(&scenario.name, profile, images, Path::new("/tmp/lab"))?;
         daemons.set(scenario.company)?;
+        let _busy = scenario.company.busy.then(Busy::start);
         let company = self.invite(profile)?;
         let setup = self.setup(profile)?;
         let mut bench = self.start(setup.clone(), SOCKET, "modem")?;
@@ -77,7 +80,9 @@ impl Trial<'_> {
             compare(&flashed, sent)?;
             match scenario.task {
                 Task::Update(_) | Task::Rivals => is_updated(&flashed, profile)?,
-                Task::Verbs | Task::Stopped | Task::Reset(Program::Ours) => is_as_before(&flashed, profile)?,
+                Task::Verbs | Task::ToAndFro(_) | Task::Stopped | Task::Reset(Program::Ours) => {
+                    is_as_before(&flashed, profile)?;
+                }
                 _ => {}
             }
         }
@@ -207,6 +212,22 @@ impl Trial<'_> {
                 let mut operator = self.operator(setup, bench, daemons)?;
                 let end = operator.enter_and_leave_download_mode();
                 operator.verdict(end)
+            }
+            Task::ToAndFro(rounds) => {
+                let mut operator = self.operator(setup, bench, daemons)?;
+                let end = (0..rounds).try_for_each(|_| operator.go_to_and_fro());
+                operator.verdict(end)
+            }
+            Task::Killed => {
+                let port = node_of(&appearance, &interfaces, FunctionKind::is_serial);
+                let port = port.context("no serial port")?;
+                let mut update = vec![OsStr::new("-t"), port.as_os_str()];
+                update.extend(files.iter().map(|file| file.path.as_os_str()));
+                killed::kill(self.ours, &update, &self.log("killed"))?;
+                let place = killed::place_without_driver(self.ours)?;
+                let mut command = self.command(Program::Ours);
+                command.args(["update", "--yes", "-vv", "--port"]).arg(place);
+                self.finish(command, setup, bench, files)
             }
             Task::Rivals => {
                 let port = node_of(&appearance, &interfaces, FunctionKind::is_message_port);

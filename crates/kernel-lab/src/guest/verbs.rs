@@ -205,15 +205,7 @@ impl<'a> Operator<'a> {
     /// `reset --download-mode`: the modem leaves, and its boot loader waits for firmware. A second time nothing happens, and
     /// `list` and `info` tell what the bus does. `reset` makes it run its firmware again.
     pub(crate) fn enter_and_leave_download_mode(&mut self) -> anyhow::Result<()> {
-        let port = node(&self.here, FunctionKind::is_message_port)?;
-        // The guest has no table of its drivers: it can't be told whether they know the boot loader.
-        let said = self.run(&["reset", "--json", "--download-mode", "--yes", "-w", &port], 0)?;
-        self.come_back()?;
-        ensure!(
-            self.here.appearance.layout.count() == 1,
-            "it came back with its firmware running"
-        );
-        self.is_restarted(&said, "download", self.refused_ways() + 1);
+        self.enter_download_mode()?;
         let port = node(&self.here, FunctionKind::is_serial)?;
         let said = self.run(&["reset", "--json", "--download-mode", "-t", &port], 0)?;
         self.is_restarted(&said, "download", 0);
@@ -232,6 +224,25 @@ impl<'a> Operator<'a> {
         }
         self.restart()?;
         self.look()
+    }
+
+    /// `reset --download-mode` and `reset`.
+    pub(crate) fn go_to_and_fro(&mut self) -> anyhow::Result<()> {
+        self.enter_download_mode()?;
+        self.restart()
+    }
+
+    fn enter_download_mode(&mut self) -> anyhow::Result<()> {
+        let port = node(&self.here, FunctionKind::is_message_port)?;
+        // The guest has no table of its drivers: it can't be told whether they know the boot loader.
+        let said = self.run(&["reset", "--json", "--download-mode", "--yes", "-w", &port], 0)?;
+        self.come_back()?;
+        ensure!(
+            self.here.appearance.layout.count() == 1,
+            "it came back with its firmware running"
+        );
+        self.is_restarted(&said, "download", self.refused_ways() + 1);
+        Ok(())
     }
 
     /// How it went, when it has come to this end.

@@ -36,11 +36,13 @@ fn estimate(scenario: &Scenario) -> Duration {
         (Task::Bind, _) => 1,
         (Task::Ask, _) => 14,
         (Task::Flash(_), _) => 10,
+        (Task::Killed, _) => 25,
         (Task::Reset(_), _) => 13,
         (Task::Update(Program::Reference), _) => 20,
         (Task::Update(Program::Ours), Files::Sent(_)) => 12,
         (Task::Update(Program::Ours), Files::Stored(_)) => 6,
         (Task::Verbs, _) => 40,
+        (Task::ToAndFro(rounds), _) => 10 * u64::from(rounds),
         (Task::Rivals, _) => 42,
         (Task::Stopped, _) => 15,
     };
