@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::common::Ended;
+use crate::common::{Ended, Host};
 use modemflash_modem_protocol::conversation::{Connected, Refusal, Step};
 use modemflash_modem_protocol::firehose::message::{FirehoseRequest, Nak, Program};
+use modemflash_modem_protocol::firehose::session::Session;
 use modemflash_modem_protocol::{ParseError, ProtocolError, Report};
 
 use crate::firehose_host::*;
@@ -225,4 +226,59 @@ fn noise_without_end_is_given_up() {
         failed_at(ended),
         ProtocolError::Endless { step: Step::Ping, waited } if waited <= 10 * SECOND
     ));
+}
+
+// How long the session waits between its requests.
+
+/// What the host has sent without any time passing.
+fn at_once(host: &mut Host<Session>) -> String {
+    String::from_utf8_lossy(&host.sent()).into_owned()
+}
+
+fn text(request: &FirehoseRequest) -> String {
+    String::from_utf8_lossy(&request.to_bytes()).into_owned()
+}
+
+#[test]
+fn a_clear_answer_is_followed_by_the_next_request_at_once() {
+    let mut host = host(&[8192]);
+    assert_eq!(at_once(&mut host), "", "log lines may be on their way");
+    host.asks(FirehoseRequest::Ping);
+    host.says(&[BUILD_DATE, ACK, FUNCTIONS]);
+    assert_eq!(at_once(&mut host), text(&configure()));
+    host.says(&[LIMIT]);
+    assert_eq!(at_once(&mut host), text(&STORAGE_INFO));
+    host.says(&[SECTOR, PAGES, ACK]);
+    assert_eq!(at_once(&mut host), "", "a silence comes before each image");
+    host.asks(FirehoseRequest::Ping);
+    host.says(&[ACK]);
+    assert_eq!(at_once(&mut host), text(&program(2)));
+}
+
+#[test]
+fn an_unclear_answer_is_followed_by_a_silence() {
+    // A NAK came first, so the ACK may not be the last answer.
+    let mut host = host(&[8192]);
+    host.asks(FirehoseRequest::Ping);
+    host.says(&[COMPLAINT, NAK]);
+    host.says(&[ACK]);
+    assert_eq!(at_once(&mut host), "");
+    host.asks(configure());
+
+    // There were two NOPs, and only one of them is answered yet.
+    let mut host = self::host(&[8192]);
+    host.asks(FirehoseRequest::Ping);
+    host.pass(SECOND * 3);
+    assert_eq!(at_once(&mut host), text(&FirehoseRequest::Ping));
+    host.says(&[ACK]);
+    assert_eq!(at_once(&mut host), "");
+    host.says(&[ACK]);
+    assert_eq!(at_once(&mut host), "");
+    host.asks(configure());
+
+    // An ACK to configure without a number may belong to something else.
+    host.says(&[ACK]);
+    assert_eq!(at_once(&mut host), "");
+    host.says(&[LIMIT]);
+    host.asks(STORAGE_INFO);
 }

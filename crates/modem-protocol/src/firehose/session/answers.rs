@@ -163,9 +163,14 @@ impl Session {
                 self.out
                     .report(Report::Noise(format!("{response} that nothing was asked for")));
             }
-            (FirehoseState::Ping { goal, .. }, Verdict::Ack) => {
-                let goal = *goal;
-                self.drain(goal, Ping::Done, now);
+            (FirehoseState::Ping { goal, tries, .. }, Verdict::Ack) => {
+                let (goal, is_only_answer) = (*goal, *tries == 1 && self.heard.naks == 0);
+                // After several NOPs, or a refusal, more answers may be on their way.
+                if is_only_answer && self.programs.tries() == 0 {
+                    self.go_on(goal, now);
+                } else {
+                    self.drain(goal, Ping::Done, now);
+                }
             }
             (
                 FirehoseState::Ping {
@@ -175,8 +180,23 @@ impl Session {
             ) => {
                 *again_at = now + QUIET;
                 *last = (!is_noise).then_some(nak);
+                self.heard.naks = self.heard.naks.saturating_add(1);
             }
             // The usual answer to configure is a NAK with a number, which only corrects the payload.
+            (
+                FirehoseState::Asked {
+                    goal: Goal::Configure,
+                    tries,
+                    ..
+                },
+                _,
+            ) if response.max_payload_to_target_bytes.is_some() => {
+                if *tries == 1 {
+                    self.go_on(Goal::StorageInfo, now);
+                } else {
+                    self.drain(Goal::StorageInfo, Ping::Done, now);
+                }
+            }
             (
                 FirehoseState::Asked {
                     goal: Goal::Configure,
@@ -184,15 +204,6 @@ impl Session {
                 },
                 Verdict::Ack,
             ) => {
-                self.drain(Goal::StorageInfo, Ping::Done, now);
-            }
-            (
-                FirehoseState::Asked {
-                    goal: Goal::Configure,
-                    ..
-                },
-                _,
-            ) if response.max_payload_to_target_bytes.is_some() => {
                 self.drain(Goal::StorageInfo, Ping::Done, now);
             }
             (

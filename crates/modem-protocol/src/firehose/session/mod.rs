@@ -4,7 +4,8 @@
 //! Two rules keep images intact:
 //!
 //! * Before each `program` and `power`, the session reads until the line is silent, then sends NOP until one ACK comes. That
-//!   absorbs the complaint about the zero block of the image before.
+//!   absorbs the complaint about the zero block of the image before. The request follows at once if that ACK was the only answer
+//!   to the only NOP; otherwise the session reads until the line is silent again.
 //! * After an ACK with rawmode true, the session never sends `program` again, because it would become image data (§5.3).
 //!   A NAK to `program` leaves the modem in command mode, so the session then reads until the line is silent, sends NOP
 //!   until one ACK comes, and asks again, at most [`MOST_PROGRAMS`] times.
@@ -168,6 +169,8 @@ struct Heard {
     documents: usize,
     /// How many answers came that can't be read, to a request that may be repeated.
     garbled: u8,
+    /// How many answers to NOP were no ACK.
+    naks: u8,
     last: Instant,
 }
 
@@ -305,6 +308,7 @@ impl Session {
         self.heard.bytes = 0;
         self.heard.documents = 0;
         self.heard.garbled = 0;
+        self.heard.naks = 0;
         self.state = state;
     }
 
@@ -317,6 +321,14 @@ impl Session {
             quiet_until: now + QUIET,
             deadline,
         });
+    }
+
+    /// Asks for `goal` next, at once unless more is there to be read.
+    fn go_on(&mut self, goal: Goal, now: Instant) {
+        self.drain(goal, Ping::Done, now);
+        if let FirehoseState::Drain { quiet_until, .. } = &mut self.state {
+            *quiet_until = now;
+        }
     }
 
     /// The deadline of a step on the way to `goal`. All steps of the start share one deadline; the others get `span`.
