@@ -433,6 +433,7 @@ fn speaking_at_once() -> Vec<Scenario> {
         Scenario {
             name: "ours-to-and-fro-em7565-mbim-at-once-100".into(),
             when: When::All,
+            deadline: Duration::from_secs(1200),
             ..to_and_fro(100)
         },
     ]
