@@ -219,6 +219,24 @@ mod tests {
         assert_eq!(modem.ports.control[0].language, Language::Qmi);
     }
 
+    // As the kernel lab saw it after a restart of a modem whose id qmi_wwan was told.
+    #[test]
+    fn a_control_port_of_another_interface_comes_after_that_of_qmi() {
+        let order = |ports: &[(&str, u8, &str)]| {
+            let modem = Modem::of(attached(device(0x1199, 0x90b1, 4), ports)).unwrap();
+            let control = modem.ports.control.iter();
+            control.map(|control| control.port.interface).collect::<Vec<_>>()
+        };
+        let taken = [
+            ("/dev/cdc-wdm0", 2, "qmi_wwan"),
+            ("/dev/cdc-wdm1", 3, "qmi_wwan"),
+            ("/dev/cdc-wdm2", 8, "qmi_wwan"),
+        ];
+        assert_eq!(order(&taken), [Some(8), Some(2), Some(3)]);
+        // Without a port that is known as QMI's, each is tried in the order of the interfaces.
+        assert_eq!(order(&taken[..2]), [Some(2), Some(3)]);
+    }
+
     #[test]
     fn an_unknown_layout_tries_every_serial_port_the_highest_first() {
         let modem = Modem::of(attached(

@@ -11,7 +11,7 @@ use super::roles::{Role, Roles};
 /// The ports of a modem, by purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
-    /// Control ports, in the order of their interfaces.
+    /// Control ports, in the order of their interfaces; at the end those of interfaces that are for something else.
     pub control: Vec<ControlPort>,
     /// Ports that answer AT commands, the likeliest first: the one that is known to, then those of which nothing is known, the
     /// highest interface first (at.md §1).
@@ -77,7 +77,12 @@ impl Ports {
                 (PortKind::Interface | PortKind::Proxy, _) => {}
             }
         }
-        sorted.control.sort_by_key(|control| control.port.interface);
+        // qmi_wwan makes a control port of an AT or NMEA interface too, if it was told the id alone. Nothing answers QMI there.
+        sorted.control.sort_by_key(|control| {
+            let interface = control.port.interface;
+            let is_other = !matches!(roles.role(interface), Role::Qmi | Role::Mbim);
+            (is_other, interface)
+        });
         let endpoints = |port: &PortInfo| {
             let mut interfaces = interfaces.iter();
             let own = interfaces.find(|interface| Some(interface.number) == port.interface);
