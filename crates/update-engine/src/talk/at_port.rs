@@ -108,15 +108,18 @@ impl Run<'_> {
     }
 }
 
-/// That a modem has no AT port, and which interface would be it.
+/// That a modem has no AT port, and which interface would be it. The commands for that interface count on those before them.
 fn no_at_port(modem: &Modem) -> String {
     let lacks = modem.lacks();
-    let would_be = lacks
-        .iter()
-        .find(|lack| lack.is_about(Role::At))
-        .or_else(|| lacks.iter().find(|lack| lack.is_about(Role::Unknown)));
-    match would_be {
-        Some(lack) => format!("the modem has no AT port: {lack}"),
+    let place = |role| lacks.iter().position(|lack| lack.is_about(role));
+    match place(Role::At).or_else(|| place(Role::Unknown)) {
+        Some(last) => {
+            let needed = lacks.iter().take(last + 1).map(ToString::to_string);
+            format!(
+                "the modem has no AT port: {}",
+                needed.collect::<Vec<_>>().join("; ")
+            )
+        }
         None => "the modem has no AT port in its USB composition".to_owned(),
     }
 }
@@ -156,4 +159,64 @@ pub(crate) enum Told {
     Refused,
     /// No answer came.
     Unheard,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modem_world::{Attached, Endpoints, UsbDevice, UsbInterface, UsbPath};
+
+    fn modem(interfaces: &[(u8, u8, Option<&str>)]) -> Modem {
+        let interface = |&(number, count, driver): &(u8, u8, Option<&str>)| UsbInterface {
+            number,
+            class: 0xff,
+            subclass: 0xff,
+            protocol: 0xff,
+            endpoints: Some(Endpoints { count, bulk: None }),
+            driver: driver.map(str::to_owned),
+        };
+        let device = UsbDevice {
+            path: UsbPath::new("1-2"),
+            peer: None,
+            number: 7,
+            vendor: 0x1199,
+            product: 0x90b1,
+            interfaces: u8::try_from(interfaces.len()).ok(),
+            speed: Some(480),
+            manufacturer: None,
+            product_name: None,
+            serial: None,
+        };
+        Modem::of(Attached {
+            device,
+            interfaces: interfaces.iter().map(interface).collect(),
+            ports: Vec::new(),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn the_commands_for_the_at_port_come_with_those_that_they_count_on() {
+        let said = no_at_port(&modem(&[(0, 2, None), (2, 3, None), (3, 3, None), (8, 3, None)]));
+        let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text}: {said}"));
+        // option must not get QMI's interface, so qmi_wwan takes it before.
+        assert!(place("modprobe qmi_wwan") < place("1-2:1.3 > /sys/bus/usb/drivers/qmi_wwan/unbind"));
+        assert!(place("qmi_wwan/unbind") < place("modprobe option"));
+    }
+
+    #[test]
+    fn a_port_that_lacks_only_its_own_driver_needs_no_other_commands() {
+        let said = no_at_port(&modem(&[
+            (0, 2, None),
+            (2, 3, None),
+            (3, 3, None),
+            (8, 3, Some("qmi_wwan")),
+        ]));
+        assert!(
+            said.contains("modprobe option") && !said.contains("qmi_wwan"),
+            "{said}"
+        );
+        let none = no_at_port(&modem(&[(8, 3, None)]));
+        assert_eq!(none, "the modem has no AT port in its USB composition");
+    }
 }
