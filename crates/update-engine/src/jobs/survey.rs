@@ -340,7 +340,7 @@ mod tests {
         assert!(
             said[1]
                 .text
-                .contains("echo 413c 81b5 > /sys/bus/usb-serial/drivers/option1/new_id")
+                .contains("echo 413c 81b5 ff > /sys/bus/usb-serial/drivers/option1/new_id")
         );
     }
 

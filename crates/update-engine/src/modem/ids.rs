@@ -1,5 +1,8 @@
 //! USB ids in words, and the commands with which root tells a driver about them.
 
+/// The class of every interface that a driver needs an id for, as `new_id` takes it. Kernels before 3.4 pass over the class.
+pub(super) const VENDOR_SPECIFIC: &str = "ff";
+
 /// `1199:90b0 or 1199:90c0`.
 pub(crate) fn words(ids: &[(u16, u16)]) -> String {
     let each = ids
@@ -9,9 +12,14 @@ pub(crate) fn words(ids: &[(u16, u16)]) -> String {
 }
 
 /// The commands that root runs so that a serial driver accepts these ids (linux.md §2), each in backquotes.
+///
+/// The driver gets the class of the interfaces too. Without it the driver would also take MBIM's interfaces after a restart of the
+/// modem, if the driver was loaded before `cdc_mbim` (seen in the kernel lab).
 pub(crate) fn driver_commands(ids: &[(u16, u16)]) -> Vec<String> {
     let each = ids.iter().map(|(vendor, product)| {
-        format!("`echo {vendor:04x} {product:04x} > /sys/bus/usb-serial/drivers/option1/new_id`")
+        format!(
+            "`echo {vendor:04x} {product:04x} {VENDOR_SPECIFIC} > /sys/bus/usb-serial/drivers/option1/new_id`"
+        )
     });
     std::iter::once("`modprobe option`".to_owned())
         .chain(each)

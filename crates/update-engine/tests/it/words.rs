@@ -110,7 +110,7 @@ fn a_modem_that_no_driver_would_know_in_download_mode_comes_with_the_commands_th
          that id\n  \
          modem: in normal mode, running its firmware\n\
          hint: first tell a driver about that id, as root: `modprobe option`, then \
-         `echo 1199 90e2 > /sys/bus/usb-serial/drivers/option1/new_id`; then run the same command again\nexit 4"
+         `echo 1199 90e2 ff > /sys/bus/usb-serial/drivers/option1/new_id`; then run the same command again\nexit 4"
     );
 }
 

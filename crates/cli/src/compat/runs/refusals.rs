@@ -32,7 +32,7 @@ fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
     assert!(seen.err.contains("[E-DOWNLOAD-NO-PORT]"), "{}", seen.err);
     assert!(
         seen.err
-            .contains("echo 1199 9070 > /sys/bus/usb-serial/drivers/option1/new_id"),
+            .contains("echo 1199 9070 ff > /sys/bus/usb-serial/drivers/option1/new_id"),
         "{}",
         seen.err
     );

@@ -20,7 +20,7 @@ use crate::support::normal::{at_only, newer, release, release_of, running, speak
 use crate::support::{Memory, Run, firmware, run_in};
 
 const CONTROLS: [ControlProtocol; 2] = [ControlProtocol::Qmi, ControlProtocol::Mbim];
-const BIND: &str = "`modprobe option`, then `echo 1199 90b0 > /sys/bus/usb-serial/drivers/option1/new_id`";
+const BIND: &str = "`modprobe option`, then `echo 1199 90b0 ff > /sys/bus/usb-serial/drivers/option1/new_id`";
 
 /// An EM7565 after `AT!USBCOMP=1,1,100D`: 1199:90b1 with MBIM in normal mode, 1199:90b0 in download mode.
 fn em7565_as_90b1() -> Setup {
@@ -180,7 +180,7 @@ fn what_a_host_can_not_tell_is_asked_and_goes_on_with_a_yes() {
                 && why.contains("no table of its drivers"),
             "{why}"
         );
-        assert!(why.contains("echo 1199 9070 > "), "{why}");
+        assert!(why.contains("echo 1199 9070 ff > "), "{why}");
 
         let (run, images) = update_in(world(), &wish());
         assert_newer(&run, &images);
@@ -422,7 +422,7 @@ fn a_restart_into_download_mode_is_refused_or_asked_in_the_same_way() {
         let mut world = recorder.finish();
         assert_eq!((error.code(), error.exit_code()), (Code::DownloadNoPort, 4));
         assert_eq!(error.modem, ModemState::Untouched);
-        assert!(error.hint().contains("echo 1199 9090 > "), "{}", error.hint());
+        assert!(error.hint().contains("echo 1199 9090 ff > "), "{}", error.hint());
         let trace = Trace::parse(&String::from_utf8(text).unwrap()).unwrap();
         let opened = trace
             .entries
