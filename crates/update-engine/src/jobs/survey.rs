@@ -121,7 +121,7 @@ fn left_alone(modem: Modem, error: &UpdateError) -> Option<Surveyed> {
         return None;
     };
     let mut warnings = remarks(&modem, None, None);
-    warnings.push(locked(holder));
+    add_lock(&mut warnings, &modem, holder);
     Some(Surveyed {
         warnings,
         lock: Some(holder.clone()),
@@ -151,7 +151,9 @@ pub fn look(world: &mut dyn World, modem: Modem, request: &Request, ask: Option<
 
 fn surveyed(world: &mut dyn World, look: Look) -> Surveyed {
     let mut warnings = remarks(&look.modem, look.facts.as_ref(), look.problem.as_deref());
-    warnings.extend(look.lock.as_ref().map(locked));
+    if let Some(holder) = &look.lock {
+        add_lock(&mut warnings, &look.modem, holder);
+    }
     warnings.extend(unreachable_later(world, &look.modem));
     Surveyed {
         modem: look.modem,
@@ -163,12 +165,15 @@ fn surveyed(world: &mut dyn World, look: Look) -> Surveyed {
     }
 }
 
-/// The remark that another run has the modem.
-fn locked(holder: &LockHolder) -> Remark {
-    Remark {
+/// Adds the remark that another run has the modem. If an interface is in the hands of a program, that is the other run.
+fn add_lock(remarks: &mut Vec<Remark>, modem: &Modem, holder: &LockHolder) {
+    if modem.taken_by_a_program().is_some() {
+        remarks.retain(|remark| remark.code != RemarkCode::NoDriver);
+    }
+    remarks.push(Remark {
         code: RemarkCode::Locked,
         text: format!("{holder}, so modemflash didn't ask the modem"),
-    }
+    });
 }
 
 /// The remark that an update would fail, because no driver on this host knows the modem's USB id in download mode.
@@ -233,18 +238,22 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
         Mode::Normal => {}
     }
     let is_known_dead = matches!(modem.mode, Mode::Emergency | Mode::NotConfigured);
-    let lacks = modem.lacks();
+    let lacks = match modem.ports.download {
+        // A boot loader needs no driver.
+        Some(_) => Vec::new(),
+        None => modem.lacks(),
+    };
     for lack in &lacks {
         remark(RemarkCode::NoDriver, lack.to_string());
     }
     if !modem.can_be_reached() && !is_known_dead && lacks.is_empty() {
-        remark(
-            RemarkCode::NoDriver,
+        let text = modem.taken_by_a_program().unwrap_or_else(|| {
             format!(
                 "no driver created a port for {id}. As root, run {}",
                 ids::commands(&[(modem.device.vendor, modem.device.product)])
-            ),
-        );
+            )
+        });
+        remark(RemarkCode::NoDriver, text);
     }
     if modem.row.is_none() && !is_known_dead {
         remark(
@@ -303,7 +312,7 @@ fn remarks(modem: &Modem, facts: Option<&Facts>, problem: Option<&str>) -> Vec<R
 mod tests {
     use super::*;
     use crate::modem::AskedOver;
-    use modem_world::{Attached, UsbDevice, UsbPath};
+    use modem_world::{Attached, UsbDevice, UsbInterface, UsbPath};
 
     fn modem(vendor: u16, product: u16, interfaces: u8, speed: u32) -> Modem {
         Modem::insisted(Attached {
@@ -342,6 +351,42 @@ mod tests {
                 .text
                 .contains("echo 413c 81b5 ff > /sys/bus/usb-serial/drivers/option1/new_id")
         );
+    }
+
+    #[test]
+    fn an_interface_in_the_hands_of_a_program_is_no_missing_driver() {
+        let loader = modem(0x1199, 0x9090, 1, 480);
+        let interface = UsbInterface {
+            number: 0,
+            class: 0xff,
+            subclass: 0xff,
+            protocol: 0xff,
+            endpoints: None,
+            driver: Some("usbfs".into()),
+        };
+        let taken = Modem {
+            mode: Mode::Download,
+            interfaces: vec![interface],
+            ..loader
+        };
+        let said = remarks(&taken, None, None);
+        assert_eq!(said[1].code, RemarkCode::NoDriver);
+        assert!(said[1].text.contains("virtual machine"), "{}", said[1].text);
+        let error = Cause::no_port(&taken);
+        assert!(
+            matches!(&error, Cause::NoPort { lacks, .. } if lacks.contains("virtual machine")),
+            "{error:?}"
+        );
+        let holder = LockHolder {
+            process: Some(812),
+            name: Some("modemflash".into()),
+            verb: Some("update".into()),
+            held_for: None,
+        };
+        let mut said = said;
+        add_lock(&mut said, &taken, &holder);
+        let codes: Vec<&str> = said.iter().map(|remark| remark.code.as_str()).collect();
+        assert_eq!(codes, ["DOWNLOAD-MODE", "LOCKED"]);
     }
 
     #[test]

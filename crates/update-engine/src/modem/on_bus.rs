@@ -120,6 +120,19 @@ impl Modem {
         lacks::of(&self.device, self.mode, &self.interfaces)
     }
 
+    /// If the modem has no port because a program uses an interface of it without a driver: that in words, with what to do.
+    pub(crate) fn taken_by_a_program(&self) -> Option<String> {
+        let is_taken = |interface: &&UsbInterface| interface.driver.as_deref() == Some("usbfs");
+        let taken = self.interfaces.iter().find(is_taken)?;
+        (!self.can_be_reached()).then(|| {
+            format!(
+                "a program has interface {} for itself, without a driver, as a virtual machine does; end that program, or take the modem \
+                 from the virtual machine",
+                taken.number
+            )
+        })
+    }
+
     /// The modem's name until the modem itself is asked: the model that its product string names, else the models of its USB
     /// id, else its product string, else its USB id.
     pub fn name(&self) -> String {

@@ -408,6 +408,9 @@ impl Cause {
     pub(crate) fn no_port(modem: &Modem) -> Self {
         let lacks: Vec<String> = modem.lacks().iter().map(ToString::to_string).collect();
         let mut lacks = lacks.join("; ");
+        if let Some(taken) = modem.taken_by_a_program() {
+            lacks = taken;
+        }
         if modem.ports.download.is_some() && !lacks.is_empty() {
             lacks = format!("run the same command as root, which needs no driver here; or else: {lacks}");
         }
