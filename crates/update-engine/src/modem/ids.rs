@@ -1,6 +1,6 @@
 //! USB ids in words, and the commands with which root tells a driver about them.
 
-/// The class of every interface that a driver needs an id for, as `new_id` takes it. Kernels before 3.4 pass over the class.
+/// The class of every interface that a driver needs an id for, as `new_id` takes it.
 pub(super) const VENDOR_SPECIFIC: &str = "ff";
 
 /// `1199:90b0 or 1199:90c0`.
