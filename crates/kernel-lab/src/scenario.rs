@@ -1,5 +1,6 @@
 //! What is tried in the guest: which modem, which program, which files, and what else is there.
 
+use super::advice::{self, Start};
 use super::matrix;
 use std::time::Duration;
 use virtual_modem::quirk::HelloHabit;
@@ -79,6 +80,8 @@ pub(crate) enum Task {
     Rivals,
     /// `modemflash` is stopped twice in the middle of a question over MBIM; then mbimcli asks, and `modemflash` once more.
     Stopped,
+    /// Root runs the commands that `modemflash list` prints for a modem whose interfaces lack their drivers.
+    Advised(Start),
 }
 
 /// A program that flashes.
@@ -143,9 +146,12 @@ impl Task {
             Self::Bind => "drivers",
             Self::Ask => "qmicli/mbimcli",
             Self::Flash(program) | Self::Update(program) | Self::Reset(program) => program.name(),
-            Self::Verbs | Self::ToAndFro(_) | Self::Killed | Self::Rivals | Self::Stopped => {
-                Program::Ours.name()
-            }
+            Self::Verbs
+            | Self::ToAndFro(_)
+            | Self::Killed
+            | Self::Rivals
+            | Self::Stopped
+            | Self::Advised(_) => Program::Ours.name(),
         }
     }
 
@@ -185,6 +191,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(flashes());
     all.extend(judged());
     all.extend(verbs());
+    all.extend(advice::scenarios());
     all.extend(speaking_at_once());
     all.extend(matrix::updates());
     all.push(matrix::while_probing());
@@ -473,6 +480,7 @@ pub(crate) fn scenario(
         Task::Killed => "ours-killed",
         Task::Rivals => "ours-rivals",
         Task::Stopped => "ours-stopped",
+        Task::Advised(_) => "ours-advised",
     };
     let control_name = match control {
         Some(Qmi) => "-qmi",

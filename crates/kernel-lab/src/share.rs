@@ -16,6 +16,8 @@ const CLAIMS: &str = "claims";
 const RESULTS: &str = "results.jsonl";
 /// The folder with the programs; a guest copies them, and they are removed at the end.
 pub(crate) const PROGRAMS: &str = "programs";
+/// Where a guest has the kernel's modules that its first root had.
+pub(crate) const MODULES_IN_GUEST: &str = "/run/modules";
 
 impl Share {
     /// At this place.

@@ -113,6 +113,8 @@ fn driver(appearance: &Appearance, function: &Function) -> Option<&'static str> 
         FunctionKind::Foreign => Some("ftdi_sio"),
         // SDX55 with QMI is in no table.
         _ if [0x90d8, 0x90d9].contains(&appearance.device.product) => None,
+        // EM7565 with one of its other compositions.
+        _ if appearance.device.product == crate::advice::PRODUCT => None,
         FunctionKind::Qmi => Some("qmi_wwan"),
         FunctionKind::Diag | FunctionKind::Nmea | FunctionKind::At if is_sdx => Some("option"),
         FunctionKind::Diag | FunctionKind::Nmea | FunctionKind::At | FunctionKind::Download => {

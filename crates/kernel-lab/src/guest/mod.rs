@@ -1,6 +1,7 @@
 //! The part that runs inside the guest, in the host's root: it runs the scenarios that no other guest has taken, one after the
 //! other, and writes down how each went.
 
+mod advised;
 mod ask;
 pub(crate) mod bus;
 mod busy;
@@ -10,6 +11,7 @@ mod images;
 mod killed;
 mod measure;
 pub(crate) mod modem;
+mod modules;
 mod process;
 pub(crate) mod processors;
 mod rivals;

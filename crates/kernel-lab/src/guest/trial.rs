@@ -1,5 +1,6 @@
 //! One scenario: the modem appears, a program does its work, and what the modem has then is compared with the files.
 
+use super::advised::Advised;
 use super::ask::Asker;
 use super::bus::{Bound, Socket, node_of};
 use super::busy::Busy;
@@ -12,6 +13,7 @@ use super::rivals::{Met, Rivals};
 use super::stopped::Stopped;
 use super::verbs::Operator;
 use super::verdict::{compare, is_as_before, is_updated};
+use crate::advice;
 use crate::clock::now;
 use crate::scenario::{Bus, Files, Program, Scenario, Task};
 use anyhow::{Context, ensure};
@@ -80,7 +82,11 @@ impl Trial<'_> {
             compare(&flashed, sent)?;
             match scenario.task {
                 Task::Update(_) | Task::Rivals => is_updated(&flashed, profile)?,
-                Task::Verbs | Task::ToAndFro(_) | Task::Stopped | Task::Reset(Program::Ours) => {
+                Task::Verbs
+                | Task::ToAndFro(_)
+                | Task::Stopped
+                | Task::Advised(_)
+                | Task::Reset(Program::Ours) => {
                     is_as_before(&flashed, profile)?;
                 }
                 _ => {}
@@ -139,6 +145,9 @@ impl Trial<'_> {
         }
         if matches!(self.scenario.files, Files::Stored(_)) {
             store(&mut setup.storage, &images::target());
+        }
+        if matches!(self.scenario.task, Task::Advised(_)) {
+            advice::without_driver(&mut setup);
         }
         (modem.habit)(&mut setup.quirks);
         setup.faults = modem.fault.parse()?;
@@ -266,6 +275,16 @@ impl Trial<'_> {
                     log: self.log("program"),
                 };
                 stopped.try_all(asker)
+            }
+            Task::Advised(start) => {
+                let mut advised = Advised {
+                    program: self.ours,
+                    bench,
+                    socket: SOCKET,
+                    daemons,
+                    log: self.log("program"),
+                };
+                advised.run(start)
             }
             Task::Verbs => {
                 let mut operator = self.operator(setup, bench, daemons)?;

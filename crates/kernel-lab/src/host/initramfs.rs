@@ -2,6 +2,8 @@
 //!
 //! Source of the format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
+use crate::share::MODULES_IN_GUEST;
+
 /// An archive in the making.
 #[derive(Debug, Default)]
 pub(crate) struct Archive {
@@ -67,11 +69,12 @@ impl Archive {
 }
 
 /// What runs first in the guest. It loads the modules in the order of `/modules/order`, puts a writable layer
-/// over the host's root, and starts `agent` in there.
+/// over the host's root, keeps the modules there, and starts `agent`.
 ///
 /// `folder` is where the writable share is to be seen; its folder `programs` is copied to `programs_in_guest`. The agent's output
 /// goes to the console.
 pub(crate) fn script(agent: &str, folder: &str, programs: &str, programs_in_guest: &str) -> String {
+    let modules = MODULES_IN_GUEST;
     format!(
         r#"#!/bin/busybox sh
 b=/bin/busybox
@@ -88,6 +91,7 @@ $b mkdir /layer/upper /layer/work
 $b mount -t overlay -o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work none /root || echo "lab: no overlay"
 for place in dev proc sys; do $b mkdir -p /root/$place; $b mount -o move /$place /root/$place; done
 for place in run tmp dev/shm; do $b mkdir -p /root/$place; $b mount -t tmpfs none /root/$place; done
+$b mv /modules /root{modules}
 $b mkdir -p /root/dev/pts /root{folder}
 $b mount -t devpts none /root/dev/pts
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 results /root{folder} || echo "lab: no share"

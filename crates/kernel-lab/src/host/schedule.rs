@@ -45,6 +45,7 @@ fn estimate(scenario: &Scenario) -> Duration {
         (Task::ToAndFro(rounds), _) => 10 * u64::from(rounds),
         (Task::Rivals, _) => 42,
         (Task::Stopped, _) => 15,
+        (Task::Advised(_), _) => 27,
     };
     let company = scenario.company;
     // ModemManager probes each modem, and again after each restart.

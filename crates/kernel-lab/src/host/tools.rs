@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What is needed: a program by any of its places, and the Debian package that has it.
-const NEEDED: [(&[&str], &str); 11] = [
+const NEEDED: [(&[&str], &str); 12] = [
     (&["/usr/bin/qemu-system-x86_64"], "qemu-system-x86"),
     (&["/bin/busybox", "/usr/bin/busybox"], "busybox-static"),
     (
@@ -19,6 +19,7 @@ const NEEDED: [(&[&str], &str); 11] = [
     (&["/usr/bin/dbus-daemon"], "dbus-daemon"),
     (&["/usr/bin/dbus-send"], "dbus-bin"),
     (&["/usr/bin/dpkg-deb"], "dpkg"),
+    (&["/sbin/modprobe", "/usr/sbin/modprobe"], "kmod"),
 ];
 
 /// Makes sure that everything is there, installing packages when we are root on a Debian.
