@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod advice;
+mod at_once;
 mod cases;
 mod clock;
 mod guest;

@@ -1,6 +1,7 @@
 //! What is tried in the guest: which modem, which program, which files, and what else is there.
 
 use super::advice::{self, Start};
+use super::at_once;
 use super::matrix;
 use std::time::Duration;
 use virtual_modem::quirk::HelloHabit;
@@ -174,7 +175,7 @@ impl Program {
 /// More than two chunks of QDL (1 MiB), no multiple of a sector or a USB packet, and with the two bytes in it that
 /// a frame must escape: 0x287D7E.
 pub(crate) const FIRMWARE: Image = Image::Firmware(2_653_566);
-const NONE: &[Image] = &[];
+pub(crate) const NONE: &[Image] = &[];
 const ONE: &[Image] = &[FIRMWARE];
 pub(crate) const PAIR: &[Image] = &[FIRMWARE, Image::Carrier];
 pub(crate) const PACKAGE: &[Image] = &[Image::Package(2_653_566)];
@@ -192,7 +193,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     all.extend(judged());
     all.extend(verbs());
     all.extend(advice::scenarios());
-    all.extend(speaking_at_once());
+    all.extend(at_once::scenarios());
     all.extend(matrix::updates());
     all.push(matrix::while_probing());
     all
@@ -404,45 +405,6 @@ fn flashes() -> Vec<Scenario> {
         // Silent until the first bytes: the reference gives up on it (rc7620_tp1_failed trace). Ours listens for 5 s
         // before it speaks.
         silent(ours("RC7620", ONE)),
-    ]
-}
-
-/// Boot loaders whose hello is there as soon as somebody reads, on a host that is busy with other things: the kernel echoes what
-/// comes before the port is raw.
-fn speaking_at_once() -> Vec<Scenario> {
-    let at_once = |scenario: Scenario| Scenario {
-        name: format!("{}-at-once", scenario.name),
-        modem: Modem {
-            habit: |quirks| quirks.hello = HelloHabit::Late(Duration::ZERO),
-            ..scenario.modem
-        },
-        company: Company {
-            busy: true,
-            ..Company::default()
-        },
-        ..scenario
-    };
-    let flash = scenario(Task::Flash(Ours), "EM7565", None, Files::Sent(PAIR));
-    let update = scenario(Task::Update(Ours), "EM7565", Some(Qmi), Files::Sent(PAIR));
-    let to_and_fro = |rounds| {
-        at_once(scenario(
-            Task::ToAndFro(rounds),
-            "EM7565",
-            Some(Mbim),
-            Files::Sent(NONE),
-        ))
-    };
-    vec![
-        at_once(flash),
-        at_once(update),
-        to_and_fro(5),
-        scenario(Task::Killed, "EM7565", None, Files::Sent(PAIR)),
-        Scenario {
-            name: "ours-to-and-fro-em7565-mbim-at-once-100".into(),
-            when: When::All,
-            deadline: Duration::from_secs(1200),
-            ..to_and_fro(100)
-        },
     ]
 }
 
