@@ -89,8 +89,13 @@ pub const ALL_CODES: &[Code] = &[
     ),
     code(
         "E-SRC-NOT-A-FILE",
-        "the path leads to a pipe, socket or device",
+        "the path leads to a pipe, a socket, a device or a file of the kernel",
         "save the firmware as an ordinary file first",
+    ),
+    code(
+        "E-SRC-LINK-OUT",
+        "a link in a folder leads to a file outside of the folder",
+        "name that file if it is meant, else remove the link",
     ),
     code("E-SRC-EMPTY", "the file is empty", AGAIN),
     code(
@@ -110,9 +115,14 @@ pub const ALL_CODES: &[Code] = &[
         "name the folder the firmware itself lies in, or the files",
     ),
     code(
+        "E-SRC-TOO-MANY-IMAGES",
+        "there are more images than one run checks",
+        "name only the files that are meant",
+    ),
+    code(
         "E-SRC-INSTALLER",
-        "a Windows program without an archive that can be found in it",
-        UNPACK,
+        "a program in which neither a 7z nor a zip archive was found",
+        "do as the message says, by the kind of program; name the files that come out of it",
     ),
     code(
         "E-SRC-NOT-BUILT-IN",
@@ -126,6 +136,11 @@ pub const ALL_CODES: &[Code] = &[
         UNPACK,
     ),
     code("E-SRC-DAMAGED-ARCHIVE", "the archive is damaged", AGAIN),
+    code(
+        "E-SRC-UNCLEAR",
+        "the archive can be read in two ways: a path is in it twice, files share bytes, or its list and its headers don't agree",
+        "get it from the vendor's page; else unpack it, look at the files, and name them",
+    ),
     code("E-SRC-DAMAGED-ENTRY", "a file in the archive is damaged", AGAIN),
     code(
         "E-SRC-TOO-BIG",

@@ -1,7 +1,8 @@
 //! `modemflash replay`: feeds a recorded trace back to the engine.
 
-use std::fs;
+use std::io::Read;
 
+use firmware_image::source;
 use modem_world::Replayer;
 use modem_world::trace::Trace;
 use update_engine::{Firmware, update};
@@ -58,8 +59,11 @@ pub(crate) fn run(arguments: &Replay, verbose: u8) -> Verdict {
 }
 
 fn read(arguments: &Replay) -> Result<(Trace, TraceHead), VerbFailure> {
-    let text =
-        fs::read_to_string(&arguments.trace).map_err(|error| unusable(arguments, &error.to_string()))?;
+    let mut text = String::new();
+    source::open(&arguments.trace)
+        .map_err(|error| VerbFailure::own(OwnCode::TraceRead, error.to_string(), HINT))?
+        .read_to_string(&mut text)
+        .map_err(|error| unusable(arguments, &error.to_string()))?;
     let trace = Trace::parse(&text).map_err(|error| unusable(arguments, &error.to_string()))?;
     let head = TraceHead::parse(&trace.comments).map_err(|why| unusable(arguments, &why))?;
     Ok((trace, head))
@@ -69,6 +73,8 @@ fn unusable(arguments: &Replay, why: &str) -> VerbFailure {
     VerbFailure::own(
         OwnCode::TraceRead,
         format!("{}: {why}", arguments.trace.display()),
-        "give a file that was written by `modemflash update --trace FILE` (docs/trace-format.md)",
+        HINT,
     )
 }
+
+const HINT: &str = "give a file that was written by `modemflash update --trace FILE` (docs/trace-format.md)";

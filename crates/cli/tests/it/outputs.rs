@@ -124,6 +124,14 @@ fn every_failure_with_json_is_one_event_on_standard_output() {
     fs::write(at("letter.txt"), "Dear modem,\nhow are you?\n").unwrap();
     fs::write(at("letter.cwe"), "Dear modem,\n".repeat(100)).unwrap();
     fs::write(at("not.trace"), "Dear modem\n").unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("pipe.cwe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
     fs::create_dir(at("nothing")).unwrap();
     fs::create_dir(at("two")).unwrap();
     put_release(&at("two"), Family::Swi9x30, 5000);
@@ -188,6 +196,10 @@ fn every_failure_with_json_is_one_event_on_standard_output() {
         ("--virtual MC7455 at --json nonsense", "E-AT-INVALID", 2),
         ("--virtual Nothing list --json", "E-MODEL-UNKNOWN", 2),
         ("replay --json not.trace", "E-TRACE-READ", 2),
+        ("replay --json pipe.cwe", "E-TRACE-READ", 2),
+        ("replay --json /proc/kmsg", "E-TRACE-READ", 2),
+        ("--virtual MC7455 update --json pipe.cwe", "E-SRC-NOT-A-FILE", 3),
+        ("--virtual MC7455 update --json /proc/kmsg", "E-SRC-NOT-A-FILE", 3),
     ];
     for (line, code, exit) in cases {
         let line = line.replace("FILES", &sound);

@@ -19,7 +19,7 @@ pub enum Content {
     WindowsProgram,
     /// A Linux program (`\x7fELF`), perhaps self-extracting.
     LinuxProgram,
-    /// A gzip file, often `.tar.gz`.
+    /// A gzip file with something else than a tar archive in it.
     Gzip,
     /// An xz file.
     Xz,
@@ -31,6 +31,8 @@ pub enum Content {
     Rar,
     /// A tar archive.
     Tar,
+    /// A tar archive, packed: `.tar.gz` and the like. Its first bytes alone don't tell it from another packed file.
+    PackedTar,
     /// A Microsoft cabinet.
     Cabinet,
     /// An InstallShield cabinet.
@@ -100,12 +102,15 @@ impl Content {
             Self::WebPage => {
                 "the download needs a login or a consent: fetch it again in a browser and look at what was saved"
             }
-            Self::Gzip | Self::Xz | Self::Bzip2 | Self::Zstandard | Self::Tar => {
-                "unpack it first (`tar xf FILE`) and name what comes out"
-            }
-            Self::Rar | Self::Cabinet | Self::InstallShieldCabinet | Self::Msi => {
+            Self::Tar | Self::PackedTar => "unpack it first (`tar xf FILE`) and name what comes out",
+            Self::Gzip => "unpack it first (`gunzip FILE`) and name what comes out",
+            Self::Xz => "unpack it first (`unxz FILE`) and name what comes out",
+            Self::Bzip2 => "unpack it first (`bunzip2 FILE`) and name what comes out",
+            Self::Zstandard => "unpack it first (`unzstd FILE`) and name what comes out",
+            Self::Rar | Self::Cabinet | Self::Msi => {
                 "unpack it first with 7-Zip (`7z x FILE`) and name what comes out"
             }
+            Self::InstallShieldCabinet => "unpack it first (`unshield x FILE`) and name what comes out",
             Self::Empty => "download it again: an empty file is what a broken download leaves",
             _ => "name the .cwe, .spk, .nvu or .mbn files, or the archive or folder they are in",
         }
@@ -146,6 +151,7 @@ impl fmt::Display for Content {
             Self::Zstandard => "a zstd file",
             Self::Rar => "a RAR archive",
             Self::Tar => "a tar archive",
+            Self::PackedTar => "a packed tar archive",
             Self::Cabinet => "a cabinet file",
             Self::InstallShieldCabinet => "an InstallShield cabinet",
             Self::Msi => "a Windows Installer package",

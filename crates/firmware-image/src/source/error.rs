@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::string::{String, ToString};
 
 use super::content::Content;
+use super::sfx::Installer;
 
 /// A file, folder or archive that can't be used.
 ///
@@ -33,11 +34,22 @@ pub enum SourceError {
         /// What the operating system said.
         cause: io::Error,
     },
-    /// A pipe, socket or device: these can't be read twice.
-    #[error("{path}: neither a file nor a folder", path = path.display())]
+    /// A pipe, a socket, a device, or a file of the kernel: these can't be read twice. Or a folder where only a file
+    /// will do.
+    #[error("{path}: {what}, not a stored file", path = path.display())]
     NotAFile {
         /// As the user gave it.
         path: PathBuf,
+        /// What it is, in words.
+        what: &'static str,
+    },
+    /// A link in a folder leads to a file outside of the folder.
+    #[error("{path}: a link to {to}, which is not in the folder", path = path.display(), to = super::names::printable_path(to))]
+    LinkOut {
+        /// The link.
+        path: PathBuf,
+        /// What it leads to.
+        to: PathBuf,
     },
     /// The file has no bytes.
     #[error("{path}: the file is empty", path = path.display())]
@@ -81,13 +93,21 @@ pub enum SourceError {
         /// The bound.
         limit: usize,
     },
-    /// An executable in which neither a 7z nor a zip archive was found.
+    /// There are more images than one run checks.
+    #[error("{path}: more than {limit} images", path = path.display())]
+    TooManyImages {
+        /// The folder, the archive, or the last of the files.
+        path: PathBuf,
+        /// The bound.
+        limit: usize,
+    },
+    /// A program in which neither a 7z nor a zip archive was found.
     #[error("{path}: {installer}, with neither a 7z nor a zip archive in it", path = path.display())]
     UnknownInstaller {
         /// The executable.
         path: PathBuf,
         /// Which kind of installer it is, as far as it can be recognised.
-        installer: super::sfx::Installer,
+        installer: Installer,
     },
     /// This build has no reader for this kind of archive.
     #[error("{path}: {content}, which this build can't open", path = path.display())]
@@ -121,6 +141,14 @@ pub enum SourceError {
         /// The archive.
         path: PathBuf,
         /// What is wrong.
+        what: String,
+    },
+    /// Other programs may see other files in the archive, so it isn't clear which ones are meant.
+    #[error("{path}: the archive can be read in two ways: {what}", path = path.display())]
+    Unclear {
+        /// The archive.
+        path: PathBuf,
+        /// What doesn't agree.
         what: String,
     },
     /// One entry of the archive doesn't unpack to what the archive says.
@@ -222,16 +250,19 @@ impl SourceError {
             Self::NoPermission { .. } => "E-SRC-PERMISSION",
             Self::Unreadable { .. } => "E-SRC-UNREADABLE",
             Self::NotAFile { .. } => "E-SRC-NOT-A-FILE",
+            Self::LinkOut { .. } => "E-SRC-LINK-OUT",
             Self::Empty { .. } => "E-SRC-EMPTY",
             Self::Changed { .. } => "E-SRC-CHANGED",
             Self::NotAnImage { .. } => "E-SRC-NOT-AN-IMAGE",
             Self::NoImages { .. } => "E-SRC-NO-IMAGES",
             Self::TooManyFiles { .. } => "E-SRC-TOO-MANY-FILES",
+            Self::TooManyImages { .. } => "E-SRC-TOO-MANY-IMAGES",
             Self::UnknownInstaller { .. } => "E-SRC-INSTALLER",
             Self::NotBuiltIn { .. } => "E-SRC-NOT-BUILT-IN",
             Self::Encrypted { .. } => "E-SRC-ENCRYPTED",
             Self::Method { .. } => "E-SRC-METHOD",
             Self::DamagedArchive { .. } => "E-SRC-DAMAGED-ARCHIVE",
+            Self::Unclear { .. } => "E-SRC-UNCLEAR",
             Self::DamagedEntry { .. } => "E-SRC-DAMAGED-ENTRY",
             Self::TooBig { .. } => "E-SRC-TOO-BIG",
             Self::Bomb { .. } => "E-SRC-BOMB",
@@ -264,6 +295,10 @@ impl SourceError {
                 "check the stick, disk or network mount the file is on, then run again".to_string()
             }
             Self::NotAFile { .. } => "save the firmware as an ordinary file first".to_string(),
+            Self::LinkOut { to, .. } => std::format!(
+                "if that file is meant, name it: {}; else remove the link from the folder",
+                super::names::quoted(to)
+            ),
             Self::Empty { .. } => {
                 "download it again: an empty file is what a broken download leaves".to_string()
             }
@@ -279,13 +314,28 @@ impl SourceError {
             Self::TooManyFiles { .. } => {
                 "name the folder the firmware itself lies in, or the files".to_string()
             }
+            Self::TooManyImages { .. } => "name only the files that are meant".to_string(),
+            Self::UnknownInstaller { path, installer } => match installer {
+                Installer::Nsis | Installer::Msi | Installer::Rar => unpack(path),
+                Installer::InnoSetup => std::format!(
+                    "unpack it with innoextract (`innoextract {}`) and name the files that come out (.cwe, .spk, .nvu)",
+                    super::names::quoted(path)
+                ),
+                Installer::InstallShield => {
+                    "let it unpack its files on a Windows computer and name them (.cwe, .spk, .nvu)".to_string()
+                }
+                Installer::Other => Content::Unknown.hint().to_string(),
+            },
             Self::NotBuiltIn { path, .. }
-            | Self::UnknownInstaller { path, .. }
             | Self::Method { path, .. }
             | Self::Dictionary { path, .. } => unpack(path),
             Self::Encrypted { path, .. } => std::format!("{}; 7-Zip asks for the password", unpack(path)),
             Self::DamagedArchive { .. } | Self::DamagedEntry { .. } => {
                 "download it again and compare its size or checksum with the vendor's page".to_string()
+            }
+            Self::Unclear { .. } => {
+                "get it from the vendor's page; if the vendor's own archive is like this, unpack it, look at the files, and name them"
+                    .to_string()
             }
             Self::TooBig { .. } | Self::Bomb { .. } | Self::DirectoryTooBig { .. } => {
                 "no vendor ships such a firmware archive: get it from the vendor's page".to_string()

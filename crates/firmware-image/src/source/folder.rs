@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::error::SourceError;
 use super::note::{Note, Reason};
+use super::open::Place;
 use super::{limits, names};
 
 /// What a folder holds.
@@ -53,17 +54,15 @@ fn descend(top: &Path, folder: &Path, depth: usize, listing: &mut Listing) -> Re
             pass_over(Reason::SystemFile);
             continue;
         }
-        let metadata = match std::fs::metadata(&path) {
-            Ok(metadata) => metadata,
+        let place = match Place::find(&path) {
+            Ok(place) => place,
             // For example a link to nothing.
             Err(e) => {
-                pass_over(Reason::Unreadable(
-                    SourceError::from_io(path.as_path(), e).to_string(),
-                ));
+                pass_over(Reason::Unreadable(e.to_string()));
                 continue;
             }
         };
-        if metadata.is_dir() {
+        if place.is_folder() {
             if path.is_symlink() {
                 pass_over(Reason::FolderLink);
             } else if depth >= limits::FOLDER_DEPTH {

@@ -16,8 +16,11 @@ use super::content::{Content, HEAD_SIZE};
 use super::error::SourceError;
 use super::file::FileImage;
 use super::note::{Note, Reason};
+use super::open::Place;
 use super::shared::{SharedFile, Window};
 use super::spool::{self, SpoolPolicy};
+use super::zip_end::{self, Part};
+use super::zip_layout::Before;
 use super::{folder, limits, names, sfx};
 
 /// How to read the files that the user gives.
@@ -181,12 +184,13 @@ struct Gatherer<'a> {
 
 impl Gatherer<'_> {
     fn path(&mut self, path: &Path) -> Result<(), SourceError> {
-        let metadata = std::fs::metadata(path).map_err(|e| SourceError::from_io(path, e))?;
-        if metadata.is_dir() {
-            return self.folder(path);
+        let place = Place::find(path)?;
+        if place.is_folder() {
+            return self.folder(path, &place);
         }
-        let file = SharedFile::open(path)?;
+        let file = SharedFile::open(&place)?;
         let content = content_of(&file, 0)?.under_name(&path.to_string_lossy());
+        let content = inside(&file, content);
         let size = file.size();
         match content {
             Content::Empty => Err(SourceError::Empty {
@@ -240,11 +244,12 @@ impl Gatherer<'_> {
                 limit: limits::IMAGE,
             });
         }
+        let path = file.path().to_path_buf();
         self.out.candidates.push(Candidate {
             image: Image::File(FileImage::new(file)),
             origin,
         });
-        Ok(())
+        limits::check_images(&path, self.out.candidates.len())
     }
 
     fn pass_over(&mut self, name: impl Into<String>, reason: Reason) {
@@ -254,17 +259,23 @@ impl Gatherer<'_> {
         });
     }
 
-    fn folder(&mut self, path: &Path) -> Result<(), SourceError> {
+    fn folder(&mut self, path: &Path, place: &Place) -> Result<(), SourceError> {
         let mut has_images = false;
+        let mut link_out = None;
         let listing = folder::list(path)?;
         self.out.notes.extend(listing.notes);
         let mut archives: Vec<Stretch> = Vec::new();
         for file_path in &listing.files {
             let name = names::printable(&file_path.to_string_lossy());
-            let opened = SharedFile::open(file_path)
+            let opened = open_inside(file_path, place)
                 .and_then(|file| content_of(&file, 0).map(|content| (file, content)));
             let (file, content) = match opened {
                 Ok(opened) => opened,
+                Err(SourceError::LinkOut { path, to }) if !names::is_image_name(&name) => {
+                    self.pass_over(name, Reason::LinkOut(to.clone()));
+                    link_out.get_or_insert(SourceError::LinkOut { path, to });
+                    continue;
+                }
                 // The file is named like an image, so continuing without it could choose a wrong set.
                 Err(e) if names::is_image_name(&name) => return Err(e),
                 Err(e) => {
@@ -309,6 +320,10 @@ impl Gatherer<'_> {
         if has_images {
             return Ok(());
         }
+        // The image or archive may be what the link leads to.
+        if let (None, Some(link_out)) = (&first, link_out) {
+            return Err(link_out);
+        }
         Err(SourceError::NoImages {
             path: path.to_path_buf(),
             looked_at: listing.files.len(),
@@ -318,7 +333,7 @@ impl Gatherer<'_> {
 
     fn archive(&mut self, stretch: Stretch, level: Level) -> Result<(), SourceError> {
         match stretch.content {
-            Content::Zip => self.zip(stretch, level),
+            Content::Zip => self.zip(stretch, Before::Nothing, level),
             Content::SevenZip => self.seven_zip(stretch, level),
             _ => self.program(stretch, level),
         }
@@ -331,11 +346,26 @@ impl Gatherer<'_> {
         let path = file.path().to_path_buf();
         let window = Window::new(Arc::clone(&file), start, size);
         let found = sfx::find(window, size).map_err(|e| SourceError::from_io(path.as_path(), e))?;
-        let seven_zip = found.seven_zip.and_then(|offset| start.checked_add(offset));
+        let place = |offset: Option<u64>| offset.and_then(|offset| start.checked_add(offset));
+        let (seven_zip, rar) = (place(found.seven_zip), place(found.rar));
         let zip = zip_offset(&file, start, size);
-        match (seven_zip, zip) {
-            // One archive may be stored inside the other; then the outer one begins first.
-            (Some(seven_zip), zip) if zip.is_none_or(|zip| seven_zip < zip) => {
+        let is_first =
+            |one: Option<u64>| one.is_some() && [seven_zip, rar, zip].into_iter().flatten().min() == one;
+        // One archive may be stored inside another; then the outer one begins first.
+        if is_first(zip) {
+            return self.zip(
+                Stretch {
+                    file,
+                    start,
+                    size,
+                    content: Content::Zip,
+                },
+                Before::Program,
+                level,
+            );
+        }
+        match seven_zip {
+            Some(seven_zip) if is_first(Some(seven_zip)) => {
                 let rest = size.saturating_sub(seven_zip.saturating_sub(start));
                 self.seven_zip(
                     Stretch {
@@ -347,15 +377,6 @@ impl Gatherer<'_> {
                     level,
                 )
             }
-            (_, Some(_)) => self.zip(
-                Stretch {
-                    file,
-                    start,
-                    size,
-                    content: Content::Zip,
-                },
-                level,
-            ),
             _ => Err(SourceError::UnknownInstaller {
                 path,
                 installer: found.installer,
@@ -364,7 +385,7 @@ impl Gatherer<'_> {
     }
 
     #[cfg(not(feature = "zip"))]
-    fn zip(&mut self, zip: Stretch, _level: Level) -> Result<(), SourceError> {
+    fn zip(&mut self, zip: Stretch, _before: Before, _level: Level) -> Result<(), SourceError> {
         Err(SourceError::NotBuiltIn {
             path: zip.file.path().to_path_buf(),
             content: Content::Zip,
@@ -372,8 +393,12 @@ impl Gatherer<'_> {
     }
 
     #[cfg(feature = "zip")]
-    fn zip(&mut self, zip: Stretch, level: Level) -> Result<(), SourceError> {
-        let mut archive = super::zip::Zip::open(Arc::clone(&zip.file), zip.start, zip.size)?;
+    fn zip(&mut self, zip: Stretch, before: Before, level: Level) -> Result<(), SourceError> {
+        let opened = super::zip::Zip::open(Arc::clone(&zip.file), zip.start, zip.size, before)?;
+        let mut archive = opened.ok_or_else(|| SourceError::DamagedArchive {
+            path: zip.file.path().to_path_buf(),
+            what: "it has no end; was the download interrupted?".to_string(),
+        })?;
         let mut sorted = Sorted::default();
         let mut total = 0_u64;
         for listed in archive.list()? {
@@ -417,6 +442,7 @@ impl Gatherer<'_> {
                 total = total.saturating_add(listed.size);
                 limits::check_total(zip.file.path(), archive.packed_size(), total)?;
                 sorted.images.push(Image::Zip(image));
+                limits::check_images(zip.file.path(), sorted.images.len())?;
             } else {
                 self.pass_over(name, Reason::NotAnImage(content));
             }
@@ -436,6 +462,7 @@ impl Gatherer<'_> {
     fn seven_zip(&mut self, stretch: Stretch, level: Level) -> Result<(), SourceError> {
         use super::sevenz::{SevenZip, SevenZipImage};
         let archive = Arc::new(SevenZip::open(Arc::clone(&stretch.file), stretch.start)?);
+        archive.check_list()?;
         let listed = archive.list();
         let mut usable = Vec::new();
         for file in &listed {
@@ -501,6 +528,7 @@ impl Gatherer<'_> {
                 policy: self.options.spool.clone(),
             });
         }
+        limits::check_images(archive.path(), wanted.len())?;
         for file in wanted {
             sorted
                 .images
@@ -534,7 +562,7 @@ impl Gatherer<'_> {
                 origin: Origin::Found,
             });
             self.out.candidates.extend(found);
-            return Ok(());
+            return limits::check_images(&path, self.out.candidates.len());
         }
         if sorted.inner.is_empty() || level == Level::Inner {
             let no_images = SourceError::NoImages {
@@ -604,16 +632,11 @@ fn reason_by_name(name: &str, is_folder: bool, is_unsafe: bool, size: u64) -> Op
 }
 
 /// Where the zip archive in a program begins, if the program contains one that isn't empty.
-#[cfg(feature = "zip")]
 fn zip_offset(file: &Arc<SharedFile>, start: u64, size: u64) -> Option<u64> {
-    let mut zip = super::zip::Zip::open(Arc::clone(file), start, size).ok()?;
-    let is_empty = zip.list().ok()?.is_empty();
-    (!is_empty).then(|| zip.offset())
-}
-
-#[cfg(not(feature = "zip"))]
-fn zip_offset(_file: &Arc<SharedFile>, _start: u64, _size: u64) -> Option<u64> {
-    None
+    let part = Part { file, start, size };
+    // A program may contain the marks of a zip archive without being one, so an error means that it isn't one.
+    let end = zip_end::find(part).ok()??;
+    (end.count > 0).then(|| start.saturating_add(end.archive))
 }
 
 /// Whether no image can have this content, whatever the file's name is.
@@ -624,10 +647,48 @@ fn is_clearly_foreign(content: Content) -> bool {
     )
 }
 
+/// Opens a file that was listed in a folder. A link to a file elsewhere isn't followed: who put it there isn't known.
+/// This judges what was opened, so it doesn't matter if a link takes the file's place meanwhile.
+fn open_inside(path: &Path, folder: &Place) -> Result<Arc<SharedFile>, SourceError> {
+    let place = Place::find(path)?;
+    let file = SharedFile::open(&place)?;
+    match (place.real_path(), folder.real_path()) {
+        (Some(real), Some(folder)) if real.starts_with(&folder) => Ok(file),
+        (real, _) => Err(SourceError::LinkOut {
+            path: path.to_path_buf(),
+            to: real.unwrap_or_else(|| path.to_path_buf()),
+        }),
+    }
+}
+
 fn content_of(file: &SharedFile, start: u64) -> Result<Content, SourceError> {
     let mut head = [0_u8; HEAD_SIZE];
     let read = file.head(start, &mut head)?;
     Ok(Content::of(head.get(..read).unwrap_or_default()))
+}
+
+/// Tells a packed tar archive from another packed file, by what is packed if this can be unpacked here, else by the
+/// file's name.
+fn inside(file: &Arc<SharedFile>, content: Content) -> Content {
+    let is_tar = match content {
+        #[cfg(feature = "zip")]
+        Content::Gzip => {
+            let packed = io::BufReader::with_capacity(4096, Window::from(Arc::clone(file), 0));
+            let mut head = Vec::with_capacity(HEAD_SIZE);
+            let limit = u64::try_from(HEAD_SIZE).unwrap_or(u64::MAX);
+            let unpacked = io::Read::take(flate2::bufread::GzDecoder::new(packed), limit);
+            // What can't be unpacked is no tar archive.
+            let _ = io::Read::read_to_end(&mut { unpacked }, &mut head);
+            Content::of(&head) == Content::Tar
+        }
+        #[cfg(not(feature = "zip"))]
+        Content::Gzip => names::is_packed_tar_name(&file.path().to_string_lossy()),
+        Content::Xz | Content::Bzip2 | Content::Zstandard => {
+            names::is_packed_tar_name(&file.path().to_string_lossy())
+        }
+        _ => false,
+    };
+    if is_tar { Content::PackedTar } else { content }
 }
 
 #[cfg(any(feature = "zip", feature = "sevenz"))]

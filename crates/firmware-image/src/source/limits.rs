@@ -15,9 +15,14 @@ const TOTAL: u64 = 8 << 30;
 /// 10:1; a test image of zeros packs 1000:1, but is small.
 const BOMB_SIZE: u64 = 256 << 20;
 const BOMB_RATIO: u64 = 200;
-/// The longest list of files of a zip archive: 2 MiB are 20,000 entries, and a firmware archive has a handful. The
-/// list is held in memory, with about 400 bytes per entry.
-pub(crate) const ZIP_DIRECTORY: u64 = 2 << 20;
+/// The most files in one archive; a firmware archive has a handful, and an installer with drivers a few hundred. The
+/// list of a zip archive is held in memory, with about 800 bytes per file.
+pub(crate) const ARCHIVE_FILES: usize = 2048;
+/// The most images of one run. A check keeps a few KiB for each, and a bundle with all carriers of all models has a
+/// hundred.
+const IMAGES: usize = 512;
+/// The longest list of files of a zip archive: 256 bytes for each of as many files as allowed.
+pub(crate) const ZIP_DIRECTORY: u64 = 512 << 10;
 /// The longest list of files of a 7z archive, packed and unpacked. Less than for zip, because the entries are
 /// shorter.
 pub(crate) const SEVEN_ZIP_DIRECTORY: u64 = 256 << 10;
@@ -58,6 +63,17 @@ pub(crate) fn check_total(path: &Path, packed: u64, unpacked: u64) -> Result<(),
             entry: "the whole archive".to_string(),
             packed,
             unpacked,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses more images than one run checks.
+pub(crate) fn check_images(path: &Path, count: usize) -> Result<(), SourceError> {
+    if count > IMAGES {
+        return Err(SourceError::TooManyImages {
+            path: path.to_path_buf(),
+            limit: IMAGES,
         });
     }
     Ok(())

@@ -30,6 +30,7 @@ mod checked;
 mod choice;
 pub mod content;
 mod error;
+mod fields;
 pub mod file;
 mod folder;
 mod gather;
@@ -37,6 +38,7 @@ mod inspect;
 mod limits;
 mod names;
 mod note;
+mod open;
 mod set;
 #[cfg(feature = "sevenz")]
 pub mod sevenz;
@@ -47,6 +49,8 @@ mod shared;
 mod spool;
 #[cfg(feature = "zip")]
 pub mod zip;
+mod zip_end;
+mod zip_layout;
 
 pub use choice::{Choice, ChoiceError, Question, Wanted};
 pub use content::Content;
@@ -55,6 +59,7 @@ pub use gather::{Candidate, Gathered, Options, Origin, gather};
 pub use inspect::{FileError, FirmwareFile, Inspected, Progress, Refused, check, inspect};
 pub use names::is_firmware_name;
 pub use note::{Note, Reason};
+pub use open::open;
 pub use set::{FirmwareSet, LeftOut, Why};
 pub use spool::SpoolPolicy;
 

@@ -1,5 +1,6 @@
 //! Makes names of files and archive entries printable, and judges them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::string::String;
 
@@ -48,6 +49,26 @@ pub(crate) fn climbs_out(name: &str) -> bool {
         || name.split(['/', '\\']).any(|part| part == "..")
 }
 
+/// The first name that is there twice. Names are the same if they lead to the same path: with slashes or backslashes,
+/// with `./` or without. A folder may be there twice.
+pub(crate) fn twin<N: AsRef<str>>(all: impl IntoIterator<Item = N>) -> Option<String> {
+    let mut seen: BTreeMap<String, bool> = BTreeMap::new();
+    for name in all {
+        let name = name.as_ref();
+        let mut path = String::with_capacity(name.len());
+        for part in name.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")) {
+            path.push('/');
+            path.push_str(part);
+        }
+        let is_folder = name.ends_with(['/', '\\']);
+        match seen.insert(path, is_folder) {
+            Some(was_folder) if !(was_folder && is_folder) => return Some(name.into()),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether this is a file that macOS and Windows leave next to others: `._*`, `.DS_Store`, `__MACOSX/…`, `Thumbs.db`,
 /// `desktop.ini`.
 pub(crate) fn is_system_litter(name: &str) -> bool {
@@ -66,6 +87,12 @@ pub(crate) fn is_image_name(name: &str) -> bool {
 /// Whether the name has the extension of an archive that this program can open.
 pub(crate) fn is_archive_name(name: &str) -> bool {
     has_extension(name, &["zip", "7z", "exe"])
+}
+
+/// Whether the name is that of a packed tar archive: `.tar.gz`, `.tgz` and the like.
+pub(crate) fn is_packed_tar_name(name: &str) -> bool {
+    let stem = base(name).rsplit_once('.').map_or("", |(stem, _)| stem);
+    has_extension(name, &["tgz", "txz", "tbz", "tbz2", "tzst"]) || has_extension(stem, &["tar"])
 }
 
 /// Whether the name has the extension of firmware or of an archive, including archives that this program can't open.
@@ -120,6 +147,20 @@ mod tests {
     }
 
     #[test]
+    fn two_names_of_one_path_are_found_and_other_names_are_not() {
+        for names in [
+            ["a.cwe", "a.cwe"],
+            ["a/b.cwe", "a\\b.cwe"],
+            ["a.cwe", "./a.cwe"],
+            ["a//b.cwe", "a/./b.cwe"],
+            ["a.cwe", "a.cwe/"],
+        ] {
+            assert_eq!(twin(names).as_deref(), Some(names[1]));
+        }
+        assert_eq!(twin(["a.cwe", "b/a.cwe", "A.cwe", "a.cwe.nvu", "b/", "b/"]), None);
+    }
+
+    #[test]
     fn names_are_shown_without_control_characters_and_shortened() {
         assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
         assert_eq!(printable(&"x".repeat(300)).chars().count(), 201);
@@ -134,6 +175,8 @@ mod tests {
         assert!(is_image_name("sub\\a.nvu"));
         assert!(!is_image_name("readme.txt"));
         assert!(!is_image_name(".cwe"));
+        assert!(is_packed_tar_name("a.tar.xz") && is_packed_tar_name("/x/a.TGZ"));
+        assert!(!is_packed_tar_name("a.cwe.xz") && !is_packed_tar_name("/x.tar/a.gz"));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub enum Reason {
     TooDeep,
     /// A link to a folder. Such links can lead in circles.
     FolderLink,
+    /// A link to a file outside of the folder, under a name that isn't an image's.
+    LinkOut(PathBuf),
     /// A file without an image's name, in a 7z archive that has files with such names. Looking into it would mean
     /// unpacking.
     OtherName,
@@ -73,6 +75,10 @@ impl fmt::Display for Reason {
             Self::Archive(content) => write!(f, "{content}; name it to have it opened"),
             Self::TooDeep => f.write_str("a folder too deep down; name it to have it searched"),
             Self::FolderLink => f.write_str("a link to a folder; name the folder itself"),
+            Self::LinkOut(to) => {
+                let to = super::names::printable_path(to);
+                write!(f, "a link to {to}, which is not in the folder")
+            }
             Self::OtherName => f.write_str("not named like an image"),
             Self::UnsafeName => f.write_str("its name points outside of the archive"),
             Self::Unreadable(why) => write!(f, "can't be read: {why}"),

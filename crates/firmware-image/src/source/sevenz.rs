@@ -60,6 +60,25 @@ impl SevenZip {
         }
     }
 
+    /// Refuses a list that is too long, or in which a path is twice.
+    pub(crate) fn check_list(&self) -> Result<(), SourceError> {
+        let path = self.file.path().to_path_buf();
+        let names = self.archive.files.iter().filter(|entry| !entry.is_directory);
+        if self.archive.files.len() > limits::ARCHIVE_FILES {
+            return Err(SourceError::TooManyFiles {
+                path,
+                limit: limits::ARCHIVE_FILES,
+            });
+        }
+        match names::twin(names.map(|entry| entry.name.as_str())) {
+            Some(name) => Err(SourceError::Unclear {
+                path,
+                what: std::format!("{} is in it twice", names::printable(&name)),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Every file and folder in the list, in its order.
     pub(crate) fn list(&self) -> Vec<Listed> {
         let entries = self.archive.files.iter().enumerate();

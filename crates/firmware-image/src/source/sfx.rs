@@ -8,6 +8,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::vec;
 
+use super::fields::{u16_at, u32_at};
+
 /// The signature at the start of a 7z archive. The start header has 32 bytes: this signature, the version (2 bytes),
 /// the CRC-32 of the 20 bytes that follow, and these 20 bytes: offset (8), size (8) and CRC (4) of the list of files.
 /// All numbers are little endian (7-Zip's 7zFormat.txt).
@@ -20,9 +22,15 @@ const INSTALL_SHIELD: &[u8] = b"InstallShield";
 const INNO: &[u8] = b"Inno Setup Setup Data";
 const MSI: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
-/// The length of the longest mark or header above. One byte less than this is carried over from one block to the
-/// next.
-const OVERLAP: usize = 32;
+/// The mark of a RAR archive (unrar, archive.hpp and the technical notes of RAR 5). Unpackers contain the mark too, so
+/// only a mark counts that a header with the right sum follows.
+const RAR: &[u8] = b"Rar!\x1a\x07";
+/// The longest first header of a RAR archive that is looked for; RAR writes less than 64 bytes.
+const RAR_HEADER: usize = 96;
+
+/// At least the length of the longest mark or header above. One byte less than this is carried over from one block to
+/// the next.
+const OVERLAP: usize = 128;
 const BLOCK: usize = 64 * 1024;
 
 /// Which program made an installer that can't be opened here.
@@ -37,6 +45,8 @@ pub enum Installer {
     InnoSetup,
     /// A Windows Installer package inside a program.
     Msi,
+    /// A RAR archive inside a program.
+    Rar,
     /// No known mark.
     #[default]
     Other,
@@ -49,6 +59,7 @@ impl fmt::Display for Installer {
             Self::InstallShield => "an InstallShield installer",
             Self::InnoSetup => "an Inno Setup installer",
             Self::Msi => "a program around a Windows Installer package",
+            Self::Rar => "a self-extracting RAR archive",
             Self::Other => "a program",
         })
     }
@@ -59,11 +70,13 @@ impl fmt::Display for Installer {
 pub struct Found {
     /// Where a 7z archive begins, in bytes from the start of the program.
     pub seven_zip: Option<u64>,
+    /// Where a RAR archive begins.
+    pub rar: Option<u64>,
     /// The first installer mark that was seen.
     pub installer: Installer,
 }
 
-/// Reads a program of `size` bytes until a 7z archive is found or the program ends. Needs 64 KiB of memory for any
+/// Reads a program of `size` bytes until a 7z or RAR archive is found or the program ends. Needs 64 KiB of memory for any
 /// size.
 ///
 /// A signature counts when its start header's CRC is right and the list of files it points to lies within `size`.
@@ -86,15 +99,18 @@ pub fn find(mut program: impl Read, size: u64) -> io::Result<Found> {
         } else {
             bytes.len().saturating_sub(OVERLAP - 1)
         };
-        for offset in positions(bytes, searched, SEVEN_ZIP) {
-            let at = buffer_start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
-            if bytes
-                .get(offset..)
-                .is_some_and(|rest| is_start_header(rest, size.saturating_sub(at)))
-            {
-                found.seven_zip = Some(at);
-                return Ok(found);
+        let at = |offset: usize| buffer_start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
+        let rest = |offset: usize| bytes.get(offset..).unwrap_or_default();
+        let seven_zip = positions(bytes, searched, SEVEN_ZIP)
+            .find(|offset| is_start_header(rest(*offset), size.saturating_sub(at(*offset))));
+        let rar = positions(bytes, searched, RAR).find(|offset| is_rar(rest(*offset)));
+        if seven_zip.is_some() || rar.is_some() {
+            found.seven_zip = seven_zip.map(at);
+            found.rar = rar.map(at);
+            if rar.is_some() && seven_zip.is_none_or(|seven_zip| rar < Some(seven_zip)) {
+                found.installer = Installer::Rar;
             }
+            return Ok(found);
         }
         if found.installer == Installer::Other {
             let marks = [
@@ -169,6 +185,36 @@ fn is_start_header(bytes: &[u8], available: u64) -> bool {
         .checked_add(offset)
         .and_then(|o| o.checked_add(size));
     crc32fast::hash(body).to_le_bytes() == *sum && size > 0 && end.is_some_and(|end| end <= available)
+}
+
+/// Whether `bytes` begin with the mark of a RAR archive and a first header whose sum is right.
+fn is_rar(bytes: &[u8]) -> bool {
+    match bytes.get(RAR.len()..) {
+        Some([0, header @ ..]) => is_rar_4(header).unwrap_or(false),
+        Some([1, 0, header @ ..]) => is_rar_5(header).unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// RAR 1.5 to 4: sum (2 bytes, the low half of a CRC-32), type 0x73, flags (2), size of the header (2).
+fn is_rar_4(header: &[u8]) -> Option<bool> {
+    let size = usize::from(u16_at(header, 5)?);
+    let summed = header.get(2..size).filter(|_| size <= RAR_HEADER)?;
+    let sum = crc32fast::hash(summed) & 0xFFFF;
+    Some(*header.get(2)? == 0x73 && sum == u32::from(u16_at(header, 0)?))
+}
+
+/// RAR 5: sum (4 bytes), size of what follows and type, both in groups of 7 bits, the lowest first. Type 1 is the
+/// archive's header, type 4 that of an encrypted archive.
+fn is_rar_5(header: &[u8]) -> Option<bool> {
+    let sum = u32_at(header, 0)?;
+    // A header of less than 128 bytes: its size takes one byte.
+    let size = usize::from(*header.get(4)?);
+    let end = size
+        .checked_add(5)
+        .filter(|end| size < 128 && *end <= RAR_HEADER)?;
+    let is_first = matches!(header.get(5)?, 1 | 4);
+    Some(is_first && crc32fast::hash(header.get(4..end)?) == sum)
 }
 
 #[cfg(test)]
@@ -253,6 +299,32 @@ mod tests {
             Installer::InstallShield
         );
         assert_eq!(find_in(&program(50, b"", 10)), Found::default());
+    }
+
+    /// The first bytes of archives that RAR 4.20 and 6.02 wrote.
+    const RAR_4: &[u8] = b"Rar!\x1a\x07\x00\xcf\x90\x73\x00\x00\x0d\x00\x00\x00\x00\x00\x00\x00";
+    const RAR_5: &[u8] = b"Rar!\x1a\x07\x01\x00\x33\x92\xb5\xe5\x0a\x01\x05\x06\x00\x05\x01\x01\x80\x80\x00";
+
+    #[test]
+    fn a_rar_archive_is_found_by_its_first_header_and_not_by_its_mark() {
+        for (name, rar) in [("4", RAR_4), ("5", RAR_5)] {
+            for before in [50, BLOCK - 3, BLOCK, BLOCK + 60, 200_000] {
+                let mut bytes = program(before, b"Rar!\x1a\x07\x01\x00 code", 0);
+                bytes.extend(INSTALL_SHIELD);
+                let at = bytes.len() as u64;
+                bytes.extend(rar);
+                bytes.extend([0; 300]);
+                let found = find_in(&bytes);
+                assert_eq!(
+                    (found.rar, found.installer),
+                    (Some(at), Installer::Rar),
+                    "{name} {before}"
+                );
+            }
+            let mut damaged = rar.to_vec();
+            damaged[9] ^= 1;
+            assert_eq!(find_in(&program(50, &damaged, 100)), Found::default(), "{name}");
+        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::SourceError;
+use super::open::Place;
 
 /// A regular file that stays open. Reads are positional, so any number of [`Window`]s share one descriptor.
 #[derive(Debug)]
@@ -18,17 +19,9 @@ pub(crate) struct SharedFile {
 }
 
 impl SharedFile {
-    /// Opens a regular file for reading. Pipes and devices are refused without opening them, because opening can
-    /// block for ever.
-    pub(crate) fn open(path: &Path) -> Result<Arc<Self>, SourceError> {
-        let before = std::fs::metadata(path).map_err(|e| SourceError::from_io(path, e))?;
-        if !before.is_file() {
-            return Err(SourceError::NotAFile {
-                path: path.to_path_buf(),
-            });
-        }
-        let file = File::open(path).map_err(|e| SourceError::from_io(path, e))?;
-        Self::from_file(file, path.to_path_buf())
+    /// Opens what was found, if it is a stored file.
+    pub(crate) fn open(place: &Place) -> Result<Arc<Self>, SourceError> {
+        Self::from_file(place.open()?, place.path().to_path_buf())
     }
 
     /// Takes a file that is already open; `path` is for messages only.
@@ -36,9 +29,6 @@ impl SharedFile {
         let metadata = file
             .metadata()
             .map_err(|e| SourceError::from_io(path.as_path(), e))?;
-        if !metadata.is_file() {
-            return Err(SourceError::NotAFile { path });
-        }
         let identity = identity(&metadata);
         Ok(Arc::new(Self {
             file,
@@ -191,11 +181,15 @@ mod tests {
     use super::*;
     use std::string::String;
 
+    fn open(path: &Path) -> Result<Arc<SharedFile>, SourceError> {
+        SharedFile::open(&Place::find(path)?)
+    }
+
     fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf, Arc<SharedFile>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.cwe");
         std::fs::write(&path, content).unwrap();
-        let shared = SharedFile::open(&path).unwrap();
+        let shared = open(&path).unwrap();
         (folder, path, shared)
     }
 
@@ -245,17 +239,14 @@ mod tests {
     #[test]
     fn folders_and_devices_are_not_files_and_missing_ones_are_missing() {
         let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(open(folder.path()), Err(SourceError::NotAFile { .. })));
         assert!(matches!(
-            SharedFile::open(folder.path()),
-            Err(SourceError::NotAFile { .. })
-        ));
-        assert!(matches!(
-            SharedFile::open(&folder.path().join("no")),
+            open(&folder.path().join("no")),
             Err(SourceError::Missing { .. })
         ));
         #[cfg(unix)]
         assert!(matches!(
-            SharedFile::open(Path::new("/dev/null")),
+            open(Path::new("/dev/null")),
             Err(SourceError::NotAFile { .. })
         ));
     }

@@ -5,7 +5,8 @@
 //! program (self-extracting).
 
 use std::boxed::Box;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read, Seek};
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
@@ -18,6 +19,8 @@ use super::checked::{Checked, Label};
 use super::content::{Content, HEAD_SIZE};
 use super::error::SourceError;
 use super::shared::{SharedFile, Window};
+use super::zip_end::Part;
+use super::zip_layout::{self, Before, Entry};
 use super::{limits, names};
 
 /// Methods by number (APPNOTE 4.4.5).
@@ -55,7 +58,7 @@ fn method_name(number: u16) -> String {
 pub(crate) struct Zip {
     file: Arc<SharedFile>,
     start: u64,
-    archive: ZipArchive<Budgeted<BufReader<Window>>>,
+    archive: ZipArchive<BufReader<Window>>,
 }
 
 /// One file of the archive, as its list describes it. Nothing of it has been read yet.
@@ -74,22 +77,28 @@ pub(crate) struct Listed {
 }
 
 impl Zip {
-    /// Reads the list of files.
-    pub(crate) fn open(file: Arc<SharedFile>, start: u64, size: u64) -> Result<Self, SourceError> {
-        let window = Window::new(Arc::clone(&file), start, size);
-        let reader = Budgeted {
-            inner: BufReader::new(window),
-            left: limits::ZIP_DIRECTORY,
+    /// Reads the list of files. `None` if there is no end of a zip archive.
+    pub(crate) fn open(
+        file: Arc<SharedFile>,
+        start: u64,
+        size: u64,
+        before: Before,
+    ) -> Result<Option<Self>, SourceError> {
+        let part = Part {
+            file: &file,
+            start,
+            size,
         };
-        match ZipArchive::new(reader) {
-            Ok(archive) => Ok(Self { file, start, archive }),
-            Err(e) => Err(error_of(&file, e)),
+        // First of all: this also limits the memory that the crate takes.
+        let Some(entries) = zip_layout::read(part, before)? else {
+            return Ok(None);
+        };
+        let window = Window::new(Arc::clone(&file), start, size);
+        let archive = ZipArchive::new(BufReader::new(window)).map_err(|e| error_of(&file, e))?;
+        if !is_same(&archive, &entries) {
+            return Err(part.unclear("its list of files is ambiguous"));
         }
-    }
-
-    /// Where the archive begins in the file: after the program, if there is one.
-    pub(crate) fn offset(&self) -> u64 {
-        self.start.saturating_add(self.archive.offset())
+        Ok(Some(Self { file, start, archive }))
     }
 
     /// Every file and folder in the list, in its order.
@@ -195,7 +204,11 @@ impl ZipImage {
         Ok(if self.is_stored {
             Box::new(Checked::new(packed, self.size, self.crc, self.label.clone()))
         } else {
-            let inflated = flate2::bufread::DeflateDecoder::new(BufReader::with_capacity(64 * 1024, packed));
+            let packed = BufReader::with_capacity(64 * 1024, packed);
+            let inflated = Inflated {
+                decoder: flate2::bufread::DeflateDecoder::new(packed),
+                packed: self.packed,
+            };
             Box::new(Checked::new(inflated, self.size, self.crc, self.label.clone()))
         })
     }
@@ -229,47 +242,58 @@ impl ImageSource for ZipImage {
     }
 }
 
-/// Reads at most `left` bytes, then fails. The list of files is held in memory, so its size must be limited.
-struct Budgeted<R> {
-    inner: R,
-    left: u64,
+/// Inflates all packed bytes. If bytes are left over, that is an error: a program that doesn't look at the list would
+/// take them for something else.
+struct Inflated<R> {
+    decoder: flate2::bufread::DeflateDecoder<R>,
+    packed: u64,
 }
 
-impl<R: Read> Read for Budgeted<R> {
+impl<R: io::BufRead> Read for Inflated<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        let count = u64::try_from(read).unwrap_or(u64::MAX);
-        match self.left.checked_sub(count) {
-            Some(left) => self.left = left,
-            None => return Err(io::Error::new(io::ErrorKind::InvalidData, OverBudget)),
+        let read = self.decoder.read(buffer)?;
+        if read == 0 && !buffer.is_empty() && self.decoder.total_in() != self.packed {
+            let what = "its packed bytes end later than their content";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         Ok(read)
     }
 }
 
-impl<R: Seek> Seek for Budgeted<R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(to)
+/// Whether the crate sees the same files as the check of the archive.
+fn is_same<R: Read + Seek>(archive: &ZipArchive<R>, entries: &[Entry]) -> bool {
+    let is_entry = |(index, entry): (usize, &Entry)| {
+        archive.by_index_data(index).is_ok_and(|seen| {
+            seen.name_raw() == entry.name
+                && number_of(seen.compression()) == entry.method
+                && seen.crc32() == entry.crc
+                && seen.compressed_size() == entry.packed
+                && seen.size() == entry.size
+                && seen.encrypted() == entry.is_encrypted
+                && seen.header_start() == entry.header
+        })
+    };
+    // The crate keeps one entry of a folder that is listed twice: the last one, in the place of the first one.
+    let mut places: BTreeMap<&[u8], usize> = BTreeMap::new();
+    let mut kept: Vec<&Entry> = Vec::new();
+    for entry in entries {
+        match places
+            .get(entry.name.as_slice())
+            .and_then(|place| kept.get_mut(*place))
+        {
+            Some(earlier) => *earlier = entry,
+            None => {
+                places.insert(&entry.name, kept.len());
+                kept.push(entry);
+            }
+        }
     }
-
-    fn stream_position(&mut self) -> io::Result<u64> {
-        self.inner.stream_position()
-    }
+    archive.len() == kept.len() && kept.into_iter().enumerate().all(is_entry)
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the list of files is too long")]
-struct OverBudget;
 
 fn error_of(file: &SharedFile, error: ZipError) -> SourceError {
     let path = file.path().to_path_buf();
     match error {
-        ZipError::Io(e) if e.get_ref().is_some_and(|inner| inner.is::<OverBudget>()) => {
-            SourceError::DirectoryTooBig {
-                path,
-                limit: limits::ZIP_DIRECTORY,
-            }
-        }
         ZipError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => SourceError::DamagedArchive {
             path,
             what: "it ends too early; was the download interrupted?".to_string(),

@@ -9,6 +9,7 @@
 mod builder;
 mod combining;
 mod layouts;
+mod opening;
 mod properties;
 mod real_files;
 mod real_names;
@@ -16,3 +17,4 @@ mod sets;
 mod sources;
 mod vectors;
 mod verified;
+mod zips;

@@ -294,13 +294,47 @@ fn an_elf_file_named_like_an_image_is_taken_as_one_and_not_as_a_program() {
 }
 
 #[test]
-fn other_installers_name_7_zip_and_the_command() {
+fn other_installers_are_named_with_the_program_that_opens_them() {
+    let rar: &[u8] = b"Rar!\x1a\x07\x00\xcf\x90\x73\x00\x00\x0d\x00\x00\x00\x00\x00\x00\x00";
     let folder = Folder::new();
-    let path = folder.put("setup.exe", &program_with(b"\xEF\xBE\xAD\xDENullsoftInst"));
-    let error = refusal(&path);
-    assert_eq!(error.code(), "E-SRC-INSTALLER");
-    assert!(error.to_string().contains("NSIS"), "{error}");
-    assert!(error.hint().unwrap().contains("7-Zip (`7z x "), "{error}");
+    for (mark, words, hint) in [
+        (&b"\xEF\xBE\xAD\xDENullsoftInst"[..], "NSIS", "7-Zip (`7z x "),
+        (rar, "a self-extracting RAR archive", "7-Zip (`7z x "),
+        (b"Inno Setup Setup Data", "Inno Setup", "`innoextract "),
+        (b"InstallShield", "InstallShield", "Windows computer"),
+        (b"nothing", "a program, with neither", "name the .cwe"),
+    ] {
+        let path = folder.put("setup.exe", &program_with(mark));
+        let error = refusal(&path);
+        assert_eq!(error.code(), "E-SRC-INSTALLER");
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(
+            error.hint().unwrap().contains(hint),
+            "{error}: {:?}",
+            error.hint()
+        );
+    }
+    // A zip archive that is stored in a RAR archive isn't taken for the whole.
+    let mut bytes = rar.to_vec();
+    bytes.extend(deflated(&[("a.cwe", &self::bytes(CWE))]));
+    let error = refusal(folder.put("setup.exe", &program_with(&bytes)));
+    assert!(error.to_string().contains("RAR"), "{error}");
+}
+
+#[test]
+fn nobody_is_told_to_unpack_what_is_no_archive() {
+    let system = Path::new("/bin/ls");
+    let error = refusal(if system.exists() {
+        system.into()
+    } else {
+        std::env::current_exe().unwrap()
+    });
+    assert_eq!(error.code(), "E-SRC-INSTALLER", "{error}");
+    assert!(
+        !error.hint().unwrap().contains("unpack"),
+        "{error}: {:?}",
+        error.hint()
+    );
 }
 
 #[test]
@@ -308,7 +342,18 @@ fn files_that_are_something_else_say_what_they_are_and_what_to_do() {
     let folder = Folder::new();
     let mut tar = vec![0; 1024];
     tar[257..262].copy_from_slice(b"ustar");
-    let cases: [(&str, &[u8], Content, &str); 6] = [
+    let gzip = |content: &[u8]| {
+        let mut child = std::process::Command::new("gzip")
+            .arg("-c")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(content).unwrap();
+        child.wait_with_output().unwrap().stdout
+    };
+    let (packed_tar, packed_cwe) = (gzip(&tar), gzip(&bytes(CWE)));
+    let cases: [(&str, &[u8], Content, &str); 13] = [
         (
             "firmware.zip",
             b"<!DOCTYPE html><html><body>Please log in",
@@ -316,7 +361,14 @@ fn files_that_are_something_else_say_what_they_are_and_what_to_do() {
             "login",
         ),
         ("firmware.cwe", b"<html>", Content::WebPage, "login"),
-        ("firmware.gz", b"\x1f\x8b\x08\0", Content::Gzip, "tar xf"),
+        ("firmware.gz", b"\x1f\x8b\x08\0", Content::Gzip, "gunzip"),
+        ("firmware.cwe.gz", &packed_cwe, Content::Gzip, "gunzip"),
+        ("firmware.tgz", &packed_tar, Content::PackedTar, "tar xf"),
+        ("firmware.download", &packed_tar, Content::PackedTar, "tar xf"),
+        ("firmware.cwe.xz", b"\xFD7zXZ\0", Content::Xz, "unxz"),
+        ("firmware.tar.xz", b"\xFD7zXZ\0", Content::PackedTar, "tar xf"),
+        ("firmware.tbz2", b"BZh9", Content::PackedTar, "tar xf"),
+        ("firmware.zst", b"\x28\xB5\x2F\xFD", Content::Zstandard, "unzstd"),
         ("firmware.tar", &tar, Content::Tar, "tar xf"),
         ("firmware.rar", b"Rar!\x1a\x07\x01\0", Content::Rar, "7z x"),
         ("readme.txt", b"Release notes", Content::Text, ".cwe"),
@@ -443,7 +495,9 @@ fn a_zip_entry_that_lies_about_its_size_is_refused_before_it_is_read() {
     let cwe = bytes(CWE);
     let mut archive = deflated(&[("a.cwe", &cwe)]);
     let directory = archive.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
-    archive[directory + 24..directory + 28].copy_from_slice(&2_000_000_000_u32.to_le_bytes());
+    for size_at in [directory + 24, 22] {
+        archive[size_at..size_at + 4].copy_from_slice(&2_000_000_000_u32.to_le_bytes());
+    }
     let error = refusal(folder.put("a.zip", &archive));
     assert!(
         matches!(error.code(), "E-SRC-BOMB" | "E-SRC-DAMAGED-ENTRY"),
@@ -454,12 +508,12 @@ fn a_zip_entry_that_lies_about_its_size_is_refused_before_it_is_read() {
 #[test]
 fn an_entry_that_cannot_be_an_image_for_its_size_is_refused() {
     let folder = Folder::new();
-    // zip64: 5 GiB unpacked in the extra field of the list.
+    // zip64: 5 GiB unpacked in the extra fields of the list and of the header.
     let mut archive = bytes("zip64.zip");
-    let directory = archive.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     let size = 2848_u64.to_le_bytes();
-    let field = directory + archive[directory..].windows(8).position(|w| w == size).unwrap();
-    archive[field..field + 8].copy_from_slice(&(5_u64 << 30).to_le_bytes());
+    while let Some(field) = archive.windows(8).position(|w| w == size) {
+        archive[field..field + 8].copy_from_slice(&(5_u64 << 30).to_le_bytes());
+    }
     let error = refusal(folder.put("a.zip", &archive));
     assert_eq!(error.code(), "E-SRC-TOO-BIG", "{error}");
 }
@@ -496,16 +550,71 @@ fn a_7z_archive_that_asks_for_too_much_memory_is_refused() {
     );
 }
 
-#[test]
-fn a_long_list_of_files_is_refused() {
-    let folder = Folder::new();
+fn zip_with(count: usize, extension: &str, content: &[u8]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for number in 0..40_000 {
-        writer.start_file(format!("{number}.txt"), options).unwrap();
+    for number in 0..count {
+        writer
+            .start_file(format!("{number}.{extension}"), options)
+            .unwrap();
+        writer.write_all(content).unwrap();
     }
-    let archive = writer.finish().unwrap().into_inner();
-    let error = refusal(folder.put("a.zip", &archive));
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn more_files_or_images_than_firmware_has_are_refused() {
+    let folder = Folder::new();
+    let nvu = bytes(NVU);
+    for count in [2049, 20_000] {
+        let error = refusal(folder.put("a.zip", &zip_with(count, "txt", b"")));
+        assert_eq!(error.code(), "E-SRC-TOO-MANY-FILES", "{error}");
+    }
+    let gathered = open(folder.put("a.zip", &zip_with(512, "nvu", &nvu))).unwrap();
+    assert_eq!(gathered.candidates.len(), 512);
+    let error = refusal(folder.put("a.zip", &zip_with(513, "nvu", &nvu)));
+    assert_eq!(error.code(), "E-SRC-TOO-MANY-IMAGES", "{error}");
+
+    // Whatever lies between them, the images of all files and archives count together.
+    let nested = folder.put("nested/a.zip", &zip_with(500, "nvu", &nvu));
+    for number in 0..12 {
+        folder.put(&format!("loose/{number}.nvu"), &nvu);
+    }
+    let loose = folder.path().join("loose");
+    assert_eq!(
+        gather(&[&nested, &loose], &Options::default())
+            .unwrap()
+            .candidates
+            .len(),
+        512
+    );
+    folder.put("loose/12.nvu", &nvu);
+    let error = gather(&[&nested, &loose], &Options::default()).unwrap_err();
+    assert_eq!(error.code(), "E-SRC-TOO-MANY-IMAGES", "{error}");
+
+    // A few hundred other files, as an installer has, harm nothing.
+    let mut entries: Vec<(String, &[u8])> = (0..2000).map(|n| (format!("doc/{n}.txt"), &b"x"[..])).collect();
+    entries.push((CWE.to_string(), &nvu));
+    let entries: Vec<(&str, &[u8])> = entries
+        .iter()
+        .map(|(name, content)| (name.as_str(), *content))
+        .collect();
+    assert_eq!(
+        open(folder.put("a.zip", &deflated(&entries)))
+            .unwrap()
+            .candidates
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_list_of_files_with_long_names_is_refused() {
+    let folder = Folder::new();
+    let long = "x".repeat(1000);
+    let names: Vec<String> = (0..2000).map(|n| format!("{long}{n}")).collect();
+    let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let error = refusal(folder.put("a.zip", &deflated(&entries)));
     assert_eq!(error.code(), "E-SRC-DIRECTORY-TOO-BIG", "{error}");
 }
 

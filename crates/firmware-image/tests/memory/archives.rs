@@ -100,3 +100,64 @@ fn an_image_of_100_mb_in_a_7z_takes_its_dictionary_and_less_than_4_mib() {
         );
     }
 }
+
+/// Gathers and checks, or is refused; gives the heap at its highest, and how many images there are.
+fn look(alone: &Alone<'_>, path: &Path) -> (usize, Option<usize>) {
+    let (count, peak) = alone.peak_of(|| {
+        let gathered = gather(&[path], &Options::default()).ok()?;
+        let checked = inspect(gathered, &mut |_| {});
+        assert!(checked.refused.is_empty());
+        Some(checked.files.len())
+    });
+    (peak, count)
+}
+
+#[test]
+fn archives_of_very_many_files_take_less_than_4_mib_whether_refused_or_not() {
+    let alone = HEAP.alone();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/archives/SWI9X50C_01.14.02.00_GENERIC_002.035_000.nvu");
+    let settings = std::fs::read(settings).unwrap();
+    let long = "x".repeat(190);
+    let zip = |count: usize, name: &dyn Fn(usize) -> String, content: &[u8]| {
+        let path = folder.path().join("a.zip");
+        let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
+        let options = zip::write::SimpleFileOptions::default();
+        for number in 0..count {
+            writer.start_file(name(number), options).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.start_file("last.nvu", options).unwrap();
+        writer.write_all(&settings).unwrap();
+        writer.finish().unwrap();
+        path
+    };
+    let check = |what: &str, path: &Path, images: Option<usize>| {
+        let (peak, found) = look(&alone, path);
+        assert_eq!(found, images, "{what}");
+        assert!(peak < 4 * MIB, "{what}: {peak} bytes");
+    };
+    check("texts", &zip(20_000, &|n| format!("{n}.txt"), b"text"), None);
+    check("images", &zip(20_000, &|n| format!("{n}.nvu"), &settings), None);
+    let texts = zip(2_047, &|n| format!("{long}{n}.txt"), b"text");
+    check("texts with long names", &texts, Some(1));
+    check(
+        "as many images as allowed",
+        &zip(511, &|n| format!("{n}.nvu"), &settings),
+        Some(512),
+    );
+    let path = folder.path().join("a.7z");
+    for count in [2_000, 20_000] {
+        let mut writer = sevenz_rust2::ArchiveWriter::new(File::create(&path).unwrap()).unwrap();
+        for number in 0..count {
+            let entry = sevenz_rust2::ArchiveEntry::new_file(&number.to_string());
+            writer.push_archive_entry::<&[u8]>(entry, None).unwrap();
+        }
+        writer.finish().unwrap();
+        let (peak, found) = look(&alone, &path);
+        assert_eq!(found, None);
+        // The writer packs the list with a dictionary of 8 MiB.
+        assert!(peak < 12 * MIB, "{count} files in 7z: {peak} bytes");
+    }
+}
