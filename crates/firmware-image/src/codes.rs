@@ -242,6 +242,11 @@ pub const ALL_FINDINGS: &[Code] = &[
         "give the files of one package",
     ),
     code(
+        "VERSION-MIXED",
+        "one firmware, and settings for a version that differs in its last number only; needs a confirmation",
+        "go on if both are from one package of the vendor; else give files of one version",
+    ),
+    code(
         "VERSION-MISSING",
         "no file states the firmware version, the config version or the carrier",
         "give the version with --firmware, --config or --carrier if the update asks for it",

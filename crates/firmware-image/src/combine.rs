@@ -53,6 +53,14 @@ pub fn combine(files: &[&Report]) -> Combination {
 }
 
 impl Combination {
+    /// The firmware version that the settings are for, if it isn't the firmware's own one ([`Finding::VersionsMixed`]).
+    pub fn settings_for(&self) -> Option<&str> {
+        self.findings.iter().find_map(|finding| match finding {
+            Finding::VersionsMixed { other, .. } => Some(other.as_str()),
+            _ => None,
+        })
+    }
+
     fn find_versions(&mut self, files: &[&Report]) {
         for kind in VersionKind::ALL {
             let mut telling = files
@@ -66,6 +74,11 @@ impl Combination {
                 continue;
             };
             for (other_file, other) in telling.filter(|(_, other)| other.text != first.text) {
+                if kind == VersionKind::Firmware && is_mixed_pair(files) {
+                    self.findings
+                        .push(mixed(first_file, &first.text, other_file, &other.text));
+                    continue;
+                }
                 self.findings.push(Finding::VersionConflict {
                     kind,
                     first_file: first_file.name.clone(),
@@ -218,6 +231,53 @@ impl Combination {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether these are one firmware and settings for a version of almost the same number, for modems that may be the
+/// same.
+fn is_mixed_pair(files: &[&Report]) -> bool {
+    let [one, other] = files else { return false };
+    let (system, settings) = if is_firmware(one) {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    is_near_pair(system, settings)
+}
+
+/// Whether `settings` are settings and nothing else, for a version that differs from the firmware's in its last number
+/// only, and for modems that may be the same.
+pub(crate) fn is_near_pair(system: &Report, settings: &Report) -> bool {
+    let version = |file: &Report| file.versions.firmware.as_ref().map(|known| known.text.clone());
+    let is_near = match (version(system), version(settings)) {
+        (Some(one), Some(other)) => one != other && crate::version::is_near(&one, &other),
+        _ => false,
+    };
+    let brings_settings = |file: &Report| file.settings.is_some() || file.versions.config.is_some();
+    let is_pair = is_firmware(system)
+        && !brings_settings(system)
+        && brings_settings(settings)
+        && !is_firmware(settings);
+    let agrees = |platform: &Platform| !settings.platforms.iter().any(|other| other.contradicts(platform));
+    let families = (&system.families, &settings.families);
+    let is_for_one = families.0.is_empty()
+        || families.1.is_empty()
+        || families.0.iter().any(|family| families.1.contains(family));
+    is_near && is_pair && system.platforms.iter().all(agrees) && is_for_one
+}
+
+fn mixed(first_file: &Report, first: &str, other_file: &Report, other: &str) -> Finding {
+    let (system, settings) = if is_firmware(first_file) {
+        ((first_file, first), (other_file, other))
+    } else {
+        ((other_file, other), (first_file, first))
+    };
+    Finding::VersionsMixed {
+        first_file: system.0.name.clone(),
+        first: system.1.into(),
+        other_file: settings.0.name.clone(),
+        other: settings.1.into(),
     }
 }
 

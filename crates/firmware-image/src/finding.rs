@@ -165,6 +165,18 @@ pub enum Finding {
         /// Its value.
         other: String,
     },
+    /// One firmware, and settings for a version that differs in its last number only: some vendors' packages mix such
+    /// numbers (field-reports.md I9).
+    VersionsMixed {
+        /// The firmware's file. Its version is used.
+        first_file: String,
+        /// Its version.
+        first: String,
+        /// The settings' file.
+        other_file: String,
+        /// The version that the settings are for.
+        other: String,
+    },
     /// Two files are for different families.
     FamilyConflict {
         /// One file.
@@ -227,9 +239,10 @@ impl Finding {
             | Self::FamilyContradiction { .. }
             | Self::PlatformConflict { .. } => Severity::Error,
             // A delta that is applied to a different base than its own leaves a broken system.
-            Self::BodySuspicious { .. } | Self::BootWithoutPackage { .. } | Self::Delta { .. } => {
-                Severity::StrongWarning
-            }
+            Self::BodySuspicious { .. }
+            | Self::BootWithoutPackage { .. }
+            | Self::Delta { .. }
+            | Self::VersionsMixed { .. } => Severity::StrongWarning,
             Self::SettingsChange { change } => {
                 if change.moves_ports() {
                     Severity::StrongWarning
@@ -278,6 +291,7 @@ impl Finding {
             Self::Uncheckable => "IMAGE-UNCHECKABLE",
             Self::More { .. } => "MORE",
             Self::VersionConflict { .. } => "VERSION-CONFLICT",
+            Self::VersionsMixed { .. } => "VERSION-MIXED",
             Self::FamilyConflict { .. } => "FAMILY-CONFLICT",
             Self::PlatformConflict { .. } => "PLATFORM-CONFLICT",
             Self::SameImageTwice { .. } => "IMAGE-TWICE",
@@ -450,6 +464,18 @@ impl fmt::Display for Finding {
                 write!(
                     f,
                     "{first_file} is {kind} {first}, but {other_file} is {kind} {other}"
+                )
+            }
+            Self::VersionsMixed {
+                first_file,
+                first,
+                other_file,
+                other,
+            } => {
+                write!(
+                    f,
+                    "{first_file} is firmware version {first}, but {other_file} holds settings for {other}; \
+                     some vendors ship such pairs, but a modem may refuse them"
                 )
             }
             Self::FamilyConflict {

@@ -111,6 +111,14 @@ impl VersionKind {
     pub const ALL: [Self; 3] = [Self::Firmware, Self::Config, Self::Carrier];
 }
 
+/// Whether two firmware versions differ in their last number only: `01.08.16.03` and `01.08.16.02`.
+pub(crate) fn is_near(one: &str, other: &str) -> bool {
+    match (one.rsplit_once('.'), other.rsplit_once('.')) {
+        (Some((one, _)), Some((other, _))) => one == other && one.matches('.').count() == 2,
+        _ => false,
+    }
+}
+
 /// The values found in one text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameVersions {

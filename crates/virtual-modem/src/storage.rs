@@ -59,6 +59,8 @@ pub struct Selection {
     pub carrier: String,
     /// `002.072_000`.
     pub config: String,
+    /// The firmware that the settings were made for, if it is another one.
+    pub settings_for: Option<String>,
 }
 
 impl Selection {
@@ -68,14 +70,25 @@ impl Selection {
             firmware: firmware.to_owned(),
             carrier: carrier.to_owned(),
             config: config.to_owned(),
+            settings_for: None,
         }
+    }
+
+    /// The same with settings that were made for another firmware.
+    pub fn with_settings_for(mut self, firmware: &str) -> Self {
+        self.settings_for = (firmware != self.firmware).then(|| firmware.to_owned());
+        self
     }
 
     /// The PRI image with these settings.
     pub fn pri(&self) -> PriImage {
         PriImage {
             config: self.config.clone(),
-            build: format!("{}_{}", self.firmware, self.carrier),
+            build: format!(
+                "{}_{}",
+                self.settings_for.as_ref().unwrap_or(&self.firmware),
+                self.carrier
+            ),
         }
     }
 

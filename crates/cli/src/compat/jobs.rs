@@ -70,6 +70,9 @@ pub(crate) fn run(asked: &AskedOptions, world: &mut dyn World, console: &mut Con
         skip_read_back: asked.has(OptionName::SkipValidation),
         ..request(asked, chosen.select)
     };
+    if !request.ignore_versions && refusal::print_mixed(&firmware, console) {
+        return false;
+    }
     let mut progress = ProgressLines::new(
         console,
         CompatJob::Update,

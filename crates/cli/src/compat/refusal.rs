@@ -113,6 +113,29 @@ fn again(error: &UpdateError) -> String {
     )
 }
 
+/// Refuses files whose versions differ in the last number, as `qmi-firmware-update` does. It asks nobody, so here the option
+/// that ignores versions is the answer.
+pub(crate) fn print_mixed(firmware: &Firmware, console: &mut Console<'_>) -> bool {
+    let findings = &firmware.combination().findings;
+    let Some(mixed) = findings
+        .iter()
+        .find(|finding| matches!(finding, Finding::VersionsMixed { .. }))
+    else {
+        return false;
+    };
+    if let Finding::VersionsMixed { first, other, .. } = mixed {
+        console.error(&strings_differ(VersionKind::Firmware, first, other));
+    }
+    console.error(&format!("{mixed} [{}]", mixed.code()));
+    console.warn(VERSION_NOTE);
+    true
+}
+
+/// The words of `qmi-firmware-update` for two versions that differ.
+fn strings_differ(kind: VersionKind, first: &str, other: &str) -> String {
+    format!("couldn't detect {kind}: {kind} strings don't match on specified images: '{first}' != '{other}'")
+}
+
 /// The first version in which two files differ.
 fn conflict(firmware: Option<&Firmware>) -> Option<(VersionKind, &str, &str)> {
     let findings = &firmware?.combination().findings;
@@ -146,9 +169,7 @@ fn words(error: &UpdateError, job: CompatJob, firmware: Option<&Firmware>) -> Op
         }
         Cause::ImagesDisagree { .. } => {
             let (kind, first, other) = conflict(firmware)?;
-            format!(
-                "couldn't detect {kind}: {kind} strings don't match on specified images: '{first}' != '{other}'"
-            )
+            strings_differ(kind, first, other)
         }
         Cause::VersionsDiffer {
             what, given, found, ..

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use crate::common::{golden, modemflash, names, put_release, transcript};
 use firmware_image::Family;
+use firmware_image::generate::Plan;
+use firmware_image::generate::models::{CARRIER_ITEMS, Release};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -408,4 +410,37 @@ fn at_the_third_v_the_bytes_on_the_wire_are_told_and_no_secret() {
         assert!(!with.replace(' ', "").contains(&digits), "{with}");
         assert!(!with.contains(&imei), "{with}");
     }
+}
+
+// field-reports.md I9: a package with spkgz.cwe 01.08.16.03 and carrier_pri.nvu 01.08.16.02.
+#[test]
+fn a_package_that_mixes_versions_is_a_question_that_yes_answers() {
+    let folder = empty();
+    let release = |firmware| Release {
+        family: Family::Swi9x15,
+        firmware,
+        config: "001.005_000",
+        carrier: "Dell",
+        seed: 9,
+    };
+    let package = folder.path().join("package");
+    fs::create_dir(&package).unwrap();
+    let put =
+        |name: &str, plan: Plan| fs::write(package.join(name), plan.build(name).unwrap().to_vec()).unwrap();
+    put("spkgz.cwe", release("01.08.16.03").system(300_000));
+    put("carrier_pri.nvu", release("01.08.16.02").settings(CARRIER_ITEMS));
+    let text = transcript(folder.path(), &words("--virtual MC7354 update package"));
+    assert!(
+        text.contains("warning: package/spkgz.cwe is firmware version 01.08.16.03, but"),
+        "{text}"
+    );
+    assert!(text.contains("error[E-NOT-CONFIRMED]"), "{text}");
+    assert!(text.ends_with("--- exit 2\n"), "{text}");
+    let text = transcript(folder.path(), &words("--virtual MC7354 update --yes package"));
+    assert!(
+        text.contains("updated from ") && text.ends_with("--- exit 0\n"),
+        "{text}"
+    );
+    let text = transcript(folder.path(), &words("inspect package"));
+    assert!(text.contains("settings for 01.08.16.02"), "{text}");
 }

@@ -13,7 +13,7 @@ use super::choice::{Choice, ChoiceError, Question, Wanted};
 use super::gather::Origin;
 use super::inspect::{FirmwareFile, Inspected};
 use super::names;
-use crate::combine::{Combination, combine, is_firmware};
+use crate::combine::{Combination, combine, is_firmware, is_near_pair};
 use crate::cwe::ImageType;
 use crate::{FileKind, Finding, GobiType, Known, Report, parse_versions};
 
@@ -412,10 +412,15 @@ impl Pile<'_> {
         let wanted = self.wanted;
         let had_settings = !settings.is_empty();
         let version = version.or(wanted.firmware.as_deref());
+        let fits = |r: &Report| !version.is_some_and(|v| other_firmware(r, v));
+        // Some vendors' packages mix versions that differ in their last number (field-reports.md I9). Such settings are
+        // taken if there are none of the firmware's own version; the set then has a finding, so that the user is asked.
+        let is_mixed = !settings.iter().any(|f| fits(f.report()));
+        let systems: Vec<&Report> = reports().filter(|r| role(r) == Role::System).collect();
+        let is_near = |r: &Report| matches!(systems.as_slice(), [system] if is_near_pair(system, r));
         let fitting = self.keep(settings, |r| {
-            version
-                .is_some_and(|v| other_firmware(r, v))
-                .then_some(Why::OtherFirmware)
+            let is_taken = fits(r) || (is_mixed && is_near(r));
+            (!is_taken).then_some(Why::OtherFirmware)
         });
         let fitting = self.keep(fitting, |r| other_settings(r, wanted));
         if fitting.len() > 1 {

@@ -87,6 +87,52 @@ fn settings_of_another_firmware_are_an_error_and_the_larger_file_wins() {
     assert_eq!(set.versions.firmware.unwrap().text, "02.33.03.00");
 }
 
+// field-reports.md I9
+#[test]
+fn settings_that_differ_in_the_last_number_only_are_a_question() {
+    let system = system();
+    let of = |firmware| settings(&Release { firmware, ..RELEASE });
+    for files in [[&system, &of("02.33.03.01")], [&of("02.33.03.01"), &system]] {
+        let set = combine(&files);
+        let findings: Vec<_> = set.findings.iter().map(Finding::code).collect();
+        assert_eq!(findings, ["VERSION-MIXED"]);
+        assert_eq!(set.findings[0].severity(), Severity::StrongWarning);
+        assert_eq!(
+            set.findings[0].to_string(),
+            "SWI9X30C_02.33.03.00.cwe is firmware version 02.33.03.00, \
+             but SWI9X30C_02.33.03.01_GENERIC_002.072_000.nvu holds settings for 02.33.03.01; \
+             some vendors ship such pairs, but a modem may refuse them"
+        );
+        assert_eq!(set.versions.firmware.unwrap().text, "02.33.03.00");
+        assert_eq!(set.versions.config.unwrap().text, "002.072_000");
+    }
+    let codes = |files: &[&Report]| -> Vec<&'static str> {
+        combine(files).findings.iter().map(Finding::code).collect()
+    };
+    for firmware in ["02.33.02.00", "02.32.03.00", "01.33.03.00"] {
+        assert_eq!(
+            codes(&[&system, &of(firmware)]),
+            ["VERSION-CONFLICT"],
+            "{firmware}"
+        );
+    }
+    assert_eq!(codes(&[&system, &of("02.33.03.00")]), [""; 0]);
+    // Two firmwares, or several settings, are no pair.
+    let other = inspect(
+        &Release {
+            firmware: "02.33.03.01",
+            seed: 2,
+            ..RELEASE
+        }
+        .system(40_000)
+        .build("SWI9X30C_02.33.03.01.cwe")
+        .unwrap(),
+    );
+    assert!(codes(&[&system, &other]).contains(&"VERSION-CONFLICT"));
+    let three = codes(&[&system, &of("02.33.03.01"), &of("02.33.03.02")]);
+    assert!(!three.contains(&"VERSION-MIXED"), "{three:?}");
+}
+
 #[test]
 fn two_carriers_are_an_error_for_carrier_and_config() {
     let verizon = Release {

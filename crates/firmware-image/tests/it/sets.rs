@@ -253,6 +253,57 @@ fn settings_of_another_version_are_not_taken_along() {
     assert!(has_word, "{:?}", set.combination.findings);
 }
 
+// field-reports.md I9
+#[test]
+fn settings_of_almost_the_same_version_are_a_pair_with_a_question() {
+    let codes = |set: &FirmwareSet| -> Vec<&'static str> {
+        set.combination.findings.iter().map(Finding::code).collect()
+    };
+    let near = ("carrier_pri.nvu", nvu("01.14.02.01", "DELL", "001.005_000"));
+    let folder = Folder::with(&[("spkgz.cwe", cwe(V1)), near.clone()]);
+    let [system, settings] = ["spkgz.cwe", "carrier_pri.nvu"].map(|name| folder.path().join(name));
+    let paths: [&[&Path]; 3] = [&[folder.path()], &[&system, &settings], &[&system, folder.path()]];
+    for (number, paths) in paths.iter().enumerate() {
+        let set = FirmwareSet::choose(inspected(paths), &Wanted::default()).unwrap();
+        assert_eq!(names(&set), ["spkgz.cwe", "carrier_pri.nvu"], "{number}");
+        assert_eq!(codes(&set), ["VERSION-MIXED"], "{number}");
+        assert_eq!(set.contradictions().count(), 0);
+    }
+    assert!(choose(&[folder.path()], &version(V1)).unwrap().len() == 2);
+
+    // Settings of the firmware's own version go before.
+    folder.put("own.nvu", &nvu(V1, "GENERIC", "002.035_000"));
+    let set = FirmwareSet::choose(inspected(&[folder.path()]), &Wanted::default()).unwrap();
+    assert_eq!(names(&set), ["spkgz.cwe", "own.nvu"]);
+    assert_eq!(codes(&set), [""; 0]);
+    assert_eq!(set.left_out[0].why, Why::OtherFirmware);
+
+    // Of several carriers the user chooses one.
+    let folder = Folder::with(&[
+        ("spkgz.cwe", cwe(V1)),
+        near,
+        ("other.nvu", nvu("01.14.02.01", "ATT", "001.006_000")),
+    ]);
+    assert_eq!(
+        choose(&[folder.path()], &Wanted::default()).unwrap_err().code(),
+        "E-SET-AMBIGUOUS"
+    );
+    assert_eq!(
+        choose(&[folder.path()], &carrier("dell")).unwrap(),
+        ["spkgz.cwe", "carrier_pri.nvu"]
+    );
+
+    // Settings for other modems are none.
+    let other = "9999999_9907152_SWI9X07Y_01.14.02.01_00_DELL_001.005_000";
+    let nvup = image("NVUP", "9X28", other, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let foreign = image("SPKG", "9X28", other, &image("FILE", "9X28", "", &nvup));
+    let folder = Folder::with(&[("spkgz.cwe", cwe(V1)), ("carrier_pri.nvu", foreign)]);
+    assert_eq!(
+        choose(&[folder.path()], &Wanted::default()).unwrap(),
+        ["spkgz.cwe"]
+    );
+}
+
 #[test]
 fn a_family_leaves_out_what_is_for_other_modems() {
     let mut files = one_version();

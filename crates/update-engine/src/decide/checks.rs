@@ -123,7 +123,9 @@ pub fn judge_images(request: &Request, firmware: &Firmware) -> Result<Vec<Warnin
             None => finding.to_string(),
         };
         match (finding, finding.severity()) {
-            (Finding::VersionConflict { .. }, _) if request.ignore_versions => {
+            (Finding::VersionConflict { .. } | Finding::VersionsMixed { .. }, _)
+                if request.ignore_versions =>
+            {
                 warnings.push(Warning {
                     code: WarningCode::Images(finding.code()),
                     text,

@@ -14,6 +14,9 @@ use crate::told::{Cause, ModemState};
 pub(crate) struct Goal {
     /// The versions that the modem has to run in the end.
     pub(crate) wanted: Trio,
+    /// The firmware version that the settings were made for, if it isn't the wanted one (field-reports.md I9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) settings_for: Option<String>,
     /// What the modem was before the update. `None` if it was found in download mode.
     pub(crate) found: Option<Before>,
     /// Whether the first pass sends the firmware alone (field-reports.md F4).
@@ -235,8 +238,11 @@ impl Goal {
             part(&self.wanted.config),
             part(&self.wanted.carrier),
         );
-        FirmwarePreference::new(&firmware, &config, &carrier).map_err(|error| Cause::ImagesDisagree {
-            why: error.to_string(),
+        let made_for = self.settings_for.as_ref().unwrap_or(&firmware);
+        FirmwarePreference::of_pair(&firmware, made_for, &config, &carrier).map_err(|error| {
+            Cause::ImagesDisagree {
+                why: error.to_string(),
+            }
         })
     }
 
@@ -254,7 +260,7 @@ impl Goal {
         // The running firmware may lie outside the modem's slots (field-reports.md D9).
         let asked = AskedImages::List {
             firmware: runs.firmware != wanted.firmware && !facts.stores(ImageType::Modem, wanted),
-            settings: runs != wanted && !facts.stores(ImageType::Pri, wanted),
+            settings: runs != wanted && !stores_settings(facts, wanted, self.settings_for.as_deref()),
             others: false,
         };
         asked.not_brought(firmware)
@@ -273,14 +279,34 @@ pub(crate) fn is_as_wanted(facts: &Facts, wanted: &Trio) -> bool {
 }
 
 /// Whether the modem stores all images that it has to run, so that it only has to select them.
-pub(crate) fn has_stored(facts: &Facts, wanted: &Trio, request: &Request) -> bool {
+pub(crate) fn has_stored(
+    facts: &Facts,
+    wanted: &Trio,
+    settings_for: Option<&str>,
+    request: &Request,
+) -> bool {
     facts.has_preferences()
         && wanted.is_complete()
         && !request.force
         && !request.download_override
         && request.slot.is_none()
         && facts.stores(ImageType::Modem, wanted)
-        && facts.stores(ImageType::Pri, wanted)
+        && stores_settings(facts, wanted, settings_for)
+}
+
+/// Whether the modem stores the wanted settings, which may have been made for another firmware version than the wanted one.
+fn stores_settings(facts: &Facts, wanted: &Trio, settings_for: Option<&str>) -> bool {
+    match settings_for {
+        None => facts.stores(ImageType::Pri, wanted),
+        Some(version) => {
+            let firmware = Some(version.to_owned());
+            let wanted = Trio {
+                firmware,
+                ..wanted.clone()
+            };
+            facts.stores(ImageType::Pri, &wanted)
+        }
+    }
 }
 
 /// Checks that the modem has reported enough for a decision. A modem that isn't ready would be mistaken for a modem without

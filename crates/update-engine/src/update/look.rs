@@ -113,7 +113,8 @@ impl Update<'_> {
         }
         checks::warn_of_habits(modem.row, self.run.whereabouts().port(), firmware, &mut warnings);
         let is_there = is_as_wanted(&facts, &wanted) && !request.force && !request.download_override;
-        let can_choose = has_control && has_stored(&facts, &wanted, request);
+        let can_choose =
+            has_control && has_stored(&facts, &wanted, firmware.combination().settings_for(), request);
         let before = warnings.len();
         if !is_there && !can_choose {
             self.run.check_download_port(request.force, &mut warnings)?;
@@ -207,6 +208,7 @@ impl Update<'_> {
         };
         let goal = Goal {
             wanted,
+            settings_for: self.firmware.combination().settings_for().map(str::to_owned),
             found: Some(before),
             firmware_first,
             // If there was a doubt, the user has seen and confirmed it by now.
@@ -238,6 +240,7 @@ impl Update<'_> {
         self.run.stay_awake();
         let goal = Goal {
             wanted,
+            settings_for: self.firmware.combination().settings_for().map(str::to_owned),
             found: None,
             firmware_first: false,
             // The modem was found in download mode with a port, so this host can reach it there.

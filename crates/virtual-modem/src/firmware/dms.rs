@@ -209,14 +209,15 @@ fn set_preference(
     let firmware = before_underscore(&modem.build_id);
     let (of_pri, carrier) = pri.build_id.split_once('_').ok_or(QmiError::InvalidArgument)?;
     let config = pri.unique_id.text().ok_or(QmiError::InvalidArgument)?;
-    if firmware != of_pri {
+    // A DW5570 came with settings for a version that differs in its last number (field-reports.md I9).
+    if before_last_dot(firmware) != before_last_dot(of_pri) {
         let wrong = Wrong::PreferencePair {
             modem: modem.build_id.clone(),
             pri: pri.build_id.clone(),
         };
         board.wrong(wrong, now);
     }
-    let wanted = Selection::new(firmware, carrier, config);
+    let wanted = Selection::new(firmware, carrier, config).with_settings_for(of_pri);
     let wants_all = download_override || board.setup.quirks.asks_for_stored;
     let storage = &mut board.storage;
     let missing = if wants_all {
@@ -234,8 +235,14 @@ fn set_preference(
     Ok(Response::FirmwarePreferenceSet(Some(missing.collect())))
 }
 
+fn before_last_dot(version: &str) -> &str {
+    version.rsplit_once('.').map_or(version, |(before, _)| before)
+}
+
 fn list_of(selection: &Selection) -> Result<FirmwarePreference, QmiError> {
-    FirmwarePreference::new(&selection.firmware, &selection.config, &selection.carrier)
+    let firmware = &selection.firmware;
+    let made_for = selection.settings_for.as_ref().unwrap_or(firmware);
+    FirmwarePreference::of_pair(firmware, made_for, &selection.config, &selection.carrier)
         .map_err(|_| QmiError::Internal)
 }
 

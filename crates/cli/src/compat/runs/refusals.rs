@@ -80,6 +80,31 @@ fn versions_that_differ_are_an_error_that_can_be_ignored() {
     seen.says(&["  firmware version: '01.14.13.00'"]);
 }
 
+// `modemflash` asks about such a pair (field-reports.md I9); `qmi-firmware-update` refuses it, and asks nobody.
+#[test]
+fn versions_that_differ_in_the_last_number_are_an_error_that_can_be_ignored() {
+    let system = files(&EM7565);
+    let older = Release {
+        firmware: "01.14.13.01",
+        ..EM7565
+    };
+    let settings = files(&older);
+    let line = ["-u", "-d", "1199:9091", &system.system, &settings.settings];
+    let mut world = bus("EM7565");
+    let seen = run(&mut world, &line);
+    seen.fails_with(
+        "error: couldn't detect firmware version: firmware version strings don't match on specified images: \
+         '01.14.13.00' != '01.14.13.01'",
+    );
+    assert!(seen.err.contains("[VERSION-MIXED]"), "{}", seen.err);
+    assert!(
+        seen.err
+            .contains("note: you can ignore this error using --ignore-version-errors")
+    );
+    let seen = run(&mut world, &[&line[..], &["--ignore-version-errors"]].concat());
+    seen.says(&["  firmware version: '01.14.13.00'"]);
+}
+
 #[test]
 fn a_version_that_is_given_has_to_be_the_files_own() {
     let files = files(&EM7565);

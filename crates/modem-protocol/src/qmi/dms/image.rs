@@ -137,10 +137,25 @@ impl FirmwarePreference {
     /// # Errors
     /// A text doesn't fit.
     pub fn new(firmware: &str, config: &str, carrier: &str) -> Result<Self, UnsendablePreference> {
+        Self::of_pair(firmware, firmware, config, carrier)
+    }
+
+    /// The preference for this firmware with a configuration that was made for the firmware `made_for`. A stored image is
+    /// selected by its own ids (qmi.md §5). A DW5570 came with firmware 01.08.16.03 and a PRI image for 01.08.16.02
+    /// (libqmi-devel, January 2017, message 001980).
+    ///
+    /// # Errors
+    /// A text doesn't fit.
+    pub fn of_pair(
+        firmware: &str,
+        made_for: &str,
+        config: &str,
+        carrier: &str,
+    ) -> Result<Self, UnsendablePreference> {
         let unique_id =
             UniqueId::from_text(config).ok_or_else(|| UnsendablePreference::Config(config.into()))?;
         let modem_build = alloc::format!("{firmware}_?");
-        let build_id = alloc::format!("{firmware}_{carrier}");
+        let build_id = alloc::format!("{made_for}_{carrier}");
         if build_id.len().max(modem_build.len()) > usize::from(u8::MAX) {
             return Err(UnsendablePreference::Build);
         }
