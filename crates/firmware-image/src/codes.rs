@@ -112,7 +112,7 @@ pub const ALL_CODES: &[Code] = &[
     code(
         "E-SRC-TOO-MANY-FILES",
         "the folder or archive holds more files than firmware has",
-        "name the folder the firmware itself lies in, or the files",
+        "name the folder the firmware itself lies in, or the files; unpack an archive first",
     ),
     code(
         "E-SRC-TOO-MANY-IMAGES",

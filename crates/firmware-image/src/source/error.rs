@@ -312,7 +312,7 @@ impl SourceError {
                 "name a folder, archive or file with .cwe, .spk, .nvu or .mbn images".to_string()
             }
             Self::TooManyFiles { .. } => {
-                "name the folder the firmware itself lies in, or the files".to_string()
+                "name the folder the firmware itself lies in, or the files; unpack an archive first".to_string()
             }
             Self::TooManyImages { .. } => "name only the files that are meant".to_string(),
             Self::UnknownInstaller { path, installer } => match installer {

@@ -257,7 +257,8 @@ fn check_header(part: Part<'_>, entry: &Entry) -> Result<u64, SourceError> {
     let comes_later = flags & HAS_DESCRIPTOR != 0;
     let [size, packed] = sizes;
     let is_told = crc == entry.crc && size == entry.size && packed == entry.packed;
-    let is_open = |told: u64, listed: u64| told == listed || (comes_later && told == 0);
+    // Numbers that come later are zero here. In an encrypted entry Info-ZIP's sum is the time instead.
+    let is_open = |told: u64, listed: u64| told == listed || (comes_later && (told == 0 || is_encrypted));
     let is_same =
         is_open(crc.into(), entry.crc.into()) && is_open(size, entry.size) && is_open(packed, entry.packed);
     if method != entry.method || is_encrypted != entry.is_encrypted || !is_same {

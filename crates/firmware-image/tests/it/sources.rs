@@ -232,6 +232,7 @@ fn what_cannot_be_unpacked_names_method_entry_and_the_way_out() {
         ("lzma.zip", "E-SRC-METHOD", "LZMA"),
         ("encrypted.zip", "E-SRC-ENCRYPTED", "encrypted"),
         ("encrypted-aes.zip", "E-SRC-ENCRYPTED", "encrypted"),
+        ("encrypted-streamed.zip", "E-SRC-ENCRYPTED", "encrypted"),
         ("ppmd.7z", "E-SRC-METHOD", "PPMd"),
         ("deflate64.7z", "E-SRC-METHOD", "Deflate64"),
         ("encrypted.7z", "E-SRC-ENCRYPTED", "encrypted"),

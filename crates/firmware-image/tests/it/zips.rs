@@ -185,6 +185,7 @@ fn archives_of_many_programs_are_read() {
         "python-appended.zip",
         "python-streamed.zip",
         "python-zip64.zip",
+        "perl-streamed-zip64.zip",
         "prefixed.exe",
         "adjusted.exe",
     ] {
