@@ -348,20 +348,30 @@ impl World for LinuxWorld {
         Ok(self.insert(port, channel.map_err(failed)?))
     }
 
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
-        let known = self.host.sysfs.find(port.as_str());
-        if let Some(known) = known.ok().filter(|known| known.kind == PortKind::Serial) {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
+        let failed = |kind| PortError {
+            port: port.id.clone(),
+            kind,
+        };
+        let known = self.host.sysfs.find(port.id.as_str()).ok();
+        let known = known.filter(|known| known.kind == PortKind::Serial && gives_bytes_as_they_are(known));
+        if let Some(known) = known {
+            // The name may have gone to another modem, whose driver must be left alone.
+            let is_same = match (&known.device, &port.device) {
+                (Some(now), Some(before)) => now.is_same_appearance(before),
+                _ => false,
+            };
+            if !is_same {
+                return Err(failed(PortErrorKind::Gone));
+            }
             match self.open_interface(known) {
                 Ok(handle) => return Ok(handle),
-                Err(kind @ PortErrorKind::Busy { .. }) => {
-                    let port = port.clone();
-                    return Err(PortError { port, kind });
-                }
+                Err(kind @ PortErrorKind::Busy { .. }) => return Err(failed(kind)),
                 // The host doesn't let this program use the interface.
                 Err(_) => {}
             }
         }
-        self.open(port)
+        self.open(&port.id)
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
@@ -422,6 +432,20 @@ impl Drop for LinuxWorld {
         // that stays changed.
         let _ = self.host.restore();
     }
+}
+
+/// Whether the driver of a serial port passes the bytes of the interface on as they are. Others put their own bytes in between.
+fn gives_bytes_as_they_are(port: &PortInfo) -> bool {
+    let drivers = [
+        "qcserial",
+        "option",
+        "option1",
+        "sierra",
+        "usbserial_generic",
+        "qcaux",
+    ];
+    let own = port.driver.as_deref();
+    own.is_some_and(|own| drivers.contains(&own))
 }
 
 fn not_open(port: PortHandle) -> PortError {

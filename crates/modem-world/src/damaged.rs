@@ -143,7 +143,7 @@ impl<W: World> World for Damaged<W> {
         self.world.open(port)
     }
 
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         self.world.open_loader(port)
     }
 

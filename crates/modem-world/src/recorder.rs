@@ -317,9 +317,9 @@ impl<W: World> World for Recorder<'_, W> {
         self.opened(port, result)
     }
 
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         let result = self.world.open_loader(port);
-        self.opened(port, result)
+        self.opened(&port.id, result)
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {

@@ -474,9 +474,9 @@ impl World for Replayer {
         })
     }
 
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         // A trace doesn't tell through which driver a port was opened, because nothing that follows depends on it.
-        self.open(port)
+        self.open(&port.id)
     }
 
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {

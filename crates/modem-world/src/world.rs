@@ -32,11 +32,11 @@ pub trait World {
     /// Opens the port of a boot loader that may speak as soon as somebody reads. A tty that was never raw sends such words back to
     /// the modem before anyone can stop it (linux.md, "The tty's echo at the first open"). So where the host lets this program
     /// use the USB interface itself, the tty's driver is set aside until the port is closed. Elsewhere this is
-    /// [`open`](Self::open).
+    /// [`open`](Self::open). A name that belongs to another device by now is not opened.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError>;
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError>;
 
     /// Reads what is there. `Ok(0)` means that there is nothing to read now.
     ///
@@ -96,7 +96,7 @@ impl<W: World + ?Sized> World for &mut W {
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         (**self).open(port)
     }
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         (**self).open_loader(port)
     }
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {

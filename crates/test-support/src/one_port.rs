@@ -105,8 +105,8 @@ impl<B: Behind> World for OnePort<B> {
     fn open(&mut self, _: &PortId) -> Result<PortHandle, PortError> {
         Ok(PORT)
     }
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
-        self.open(port)
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
+        self.open(&port.id)
     }
     fn try_read(&mut self, _: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
         self.0.try_read(buffer).map_err(error::<B>)

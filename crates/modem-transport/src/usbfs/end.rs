@@ -7,9 +7,7 @@ use rustix::io::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Done,
-    /// The port is being closed.
-    Cancelled,
-    /// The device has left.
+    /// The device has left, or this program has lost the interface.
     Gone,
     /// No answer, or a damaged one. Controllers report that in several ways, above all between a device's departure and its
     /// notice.
@@ -24,9 +22,10 @@ impl End {
         let is = |errno: &Errno| errno.raw_os_error() == status.saturating_neg();
         if status == 0 {
             Self::Done
-        } else if [Errno::NOENT, Errno::CONNRESET].iter().any(is) {
-            Self::Cancelled
-        } else if [Errno::NODEV, Errno::SHUTDOWN].iter().any(is) {
+        } else if [Errno::NODEV, Errno::SHUTDOWN, Errno::NOENT, Errno::CONNRESET]
+            .iter()
+            .any(is)
+        {
             Self::Gone
         } else if [Errno::PROTO, Errno::ILSEQ, Errno::TIME, Errno::COMM]
             .iter()
@@ -57,7 +56,9 @@ mod tests {
     #[test]
     fn any_status_has_a_meaning() {
         assert_eq!(End::of(0), End::Done);
-        assert_eq!(End::of(-2), End::Cancelled);
+        // Another program took the interface, or reset the device.
+        assert_eq!(End::of(-2), End::Gone);
+        assert_eq!(End::of(-104), End::Gone);
         assert_eq!(End::of(-108), End::Gone);
         assert_eq!(End::of(-71), End::Silent);
         assert_eq!(End::of(-32), End::Failed(32));

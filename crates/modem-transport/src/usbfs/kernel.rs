@@ -48,7 +48,10 @@ pub(super) const SUBMIT: Opcode = opcode::read::<Urb>(b'U', 10);
 pub(super) const REAP_NOW: Opcode = opcode::write::<*mut c_void>(b'U', 13);
 pub(super) const RELEASE: Opcode = opcode::read::<u32>(b'U', 16);
 pub(super) const ON_INTERFACE: Opcode = opcode::read_write::<OfInterface>(b'U', 18);
-pub(super) const CONNECT: Opcode = opcode::none(b'U', 23);
+const CONNECT: Opcode = opcode::none(b'U', 23);
+/// The same as an argument of `ON_INTERFACE`, where it is signed.
+#[allow(clippy::cast_possible_wrap, reason = "the same 32 bits")]
+pub(super) const CONNECT_CODE: i32 = CONNECT as i32;
 pub(super) const DISCONNECT_AND_CLAIM: Opcode = opcode::read::<DisconnectClaim>(b'U', 27);
 
 /// One of the calls above, with the address of its argument.

@@ -23,8 +23,8 @@ use rustix::io::Errno;
 use self::end::End;
 use self::endpoints::{Bulk, bulk_of};
 use self::kernel::{
-    BULK, CONNECT, Call, DISCONNECT_AND_CLAIM, DisconnectClaim, EXCEPT_DRIVER, ON_INTERFACE, OfInterface,
-    REAP_NOW, RELEASE, SUBMIT, Urb, call,
+    BULK, CONNECT_CODE, Call, DISCONNECT_AND_CLAIM, DisconnectClaim, EXCEPT_DRIVER, ON_INTERFACE,
+    OfInterface, REAP_NOW, RELEASE, SUBMIT, Urb, call,
 };
 use crate::tty::{open_error, use_error};
 
@@ -143,7 +143,8 @@ impl Usbfs {
         }
         if self.unread.len() < UNREAD_LIMIT {
             for bytes in std::mem::take(&mut self.resting) {
-                self.submit(self.bulk.input, bytes)?;
+                // A failure is noted, and told by the next call: what was read now mustn't be lost.
+                let _ = self.submit(self.bulk.input, bytes);
             }
         }
         Ok(count)
@@ -256,7 +257,6 @@ impl Usbfs {
                 let count = usize::try_from(transfer.urb.actual_length).unwrap_or(0);
                 self.unread.extend(transfer.bytes.iter().take(count));
             }
-            End::Cancelled => return,
             end => {
                 self.failures = self.failures.saturating_add(1);
                 // A transfer to the modem that failed has lost bytes. One from the modem is tried again, as drivers of ttys do.
@@ -284,7 +284,7 @@ impl Drop for Usbfs {
         if self.has_driver {
             let mut connect = OfInterface {
                 interface: self.interface.into(),
-                code: i32::try_from(CONNECT).unwrap_or_default(),
+                code: CONNECT_CODE,
                 data: std::ptr::null_mut(),
             };
             let _ = call::<ON_INTERFACE, _>(&self.descriptor, &mut connect);

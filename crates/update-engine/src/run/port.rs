@@ -36,7 +36,7 @@ impl Run<'_> {
         // A boot loader that speaks QDL waits for the host to speak.
         let may_speak_first = fit::opening_of(&port) != Some(Opening::Qdl);
         let handle = if self.whereabouts.is_in_loader() && may_speak_first {
-            self.world.open_loader(&port.id)?
+            self.world.open_loader(&port)?
         } else {
             self.world.open(&port.id)?
         };

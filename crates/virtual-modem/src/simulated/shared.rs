@@ -220,7 +220,7 @@ impl World for Worker {
         self.call(|world| world.open(port))
     }
 
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         self.call(|world| world.open_loader(port))
     }
 

@@ -63,12 +63,12 @@ impl World for SimulatedWorld {
         Ok(handle)
     }
 
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         if !self.kernel.lends_interfaces {
-            return self.open(port);
+            return self.open(&port.id);
         }
         let echoes = std::mem::take(&mut self.kernel.echoes);
-        let opened = self.open(port);
+        let opened = self.open(&port.id);
         self.kernel.echoes = echoes;
         opened
     }

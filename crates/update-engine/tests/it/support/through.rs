@@ -13,8 +13,8 @@ pub trait Habit {
     fn wait(&mut self, world: &mut SimulatedWorld, interests: &[Interest], deadline: Instant) -> Wake {
         world.wait(interests, deadline)
     }
-    fn open_loader(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
-        self.open(world, port)
+    fn open_loader(&mut self, world: &mut SimulatedWorld, port: &PortInfo) -> Result<PortHandle, PortError> {
+        self.open(world, &port.id)
     }
     fn open(&mut self, world: &mut SimulatedWorld, port: &PortId) -> Result<PortHandle, PortError> {
         world.open(port)
@@ -73,7 +73,7 @@ impl<H: Habit> World for Through<H> {
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
         self.habit.open(&mut self.world, port)
     }
-    fn open_loader(&mut self, port: &PortId) -> Result<PortHandle, PortError> {
+    fn open_loader(&mut self, port: &PortInfo) -> Result<PortHandle, PortError> {
         self.habit.open_loader(&mut self.world, port)
     }
     fn try_read(&mut self, port: PortHandle, buffer: &mut [u8]) -> Result<usize, PortError> {
