@@ -1,5 +1,5 @@
-//! Ports whose drivers are set aside while this world has their interfaces: the bus shows them no more, but they are still ports of
-//! their modems.
+//! Ports whose drivers are set aside while this world has their interfaces: sysfs doesn't list them meanwhile, but they are still
+//! ports of their modems.
 
 use std::collections::BTreeMap;
 

@@ -29,9 +29,9 @@ pub trait World {
     /// [`PortErrorKind::Busy`](crate::PortErrorKind::Busy) names the holder if it can be found out.
     fn open(&mut self, port: &PortId) -> Result<PortHandle, PortError>;
 
-    /// Opens the port of a boot loader that may speak as soon as somebody reads. A tty that was never raw sends such words back to
-    /// the modem before anyone can stop it (linux.md, "The tty's echo at the first open"). So where the host lets this program
-    /// use the USB interface itself, the tty's driver is set aside until the port is closed. Elsewhere this is
+    /// Opens the port of a boot loader that may speak as soon as somebody reads. A tty in its usual settings echoes these bytes to the
+    /// modem before anyone can stop it (linux.md, "The tty's echo at the first open"). So where the host lets this program use
+    /// the USB interface itself, the tty's driver is set aside until the port is closed. Elsewhere this is
     /// [`open`](Self::open). A name that belongs to another device by now is not opened.
     ///
     /// # Errors

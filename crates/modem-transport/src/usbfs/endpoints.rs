@@ -9,7 +9,8 @@ pub(super) struct Bulk {
     pub(super) packet: usize,
 }
 
-/// The bulk endpoints of an interface in its first setting, if it has exactly one for each direction.
+/// The bulk endpoints of an interface, if it has exactly one for each direction. An interface with several settings gives none: a
+/// driver may use another setting than the first.
 pub(super) fn bulk_of(descriptors: &[u8], interface: u8) -> Option<Bulk> {
     let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
     let mut is_meant = false;
@@ -20,7 +21,12 @@ pub(super) fn bulk_of(descriptors: &[u8], interface: u8) -> Option<Bulk> {
         .and_then(|&length| rest.split_at_checked(usize::from(length).max(2)))
     {
         match *descriptor {
-            [_, 0x04, number, setting, ..] => is_meant = number == interface && setting == 0,
+            [_, 0x04, number, setting, ..] => {
+                is_meant = number == interface;
+                if is_meant && setting != 0 {
+                    return None;
+                }
+            }
             [_, 0x05, address, attributes, low, high, ..] if is_meant && attributes & 3 == 2 => {
                 let packet = usize::from(u16::from_le_bytes([low, high]) & 0x7ff);
                 let of_direction = if address & 0x80 == 0 {
@@ -91,6 +97,9 @@ pub(super) mod tests {
             assert_eq!(bulk_of(&device(endpoints), 0), None, "{endpoints:?}");
         }
         let whole = device(&[(0x81, 2, 512), (0x01, 2, 512)]);
+        let mut with_two_settings = whole.clone();
+        with_two_settings.extend([9, 4, 0, 1, 0, 0xff, 0xff, 0xff, 0]);
+        assert_eq!(bulk_of(&with_two_settings, 0), None);
         for length in 0..whole.len() {
             assert_eq!(bulk_of(&whole[..length], 0), None, "{length}");
         }

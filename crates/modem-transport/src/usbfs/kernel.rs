@@ -54,6 +54,20 @@ const CONNECT: Opcode = opcode::none(b'U', 23);
 pub(super) const CONNECT_CODE: i32 = CONNECT as i32;
 pub(super) const DISCONNECT_AND_CLAIM: Opcode = opcode::read::<DisconnectClaim>(b'U', 27);
 
+// The numbers that the kernel's header gives. A number holds the size of its argument.
+#[cfg(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+const _: () =
+    assert!(SUBMIT == 0x8038_550a && REAP_NOW == 0x4008_550d && DISCONNECT_AND_CLAIM == 0x8108_551b);
+#[cfg(all(target_pointer_width = "32", any(target_arch = "x86", target_arch = "arm")))]
+const _: () =
+    assert!(SUBMIT == 0x802c_550a && REAP_NOW == 0x4004_550d && DISCONNECT_AND_CLAIM == 0x8108_551b);
+#[cfg(target_arch = "mips")]
+const _: () =
+    assert!(SUBMIT == 0x402c_550a && REAP_NOW == 0x8004_550d && DISCONNECT_AND_CLAIM == 0x4108_551b);
+
 /// One of the calls above, with the address of its argument.
 pub(super) struct Call<const CODE: Opcode>(pub(super) *mut c_void);
 

@@ -28,7 +28,7 @@ use self::kernel::{
 };
 use crate::tty::{open_error, use_error};
 
-/// How many transfers wait for the modem's words at the same time. Each takes one packet, so that none is held back for another.
+/// How many transfers wait for bytes from the modem at the same time. Each takes one packet, so each packet is reported at once.
 const INPUTS: usize = 8;
 /// How many transfers to the modem are under way at the same time, and the bytes of each. Own choice: the controller never runs
 /// dry between two writes, and not much is lost when the port is closed.
@@ -259,8 +259,9 @@ impl Usbfs {
             }
             end => {
                 self.failures = self.failures.saturating_add(1);
-                // A transfer to the modem that failed has lost bytes. One from the modem is tried again, as drivers of ttys do.
-                if is_output || end == End::Gone || self.failures > MOST_FAILURES {
+                // A transfer to the modem that failed has lost bytes. One from the modem is tried again if nothing came; a stalled
+                // endpoint stays so.
+                if is_output || end != End::Silent || self.failures > MOST_FAILURES {
                     self.failure.get_or_insert(end.error(is_output));
                     return;
                 }

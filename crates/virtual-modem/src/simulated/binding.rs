@@ -59,17 +59,20 @@ impl Socket {
             return;
         }
         let id = PortId::new(format!("{}:1.{}", device.path, function.number));
-        let kind = PortKind::Interface;
+        self.add_port(function.number, id, PortKind::Interface, None);
+    }
+
+    fn add_port(&mut self, interface: u8, id: PortId, kind: PortKind, driver: Option<&str>) {
         let joins = self.modem.setup().quirks.pieces == Pieces::Joined;
-        self.lines
-            .push(Line::new(function.number, id.clone(), kind, joins));
+        self.lines.push(Line::new(interface, id.clone(), kind, joins));
         self.ports.push(PortInfo {
             id,
             kind,
-            device: Some(device.clone()),
-            interface: Some(function.number),
-            driver: None,
+            device: self.device.clone(),
+            interface: Some(interface),
+            driver: driver.map(str::to_owned),
         });
+        self.ports.sort_by_key(|port| port.interface);
     }
 
     fn await_drivers(&mut self, kernel: &mut Kernel, now: Instant) {
@@ -132,17 +135,7 @@ impl Socket {
             return false;
         };
         let id = kernel.names.port(kind);
-        let joins = self.modem.setup().quirks.pieces == Pieces::Joined;
-        self.lines
-            .push(Line::new(function.number, id.clone(), kind, joins));
-        self.ports.push(PortInfo {
-            id,
-            kind,
-            device: Some(device.clone()),
-            interface: Some(function.number),
-            driver: Some(driver.to_owned()),
-        });
-        self.ports.sort_by_key(|port| port.interface);
+        self.add_port(function.number, id, kind, Some(driver));
         if driver == "qmi_wwan" {
             // The driver sets DTR when it binds (lab-facts.md §2).
             self.modem.terminal_ready(function.number, true, now);
