@@ -8,6 +8,7 @@
 
 mod builder;
 mod combining;
+mod fixtures;
 mod layouts;
 mod opening;
 mod properties;

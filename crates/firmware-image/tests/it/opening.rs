@@ -5,20 +5,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::fixtures::{CWE, NVU, data};
 use modemflash_firmware_image::source::{Gathered, Options, SourceError, gather};
-
-const CWE: &str = "SWI9X50C_01.14.02.00.cwe";
-const NVU: &str = "SWI9X50C_01.14.02.00_GENERIC_002.035_000.nvu";
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/archives")
-        .join(name)
-}
 
 /// Fails instead of waiting for ever.
 fn open(path: &Path) -> Result<Gathered, SourceError> {

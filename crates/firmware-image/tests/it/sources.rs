@@ -7,23 +7,11 @@ use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::fixtures::{CWE, NVU, bytes, data};
 use modemflash_firmware_image::source::{
     self, Content, Gathered, Note, Options, SourceError, SpoolPolicy, gather,
 };
 use proptest::prelude::*;
-
-const CWE: &str = "SWI9X50C_01.14.02.00.cwe";
-const NVU: &str = "SWI9X50C_01.14.02.00_GENERIC_002.035_000.nvu";
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/archives")
-        .join(name)
-}
-
-fn bytes(name: &str) -> Vec<u8> {
-    fs::read(data(name)).unwrap()
-}
 
 fn open(path: impl AsRef<Path>) -> Result<Gathered, SourceError> {
     gather(&[path.as_ref()], &Options::default())

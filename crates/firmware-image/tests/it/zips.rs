@@ -5,23 +5,11 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::fixtures::{CWE, NVU, bytes, data};
 use modemflash_firmware_image::source::{Options, SourceError, gather};
 use proptest::prelude::*;
-
-const CWE: &str = "SWI9X50C_01.14.02.00.cwe";
-const NVU: &str = "SWI9X50C_01.14.02.00_GENERIC_002.035_000.nvu";
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/archives")
-        .join(name)
-}
-
-fn bytes(name: &str) -> Vec<u8> {
-    fs::read(data(name)).unwrap()
-}
 
 /// Names in the archive and contents of all images.
 fn images(path: &Path) -> Result<Vec<(String, Vec<u8>)>, SourceError> {

@@ -2,18 +2,15 @@
 //! Then each interface must have its driver, the modem must answer over its control port and its AT port, and `list` must have
 //! nothing to say about drivers. The modem restarts, and the same is done again, as far as it is needed.
 
-use super::ask::append;
 use super::bus::{Bound, PORT_TIMEOUT, Socket};
 use super::daemons::Daemons;
 use super::modem::Bench;
 use super::modules::Modules;
-use super::process::{run_into, until};
+use super::process::{run_logged, until};
 use crate::advice::{PRODUCT, Start};
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use virtual_modem::{Appearance, FunctionKind};
 
@@ -152,28 +149,21 @@ impl Advised<'_> {
 
     /// Runs our program, which must end with success, and gives the objects that it prints.
     fn modemflash(&self, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
-        let words = arguments.join(" ");
-        let (output, errors) = (
-            self.log.with_extension("output"),
-            self.log.with_extension("errors"),
-        );
-        let mut command = Command::new(self.program);
-        command.args(arguments);
-        let (out, err) = (fs::File::create(&output)?, fs::File::create(&errors)?);
-        let status = run_into(&mut command, out, err, DEADLINE);
-        let (printed, errors) = (fs::read_to_string(&output)?, fs::read_to_string(&errors)?);
-        append(&self.log, &format!("# modemflash {words}\n{printed}{errors}"))?;
-        let status = status?;
+        let (status, printed, errors) = run_logged(self.program, arguments, &self.log, DEADLINE)?;
         let first = errors.lines().find(|line| line.starts_with("error"));
         ensure!(
             status.success(),
-            "{words}: {status}: {}",
+            "{}: {status}: {}",
+            arguments.join(" "),
             first.unwrap_or_default()
         );
-        Ok(printed
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        if !arguments.contains(&"--json") {
+            return Ok(Vec::new());
+        }
+        let objects = printed.lines().map(serde_json::from_str);
+        objects
+            .collect::<Result<_, _>>()
+            .context("a line that is no JSON")
     }
 }
 

@@ -77,3 +77,22 @@ pub(crate) fn run_into(
         pause();
     }
 }
+
+/// Runs a program with these arguments. How it ended, and what it printed on standard output and on standard error; all of that is also
+/// added to `log`.
+pub(crate) fn run_logged(
+    program: &Path,
+    arguments: &[&str],
+    log: &Path,
+    timeout: Duration,
+) -> anyhow::Result<(ExitStatus, String, String)> {
+    let words = arguments.join(" ");
+    let (output, errors) = (log.with_extension("output"), log.with_extension("errors"));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let (out, err) = (fs::File::create(&output)?, fs::File::create(&errors)?);
+    let status = run_into(&mut command, out, err, timeout);
+    let (printed, errors) = (fs::read_to_string(&output)?, fs::read_to_string(&errors)?);
+    super::ask::append(log, &format!("# {words}\n{printed}{errors}"))?;
+    Ok((status.context(words)?, printed, errors))
+}

@@ -1,18 +1,15 @@
 //! `modemflash` asks a running modem what it is and has, chooses among its stored images and deletes some, sends it AT commands,
 //! and restarts it. What it prints must be what the modem remembers, and it must end with the exit code that its help names.
 
-use super::ask::append;
 use super::bus::{Bound, PORT_TIMEOUT, Socket, node_of};
 use super::daemons::Daemons;
 use super::expected::{differences, identity, image_lines, modem_line, ports};
 use super::images;
 use super::modem::Bench;
-use super::process::run_into;
+use super::process::run_logged;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 use virtual_modem::capabilities::SetFirmwareId;
 use virtual_modem::{Appearance, FunctionKind, Setup, Storage};
@@ -336,21 +333,7 @@ impl<'a> Operator<'a> {
         }
         self.asked += 1;
         let words = arguments.join(" ");
-        let (output, errors) = (
-            self.log.with_extension("output"),
-            self.log.with_extension("errors"),
-        );
-        let mut command = Command::new(self.program);
-        command.args(arguments);
-        let status = run_into(
-            &mut command,
-            fs::File::create(&output)?,
-            fs::File::create(&errors)?,
-            DEADLINE,
-        );
-        let (printed, errors) = (fs::read_to_string(&output)?, fs::read_to_string(&errors)?);
-        append(&self.log, &format!("# {words}\n{printed}{errors}"))?;
-        let status = status.with_context(|| words.clone())?;
+        let (status, printed, errors) = run_logged(self.program, arguments, &self.log, DEADLINE)?;
         if status.code() != Some(code) {
             let first = errors.lines().find(|line| line.starts_with("error"));
             self.wrong.push(format!(

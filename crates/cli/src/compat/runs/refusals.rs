@@ -57,52 +57,41 @@ fn a_modem_that_no_driver_would_know_in_download_mode_is_not_sent_there() {
     }
 }
 
-#[test]
-fn versions_that_differ_are_an_error_that_can_be_ignored() {
+/// Firmware 01.14.13.00 with settings for this version: refused, and taken with the option. Gives what the refusal says.
+fn refused_until_ignored(version_of_settings: &'static str) -> String {
     let system = files(&EM7565);
-    let older = Release {
-        firmware: "01.09.04.00",
+    let other = Release {
+        firmware: version_of_settings,
         ..EM7565
     };
-    let settings = files(&older);
+    let settings = files(&other);
     let line = ["-u", "-d", "1199:9091", &system.system, &settings.settings];
     let mut world = bus("EM7565");
-    let seen = run(&mut world, &line);
-    seen.fails_with(
+    let refused = run(&mut world, &line);
+    refused.fails_with(&format!(
         "error: couldn't detect firmware version: firmware version strings don't match on specified images: \
-         '01.14.13.00' != '01.09.04.00'",
-    );
+         '01.14.13.00' != '{version_of_settings}'"
+    ));
     assert!(
-        seen.err
+        refused
+            .err
             .contains("note: you can ignore this error using --ignore-version-errors")
     );
     let seen = run(&mut world, &[&line[..], &["--ignore-version-errors"]].concat());
     seen.says(&["  firmware version: '01.14.13.00'"]);
+    refused.err
+}
+
+#[test]
+fn versions_that_differ_are_an_error_that_can_be_ignored() {
+    refused_until_ignored("01.09.04.00");
 }
 
 // `modemflash` asks about such a pair (field-reports.md I9); `qmi-firmware-update` refuses it, and asks nobody.
 #[test]
 fn versions_that_differ_in_the_last_number_are_an_error_that_can_be_ignored() {
-    let system = files(&EM7565);
-    let older = Release {
-        firmware: "01.14.13.01",
-        ..EM7565
-    };
-    let settings = files(&older);
-    let line = ["-u", "-d", "1199:9091", &system.system, &settings.settings];
-    let mut world = bus("EM7565");
-    let seen = run(&mut world, &line);
-    seen.fails_with(
-        "error: couldn't detect firmware version: firmware version strings don't match on specified images: \
-         '01.14.13.00' != '01.14.13.01'",
-    );
-    assert!(seen.err.contains("[VERSION-MIXED]"), "{}", seen.err);
-    assert!(
-        seen.err
-            .contains("note: you can ignore this error using --ignore-version-errors")
-    );
-    let seen = run(&mut world, &[&line[..], &["--ignore-version-errors"]].concat());
-    seen.says(&["  firmware version: '01.14.13.00'"]);
+    let said = refused_until_ignored("01.14.13.01");
+    assert!(said.contains("[VERSION-MIXED]"), "{said}");
 }
 
 #[test]
